@@ -1,0 +1,73 @@
+"""An SMTP client for looking, not for sending: bytes in, events out, and no I/O of any kind.
+
+`Connection` is the state machine; `Dialogue` tells sessions as scripts that any driver can run. Nothing
+here opens a socket, reads a clock or imports anything outside the standard library's pure modules.
+"""
+
+from ._capabilities import Capabilities
+from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
+from ._connection import Connection, Need
+from ._deviations import Deviation, DeviationKind
+from ._dialogue import Dialogue, Interrupted
+from ._effects import (
+    Connect,
+    Done,
+    Effect,
+    Failed,
+    FailureKind,
+    Outcome,
+    Receive,
+    Received,
+    Script,
+    Secured,
+    Send,
+    Upgrade,
+)
+from ._errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
+from ._policy import Policy
+from ._state import State
+from ._transcript import Transcript, tap
+
+__all__ = [
+    "Capabilities",
+    "Command",
+    "Connect",
+    "Connection",
+    "ConnectionClosed",
+    "Deviation",
+    "DeviationKind",
+    "Dialogue",
+    "Done",
+    "Effect",
+    "Ehlo",
+    "Event",
+    "Failed",
+    "FailureKind",
+    "Greeting",
+    "Helo",
+    "Interrupted",
+    "LocalProtocolError",
+    "Mail",
+    "Need",
+    "Noop",
+    "Outcome",
+    "Policy",
+    "ProtocolError",
+    "Quit",
+    "Rcpt",
+    "Receive",
+    "Received",
+    "RemoteProtocolError",
+    "Reply",
+    "Rset",
+    "Script",
+    "Secured",
+    "Send",
+    "StartTls",
+    "State",
+    "Transcript",
+    "Unsolicited",
+    "Upgrade",
+    "tap",
+]

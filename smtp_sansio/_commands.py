@@ -1,0 +1,138 @@
+"""The commands a checker may say, and no others.
+
+There is no DATA, BDAT or AUTH here, and no free-form command: that no message is ever sent and no
+credential ever leaves is true because no such object can be built. Arguments are checked when the
+object is made, so a command that exists can be written to the wire without escaping.
+
+The grammar accepted is RFC 5321 §4.1.2 for the paths, less what nobody needs to be asked: no source
+routes, no quoted-pairs, no SMTPUTF8, no ESMTP parameters.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ._errors import LocalProtocolError
+
+__all__ = ["Command", "Ehlo", "Helo", "Mail", "Noop", "Quit", "Rcpt", "Rset", "StartTls"]
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = rf"{_LABEL}(?:\.{_LABEL})*"
+_LITERAL = r"\[(?:IPv6:[0-9A-Fa-f:.]{2,45}|[0-9]{1,3}(?:\.[0-9]{1,3}){3})\]"
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = rf"(?:{_ATOM}(?:\.{_ATOM})*|\"[ !#-;=?-\[\]-~]+\")"
+_is_name = re.compile(rf"(?:{_HOST}|{_LITERAL})\Z").match
+_is_mailbox = re.compile(rf"{_LOCAL}@(?:{_HOST}|{_LITERAL})\Z").match
+
+# RFC 5321 §4.5.3.1: octets of a local part and of a domain.
+_MAX_LOCAL, _MAX_DOMAIN = 64, 255
+
+
+def _check_name(verb: str, name: str) -> None:
+    if not _is_name(name) or len(name) > _MAX_DOMAIN:
+        raise LocalProtocolError(
+            "argument.name", f"{verb} takes a host name or an address literal, not {name!r}"
+        )
+
+
+def _check_mailbox(verb: str, mailbox: str) -> None:
+    local, _, domain = mailbox.rpartition("@")
+    if not _is_mailbox(mailbox) or len(local) > _MAX_LOCAL or len(domain) > _MAX_DOMAIN:
+        raise LocalProtocolError("argument.mailbox", f"{verb} takes local-part@domain, not {mailbox!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ehlo:
+    """EHLO with this host's name or address literal (RFC 5321 §4.1.1.1)."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _check_name("EHLO", self.name)
+
+    @property
+    def line(self) -> str:
+        return f"EHLO {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Helo:
+    """HELO, for a server that does not know EHLO (RFC 5321 §4.1.1.1)."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _check_name("HELO", self.name)
+
+    @property
+    def line(self) -> str:
+        return f"HELO {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """STARTTLS (RFC 3207 §4); legal once, and only where EHLO's answer offered it."""
+
+    @property
+    def line(self) -> str:
+        return "STARTTLS"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """MAIL FROM; an empty `sender` is the null reverse-path `<>` (RFC 5321 §4.1.1.2, §4.5.5)."""
+
+    sender: str
+
+    def __post_init__(self) -> None:
+        if self.sender:
+            _check_mailbox("MAIL", self.sender)
+
+    @property
+    def line(self) -> str:
+        return f"MAIL FROM:<{self.sender}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """RCPT TO (RFC 5321 §4.1.1.3); `postmaster` alone needs no domain."""
+
+    recipient: str
+
+    def __post_init__(self) -> None:
+        if self.recipient.lower() != "postmaster":
+            _check_mailbox("RCPT", self.recipient)
+
+    @property
+    def line(self) -> str:
+        return f"RCPT TO:<{self.recipient}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Rset:
+    """RSET, which ends a transaction (RFC 5321 §4.1.1.5)."""
+
+    @property
+    def line(self) -> str:
+        return "RSET"
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """NOOP (RFC 5321 §4.1.1.9)."""
+
+    @property
+    def line(self) -> str:
+        return "NOOP"
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """QUIT (RFC 5321 §4.1.1.10)."""
+
+    @property
+    def line(self) -> str:
+        return "QUIT"
+
+
+Command: TypeAlias = Ehlo | Helo | StartTls | Mail | Rcpt | Rset | Noop | Quit

@@ -1,0 +1,290 @@
+"""The client's side of one SMTP session: octets in, events out, commands to octets.
+
+How to drive it: `receive_data` what the transport read (`b""` at its end), then call `next_event` until
+it gives `Need.DATA`; write what `send` returns. After a STARTTLS that was accepted `next_event` gives
+`Need.TLS`: do the handshake on the transport, then call `tls_established` or `tls_failed`.
+
+Pairing. Commands wait in a queue and replies answer them in order. Two states come from the one table:
+`state` is what the replies seen have confirmed, and what would hold if each command waiting were accepted
+is what `send` is judged by. A reply to a command that is not legal any more in the confirmed state (RCPT
+after a refused MAIL) moves nothing; where it accepts all the same, a deviation says so. `send` refuses
+while octets lie unread, because that is where desynchronisation begins.
+
+STARTTLS. The server's 220 is the last thing it may say in the clear; then the client speaks TLS first. So
+any octet received after the 220 and before the handshake was put there by somebody who wanted it read
+after it (CVE-2011-0411 is the same fault in servers). Such octets are never parsed and never handed to
+TLS: they stay in `trailing_data`, and `tls_established` refuses.
+
+Not here: time, retries, HELO after a refused EHLO (see `_dialogue`), and any idea of what a reply means.
+"""
+
+from collections import deque
+from enum import Enum
+from itertools import accumulate
+
+from ._capabilities import Capabilities, parse_capabilities
+from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
+from ._deviations import Deviation, DeviationKind, Irregularities
+from ._errors import LocalProtocolError, RemoteProtocolError
+from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
+from ._policy import Policy
+from ._reply import RawReply, ReplyParser
+from ._state import GROUPABLE, TABLE, State
+
+__all__ = ["Connection", "Need"]
+
+# RFC 5321 §4.3.2 and RFC 3207 §4: the codes of success. Another one of class 2 is a deviation, no more.
+_SUCCESS: dict[type[Command] | None, tuple[int, ...]] = {
+    None: (220,),
+    Ehlo: (250,),
+    Helo: (250,),
+    StartTls: (220,),
+    Mail: (250,),
+    Rcpt: (250, 251, 252),
+    Rset: (250,),
+    Noop: (250,),
+    Quit: (221,),
+}
+_CLOSING = 421
+
+
+class Need(Enum):
+    """What `next_event` waits for where there is no event."""
+
+    DATA = "data"
+    TLS = "tls"
+
+
+class Connection:
+    """One session's protocol state; see the module's text for how to drive it."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self._policy = policy or Policy()
+        self._irregular = Irregularities(self._policy)
+        self._parser = ReplyParser(self._policy, self._irregular)
+        self._state = self._sent = State.GREETING
+        self._queue: deque[Command] = deque()
+        self._capabilities: Capabilities | None = None
+        self._tls_active = False
+        self._trailing = bytearray()
+        self._received = 0
+        self._unsolicited = 0
+        self._overflow = self._eof = False
+        self._error: RemoteProtocolError | None = None
+
+    @property
+    def state(self) -> State:
+        """The state that the replies seen have confirmed."""
+        return self._state
+
+    @property
+    def outstanding(self) -> tuple[Command, ...]:
+        """Commands sent and not answered, oldest first."""
+        return tuple(self._queue)
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What the last accepted EHLO or HELO offered; None before it and after a handshake."""
+        return self._capabilities
+
+    @property
+    def tls_active(self) -> bool:
+        """Whether `tls_established` was called."""
+        return self._tls_active
+
+    @property
+    def trailing_data(self) -> bytes:
+        """Octets that came after STARTTLS was accepted and before the handshake: evidence only."""
+        return bytes(self._trailing)
+
+    @property
+    def unread(self) -> bool:
+        """Whether octets were received that no event has told yet."""
+        return not self._parser.empty
+
+    def send(self, command: Command) -> bytes:
+        """The octets that say `command`, which from now on waits for its reply.
+
+        Raises `LocalProtocolError` and changes nothing where the command is not allowed now:
+        `state.*` by the table, `pipelining.*` by RFC 2920.
+        """
+        cell = TABLE[self._sent].get(type(command))
+        if cell is None:
+            raise LocalProtocolError(
+                "state.command", f"{command.line.split()[0]} is not allowed in the state {self._sent}"
+            )
+        if self.unread:
+            raise LocalProtocolError("state.unread", "read the events received before sending a command")
+        if type(command) is StartTls:
+            self._check_starttls()
+        if self._queue:
+            self._check_group()
+        self._queue.append(command)
+        self._sent = cell[0]
+        return command.line.encode("ascii") + b"\r\n"
+
+    def _check_starttls(self) -> None:
+        if self._tls_active:
+            raise LocalProtocolError("state.tls-active", "STARTTLS is allowed once in a session")
+        if self._capabilities is None or "STARTTLS" not in self._capabilities:
+            raise LocalProtocolError("state.starttls-not-offered", "the server did not offer STARTTLS")
+
+    def _check_group(self) -> None:
+        if self._capabilities is None or "PIPELINING" not in self._capabilities:
+            raise LocalProtocolError("pipelining.not-offered", "the server did not offer PIPELINING")
+        if type(self._queue[-1]) not in GROUPABLE:
+            last = self._queue[-1].line.split()[0]
+            raise LocalProtocolError("pipelining.group", f"{last} has to be the last command of a group")
+
+    def receive_data(self, data: bytes) -> None:
+        """Take the octets of one read; `b""` is the end of the stream.
+
+        Raises `LocalProtocolError` after the end of the stream or in `State.ERROR`.
+        """
+        if self._eof or self._state is State.ERROR:
+            raise LocalProtocolError("state.closed", f"nothing can be received in the state {self._state}")
+        if not data:
+            self._eof = True
+            return
+        room = self._policy.max_session - self._received
+        if len(data) > room:
+            self._overflow = True
+            data = data[:room]
+        self._received += len(data)
+        if self._state is State.TLS:
+            self._trailing += data
+        else:
+            self._parser.feed(data)
+
+    def next_event(self) -> Event | Need:
+        """The next event, or what is needed before there can be one.
+
+        Raises `RemoteProtocolError`, the same one each time: `syntax.*` where octets cannot be paired
+        with commands, `limit.*` past a limit of the policy, `deviation.*` under a strict policy;
+        `LocalProtocolError` after `ConnectionClosed` was given.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._next_event()
+        except RemoteProtocolError as error:
+            self._fail(error)
+            raise
+
+    def _next_event(self) -> Event | Need:
+        if self._state is State.CLOSED:
+            raise LocalProtocolError("state.closed", "the connection is closed")
+        if self._state is not State.TLS and (raw := self._parser.next_reply()) is not None:
+            return self._heard(raw)
+        if self._overflow:
+            raise RemoteProtocolError(
+                "limit.session", f"the peer sent more than {self._policy.max_session} octets"
+            )
+        if self._eof:
+            closed = ConnectionClosed(tuple(self._queue), self._parser.pending or self.trailing_data)
+            self._parser.clear()
+            self._queue.clear()
+            self._state = self._sent = State.CLOSED
+            return closed
+        return Need.TLS if self._state is State.TLS else Need.DATA
+
+    def _heard(self, raw: RawReply) -> Event:
+        code, octets, deviations = raw
+        if self._state is State.GREETING:
+            self._move(None, code)
+            return Greeting(code, octets, deviations + self._oddities(None, code, octets))
+        if not self._queue:
+            return self._unasked(raw)
+        command = self._queue.popleft()
+        legal = self._move(type(command), code)
+        deviations += self._oddities(type(command), code, octets, legal=legal)
+        reply = Reply(code, octets, deviations, command)
+        if code // 100 == 2:
+            if type(command) is Ehlo:
+                reply = self._learn(reply)
+            elif type(command) is Helo:
+                self._capabilities = Capabilities()
+        return reply
+
+    def _move(self, kind: type[Command] | None, code: int) -> bool:
+        """Go where the table says; whether the command was legal in the confirmed state."""
+        cell = TABLE[self._state].get(kind)
+        if cell is not None:
+            self._state = cell[0] if code // 100 == 2 else cell[1]
+        if code == _CLOSING and kind is not Quit:
+            self._state = State.REFUSED
+        if not self._queue or self._state is State.REFUSED:
+            self._sent = self._state
+        if self._state is State.TLS:
+            self._trailing += self._parser.pending
+            self._parser.clear()
+        return cell is not None
+
+    def _oddities(
+        self, kind: type[Command] | None, code: int, octets: bytes, *, legal: bool = True
+    ) -> tuple[Deviation, ...]:
+        """What is odd about this code as the answer to this command."""
+        reply_class = code // 100
+        if reply_class == 2:
+            if not legal:
+                self._irregular.note(DeviationKind.OUT_OF_SEQUENCE, 1, 0, octets)
+            elif code not in _SUCCESS[kind]:
+                self._irregular.note(DeviationKind.UNEXPECTED_CODE, 1, 0, octets)
+        elif reply_class not in (4, 5):
+            self._irregular.note(DeviationKind.UNEXPECTED_CLASS, 1, 0, octets)
+        return self._irregular.take()
+
+    def _unasked(self, raw: RawReply) -> Unsolicited:
+        code, octets, deviations = raw
+        self._unsolicited += 1
+        if self._unsolicited > self._policy.max_unsolicited:
+            raise RemoteProtocolError(
+                "limit.unsolicited",
+                f"the peer sent more than {self._policy.max_unsolicited} replies to nothing",
+                octets[: self._policy.max_excerpt],
+            )
+        if code == _CLOSING:
+            self._state = self._sent = State.REFUSED
+        self._irregular.note(DeviationKind.UNSOLICITED, 1, 0, octets)
+        return Unsolicited(code, octets, deviations + self._irregular.take())
+
+    def _learn(self, reply: Reply) -> Reply:
+        """Take over the capabilities of an accepted EHLO; the reply with what is odd about them."""
+        ends = accumulate(len(line) + 1 for line in reply.raw.split(b"\n")[:-1])
+        self._capabilities = parse_capabilities(
+            reply.lines, (0, *ends), self._irregular, over_tls=self._tls_active
+        )
+        return Reply(reply.code, reply.raw, reply.deviations + self._irregular.take(), reply.command)
+
+    def tls_established(self) -> None:
+        """Say that the handshake succeeded: the session starts afresh, EHLO has to be said again.
+
+        Raises `LocalProtocolError` outside `State.TLS`, and `RemoteProtocolError` with the code
+        `starttls.plaintext` where octets had come before the handshake (RFC 3207 §4.2, §6).
+        """
+        self._check_handshake()
+        if self._trailing:
+            error = RemoteProtocolError(
+                "starttls.plaintext",
+                "the peer sent octets in the clear between its 220 and the handshake",
+                self.trailing_data[: self._policy.max_excerpt],
+            )
+            self._fail(error)
+            raise error
+        self._tls_active = True
+        self._capabilities = None
+        self._state = self._sent = State.FRESH
+
+    def tls_failed(self) -> None:
+        """Say that there was no handshake; the session is over. Raises `LocalProtocolError`."""
+        self._check_handshake()
+        self._state = self._sent = State.CLOSED
+
+    def _check_handshake(self) -> None:
+        if self._state is not State.TLS:
+            raise LocalProtocolError("state.no-handshake", f"no handshake is due in the state {self._state}")
+
+    def _fail(self, error: RemoteProtocolError) -> None:
+        self._error = error
+        self._state = self._sent = State.ERROR
+        self._parser.clear()

@@ -1,0 +1,84 @@
+"""What was irregular about a reply, and the one place that decides whether it is tolerated.
+
+A deviation names a kind, the line and the offset it was met at, and quotes the bytes. Kinds with a
+`reference` break that section; kinds without one are legal, but rare enough to have tripped clients,
+so they are written down as well. `Irregularities.note` is the only place where strictness exists:
+a lenient policy keeps the deviation, a strict one raises for those that break an RFC.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ._errors import RemoteProtocolError
+from ._policy import Policy
+
+__all__ = ["Deviation", "DeviationKind", "Irregularities"]
+
+
+class DeviationKind(StrEnum):
+    """A kind of irregularity; `reference` is the section it breaks, empty where it is legal."""
+
+    reference: str
+
+    def __new__(cls, slug: str, reference: str) -> "DeviationKind":
+        member = str.__new__(cls, slug)
+        member._value_ = slug
+        member.reference = reference
+        return member
+
+    BARE_LF = "bare-lf", "RFC 5321 §2.3.8"
+    BARE_CR = "bare-cr", "RFC 5321 §2.3.8"
+    CONTROL = "control-character", "RFC 5321 §4.2"
+    NON_ASCII = "non-ascii", "RFC 5321 §4.2"
+    LONG_LINE = "line-over-512", "RFC 5321 §4.5.3.1.5"
+    NO_SEPARATOR = "no-separator", "RFC 5321 §4.2"
+    BAD_SEPARATOR = "bad-separator", "RFC 5321 §4.2"
+    MISSING_CODE = "missing-code", "RFC 5321 §4.2.1"
+    MIXED_CODES = "mixed-codes", "RFC 5321 §4.2.1"
+    CODE_OUT_OF_RANGE = "code-out-of-range", "RFC 5321 §4.2"
+    UNEXPECTED_CODE = "unexpected-code", "RFC 5321 §4.3.2"
+    UNEXPECTED_CLASS = "unexpected-class", "RFC 5321 §4.3.2"
+    UNSOLICITED = "unsolicited-reply", "RFC 5321 §4.2"
+    OUT_OF_SEQUENCE = "out-of-sequence-accept", "RFC 5321 §4.1.4"
+    KEYWORD_SYNTAX = "ehlo-keyword-syntax", "RFC 5321 §4.1.1.1"
+    STARTTLS_AGAIN = "starttls-after-tls", "RFC 3207 §4.2"
+    KEYWORD_CASE = "ehlo-keyword-case", ""
+    KEYWORD_REPEATED = "ehlo-keyword-repeated", ""
+    SIZE_UNSPECIFIED = "size-unspecified", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One irregularity: its kind, the line (from 1), the offset in the reply's octets, the octets."""
+
+    kind: DeviationKind
+    line: int
+    offset: int
+    excerpt: bytes
+
+
+class Irregularities:
+    """Collects the deviations of the reply at hand; strictness lives here and nowhere else."""
+
+    __slots__ = ("_kept", "_policy")
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._kept: list[Deviation] = []
+
+    def note(self, kind: DeviationKind, line: int, offset: int, octets: bytes) -> None:
+        excerpt = octets[: self._policy.max_excerpt]
+        if self._policy.strict and kind.reference:
+            raise RemoteProtocolError(
+                f"deviation.{kind}", f"the peer broke {kind.reference}: {kind}", excerpt
+            )
+        if len(self._kept) < self._policy.max_deviations:
+            self._kept.append(Deviation(kind, line, offset, excerpt))
+
+    def take(self) -> tuple[Deviation, ...]:
+        """The deviations noted since the last call, oldest first."""
+        if not self._kept:
+            return ()
+        kept = tuple(self._kept)
+        self._kept.clear()
+        return kept

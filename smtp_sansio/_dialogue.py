@@ -1,0 +1,178 @@
+"""The moves of a client, as scripts: connect, greet, hello, starttls, ask, group, quit.
+
+A `Dialogue` owns one `Connection` and is driven by `yield from`. It adds what the protocol core leaves
+out: how long to wait, and what to say next.
+
+* Each wait is bounded by `timeout`, the longest silence at any one step, and the whole script by
+  `budget`. Both are counted by the clock that outcomes carry, so a replay runs out at the same step.
+* A session that cannot go on ends in `Interrupted`, whatever the cause: an effect that failed, the
+  peer's close, octets that make no sense. What was heard until then is in `log`.
+* HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are given back. A 421
+  never triggers it: the server is closing.
+* Before speaking, everything the server has said is read (`_settle`), so that a late reply is told as
+  `Unsolicited` instead of answering the next command.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from ._commands import Command, Ehlo, Helo, Quit, StartTls
+from ._connection import Connection, Need
+from ._effects import (
+    Connect,
+    Effect,
+    Failed,
+    FailureKind,
+    Outcome,
+    Receive,
+    Received,
+    Script,
+    Secured,
+    Send,
+    Upgrade,
+)
+from ._errors import RemoteProtocolError
+from ._events import ConnectionClosed, Event, Greeting, Reply
+from ._policy import Policy
+from ._state import State
+
+__all__ = ["Dialogue", "Interrupted", "Logged"]
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the session ended before the script did
+    """The session cannot go on; `cause` says why, and the dialogue's `log` what was heard before."""
+
+    def __init__(self, cause: Failed | ConnectionClosed | RemoteProtocolError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An event, when it was heard (seconds), and the number of the effect that brought it (from 0)."""
+
+    at: float
+    entry: int
+    event: Event
+
+
+class Dialogue:
+    """One session told as scripts; `timeout` and `budget` are seconds."""
+
+    def __init__(self, *, timeout: float, budget: float = inf, policy: Policy | None = None) -> None:
+        self.connection = Connection(policy)
+        self.timeout = timeout
+        self.budget = budget
+        self.at = 0.0
+        self.entries = 0
+        self.log: list[Logged] = []
+
+    def connect(self, host: str, port: int) -> Script[None]:
+        """Open the connection. Raises `Interrupted`, as every script here does."""
+        yield from self._perform(Connect(host, port, self._patience()))
+
+    def greet(self) -> Script[Greeting]:
+        """Wait for the whole greeting, saying nothing before it (RFC 5321 §4.3.1)."""
+        while True:
+            event = yield from self._listen()
+            if isinstance(event, Greeting):
+                return event
+
+    def hello(self, name: str) -> Script[tuple[Reply, ...]]:
+        """EHLO, then HELO where EHLO is refused for good; the replies in that order."""
+        reply = yield from self.ask(Ehlo(name))
+        if reply.reply_class != 5:
+            return (reply,)
+        return reply, (yield from self.ask(Helo(name)))
+
+    def starttls(self, server_name: str) -> Script[tuple[Reply, Secured | Failed | None]]:
+        """STARTTLS and, where it is accepted, the handshake: the reply and what became of it.
+
+        The session is over after a `Failed`. Octets in the clear after the 220 are `Interrupted` by a
+        `RemoteProtocolError` with the code `starttls.plaintext`, and no handshake is begun.
+        """
+        reply = yield from self.ask(StartTls())
+        if self.connection.state is not State.TLS:
+            return reply, None
+        if self.connection.trailing_data:
+            self._established()
+        try:
+            outcome = yield from self._perform(Upgrade(server_name, self._patience()))
+        except Interrupted as interrupted:
+            if not isinstance(interrupted.cause, Failed):
+                raise
+            self.connection.tls_failed()
+            return reply, interrupted.cause
+        self._established()
+        assert isinstance(outcome, Secured), outcome  # noqa: S101 - the driver's contract
+        return reply, outcome
+
+    def ask(self, command: Command) -> Script[Reply]:
+        """Say one command and wait for its reply."""
+        (reply,) = yield from self.group(command)
+        return reply
+
+    def group(self, *commands: Command) -> Script[tuple[Reply, ...]]:
+        """Say commands in one write (RFC 2920) and wait for all the replies."""
+        yield from self._settle()
+        data = b"".join([self.connection.send(command) for command in commands])
+        yield from self._perform(Send(data, self._patience()))
+        replies: list[Reply] = []
+        while len(replies) < len(commands):
+            event = yield from self._listen()
+            if isinstance(event, Reply):
+                replies.append(event)
+        return tuple(replies)
+
+    def quit(self) -> Script[Reply]:
+        """QUIT."""
+        return (yield from self.ask(Quit()))
+
+    def _patience(self) -> float:
+        """Seconds the next effect may take; `Interrupted` where the budget is spent."""
+        left = self.budget - self.at
+        if left <= 0:
+            raise Interrupted(Failed(self.at, FailureKind.BUDGET))
+        return min(self.timeout, left)
+
+    def _perform(self, effect: Effect) -> Script[Outcome]:
+        outcome = yield effect
+        self.at = outcome.at
+        self.entries += 1
+        if isinstance(outcome, Failed):
+            raise Interrupted(outcome)
+        return outcome
+
+    def _listen(self) -> Script[Event]:
+        """The next event, received if need be and logged."""
+        while (event := self._read()) is None:
+            outcome = yield from self._perform(Receive(self._patience()))
+            assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
+            self.connection.receive_data(outcome.data)
+        return event
+
+    def _settle(self) -> Script[None]:
+        """Read all that was received, up to the end of a reply begun."""
+        while self._read() is not None:
+            pass
+        while self.connection.unread:
+            yield from self._listen()
+
+    def _read(self) -> Event | None:
+        """The next event out of what was received already, logged."""
+        try:
+            event = self.connection.next_event()
+        except RemoteProtocolError as error:
+            raise Interrupted(error) from None
+        if isinstance(event, Need):
+            return None
+        self.log.append(Logged(self.at, self.entries - 1, event))
+        if isinstance(event, ConnectionClosed):
+            raise Interrupted(event)
+        return event
+
+    def _established(self) -> None:
+        try:
+            self.connection.tls_established()
+        except RemoteProtocolError as error:
+            raise Interrupted(error) from None

@@ -1,0 +1,83 @@
+"""What was heard: four events, all values.
+
+`Greeting`, `Reply` and `Unsolicited` are the same thing, a reply by the grammar of RFC 5321 §4.2, met
+in three places: before any command, after one, and when nothing was asked. `raw` keeps the exact
+octets, terminators included; everything else is read off it on demand, so evidence is never rebuilt
+and an event costs little until somebody looks.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ._commands import Command
+from ._deviations import Deviation
+
+__all__ = ["ConnectionClosed", "Event", "Greeting", "Heard", "Reply", "Unsolicited"]
+
+_code = re.compile(rb"[0-9]{3}(?![0-9])[ -]?")
+_enhanced = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A reply of the server: `code`, the exact `raw` octets, and what was irregular about them.
+
+    Where the lines of a reply disagree, `code` is the worst (the highest) of them.
+    """
+
+    code: int
+    raw: bytes
+    deviations: tuple[Deviation, ...]
+
+    @property
+    def reply_class(self) -> int:
+        """The first digit of the code: 2 done, 3 go on, 4 not now, 5 no (RFC 5321 §4.2.1)."""
+        return self.code // 100
+
+    @property
+    def lines(self) -> tuple[bytes, ...]:
+        """The text of each line, without its code, separator and terminator."""
+        return tuple(
+            line[m.end() :] if (m := _code.match(line)) else line
+            for line in (line.removesuffix(b"\r") for line in self.raw.split(b"\n")[:-1])
+        )
+
+    @property
+    def text(self) -> str:
+        """The lines joined by newlines: UTF-8 where it is, backslash escapes where it is not."""
+        return b"\n".join(self.lines).decode("utf-8", "backslashreplace")
+
+    @property
+    def enhanced_code(self) -> str | None:
+        """The enhanced status code of the first line (RFC 3463, RFC 2034), as in `5.7.1`."""
+        m = _enhanced.match(self.lines[0])
+        return m[1].decode("ascii") if m else None
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting(Heard):
+    """The first reply of a session (RFC 5321 §3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Heard):
+    """The answer to `command`."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Unsolicited(Heard):
+    """A reply while no command was outstanding, such as the 421 of a server shutting down."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClosed:
+    """The peer closed: commands it left unanswered, and octets that made no whole reply."""
+
+    unanswered: tuple[Command, ...]
+    partial: bytes
+
+
+Event: TypeAlias = Greeting | Reply | Unsolicited | ConnectionClosed

@@ -1,0 +1,194 @@
+"""From octets to replies, whatever the reads they arrive in.
+
+Rules:
+
+* A line ends at LF. CRLF is right, a bare LF is a deviation, a bare CR is part of the line.
+* A reply ends at the first line whose code is not followed by `-` (RFC 5321 §4.2.1). A line without a
+  code inside a multi-line reply is text that lost its prefix: kept, and told as a deviation. A reply
+  that *begins* without a code cannot be paired with anything: `RemoteProtocolError`.
+* Where the codes of one reply disagree the worst one counts, that is the highest: a server that says
+  250 and then 550 has refused.
+
+Cost is linear in the octets received however they are split. A reply that lies complete and regular in
+the buffer, nearly all of them, is taken by one expression. Anything else goes line by line, each line
+looked at once; a read that brings no LF costs no look at all. The two ways agree by construction: the
+expression admits exactly what the line path would pass without noting anything, and a test splits
+everything everywhere.
+"""
+
+import re
+from typing import TypeAlias
+
+from ._deviations import Deviation, DeviationKind, Irregularities
+from ._errors import RemoteProtocolError
+from ._policy import Policy
+
+__all__ = ["RawReply", "ReplyParser"]
+
+RawReply: TypeAlias = tuple[int, bytes, tuple[Deviation, ...]]
+"""The code that counts, the exact octets, the deviations."""
+
+# 512 octets of line (RFC 5321 §4.5.3.1.5) less the code, the separator and CRLF. Possessive
+# quantifiers keep a line that does not match from being tried again at every shorter length.
+_TEXT = rb"[\t -~]{0,506}+\r\n"
+_whole = re.compile(
+    rb"(?:([2-5][0-5][0-9])-" + _TEXT + rb"(?:\1-" + _TEXT + rb")*+(?=\1 ))?([2-5][0-5][0-9]) " + _TEXT
+).match
+_regular_line = re.compile(rb"([2-5][0-5][0-9])([ -])" + _TEXT).fullmatch
+_start_of_line = re.compile(rb"([0-9]{3})(?![0-9])([ -])?").match
+_control = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]").search
+_non_ascii = re.compile(rb"[\x80-\xff]").search
+_SHORTEST_LINE = len(b"250 \r\n")
+_MAX_REGULAR_LINE = 512
+
+
+class ReplyParser:
+    """Feed octets with `feed`, take replies with `next_reply` until it gives None."""
+
+    __slots__ = (
+        "_buffer",
+        "_code",
+        "_count",
+        "_has_line",
+        "_irregular",
+        "_line",
+        "_policy",
+        "_scan",
+        "_start",
+        "_surely_within",
+    )
+
+    def __init__(self, policy: Policy, irregular: Irregularities) -> None:
+        self._policy = policy
+        self._irregular = irregular
+        self._buffer = bytearray()
+        self._start = 0  # where the reply at hand begins
+        self._line = 0  # where its first line not looked at yet begins
+        self._scan = 0  # up to where there is surely no LF
+        self._has_line = False  # an LF may lie beyond _scan
+        self._code = 0  # worst code of the reply so far
+        self._count = 0  # lines of the reply so far
+        # a reply no longer than this passes both limits without counting its lines
+        self._surely_within = min(policy.max_reply, policy.max_reply_lines * _SHORTEST_LINE)
+
+    @property
+    def pending(self) -> bytes:
+        """The octets received that are part of no reply given out yet."""
+        return bytes(self._buffer[self._start :])
+
+    @property
+    def empty(self) -> bool:
+        """Whether no such octets are there."""
+        return self._start == len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take the octets of one read."""
+        start = self._start
+        if start:
+            del self._buffer[:start]
+            self._line -= start
+            self._scan -= start
+            self._start = 0
+        self._buffer += data
+        if b"\n" in data:
+            self._has_line = True
+
+    def clear(self) -> None:
+        """Forget everything received and not given out."""
+        self._buffer.clear()
+        self._start = self._line = self._scan = self._code = self._count = 0
+        self._has_line = False
+
+    def next_reply(self) -> RawReply | None:
+        """The next whole reply, or None where more octets are needed.
+
+        Raises `RemoteProtocolError`: `limit.line`, `limit.reply`, `syntax.reply`, `deviation.*`.
+        """
+        if self._has_line:
+            if self._line == self._start and (m := _whole(self._buffer, self._start)) is not None:
+                end = m.end()
+                if end - self._start <= self._surely_within:
+                    self._start = self._line = self._scan = end
+                    return int(m[2]), m[0], ()
+            while (end := self._buffer.find(b"\n", self._scan) + 1) > 0:
+                if self._take_line(end):
+                    return self._finish(end)
+            self._has_line = False
+            self._scan = len(self._buffer)
+        if len(self._buffer) - self._line > self._policy.max_line:
+            raise self._too_much("limit.line", "a line", self._policy.max_line)
+        return None
+
+    def _take_line(self, end: int) -> bool:
+        """Look at the line that ends before `end`; whether it is the last of its reply."""
+        line = bytes(self._buffer[self._line : end])
+        if len(line) > self._policy.max_line:
+            raise self._too_much("limit.line", "a line", self._policy.max_line)
+        if end - self._start > self._policy.max_reply:
+            raise self._too_much("limit.reply", "a reply", self._policy.max_reply)
+        self._count += 1
+        if self._count > self._policy.max_reply_lines:
+            raise RemoteProtocolError(
+                "limit.reply-lines",
+                f"the peer sent a reply of more than {self._policy.max_reply_lines} lines",
+                line[: self._policy.max_excerpt],
+            )
+        if (m := _regular_line(line)) is not None:
+            code, last = int(m[1]), m[2] == b" "
+        else:
+            code, last = self._irregular_line(line)
+        if self._code and code and code != self._code:
+            self._note(DeviationKind.MIXED_CODES, 0, line)
+        self._code = max(self._code, code)
+        self._line = self._scan = end
+        return last
+
+    def _irregular_line(self, line: bytes) -> tuple[int, bool]:
+        """The code (0 where there is none) and whether the reply ends here; notes what is odd."""
+        self._note_octets(line)
+        body = line[:-1].removesuffix(b"\r")
+        m = _start_of_line(body)
+        if m is None:
+            if self._count == 1:
+                raise RemoteProtocolError(
+                    "syntax.reply",
+                    "the peer sent a line that begins no SMTP reply",
+                    line[: self._policy.max_excerpt],
+                )
+            self._note(DeviationKind.MISSING_CODE, 0, body)
+            return 0, False
+        code = int(m[1])
+        if not 200 <= code <= 559 or code % 100 > 59:
+            self._note(DeviationKind.CODE_OUT_OF_RANGE, 0, m[1])
+        if m[2] is None:
+            kind = DeviationKind.NO_SEPARATOR if len(body) == 3 else DeviationKind.BAD_SEPARATOR
+            self._note(kind, 3, body)
+        return code, m[2] != b"-"
+
+    def _note_octets(self, line: bytes) -> None:
+        body = line[:-1]
+        if body.endswith(b"\r"):
+            body = body[:-1]
+        else:
+            self._note(DeviationKind.BARE_LF, len(body), line[-20:])
+        if (at := body.find(b"\r")) >= 0:
+            self._note(DeviationKind.BARE_CR, at, body)
+        if (m := _control(body)) is not None:
+            self._note(DeviationKind.CONTROL, m.start(), body)
+        if (m := _non_ascii(body)) is not None:
+            self._note(DeviationKind.NON_ASCII, m.start(), body)
+        if len(line) > _MAX_REGULAR_LINE:
+            self._note(DeviationKind.LONG_LINE, _MAX_REGULAR_LINE, body)
+
+    def _note(self, kind: DeviationKind, offset_in_line: int, octets: bytes) -> None:
+        self._irregular.note(kind, self._count, self._line - self._start + offset_in_line, octets)
+
+    def _finish(self, end: int) -> RawReply:
+        reply = self._code, bytes(self._buffer[self._start : end]), self._irregular.take()
+        self._start = end
+        self._code = self._count = 0
+        return reply
+
+    def _too_much(self, code: str, what: str, limit: int) -> RemoteProtocolError:
+        excerpt = bytes(self._buffer[self._line : self._line + self._policy.max_excerpt])
+        return RemoteProtocolError(code, f"the peer sent {what} of more than {limit} octets", excerpt)

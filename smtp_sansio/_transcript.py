@@ -1,0 +1,137 @@
+"""The record of one session: what was asked of the world and what it answered, line by line.
+
+`tap` forwards a script's effects and outcomes and notes each pair; it knows no runtime, and no driver
+knows it. A `Transcript` keeps the pairs and writes them as JSON Lines, one pair a line, octets as
+latin-1 text, so that a difference between two records reads as a conversation:
+
+    {"do": "connect", "host": "192.0.2.7", "port": 25, "at": 0.031}
+    {"do": "receive", "got": "220 mx.example ESMTP\\r\\n", "at": 0.094}
+    {"do": "send", "data": "EHLO probe.example\\r\\n", "at": 0.094}
+    {"do": "receive", "failed": "timeout", "at": 12.094}
+
+How long an effect might have taken is not part of it: that is the script's business, and it follows from
+the options and from `at`. Effects read back therefore have the timeout 0.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ._effects import (
+    Connect,
+    Done,
+    Effect,
+    Failed,
+    FailureKind,
+    Outcome,
+    Receive,
+    Received,
+    Script,
+    Secured,
+    Send,
+    Upgrade,
+)
+
+__all__ = ["Transcript", "tap"]
+
+_T = TypeVar("_T")
+
+
+def tap(script: Script[_T], note: Callable[[Effect, Outcome], None]) -> Script[_T]:
+    """The same script, with `note` called for each effect and its outcome."""
+    try:
+        effect = next(script)
+        while True:
+            outcome = yield effect
+            note(effect, outcome)
+            effect = script.send(outcome)
+    except StopIteration as stop:
+        value: _T = stop.value
+        return value
+    finally:
+        script.close()
+
+
+class Transcript:
+    """Pairs of effect and outcome, in order; `note` has the signature `tap` wants."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Effect, Outcome]] = []
+
+    def note(self, effect: Effect, outcome: Outcome) -> None:
+        self._entries.append((effect, outcome))
+
+    def __iter__(self) -> Iterator[tuple[Effect, Outcome]]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def dumps(self) -> str:
+        """JSON Lines, ASCII only."""
+        return "".join(json.dumps(as_entry(*pair)) + "\n" for pair in self._entries)
+
+    @classmethod
+    def loads(cls, text: str) -> "Transcript":
+        """Read what `dumps` wrote. Raises ValueError naming the line that is wrong."""
+        transcript = cls()
+        for number, line in enumerate(text.splitlines(), start=1):
+            try:
+                transcript.note(*_from_entry(json.loads(line)))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"line {number} is no transcript entry: {error!r}") from error
+        return transcript
+
+
+def as_entry(effect: Effect, outcome: Outcome) -> dict[str, Any]:
+    """The pair as the JSON object of its line."""
+    entry: dict[str, Any]
+    match effect:
+        case Connect():
+            entry = {"do": "connect", "host": effect.host, "port": effect.port}
+        case Send():
+            entry = {"do": "send", "data": effect.data.decode("latin-1")}
+        case Receive():
+            entry = {"do": "receive"}
+        case Upgrade():
+            entry = {"do": "upgrade", "server_name": effect.server_name}
+    match outcome:
+        case Received():
+            entry["got"] = outcome.data.decode("latin-1")
+        case Secured():
+            entry |= {"version": outcome.version, "cipher": outcome.cipher}
+        case Failed():
+            entry["failed"] = str(outcome.kind)
+            if outcome.detail:
+                entry["detail"] = outcome.detail
+        case Done():
+            pass
+    return entry | {"at": outcome.at}
+
+
+def _from_entry(entry: dict[str, Any]) -> tuple[Effect, Outcome]:
+    effect: Effect
+    match entry["do"]:
+        case "connect":
+            effect = Connect(str(entry["host"]), int(entry["port"]), 0)
+        case "send":
+            effect = Send(entry["data"].encode("latin-1"), 0)
+        case "receive":
+            effect = Receive(0)
+        case "upgrade":
+            effect = Upgrade(str(entry["server_name"]), 0)
+        case other:
+            raise ValueError(f"nothing is called {other!r}")
+    return effect, _outcome_of(entry, float(entry["at"]))
+
+
+def _outcome_of(entry: dict[str, Any], at: float) -> Outcome:
+    if "failed" in entry:
+        return Failed(at, FailureKind(entry["failed"]), str(entry.get("detail", "")))
+    match entry["do"]:
+        case "receive":
+            return Received(at, entry["got"].encode("latin-1"))
+        case "upgrade":
+            return Secured(at, str(entry["version"]), str(entry["cipher"]))
+        case _:
+            return Done(at)
