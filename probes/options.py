@@ -1,0 +1,163 @@
+"""What a check may be told, and the refusal of anything else before a packet leaves.
+
+Names and addresses given here end up in DNS questions and SMTP commands, so an `Options` object that
+exists is clean: host names in A-labels, an addr-spec in ASCII, numbers in range.
+"""
+
+import ipaddress
+import math
+import re
+from dataclasses import dataclass
+
+from smtp_sansio import LocalProtocolError, Rcpt
+
+__all__ = ["OptionError", "Options", "host_name"]
+
+_label = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z").match
+_MAX_NAME = 253
+_MAX_TIMEOUT = 3600.0
+# Domains set aside for documentation (RFC 2606): nobody's mail, so nobody is bothered.
+_OUTSIDE = ("example.com", "example.net", "example.org")
+
+
+class OptionError(ValueError):
+    """An option has a value it cannot have; `option` names it, the message says what would be right."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+def host_name(option: str, name: str) -> str:
+    """`name` as a host name in A-labels, lower case, without the final dot.
+
+    Raises `OptionError` with one sentence that says what was wrong.
+    """
+    shown = repr(name if len(name) <= 80 else name[:77] + "...")
+    hint = "give a host name such as example.com"
+    if not name.strip():
+        raise OptionError(option, f"{option} is empty: {hint}")
+    if "://" in name or "/" in name:
+        raise OptionError(option, f"{shown} is a URL: {hint}")
+    if "@" in name:
+        raise OptionError(option, f"{shown} is an e-mail address: {hint}, without what stands before the @")
+    if _is_address(name):
+        raise OptionError(option, f"{shown} is an IP address: {hint}")
+    if re.search(r"[\x00-\x20\x7f<>]", name):
+        raise OptionError(option, f"{shown} contains a space or a character no host name has: {hint}")
+    ascii_name = _to_ascii(option, name, shown).lower().removesuffix(".")
+    labels = ascii_name.split(".")
+    if len(ascii_name) > _MAX_NAME or any(len(label) > 63 for label in labels):
+        raise OptionError(
+            option,
+            f"{shown} is too long: a label has at most 63 octets and a name {_MAX_NAME} (RFC 1035 §2.3.4)",
+        )
+    if not all(_label(label) for label in labels):
+        raise OptionError(option, f"{shown} is not a host name: {hint}")
+    if labels[-1].isdigit():
+        raise OptionError(option, f"{shown} ends like an IP address, not like a name: {hint}")
+    return ascii_name
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip().strip("[]").removeprefix("IPv6:"))
+    except ValueError:
+        return False
+    return True
+
+
+def _to_ascii(option: str, name: str, shown: str) -> str:
+    if name.isascii():
+        return name
+    import idna  # late: its tables cost more than the rest of this package
+
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise OptionError(option, f"{shown} is not an internationalised host name: {error}") from None
+
+
+def _addr_spec(option: str, address: str) -> str:
+    shown = repr(address if len(address) <= 80 else address[:77] + "...")
+    local, at, domain = address.rpartition("@")
+    if not at or not local:
+        raise OptionError(option, f"{shown} is not an address: give one such as postmaster@example.com")
+    domain = host_name(option, domain)
+    try:
+        Rcpt(f"{local}@{domain}")
+    except LocalProtocolError:
+        raise OptionError(
+            option, f"{shown} is not an address that SMTP can carry: give one such as postmaster@example.com"
+        ) from None
+    return f"{local}@{domain}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One check's options, normalised when built; raises `OptionError` for any that cannot be.
+
+    `timeout` is the longest silence at any one step, in seconds; one endpoint gets five times that.
+    `allow_targets` are networks (CIDR) whose addresses are dialled though they are not public.
+    """
+
+    domain: str
+    timeout: float = 12.0
+    helo_name: str = "mx-checker.happydomain.org"
+    test_null_sender: bool = True
+    test_postmaster: bool = True
+    test_open_relay: bool = True
+    test_probe_address: str = "postmaster@example.com"
+    port: int = 25
+    ipv4: bool = True
+    ipv6: bool = True
+    allow_targets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        put("domain", host_name("domain", self.domain))
+        put("helo_name", host_name("helo_name", self.helo_name))
+        put("test_probe_address", _addr_spec("test_probe_address", self.test_probe_address))
+        if not (math.isfinite(self.timeout) and 0 < self.timeout <= _MAX_TIMEOUT):
+            raise OptionError(
+                "timeout", f"timeout is {self.timeout:g}: give seconds, more than 0, at most 3600"
+            )
+        put("timeout", round(float(self.timeout), 3) or 0.001)
+        if not 1 <= self.port <= 65535:
+            raise OptionError("port", f"port is {self.port}: give a number from 1 to 65535")
+        if not (self.ipv4 or self.ipv6):
+            raise OptionError("ipv4", "both address families are switched off: leave one on")
+        put("allow_targets", tuple(str(_network(text)) for text in self.allow_targets))
+
+    @property
+    def budget(self) -> float:
+        """Seconds one endpoint's script may take in all."""
+        return 5 * self.timeout
+
+    @property
+    def sender(self) -> str:
+        """The reverse-path of every transaction but the null sender's."""
+        return f"postmaster@{self.helo_name}"
+
+    @property
+    def probe_address(self) -> str:
+        """The outside recipient asked for; another where the configured one is in the tested domain."""
+        domain = self.test_probe_address.rpartition("@")[2]
+        if domain != self.domain:
+            return self.test_probe_address
+        return f"postmaster@{self.outside_domain(domain)}"
+
+    def outside_domain(self, *other_than: str) -> str:
+        """A documentation domain that is neither the tested one nor one of `other_than`."""
+        return next(name for name in _OUTSIDE if name not in (self.domain, *other_than))
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise OptionError(
+            "allow_targets", f"{text!r} is no network: give one in CIDR notation such as 192.0.2.0/24"
+        ) from None

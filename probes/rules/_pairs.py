@@ -1,0 +1,106 @@
+"""Verdicts come from pairs of transactions, never from one reply.
+
+Servers refuse late, at RCPT, what they dislike early: the client, its name, the sender. So the same
+recipient is asked for under two senders, and two recipients under the same sender. Where all of them are
+refused in the same words the refusal is about us, and none of the questions was answered.
+
+What stands in the way of all the questions at once is told once, by the first rule that asks any.
+"""
+
+from collections.abc import Iterator
+
+from probes.observation import Endpoint, Observation, ReplySeen, Transaction
+
+from ._blame import blames_us, demands_tls
+from ._finding import Finding, Outcome
+from ._reading import end_evidence, listed, ready, reply_evidence, same_refusal, shown
+from ._shared import NOT_TESTED, REFUSED_US
+
+__all__ = ["any_answered", "common_refusal", "obstacles", "passed"]
+
+_QUESTIONS = {"null-sender": "the null sender", "postmaster": "postmaster", "relay": "relaying"}
+
+
+def passed(transaction: Transaction | None) -> bool:
+    """Whether the recipient was accepted."""
+    verdict = transaction.verdict if transaction else None
+    return verdict is not None and verdict.positive
+
+
+def common_refusal(endpoint: Endpoint) -> ReplySeen | None:
+    """The refusal that every transaction met alike, whoever sent and whoever was to receive."""
+    asked = [t for purpose in _QUESTIONS if (t := endpoint.asked(purpose)) is not None]
+    verdicts = [t.verdict for t in asked if t.verdict is not None]
+    if len(asked) < 2 or len(verdicts) < len(asked) or not all(v.permanent for v in verdicts):
+        return None
+    first, *others = verdicts
+    if not all(same_refusal(first, other) for other in others):
+        return None
+    one_recipient = len({t.recipient for t in asked}) == 1
+    at_rcpt = all(t.mail is not None and t.mail.positive for t in asked)
+    if one_recipient and at_rcpt and not blames_us(first):
+        return None  # it may just as well be the mailbox
+    return first
+
+
+def any_answered(purpose: str, observation: Observation) -> bool:
+    """Whether any endpoint gave an answer to this question that is not about us."""
+    return any(
+        (t := e.asked(purpose)) is not None and t.verdict is not None and common_refusal(e) is None
+        for e in observation.endpoints
+    )
+
+
+def obstacles(purpose: str, observation: Observation) -> Iterator[Finding]:
+    """What kept an endpoint from answering, if the rule for `purpose` is the one to tell."""
+    for endpoint in observation.endpoints:
+        asked = [p for p in _QUESTIONS if endpoint.asked(p) is not None]
+        if asked and asked[0] == purpose and ready(endpoint):
+            yield from _obstacle(endpoint, asked)
+
+
+def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
+    if (refusal := common_refusal(endpoint)) is not None:
+        yield _refused(endpoint, refusal)
+        return
+    open_ = [p for p in asked if (t := endpoint.asked(p)) is not None and t.verdict is None]
+    if not open_:
+        return
+    session = endpoint.sessions[-1]
+    questions = listed([_QUESTIONS[p] for p in open_])
+    closing = next((reply for reply in session.replies if reply.code == 421), None)
+    if closing is not None:
+        why, evidence, outcome = (
+            f"the server said {shown(closing)} and closed",
+            reply_evidence(endpoint, closing),
+            Outcome.TRANSIENT,
+        )
+    elif session.end is not None:
+        why, evidence, outcome = (
+            f"the session ended ({session.end.kind}) at {session.end.step}",
+            end_evidence(endpoint, session, session.end),
+            Outcome.NOT_TESTED,
+        )
+    else:
+        return
+    yield NOT_TESTED.finding(endpoint.subject, f"Not tested: {questions}; {why}.", *evidence, outcome=outcome)
+
+
+def _refused(endpoint: Endpoint, refusal: ReplySeen) -> Finding:
+    evidence = reply_evidence(endpoint, refusal)
+    if demands_tls(refusal):
+        return NOT_TESTED.finding(
+            endpoint.subject,
+            f"Every transaction is refused with {shown(refusal)}: the server wants TLS or a login first.",
+            *evidence,
+            outcome=Outcome.NOT_TESTED,
+        )
+    words = blames_us(refusal)
+    hint = f' (it says "{words}")' if words else ""
+    return REFUSED_US.finding(
+        endpoint.subject,
+        f"Every transaction is refused alike with {shown(refusal)}, whoever sends to whom: "
+        f"the refusal is of this client{hint}.",
+        *evidence,
+        outcome=Outcome.REFUSED_US,
+    )

@@ -1,0 +1,24 @@
+"""Two codes that any rule may use: it was refused to us, it could not be tested from here."""
+
+from ._finding import Severity, code
+
+__all__ = ["NOT_TESTED", "REFUSED_US"]
+
+REFUSED_US = code(
+    "smtp.refused_us",
+    Severity.INFO,
+    title="The server refuses this checker, which says nothing about the domain",
+    why="The refusal is about the address, the name or the rate of whoever asks. Other senders may "
+    "be welcome.",
+    fix="Repeat the check from an address with a matching PTR record and a good reputation, with a "
+    "helo_name that resolves to it; or look into the server's log for the reason.",
+    reference="RFC 3463 §3.8",
+)
+NOT_TESTED = code(
+    "smtp.not_tested",
+    Severity.INFO,
+    title="This could not be tested from here",
+    why="Nothing is known either way; it is no fault of the domain.",
+    fix="Repeat the check, from another network if need be.",
+    reference="RFC 5321 §4.5.4.1",
+)
