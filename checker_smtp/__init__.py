@@ -1,1 +1,52 @@
+"""Can this domain receive mail correctly?
+
+    import anyio
+    from checker_smtp import Options, check
+
+    result = anyio.run(check, Options(domain="example.com"))
+    for finding in result.findings:
+        print(finding.severity, finding.code, finding.message)
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from probes.check import ConnectionLimits, ResolverError
+    from probes.options import OptionError, Options
+    from probes.result import Result
+
+    from .facade import Moment, check, replay
+
+__all__ = [
+    "ConnectionLimits",
+    "Moment",
+    "OptionError",
+    "Options",
+    "ResolverError",
+    "Result",
+    "__version__",
+    "check",
+    "replay",
+]
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "ConnectionLimits": "probes.check",
+    "Moment": "checker_smtp.facade",
+    "OptionError": "probes.options",
+    "Options": "probes.options",
+    "ResolverError": "probes.check",
+    "Result": "probes.result",
+    "check": "checker_smtp.facade",
+    "replay": "checker_smtp.facade",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from ._deviations import DeviationKind, Irregularities
 
 __all__ = ["Capabilities", "parse_capabilities"]
 
-_well_formed = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?: +[!-~]+)* *").fullmatch
+_well_formed = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*(?: +[!-~]+)* *").fullmatch
 _split_keyword = re.compile(r"([^ \t=]+)[ \t=]*(.*)", re.DOTALL).match
 
 
@@ -61,10 +61,9 @@ def parse_capabilities(
         def note(kind: DeviationKind, number: int = number, raw: bytes = raw) -> None:
             irregular.note(kind, number, offsets[number - 1], raw)
 
-        text = raw.decode("ascii", "backslashreplace")
-        if not _well_formed(text):
+        if not _well_formed(raw):
             note(DeviationKind.KEYWORD_SYNTAX)
-        m = _split_keyword(text.strip())
+        m = _split_keyword(raw.decode("ascii", "backslashreplace").strip())
         if m is None:
             continue
         keyword, parameters = m[1].upper(), tuple(m[2].split())

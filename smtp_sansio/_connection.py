@@ -24,11 +24,11 @@ from itertools import accumulate
 
 from ._capabilities import Capabilities, parse_capabilities
 from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
-from ._deviations import Deviation, DeviationKind, Irregularities
+from ._deviations import DeviationKind, Irregularities
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
+from ._events import ConnectionClosed, Event, Greeting, Heard, Reply, Unsolicited
 from ._policy import Policy
-from ._reply import RawReply, ReplyParser
+from ._reply import ReplyParser
 from ._state import GROUPABLE, TABLE, State
 
 __all__ = ["Connection", "Need"]
@@ -102,12 +102,22 @@ class Connection:
         """Whether octets were received that no event has told yet."""
         return not self._parser.empty
 
-    def send(self, command: Command) -> bytes:
-        """The octets that say `command`, which from now on waits for its reply.
+    def send(self, *commands: Command) -> bytes:
+        """The octets that say the commands, which from now on wait for their replies.
 
-        Raises `LocalProtocolError` and changes nothing where the command is not allowed now:
+        Raises `LocalProtocolError` and changes nothing where one of them is not allowed now:
         `state.*` by the table, `pipelining.*` by RFC 2920.
         """
+        waiting = len(self._queue)
+        try:
+            return b"".join([self._say(command) for command in commands])
+        except LocalProtocolError:
+            while len(self._queue) > waiting:
+                self._queue.pop()
+            self._sent = self._foresee()
+            raise
+
+    def _say(self, command: Command) -> bytes:
         cell = TABLE[self._sent].get(type(command))
         if cell is None:
             raise LocalProtocolError(
@@ -124,6 +134,9 @@ class Connection:
         return command.line.encode("ascii") + b"\r\n"
 
     def _check_starttls(self) -> None:
+        # as the end of a group it might be accepted in a state that a refusal before it made another one
+        if self._queue:
+            raise LocalProtocolError("pipelining.starttls", "STARTTLS has to be said alone")
         if self._tls_active:
             raise LocalProtocolError("state.tls-active", "STARTTLS is allowed once in a session")
         if self._capabilities is None or "STARTTLS" not in self._capabilities:
@@ -139,9 +152,9 @@ class Connection:
     def receive_data(self, data: bytes) -> None:
         """Take the octets of one read; `b""` is the end of the stream.
 
-        Raises `LocalProtocolError` after the end of the stream or in `State.ERROR`.
+        Raises `LocalProtocolError` after the end of the stream and in `State.CLOSED` and `State.ERROR`.
         """
-        if self._eof or self._state is State.ERROR:
+        if self._eof or self._state in (State.CLOSED, State.ERROR):
             raise LocalProtocolError("state.closed", f"nothing can be received in the state {self._state}")
         if not data:
             self._eof = True
@@ -164,7 +177,7 @@ class Connection:
         `LocalProtocolError` after `ConnectionClosed` was given.
         """
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # which would grow each time
         try:
             return self._next_event()
         except RemoteProtocolError as error:
@@ -175,7 +188,7 @@ class Connection:
         if self._state is State.CLOSED:
             raise LocalProtocolError("state.closed", "the connection is closed")
         if self._state is not State.TLS and (raw := self._parser.next_reply()) is not None:
-            return self._heard(raw)
+            return self._heard(*raw)
         if self._overflow:
             raise RemoteProtocolError(
                 "limit.session", f"the peer sent more than {self._policy.max_session} octets"
@@ -188,23 +201,22 @@ class Connection:
             return closed
         return Need.TLS if self._state is State.TLS else Need.DATA
 
-    def _heard(self, raw: RawReply) -> Event:
-        code, octets, deviations = raw
+    def _heard(self, code: int, octets: bytes) -> Event:
         if self._state is State.GREETING:
             self._move(None, code)
-            return Greeting(code, octets, deviations + self._oddities(None, code, octets))
+            self._note_code(None, code, octets)
+            return Greeting(code, octets, self._irregular.take())
         if not self._queue:
-            return self._unasked(raw)
+            return self._unasked(code, octets)
         command = self._queue.popleft()
         legal = self._move(type(command), code)
-        deviations += self._oddities(type(command), code, octets, legal=legal)
-        reply = Reply(code, octets, deviations, command)
+        self._note_code(type(command), code, octets, legal=legal)
         if code // 100 == 2:
             if type(command) is Ehlo:
-                reply = self._learn(reply)
+                self._learn(Heard(code, octets, ()))
             elif type(command) is Helo:
                 self._capabilities = Capabilities()
-        return reply
+        return Reply(code, octets, self._irregular.take(), command)
 
     def _move(self, kind: type[Command] | None, code: int) -> bool:
         """Go where the table says; whether the command was legal in the confirmed state."""
@@ -213,17 +225,22 @@ class Connection:
             self._state = cell[0] if code // 100 == 2 else cell[1]
         if code == _CLOSING and kind is not Quit:
             self._state = State.REFUSED
-        if not self._queue or self._state is State.REFUSED:
-            self._sent = self._state
+        if not self._queue or code // 100 != 2:
+            self._sent = self._foresee()
         if self._state is State.TLS:
             self._trailing += self._parser.pending
             self._parser.clear()
         return cell is not None
 
-    def _oddities(
-        self, kind: type[Command] | None, code: int, octets: bytes, *, legal: bool = True
-    ) -> tuple[Deviation, ...]:
-        """What is odd about this code as the answer to this command."""
+    def _foresee(self) -> State:
+        """Where the confirmed state leads if each command waiting is accepted."""
+        state = self._state
+        for command in self._queue:
+            state, _ = TABLE[state].get(type(command), (state, state))
+        return state
+
+    def _note_code(self, kind: type[Command] | None, code: int, octets: bytes, *, legal: bool = True) -> None:
+        """Note what is odd about this code as the answer to this command."""
         reply_class = code // 100
         if reply_class == 2:
             if not legal:
@@ -232,10 +249,8 @@ class Connection:
                 self._irregular.note(DeviationKind.UNEXPECTED_CODE, 1, 0, octets)
         elif reply_class not in (4, 5):
             self._irregular.note(DeviationKind.UNEXPECTED_CLASS, 1, 0, octets)
-        return self._irregular.take()
 
-    def _unasked(self, raw: RawReply) -> Unsolicited:
-        code, octets, deviations = raw
+    def _unasked(self, code: int, octets: bytes) -> Unsolicited:
         self._unsolicited += 1
         if self._unsolicited > self._policy.max_unsolicited:
             raise RemoteProtocolError(
@@ -243,18 +258,17 @@ class Connection:
                 f"the peer sent more than {self._policy.max_unsolicited} replies to nothing",
                 octets[: self._policy.max_excerpt],
             )
-        if code == _CLOSING:
+        if code == _CLOSING and self._state is not State.QUITTING:
             self._state = self._sent = State.REFUSED
         self._irregular.note(DeviationKind.UNSOLICITED, 1, 0, octets)
-        return Unsolicited(code, octets, deviations + self._irregular.take())
+        return Unsolicited(code, octets, self._irregular.take())
 
-    def _learn(self, reply: Reply) -> Reply:
-        """Take over the capabilities of an accepted EHLO; the reply with what is odd about them."""
+    def _learn(self, reply: Heard) -> None:
+        """Take over the capabilities of an accepted EHLO, noting what is odd about them."""
         ends = accumulate(len(line) + 1 for line in reply.raw.split(b"\n")[:-1])
         self._capabilities = parse_capabilities(
             reply.lines, (0, *ends), self._irregular, over_tls=self._tls_active
         )
-        return Reply(reply.code, reply.raw, reply.deviations + self._irregular.take(), reply.command)
 
     def tls_established(self) -> None:
         """Say that the handshake succeeded: the session starts afresh, EHLO has to be said again.

@@ -6,7 +6,7 @@ out: how long to wait, and what to say next.
 * Each wait is bounded by `timeout`, the longest silence at any one step, and the whole script by
   `budget`. Both are counted by the clock that outcomes carry, so a replay runs out at the same step.
 * A session that cannot go on ends in `Interrupted`, whatever the cause: an effect that failed, the
-  peer's close, octets that make no sense. What was heard until then is in `log`.
+  peer's close, a 421 nobody asked for, octets that make no sense. What was heard until then is in `log`.
 * HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are given back. A 421
   never triggers it: the server is closing.
 * Before speaking, everything the server has said is read (`_settle`), so that a late reply is told as
@@ -32,7 +32,7 @@ from ._effects import (
     Upgrade,
 )
 from ._errors import RemoteProtocolError
-from ._events import ConnectionClosed, Event, Greeting, Reply
+from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
 from ._policy import Policy
 from ._state import State
 
@@ -73,10 +73,9 @@ class Dialogue:
 
     def greet(self) -> Script[Greeting]:
         """Wait for the whole greeting, saying nothing before it (RFC 5321 §4.3.1)."""
-        while True:
-            event = yield from self._listen()
-            if isinstance(event, Greeting):
-                return event
+        event = yield from self._listen()
+        assert isinstance(event, Greeting), event  # noqa: S101 - the first event of a session
+        return event
 
     def hello(self, name: str) -> Script[tuple[Reply, ...]]:
         """EHLO, then HELO where EHLO is refused for good; the replies in that order."""
@@ -96,15 +95,12 @@ class Dialogue:
             return reply, None
         if self.connection.trailing_data:
             self._established()
-        try:
-            outcome = yield from self._perform(Upgrade(server_name, self._patience()))
-        except Interrupted as interrupted:
-            if not isinstance(interrupted.cause, Failed):
-                raise
+        outcome = yield from self._attempt(Upgrade(server_name, self._patience()))
+        if isinstance(outcome, Failed):
             self.connection.tls_failed()
-            return reply, interrupted.cause
-        self._established()
+            return reply, outcome
         assert isinstance(outcome, Secured), outcome  # noqa: S101 - the driver's contract
+        self._established()
         return reply, outcome
 
     def ask(self, command: Command) -> Script[Reply]:
@@ -115,13 +111,13 @@ class Dialogue:
     def group(self, *commands: Command) -> Script[tuple[Reply, ...]]:
         """Say commands in one write (RFC 2920) and wait for all the replies."""
         yield from self._settle()
-        data = b"".join([self.connection.send(command) for command in commands])
+        data = self.connection.send(*commands)
         yield from self._perform(Send(data, self._patience()))
         replies: list[Reply] = []
-        while len(replies) < len(commands):
+        for _ in commands:
             event = yield from self._listen()
-            if isinstance(event, Reply):
-                replies.append(event)
+            assert isinstance(event, Reply), event  # noqa: S101 - a command is outstanding
+            replies.append(event)
         return tuple(replies)
 
     def quit(self) -> Script[Reply]:
@@ -136,11 +132,15 @@ class Dialogue:
         return min(self.timeout, left)
 
     def _perform(self, effect: Effect) -> Script[Outcome]:
+        outcome = yield from self._attempt(effect)
+        if isinstance(outcome, Failed):
+            raise Interrupted(outcome)
+        return outcome
+
+    def _attempt(self, effect: Effect) -> Script[Outcome]:
         outcome = yield effect
         self.at = outcome.at
         self.entries += 1
-        if isinstance(outcome, Failed):
-            raise Interrupted(outcome)
         return outcome
 
     def _listen(self) -> Script[Event]:
@@ -169,6 +169,8 @@ class Dialogue:
         self.log.append(Logged(self.at, self.entries - 1, event))
         if isinstance(event, ConnectionClosed):
             raise Interrupted(event)
+        if isinstance(event, Unsolicited) and event.code == 421:
+            raise Interrupted(Failed(self.at, FailureKind.CLOSED, event.text))
         return event
 
     def _established(self) -> None:

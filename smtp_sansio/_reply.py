@@ -19,14 +19,14 @@ everything everywhere.
 import re
 from typing import TypeAlias
 
-from ._deviations import Deviation, DeviationKind, Irregularities
+from ._deviations import DeviationKind, Irregularities
 from ._errors import RemoteProtocolError
 from ._policy import Policy
 
 __all__ = ["RawReply", "ReplyParser"]
 
-RawReply: TypeAlias = tuple[int, bytes, tuple[Deviation, ...]]
-"""The code that counts, the exact octets, the deviations."""
+RawReply: TypeAlias = tuple[int, bytes]
+"""The code that counts and the exact octets; what was irregular waits in the `Irregularities`."""
 
 # 512 octets of line (RFC 5321 §4.5.3.1.5) less the code, the separator and CRLF. Possessive
 # quantifiers keep a line that does not match from being tried again at every shorter length.
@@ -40,6 +40,7 @@ _control = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]").search
 _non_ascii = re.compile(rb"[\x80-\xff]").search
 _SHORTEST_LINE = len(b"250 \r\n")
 _MAX_REGULAR_LINE = 512
+_NO_CODE = -1
 
 
 class ReplyParser:
@@ -66,10 +67,10 @@ class ReplyParser:
         self._line = 0  # where its first line not looked at yet begins
         self._scan = 0  # up to where there is surely no LF
         self._has_line = False  # an LF may lie beyond _scan
-        self._code = 0  # worst code of the reply so far
+        self._code = _NO_CODE  # worst code of the reply so far
         self._count = 0  # lines of the reply so far
-        # a reply no longer than this passes both limits without counting its lines
-        self._surely_within = min(policy.max_reply, policy.max_reply_lines * _SHORTEST_LINE)
+        # a reply no longer than this passes every limit without a look at its lines
+        self._surely_within = min(policy.max_line, policy.max_reply, policy.max_reply_lines * _SHORTEST_LINE)
 
     @property
     def pending(self) -> bytes:
@@ -96,7 +97,8 @@ class ReplyParser:
     def clear(self) -> None:
         """Forget everything received and not given out."""
         self._buffer.clear()
-        self._start = self._line = self._scan = self._code = self._count = 0
+        self._start = self._line = self._scan = self._count = 0
+        self._code = _NO_CODE
         self._has_line = False
 
     def next_reply(self) -> RawReply | None:
@@ -109,42 +111,40 @@ class ReplyParser:
                 end = m.end()
                 if end - self._start <= self._surely_within:
                     self._start = self._line = self._scan = end
-                    return int(m[2]), m[0], ()
+                    return int(m[2]), m[0]
             while (end := self._buffer.find(b"\n", self._scan) + 1) > 0:
                 if self._take_line(end):
                     return self._finish(end)
             self._has_line = False
             self._scan = len(self._buffer)
         if len(self._buffer) - self._line > self._policy.max_line:
-            raise self._too_much("limit.line", "a line", self._policy.max_line)
+            raise self._long_line(bytes(self._buffer[self._line : self._line + self._policy.max_line]))
         return None
 
     def _take_line(self, end: int) -> bool:
         """Look at the line that ends before `end`; whether it is the last of its reply."""
         line = bytes(self._buffer[self._line : end])
         if len(line) > self._policy.max_line:
-            raise self._too_much("limit.line", "a line", self._policy.max_line)
+            raise self._long_line(line)
         if end - self._start > self._policy.max_reply:
-            raise self._too_much("limit.reply", "a reply", self._policy.max_reply)
+            raise self._too_much("limit.reply", f"a reply of more than {self._policy.max_reply} octets", line)
         self._count += 1
         if self._count > self._policy.max_reply_lines:
-            raise RemoteProtocolError(
-                "limit.reply-lines",
-                f"the peer sent a reply of more than {self._policy.max_reply_lines} lines",
-                line[: self._policy.max_excerpt],
+            raise self._too_much(
+                "limit.reply-lines", f"a reply of more than {self._policy.max_reply_lines} lines", line
             )
         if (m := _regular_line(line)) is not None:
             code, last = int(m[1]), m[2] == b" "
         else:
             code, last = self._irregular_line(line)
-        if self._code and code and code != self._code:
+        if _NO_CODE not in (code, self._code) and code != self._code:
             self._note(DeviationKind.MIXED_CODES, 0, line)
         self._code = max(self._code, code)
         self._line = self._scan = end
         return last
 
     def _irregular_line(self, line: bytes) -> tuple[int, bool]:
-        """The code (0 where there is none) and whether the reply ends here; notes what is odd."""
+        """The code (`_NO_CODE` where there is none) and whether the reply ends here; notes what is odd."""
         self._note_octets(line)
         body = line[:-1].removesuffix(b"\r")
         m = _start_of_line(body)
@@ -156,7 +156,7 @@ class ReplyParser:
                     line[: self._policy.max_excerpt],
                 )
             self._note(DeviationKind.MISSING_CODE, 0, body)
-            return 0, False
+            return _NO_CODE, False
         code = int(m[1])
         if not 200 <= code <= 559 or code % 100 > 59:
             self._note(DeviationKind.CODE_OUT_OF_RANGE, 0, m[1])
@@ -184,11 +184,16 @@ class ReplyParser:
         self._irregular.note(kind, self._count, self._line - self._start + offset_in_line, octets)
 
     def _finish(self, end: int) -> RawReply:
-        reply = self._code, bytes(self._buffer[self._start : end]), self._irregular.take()
+        reply = self._code, bytes(self._buffer[self._start : end])
         self._start = end
-        self._code = self._count = 0
+        self._count = 0
+        self._code = _NO_CODE
         return reply
 
-    def _too_much(self, code: str, what: str, limit: int) -> RemoteProtocolError:
-        excerpt = bytes(self._buffer[self._line : self._line + self._policy.max_excerpt])
-        return RemoteProtocolError(code, f"the peer sent {what} of more than {limit} octets", excerpt)
+    def _long_line(self, octets: bytes) -> RemoteProtocolError:
+        # no more than is there whatever the reads, so that the error is the same
+        limit = self._policy.max_line
+        return self._too_much("limit.line", f"a line of more than {limit} octets", octets[:limit])
+
+    def _too_much(self, code: str, what: str, octets: bytes) -> RemoteProtocolError:
+        return RemoteProtocolError(code, f"the peer sent {what}", octets[: self._policy.max_excerpt])

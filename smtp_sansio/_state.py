@@ -12,7 +12,8 @@ command may not be sent in that state. `None` stands for the greeting, which ans
 
 Beside the table, whatever the state:
 
-* 421 announces that the server is about to close (RFC 5321 §3.8): REFUSED, where only QUIT is left.
+* 421 announces that the server is about to close (RFC 5321 §3.8): REFUSED, where only QUIT is left;
+  after QUIT it says nothing new.
 * End of stream: CLOSED.
 * `RemoteProtocolError`: ERROR.
 * `tls_established()` leads from TLS to FRESH, because the server has forgotten us (RFC 3207 §4.2);

@@ -15,6 +15,7 @@ the options and from `at`. Effects read back therefore have the timeout 0.
 
 import json
 from collections.abc import Callable, Iterator
+from operator import index
 from typing import Any, TypeVar
 
 from ._effects import (
@@ -67,9 +68,13 @@ class Transcript:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def entries(self) -> tuple[dict[str, str | int | float], ...]:
+        """Each pair as the JSON object of its line."""
+        return tuple(_as_entry(*pair) for pair in self._entries)
+
     def dumps(self) -> str:
         """JSON Lines, ASCII only."""
-        return "".join(json.dumps(as_entry(*pair)) + "\n" for pair in self._entries)
+        return "".join(json.dumps(entry) + "\n" for entry in self.entries())
 
     @classmethod
     def loads(cls, text: str) -> "Transcript":
@@ -78,14 +83,20 @@ class Transcript:
         for number, line in enumerate(text.splitlines(), start=1):
             try:
                 transcript.note(*_from_entry(json.loads(line)))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (
+                ValueError,
+                LookupError,
+                TypeError,
+                AttributeError,
+                OverflowError,
+                RecursionError,
+            ) as error:
                 raise ValueError(f"line {number} is no transcript entry: {error!r}") from error
         return transcript
 
 
-def as_entry(effect: Effect, outcome: Outcome) -> dict[str, Any]:
-    """The pair as the JSON object of its line."""
-    entry: dict[str, Any]
+def _as_entry(effect: Effect, outcome: Outcome) -> dict[str, str | int | float]:
+    entry: dict[str, str | int | float]
     match effect:
         case Connect():
             entry = {"do": "connect", "host": effect.host, "port": effect.port}
@@ -93,7 +104,7 @@ def as_entry(effect: Effect, outcome: Outcome) -> dict[str, Any]:
             entry = {"do": "send", "data": effect.data.decode("latin-1")}
         case Receive():
             entry = {"do": "receive"}
-        case Upgrade():
+        case _:
             entry = {"do": "upgrade", "server_name": effect.server_name}
     match outcome:
         case Received():
@@ -104,8 +115,6 @@ def as_entry(effect: Effect, outcome: Outcome) -> dict[str, Any]:
             entry["failed"] = str(outcome.kind)
             if outcome.detail:
                 entry["detail"] = outcome.detail
-        case Done():
-            pass
     return entry | {"at": outcome.at}
 
 
@@ -113,13 +122,13 @@ def _from_entry(entry: dict[str, Any]) -> tuple[Effect, Outcome]:
     effect: Effect
     match entry["do"]:
         case "connect":
-            effect = Connect(str(entry["host"]), int(entry["port"]), 0)
+            effect = Connect(_text(entry["host"]), index(entry["port"]), 0)
         case "send":
             effect = Send(entry["data"].encode("latin-1"), 0)
         case "receive":
             effect = Receive(0)
         case "upgrade":
-            effect = Upgrade(str(entry["server_name"]), 0)
+            effect = Upgrade(_text(entry["server_name"]), 0)
         case other:
             raise ValueError(f"nothing is called {other!r}")
     return effect, _outcome_of(entry, float(entry["at"]))
@@ -127,11 +136,17 @@ def _from_entry(entry: dict[str, Any]) -> tuple[Effect, Outcome]:
 
 def _outcome_of(entry: dict[str, Any], at: float) -> Outcome:
     if "failed" in entry:
-        return Failed(at, FailureKind(entry["failed"]), str(entry.get("detail", "")))
+        return Failed(at, FailureKind(entry["failed"]), _text(entry.get("detail", "")))
     match entry["do"]:
         case "receive":
             return Received(at, entry["got"].encode("latin-1"))
         case "upgrade":
-            return Secured(at, str(entry["version"]), str(entry["cipher"]))
+            return Secured(at, _text(entry["version"]), _text(entry["cipher"]))
         case _:
             return Done(at)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -1,0 +1,8 @@
+"""The command, and `python -m checker_smtp`."""
+
+from .cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""The demo: every posture of the lab, checked over the ordinary code path, told in a few lines each."""
+
+from collections.abc import Callable
+
+from backends.network import Network
+from checker_smtp.facade import check
+from probes.options import Options
+from probes.result import Result
+from probes.rules import Severity
+
+from .lab import lab
+
+__all__ = ["run_demo"]
+
+
+async def run_demo(say: Callable[[str], object]) -> dict[str, Result]:
+    """Start the lab, check its domains one after the other, `say` what was found; the results by domain."""
+    results: dict[str, Result] = {}
+    async with lab() as running:
+        for place in running:
+            host, _, port = place.resolver.rpartition(":")
+            options = Options(
+                domain=place.posture.domain,
+                helo_name="probe.demo.test",
+                port=place.port,
+                allow_targets=("127.0.0.0/8",),
+            )
+            result = await check(options, Network(host, int(port)), resolver_name=place.resolver)
+            results[options.domain] = result
+            _tell(result, place.posture.what, say)
+    return results
+
+
+def _tell(result: Result, what: str, say: Callable[[str], object]) -> None:
+    say(f"{result.observation.domain}: {result.status.upper()}")
+    say(f"    what it is: {what}")
+    shown = [f for f in result.findings if f.severity is not Severity.INFO] or result.findings
+    for finding in shown:
+        say(f"    {finding.severity.upper():4}  {finding.code}  {finding.subject}".rstrip())
+        say(f"          {finding.message}")

@@ -1,0 +1,23 @@
+"""An observation with the verdict on it: what reports are made from."""
+
+from dataclasses import dataclass
+
+from .observation import Observation
+from .rules import Finding, judge, status_of
+
+__all__ = ["Result", "judged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """`status` is `ok`, `info`, `warning`, `critical` or `unknown`; findings come the worst first."""
+
+    observation: Observation
+    findings: tuple[Finding, ...]
+    status: str
+
+
+def judged(observation: Observation) -> Result:
+    """The verdict of today's rules on an observation, whenever it was made."""
+    findings = judge(observation)
+    return Result(observation=observation, findings=findings, status=status_of(observation, findings))

@@ -1,0 +1,1 @@
+"""How a result is told. Pure: reads results, reaches nothing."""
