@@ -112,6 +112,7 @@ def check(
 ) -> int:
     """Check whether DOMAIN can receive mail."""
     from backends.case import require_empty
+    from backends.case_files import Header
     from backends.network import Network
     from backends.recording import Recording
 
@@ -127,16 +128,16 @@ def check(
     with Output(output) as out:
         result = _check(options, recording if record else network, resolver or "", backend, moment)
         if record is not None:
-            recording.write(
-                record,
-                options=options,
-                run_at=moment.run_at,
+            header = Header(
                 version=__version__,
+                run_at=moment.run_at,
                 seed=moment.seed,
                 seconds=result.observation.seconds,
                 resolver=resolver or "",
-                expected=[(finding.code, finding.subject) for finding in result.findings],
+                options=options,
             )
+            found = [(finding.code, finding.subject) for finding in result.findings]
+            recording.write(record, header, found)
         out.write(_told(result, form, to_file=output is not None))
     return _EXIT[result.status]
 

@@ -1,0 +1,54 @@
+"""What the documentation shows is run: each ```python block, in order, one namespace a file."""
+
+import re
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def run_blocks(page: Path) -> dict[str, Any]:
+    namespace: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        exec(compile(block, str(page), "exec"), namespace)  # noqa: S102 - our own documentation
+    return namespace
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_example_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    run_blocks(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_that_need_a_network_are_at_least_python(page: Path) -> None:
+    for block in re.findall(r"^```py\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        compile(block, str(page), "exec")
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_blocking_client_of_the_guide_holds_a_session() -> None:
+    farewell = run_blocks(ROOT / "docs" / "event-loops.md")["farewell"]
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        with theirs:
+            theirs.sendall(b"220 mx.example ESMTP\r\n")
+            assert theirs.recv(100) == b"QUIT\r\n"
+            theirs.sendall(b"221 bye\r\n")
+
+    server = threading.Thread(target=serve)
+    server.start()
+    with ours:
+        assert farewell(ours) == [220, 221]
+    server.join()
