@@ -55,6 +55,17 @@ class Need(Enum):
     TLS = "tls"
 
 
+# looked up once: an attribute of an enum costs as much as parsing a short line until Python 3.12
+_CLOSED = State.CLOSED
+_ERROR = State.ERROR
+_FRESH = State.FRESH
+_GREETING = State.GREETING
+_QUITTING = State.QUITTING
+_REFUSED = State.REFUSED
+_TLS = State.TLS
+_DATA, _NEED_TLS = Need.DATA, Need.TLS
+
+
 class Connection:
     """One session's protocol state; see the module's text for how to drive it."""
 
@@ -62,12 +73,12 @@ class Connection:
         self._policy = policy or Policy()
         self._irregular = Irregularities(self._policy)
         self._parser = ReplyParser(self._policy, self._irregular)
-        self._state = self._sent = State.GREETING
+        self._state = self._sent = _GREETING
         self._queue: deque[Command] = deque()
         self._capabilities: Capabilities | None = None
         self._tls_active = False
         self._trailing = bytearray()
-        self._received = 0
+        self._room = self._policy.max_session
         self._unsolicited = 0
         self._overflow = self._eof = False
         self._error: RemoteProtocolError | None = None
@@ -154,17 +165,16 @@ class Connection:
 
         Raises `LocalProtocolError` after the end of the stream and in `State.CLOSED` and `State.ERROR`.
         """
-        if self._eof or self._state in (State.CLOSED, State.ERROR):
+        if self._eof or self._state is _CLOSED or self._state is _ERROR:
             raise LocalProtocolError("state.closed", f"nothing can be received in the state {self._state}")
         if not data:
             self._eof = True
             return
-        room = self._policy.max_session - self._received
-        if len(data) > room:
+        if len(data) > self._room:
             self._overflow = True
-            data = data[:room]
-        self._received += len(data)
-        if self._state is State.TLS:
+            data = data[: self._room]
+        self._room -= len(data)
+        if self._state is _TLS:
             self._trailing += data
         else:
             self._parser.feed(data)
@@ -185,9 +195,9 @@ class Connection:
             raise
 
     def _next_event(self) -> Event | Need:
-        if self._state is State.CLOSED:
+        if self._state is _CLOSED:
             raise LocalProtocolError("state.closed", "the connection is closed")
-        if self._state is not State.TLS and (raw := self._parser.next_reply()) is not None:
+        if self._state is not _TLS and (raw := self._parser.next_reply()) is not None:
             return self._heard(*raw)
         if self._overflow:
             raise RemoteProtocolError(
@@ -197,12 +207,12 @@ class Connection:
             closed = ConnectionClosed(tuple(self._queue), self._parser.pending or self.trailing_data)
             self._parser.clear()
             self._queue.clear()
-            self._state = self._sent = State.CLOSED
+            self._state = self._sent = _CLOSED
             return closed
-        return Need.TLS if self._state is State.TLS else Need.DATA
+        return _NEED_TLS if self._state is _TLS else _DATA
 
     def _heard(self, code: int, octets: bytes) -> Event:
-        if self._state is State.GREETING:
+        if self._state is _GREETING:
             self._move(None, code)
             self._note_code(None, code, octets)
             return Greeting(code, octets, self._irregular.take())
@@ -224,10 +234,10 @@ class Connection:
         if cell is not None:
             self._state = cell[0] if code // 100 == 2 else cell[1]
         if code == _CLOSING and kind is not Quit:
-            self._state = State.REFUSED
+            self._state = _REFUSED
         if not self._queue or code // 100 != 2:
             self._sent = self._foresee()
-        if self._state is State.TLS:
+        if self._state is _TLS:
             self._trailing += self._parser.pending
             self._parser.clear()
         return cell is not None
@@ -258,8 +268,8 @@ class Connection:
                 f"the peer sent more than {self._policy.max_unsolicited} replies to nothing",
                 octets[: self._policy.max_excerpt],
             )
-        if code == _CLOSING and self._state is not State.QUITTING:
-            self._state = self._sent = State.REFUSED
+        if code == _CLOSING and self._state is not _QUITTING:
+            self._state = self._sent = _REFUSED
         self._irregular.note(DeviationKind.UNSOLICITED, 1, 0, octets)
         return Unsolicited(code, octets, self._irregular.take())
 
@@ -287,18 +297,18 @@ class Connection:
             raise error
         self._tls_active = True
         self._capabilities = None
-        self._state = self._sent = State.FRESH
+        self._state = self._sent = _FRESH
 
     def tls_failed(self) -> None:
         """Say that there was no handshake; the session is over. Raises `LocalProtocolError`."""
         self._check_handshake()
-        self._state = self._sent = State.CLOSED
+        self._state = self._sent = _CLOSED
 
     def _check_handshake(self) -> None:
-        if self._state is not State.TLS:
+        if self._state is not _TLS:
             raise LocalProtocolError("state.no-handshake", f"no handshake is due in the state {self._state}")
 
     def _fail(self, error: RemoteProtocolError) -> None:
         self._error = error
-        self._state = self._sent = State.ERROR
+        self._state = self._sent = _ERROR
         self._parser.clear()

@@ -34,7 +34,7 @@ _TEXT = rb"[\t -~]{0,506}+\r\n"
 _whole = re.compile(
     rb"(?:([2-5][0-5][0-9])-" + _TEXT + rb"(?:\1-" + _TEXT + rb")*+(?=\1 ))?([2-5][0-5][0-9]) " + _TEXT
 ).match
-_regular_line = re.compile(rb"([2-5][0-5][0-9])([ -])" + _TEXT).fullmatch
+_regular_line = re.compile(rb"([2-5][0-5][0-9])([ -])" + _TEXT).match
 _start_of_line = re.compile(rb"([0-9]{3})(?![0-9])([ -])?").match
 _control = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]").search
 _non_ascii = re.compile(rb"[\x80-\xff]").search
@@ -53,6 +53,7 @@ class ReplyParser:
         "_has_line",
         "_irregular",
         "_line",
+        "_max_line",
         "_policy",
         "_scan",
         "_start",
@@ -61,6 +62,7 @@ class ReplyParser:
 
     def __init__(self, policy: Policy, irregular: Irregularities) -> None:
         self._policy = policy
+        self._max_line = policy.max_line
         self._irregular = irregular
         self._buffer = bytearray()
         self._start = 0  # where the reply at hand begins
@@ -117,31 +119,43 @@ class ReplyParser:
                     return self._finish(end)
             self._has_line = False
             self._scan = len(self._buffer)
-        if len(self._buffer) - self._line > self._policy.max_line:
+        if len(self._buffer) - self._line > self._max_line:
             raise self._long_line(bytes(self._buffer[self._line : self._line + self._policy.max_line]))
         return None
 
     def _take_line(self, end: int) -> bool:
         """Look at the line that ends before `end`; whether it is the last of its reply."""
-        line = bytes(self._buffer[self._line : end])
-        if len(line) > self._policy.max_line:
-            raise self._long_line(line)
-        if end - self._start > self._policy.max_reply:
-            raise self._too_much("limit.reply", f"a reply of more than {self._policy.max_reply} octets", line)
-        self._count += 1
-        if self._count > self._policy.max_reply_lines:
-            raise self._too_much(
-                "limit.reply-lines", f"a reply of more than {self._policy.max_reply_lines} lines", line
-            )
-        if (m := _regular_line(line)) is not None:
+        policy = self._policy
+        count = self._count = self._count + 1
+        if (
+            end - self._line > policy.max_line
+            or end - self._start > policy.max_reply
+            or count > policy.max_reply_lines
+        ):
+            raise self._past_limit(bytes(self._buffer[self._line : end]), end)
+        if (m := _regular_line(self._buffer, self._line)) is not None:
             code, last = int(m[1]), m[2] == b" "
         else:
-            code, last = self._irregular_line(line)
-        if _NO_CODE not in (code, self._code) and code != self._code:
-            self._note(DeviationKind.MIXED_CODES, 0, line)
-        self._code = max(self._code, code)
+            code, last = self._irregular_line(bytes(self._buffer[self._line : end]))
+        worst = self._code
+        if code != worst:
+            if worst != _NO_CODE != code:
+                self._note(DeviationKind.MIXED_CODES, 0, bytes(self._buffer[self._line : end]))
+            if code > worst:
+                self._code = code
         self._line = self._scan = end
         return last
+
+    def _past_limit(self, line: bytes, end: int) -> RemoteProtocolError:
+        if len(line) > self._policy.max_line:
+            return self._long_line(line)
+        if end - self._start > self._policy.max_reply:
+            return self._too_much(
+                "limit.reply", f"a reply of more than {self._policy.max_reply} octets", line
+            )
+        return self._too_much(
+            "limit.reply-lines", f"a reply of more than {self._policy.max_reply_lines} lines", line
+        )
 
     def _irregular_line(self, line: bytes) -> tuple[int, bool]:
         """The code (`_NO_CODE` where there is none) and whether the reply ends here; notes what is odd."""

@@ -1,0 +1,116 @@
+"""The check of one endpoint, as this project and as three SMTP clients hold it.
+
+Each connects, says EHLO, takes TLS where it is offered and says EHLO again, holds the three transactions of
+`probes.endpoint` without sending a message, and quits. Each returns the codes that answered its recipients,
+so that all of them can be seen to have asked the same.
+
+The others wait for every reply, because that is how their interfaces work. All share one TLS context, as a
+program that cares would, and none resumes a TLS session.
+"""
+
+import smtplib
+import ssl
+
+import aiosmtplib
+from smtpproto.client import AsyncSMTPClient
+from smtpproto.protocol import SMTPException
+
+from backends.anyio_driver import run_anyio
+from backends.tls import client_context
+from probes.endpoint import transactions_for
+from probes.options import Options
+from probes.session import Plan, hold_session
+
+from .far_end import HEALTHY, HOST
+
+__all__ = ["Codes", "hold_aiosmtplib", "hold_ours", "hold_smtplib", "hold_smtpproto"]
+
+Codes = tuple[int, ...]
+
+_OPTIONS = Options(domain=HEALTHY.domain, helo_name="probe.demo.test", allow_targets=("127.0.0.0/8",))
+_TRANSACTIONS = transactions_for(_OPTIONS)
+_TIMEOUT = 30.0
+
+
+async def hold_ours(port: int) -> Codes:
+    """The product's own script on the product's own driver."""
+    session = await run_anyio(
+        hold_session(
+            Plan(
+                purpose="main",
+                address=HOST,
+                port=port,
+                server_name=HEALTHY.host,
+                helo_name=_OPTIONS.helo_name,
+                timeout=_OPTIONS.timeout,
+                budget=_OPTIONS.budget,
+                transactions=_TRANSACTIONS,
+            )
+        )
+    )
+    if session.end is not None:
+        raise RuntimeError(f"the session ended early: {session.end}")
+    return tuple(asked.rcpt.code for asked in session.transactions if asked.rcpt is not None)
+
+
+def hold_smtplib(port: int) -> Codes:
+    """The standard library's client; blocks."""
+    codes = []
+    client = smtplib.SMTP(HOST, port, local_hostname=_OPTIONS.helo_name, timeout=_TIMEOUT)
+    client.ehlo()
+    if client.has_extn("starttls"):
+        client.starttls(context=_context())
+        client.ehlo()
+    for wanted in _TRANSACTIONS:
+        client.mail(wanted.sender)
+        codes.append(client.rcpt(wanted.recipient)[0])
+        client.rset()
+    client.quit()
+    return tuple(codes)
+
+
+async def hold_aiosmtplib(port: int) -> Codes:
+    """aiosmtplib, on asyncio."""
+    codes = []
+    client = aiosmtplib.SMTP(
+        hostname=HOST,
+        port=port,
+        local_hostname=_OPTIONS.helo_name,
+        timeout=_TIMEOUT,
+        start_tls=False,
+        tls_context=_context(),
+    )
+    await client.connect()
+    await client.ehlo()
+    if client.supports_extension("starttls"):
+        await client.starttls()
+        await client.ehlo()
+    for wanted in _TRANSACTIONS:
+        await client.mail(wanted.sender)
+        try:
+            codes.append((await client.rcpt(wanted.recipient)).code)
+        except aiosmtplib.SMTPRecipientRefused as refusal:
+            codes.append(refusal.code)
+        await client.rset()
+    await client.quit()
+    return tuple(codes)
+
+
+async def hold_smtpproto(port: int) -> Codes:
+    """smtpproto, which takes TLS and quits by itself."""
+    codes = []
+    client = AsyncSMTPClient(HOST, port, domain=_OPTIONS.helo_name, ssl_context=_context(), timeout=_TIMEOUT)
+    async with client.connect() as session:
+        protocol = session.protocol
+        for wanted in _TRANSACTIONS:
+            await session.send_command(protocol.mail, wanted.sender, smtputf8=False)
+            try:
+                codes.append((await session.send_command(protocol.recipient, wanted.recipient)).code)
+            except SMTPException as refusal:
+                codes.append(int(str(refusal)[:3]))
+            await session.send_command(protocol.reset)
+    return tuple(codes)
+
+
+def _context() -> ssl.SSLContext:
+    return client_context()

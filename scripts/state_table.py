@@ -1,0 +1,108 @@
+"""Print the protocol's state table and its diagram, both made from the code.
+
+python scripts/state_table.py                    to the terminal
+python scripts/state_table.py --write README.md  between the two markers in that file
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from smtp_sansio import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls, State  # noqa: E402
+from smtp_sansio._state import TABLE  # noqa: E402
+
+BEGIN, END = "<!-- state table: begin -->", "<!-- state table: end -->"
+
+COLUMNS: dict[type[Command] | None, str] = {
+    None: "greeting",
+    Ehlo: "EHLO",
+    Helo: "HELO",
+    StartTls: "STARTTLS",
+    Mail: "MAIL",
+    Rcpt: "RCPT",
+    Rset: "RSET",
+    Noop: "NOOP",
+    Quit: "QUIT",
+}
+
+# What `_state.py` says beside its table; tests/sansio/test_state.py holds the connection to it.
+BESIDE = [
+    ("any", State.REFUSED, "421, but to QUIT"),
+    ("any", State.CLOSED, "end of stream"),
+    ("any", State.ERROR, "RemoteProtocolError"),
+    (State.TLS, State.FRESH, "tls_established()"),
+    (State.TLS, State.CLOSED, "tls_failed()"),
+]
+
+
+def table() -> str:
+    """Markdown: a row for each state, a column for each thing a reply can answer."""
+    rows = [["", *COLUMNS.values()], ["---"] * (1 + len(COLUMNS))]
+    rows += [[f"**{state}**", *(_cell(state, kind) for kind in COLUMNS)] for state in State]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _cell(state: State, kind: type[Command] | None) -> str:
+    if kind not in TABLE[state]:
+        return "–"
+    done, otherwise = ("." if after is state else str(after) for after in TABLE[state][kind])
+    return done if done == otherwise else f"{done} / {otherwise}"
+
+
+def diagram() -> str:
+    """A mermaid diagram of every way out of a state; what stays where it is would only hide them."""
+    edges: dict[tuple[str, str], list[str]] = {}
+    for state, row in TABLE.items():
+        for kind, (done, otherwise) in row.items():
+            name = COLUMNS[kind]
+            ways = (
+                [(done, name)] if done is otherwise else [(done, f"{name} 2yz"), (otherwise, f"{name} other")]
+            )
+            for after, label in ways:
+                if after is not state:
+                    edges.setdefault((state, after), []).append(label)
+    for before, after, label in BESIDE:
+        edges.setdefault((before, after), []).append(label)
+    lines = ["stateDiagram-v2", '    state "any state" as any', f"    [*] --> {State.GREETING}"]
+    lines += [f"    {before} --> {after}: {', '.join(labels)}" for (before, after), labels in edges.items()]
+    return "\n".join(lines)
+
+
+def section() -> str:
+    """What stands between the markers."""
+    return f"""
+Next state on 2yz / on any other reply; `.` stays, `–` is refused before anything is sent.
+
+{table()}
+
+```mermaid
+{diagram()}
+```
+"""
+
+
+def write(path: Path) -> None:
+    """Replace what stands between the markers. Raises ValueError where they are not there once each."""
+    text = path.read_text("utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"{path} needs the markers {BEGIN} and {END}, once each and in this order")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}{section()}{END}{after}", "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print the protocol's state table and diagram.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put them between the markers in FILE")
+    options = parser.parse_args()
+    if options.write:
+        write(options.write)
+    else:
+        print(section())
+
+
+if __name__ == "__main__":
+    main()

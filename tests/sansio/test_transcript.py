@@ -1,0 +1,230 @@
+"""The record of a session: what `tap` notes, and that what is written is what is read back."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtp_sansio import (
+    Connect,
+    Done,
+    Effect,
+    Failed,
+    FailureKind,
+    Outcome,
+    Receive,
+    Received,
+    Script,
+    Secured,
+    Send,
+    Transcript,
+    Upgrade,
+    tap,
+)
+from tests.sansio.notation import play
+from tests.sansio.strategies import steady
+
+WRITTEN = r"""
+{"do": "connect", "host": "192.0.2.7", "port": 25, "at": 0.031}
+{"do": "receive", "got": "220 mx.example caf\u00e9\u0000\r\n", "at": 0.094}
+{"do": "send", "data": "EHLO probe.example\r\n", "at": 0.094}
+{"do": "receive", "got": "", "at": 1.5}
+{"do": "upgrade", "server_name": "mx.example", "version": "TLSv1.3", "cipher": "X", "at": 2.0}
+{"do": "upgrade", "server_name": "", "failed": "tls", "detail": "alert \u00e9", "at": 2.0}
+{"do": "receive", "failed": "timeout", "at": 12.094}
+""".lstrip()
+
+PAIRS: list[tuple[Effect, Outcome]] = [
+    (Connect("192.0.2.7", 25, 12), Done(0.031)),
+    (Receive(12), Received(0.094, b"220 mx.example caf\xe9\0\r\n")),
+    (Send(b"EHLO probe.example\r\n", 12), Done(0.094)),
+    (Receive(12), Received(1.5, b"")),
+    (Upgrade("mx.example", 12), Secured(2.0, "TLSv1.3", "X")),
+    (Upgrade("", 12), Failed(2.0, FailureKind.TLS, "alert é")),
+    (Receive(12), Failed(12.094, FailureKind.TIMEOUT)),
+]
+
+
+def written(pairs: list[tuple[Effect, Outcome]]) -> Transcript:
+    transcript = Transcript()
+    for pair in pairs:
+        transcript.note(*pair)
+    return transcript
+
+
+def test_the_form() -> None:
+    assert written(PAIRS).dumps() == WRITTEN
+    assert [dict(entry) for entry in written(PAIRS).entries()] == [
+        json.loads(x) for x in WRITTEN.splitlines()
+    ]
+
+
+def test_reading_it_back() -> None:
+    transcript = Transcript.loads(WRITTEN)
+    assert len(transcript) == len(PAIRS)
+    assert list(transcript) == [(replace(effect, timeout=0), outcome) for effect, outcome in PAIRS]
+
+
+def test_nothing() -> None:
+    assert Transcript().dumps() == ""
+    assert len(Transcript.loads("")) == 0
+    assert Transcript().entries() == ()
+
+
+TIMES = st.floats(0, 1e6)
+WORDS = st.text(max_size=20)
+FAILURES = st.builds(Failed, TIMES, st.sampled_from(FailureKind), WORDS)
+ENTRIES: st.SearchStrategy[tuple[Effect, Outcome]] = st.one_of(
+    st.tuples(
+        st.builds(Connect, WORDS, st.integers(0, 65535), st.just(0)),
+        st.one_of(st.builds(Done, TIMES), FAILURES),
+    ),
+    st.tuples(st.builds(Send, st.binary(), st.just(0)), st.one_of(st.builds(Done, TIMES), FAILURES)),
+    st.tuples(st.just(Receive(0)), st.one_of(st.builds(Received, TIMES, st.binary()), FAILURES)),
+    st.tuples(
+        st.builds(Upgrade, WORDS, st.just(0)), st.one_of(st.builds(Secured, TIMES, WORDS, WORDS), FAILURES)
+    ),
+)
+
+
+@steady
+@given(st.lists(ENTRIES, max_size=5))
+def test_round_trip(pairs: list[tuple[Effect, Outcome]]) -> None:
+    text = written(pairs).dumps()
+    assert text.isascii()
+    assert text.count("\n") == len(pairs)
+    assert list(Transcript.loads(text)) == pairs
+    assert Transcript.loads(text).dumps() == text
+
+
+GOOD = '{"do": "receive", "got": "220 hi\\r\\n", "at": 0.1}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "nonsense",
+        "[" * 100_000,
+        "[]",
+        '"receive"',
+        "null",
+        "{}",
+        '{"do": "dance", "at": 0}',
+        '{"do": null, "at": 0}',
+        '{"do": "receive", "got": "x"}',
+        '{"do": "receive", "at": 0}',
+        '{"do": "receive", "got": 1, "at": 0}',
+        '{"do": "receive", "got": "\\u0100", "at": 0}',
+        '{"do": "receive", "got": "x", "at": "soon"}',
+        '{"do": "receive", "got": "x", "at": null}',
+        '{"do": "receive", "got": "x", "at": 1' + "0" * 400 + "}",
+        '{"do": "receive", "failed": "badly", "at": 0}',
+        '{"do": "receive", "failed": "other", "detail": 1, "at": 0}',
+        '{"do": "send", "at": 0}',
+        '{"do": "send", "data": "\\u20ac", "at": 0}',
+        '{"do": "connect", "host": "192.0.2.7", "at": 0}',
+        '{"do": "connect", "host": null, "port": 25, "at": 0}',
+        '{"do": "connect", "host": "192.0.2.7", "port": "25", "at": 0}',
+        '{"do": "connect", "host": "192.0.2.7", "port": 25.5, "at": 0}',
+        '{"do": "connect", "host": "192.0.2.7", "port": Infinity, "at": 0}',
+        '{"do": "upgrade", "version": "x", "cipher": "x", "at": 0}',
+        '{"do": "upgrade", "server_name": 1, "version": "x", "cipher": "x", "at": 0}',
+        '{"do": "upgrade", "server_name": "x", "cipher": "x", "at": 0}',
+        '{"do": "upgrade", "server_name": "x", "version": "x", "cipher": null, "at": 0}',
+        '{"do": "upgrade", "server_name": "x", "version": 1.3, "cipher": "x", "at": 0}',
+    ],
+)
+def test_a_bad_line_is_named(line: str) -> None:
+    with pytest.raises(ValueError, match=r"^line 3 is no transcript entry: ") as caught:
+        Transcript.loads(f"{GOOD}\n{GOOD}\n{line}\n{GOOD}\n")
+    assert caught.value.__cause__ is not None
+
+
+class Watched:
+    """A script that says what becomes of it, and a note keeper."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.heard: list[Outcome] = []
+        self.noted: list[tuple[Effect, Outcome]] = []
+
+    def script(self) -> Script[str]:
+        try:
+            for number in range(3):
+                self.heard.append((yield Receive(number)))
+        finally:
+            self.closed = True
+        return "the end"
+
+    def note(self, effect: Effect, outcome: Outcome) -> None:
+        self.noted.append((effect, outcome))
+
+
+def test_tap_forwards_everything_and_notes_it_before_the_script_hears_it() -> None:
+    watched = Watched()
+    order: list[int] = []
+
+    def note(effect: Effect, outcome: Outcome) -> None:
+        order.append(len(watched.heard))
+        watched.note(effect, outcome)
+
+    script = tap(watched.script(), note)
+    outcomes = [Received(float(number), b"x") for number in range(3)]
+    assert next(script) == Receive(0)
+    assert script.send(outcomes[0]) == Receive(1)
+    assert script.send(outcomes[1]) == Receive(2)
+    with pytest.raises(StopIteration) as stop:
+        script.send(outcomes[2])
+    assert stop.value.value == "the end"
+    assert watched.heard == outcomes
+    assert watched.noted == [(Receive(number), outcome) for number, outcome in enumerate(outcomes)]
+    assert order == [0, 1, 2]
+    assert watched.closed
+
+
+def test_closing_the_tap_closes_the_script() -> None:
+    watched = Watched()
+    script = tap(watched.script(), watched.note)
+    next(script)
+    assert not watched.closed
+    script.close()
+    assert watched.closed
+    assert watched.noted == []
+
+
+def test_a_note_that_fails_closes_the_script() -> None:
+    def note(effect: Effect, outcome: Outcome) -> None:
+        raise OSError("disk full")
+
+    watched = Watched()
+    script = tap(watched.script(), note)
+    next(script)
+    with pytest.raises(OSError, match="disk full"):
+        script.send(Done(0.0))
+    assert watched.closed
+
+
+def test_an_exception_of_the_script_passes_through_the_tap() -> None:
+    def failing() -> Script[None]:
+        yield Receive(1)
+        raise ZeroDivisionError
+
+    transcript = Transcript()
+    script = tap(failing(), transcript.note)
+    next(script)
+    with pytest.raises(ZeroDivisionError):
+        script.send(Received(0.5, b""))
+    assert list(transcript) == [(Receive(1), Received(0.5, b""))]
+
+
+def test_a_script_without_effects() -> None:
+    def nothing() -> Script[int]:
+        return 42
+        yield Receive(0)
+
+    played = play(nothing(), "")
+    assert played.value == 42
+    assert len(played.transcript) == 0
