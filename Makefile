@@ -14,7 +14,7 @@ E2E_OPTIONS := -ra --strict-markers --strict-config --import-mode=importlib
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo   a lab of mail servers in this process, and what the checker says of each"
+	@echo "make demo   a lab of mail servers in this process, and what the checker says of each (and demo/report.html)"
 	@echo "make test   unit tests with coverage; no network"
 	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs what is missing)"
 	@echo "make lint   ruff, mypy, import contracts, contents of the wheel"
@@ -22,7 +22,7 @@ help:
 	@echo "make clean  removes what the above made"
 
 demo: $(VENV)/.has-test
-	$(BIN)/checker-smtp demo
+	$(BIN)/checker-smtp demo --report demo
 
 test: $(VENV)/.has-test
 	$(BIN)/python -m pytest --cov --cov-report=term

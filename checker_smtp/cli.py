@@ -6,14 +6,20 @@ this; an interrupt ends at once with 130.
 """
 
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
+from report.formats import FORMATS, render
+
 from . import __version__
+from .arguments import resolver_address
+from .cli_reports import diff, explain, schema, terminal_of
+from .cli_vantage import vantage
 
 if TYPE_CHECKING:
     from probes.options import Options
@@ -25,6 +31,12 @@ __all__ = ["main"]
 
 _EXIT = {"ok": 0, "info": 0, "warning": 1, "critical": 2, "unknown": 3}
 _USAGE, _INTERRUPTED = 3, 130
+_REFUSALS = (
+    ("backends.case", "CaseError"),
+    ("backends.dns", "ResolverUnavailable"),
+    ("backends.replay", "ReplayMismatch"),
+    ("probes.options", "OptionError"),
+)
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 
@@ -32,52 +44,78 @@ _T = TypeVar("_T")
 def main() -> NoReturn:
     """Run the command line and exit."""
     try:
-        sys.exit(_commands(standalone_mode=False) or 0)
+        code = _commands(prog_name="checker-smtp", standalone_mode=False) or 0
     except click.ClickException as error:
-        _refuse(error.format_message())
-    except Exception as error:
-        if not _is_refusal(error):
-            raise
-        _refuse(str(error))
+        _refuse(_sentence(error))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the exit code must not say "warnings"
+        if _is_refusal(error):
+            _refuse(str(error))
+        traceback.print_exc()
+        _refuse("this is a bug in checker-smtp: please report it with all of the above")
     except BaseExceptionGroup as group:
         # trio wraps an interrupt in the groups of the tasks it met
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         sys.exit(_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(_USAGE)
+    sys.exit(code)
 
 
-def _refuse(sentence: str) -> NoReturn:
-    click.echo(f"checker-smtp: {sentence}", err=True)
+def _sentence(error: click.ClickException) -> str:
+    """What click says, with the page to look up where it was click that said it."""
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        message += f" ({error.ctx.command_path} --help tells more)"
+    return message
+
+
+def _refuse(message: str) -> NoReturn:
+    """Say why there is no report. A record may hold anything, so what is said is made safe to show."""
+    from report.visible import visible
+
+    lines = [visible(line) for line in message.split("\n")]
+    click.echo("checker-smtp: " + "\n".join(lines), err=True)
     sys.exit(_USAGE)
 
 
 def _is_refusal(error: Exception) -> bool:
     """Whether this is what the packages below say about input that cannot be used."""
-    from backends.case import CaseError
-    from backends.dns import ResolverUnavailable
-    from backends.replay import ReplayMismatch
-    from probes.options import OptionError
-
-    return isinstance(error, CaseError | OptionError | ReplayMismatch | ResolverUnavailable)
+    # what was raised has been imported; the rest need not be
+    loaded = (getattr(sys.modules.get(module), name, None) for module, name in _REFUSALS)
+    return isinstance(error, tuple(filter(None, loaded)))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
 @click.version_option(__version__, prog_name="checker-smtp", message="%(prog)s %(version)s")
 def _commands() -> None:
-    """Can this domain receive mail correctly? Nothing is ever sent: every dialogue stops at RCPT."""
+    """Can this domain receive mail correctly? Nothing is ever sent: every dialogue stops at RCPT.
+
+    \b
+        checker-smtp check example.com
+
+    Exit codes are those of monitoring plugins: 0 nothing to fix, 1 warnings, 2 something critical,
+    3 not known, or wrong usage.
+    """
 
 
 def _output_options(command: _F) -> _F:
     for option in (
         click.option(
-            "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+            "-o",
+            "--output",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="Write the report there, all of it or nothing.",
         ),
-        click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file."),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(list(FORMATS)),
+            default="text",
+            show_default=True,
+            help="For a person (text, html), a program (json), or a monitoring system.",
+        ),
     ):
         command = option(command)
     return command
@@ -86,21 +124,61 @@ def _output_options(command: _F) -> _F:
 @_commands.command()
 @click.argument("domain")
 @_output_options
-@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", show_default=True)
-@click.option("--timeout", type=float, default=12.0, show_default=True, help="Longest silence, in seconds.")
-@click.option("--helo-name", default="mx-checker.happydomain.org", show_default=True)
-@click.option("--no-null-sender", is_flag=True, help="Do not test the null sender.")
-@click.option("--no-postmaster", is_flag=True, help="Do not test postmaster.")
-@click.option("--no-open-relay", is_flag=True, help="Do not test relaying.")
 @click.option(
-    "--probe-address", default="postmaster@example.com", show_default=True, help="Outside recipient."
+    "--helo-name",
+    metavar="NAME",
+    default="mx-checker.happydomain.org",
+    show_default=True,
+    help="Host name to introduce this machine with; it should resolve to its address, and back.",
+)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=float,
+    default=12.0,
+    show_default=True,
+    help="Longest silence at any one step; one server gets five times that.",
+)
+@click.option("--no-null-sender", is_flag=True, help="Do not ask whether bounces are taken.")
+@click.option("--no-postmaster", is_flag=True, help="Do not ask whether postmaster is taken.")
+@click.option("--no-open-relay", is_flag=True, help="Do not ask whether mail for others is taken.")
+@click.option(
+    "--probe-address",
+    metavar="ADDRESS",
+    default="postmaster@example.com",
+    show_default=True,
+    help="Recipient at another domain, for the relay test.",
 )
 @click.option("--resolver", metavar="ADDR[:PORT]", help="DNS server to ask instead of the system's.")
 @click.option("--ipv4", is_flag=True, help="Only over IPv4.")
 @click.option("--ipv6", is_flag=True, help="Only over IPv6.")
-@click.option("--port", type=int, default=25, show_default=True)
-@click.option("--allow-target", multiple=True, metavar="CIDR", help="Dial these addresses though not public.")
-@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Keep the check as a case.")
+@click.option("--port", type=int, default=25, show_default=True, help="Where the servers listen.")
+@click.option(
+    "--allow-target",
+    multiple=True,
+    metavar="CIDR",
+    help="Dial addresses in this network though not public, as in a lab; may be repeated.",
+)
+@click.option(
+    "--control",
+    "controls",
+    multiple=True,
+    metavar="HOST",
+    help="Where endpoints do not answer, knock at this mail server to learn whose fault it is.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep the whole check in this new folder, for replay.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["asyncio", "trio"]),
+    default="asyncio",
+    show_default=True,
+    help="Event loop to run on.",
+)
 def check(
     domain: str,
     form: str,
@@ -111,6 +189,10 @@ def check(
     **given: Any,
 ) -> int:
     """Check whether DOMAIN can receive mail."""
+    options = _options(domain, given)
+    server = resolver_address(resolver)
+
+    # only now, so that a slip of the pen is told at once
     from backends.case import require_empty
     from backends.case_files import Header
     from backends.network import Network
@@ -119,26 +201,25 @@ def check(
     from .facade import Moment
     from .output import Output
 
-    options = _options(domain, given)
-    network = Network(*_resolver(resolver))
+    network = Network(*server)
     if record is not None:
         require_empty(record)
+    out = Output(output)
     recording = Recording(network)
     moment = Moment()
-    with Output(output) as out:
-        result = _check(options, recording if record else network, resolver or "", backend, moment)
-        if record is not None:
-            header = Header(
-                version=__version__,
-                run_at=moment.run_at,
-                seed=moment.seed,
-                seconds=result.observation.seconds,
-                resolver=resolver or "",
-                options=options,
-            )
-            found = [(finding.code, finding.subject) for finding in result.findings]
-            recording.write(record, header, found)
-        out.write(_told(result, form, to_file=output is not None))
+    result = _check(options, recording if record else network, resolver or "", backend, moment)
+    if record is not None:
+        header = Header(
+            version=__version__,
+            run_at=moment.run_at,
+            seed=moment.seed,
+            seconds=result.observation.seconds,
+            resolver=resolver or "",
+            options=options,
+        )
+        found = [(finding.code, finding.subject) for finding in result.findings]
+        recording.write(record, header, found)
+    out.write(render(result, form, terminal_of(to_file=out.to_file)))
     return _EXIT[result.status]
 
 
@@ -153,7 +234,7 @@ def _check(
 
     run = partial(check, resolver_name=resolver_name, moment=moment)
     try:
-        if not sys.stderr.isatty():
+        if not _is_terminal(sys.stderr):
             return anyio.run(run, options, backend, backend=loop)
         from rich.console import Console
 
@@ -178,21 +259,33 @@ def replay(folder: Path, form: str, output: Path | None) -> int:
     from .facade import replay
     from .output import Output
 
-    with Output(output) as out:
-        result = anyio.run(replay, folder)
-        out.write(_told(result, form, to_file=output is not None))
+    out = Output(output)
+    result = anyio.run(replay, folder)
+    out.write(render(result, form, terminal_of(to_file=out.to_file)))
     return _EXIT[result.status]
 
 
 @_commands.command()
 @click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", show_default=True)
-def demo(backend: str) -> None:
-    """Check the domains of an embedded lab on loopback; needs no network and no privilege."""
+@click.option(
+    "--report",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write DIR/report.html, and a page for each domain beside it.",
+)
+def demo(backend: str, folder: Path | None) -> None:
+    """Check the domains of an embedded lab.
+
+    It runs on loopback, in this process, and needs no network and no privilege.
+    """
     import anyio
 
-    from .demo.run import run_demo
+    from .demo.run import run_demo, write_pages
 
-    anyio.run(run_demo, click.echo, backend=backend)
+    results = anyio.run(run_demo, click.echo, backend=backend)
+    if folder is not None:
+        click.echo(f"\nThe same as pages: {write_pages(results, folder)}")
 
 
 @_commands.command()
@@ -200,10 +293,13 @@ def rules() -> None:
     """List the rules and the codes of their findings."""
     from probes.rules import RULES
 
+    from .output import Output
+
+    lines = []
     for rule in RULES.values():
-        click.echo(f"{rule.name} ({rule.severity}): {rule.description}")
-        for code in rule.codes:
-            click.echo(f"    {code.code:28} {code.severity:5} {code.title}")
+        lines.append(f"{rule.name} ({rule.severity}): {rule.description}")
+        lines += [f"    {code.code:28} {code.severity:5} {code.title}" for code in rule.codes]
+    Output(None).write("\n".join(lines) + "\n")
 
 
 def _options(domain: str, given: dict[str, Any]) -> "Options":
@@ -222,48 +318,14 @@ def _options(domain: str, given: dict[str, Any]) -> "Options":
         ipv4=given["ipv4"] or not one_family,
         ipv6=given["ipv6"] or not one_family,
         allow_targets=given["allow_target"],
+        controls=given["controls"],
     )
 
 
-def _resolver(text: str | None) -> tuple[str | None, int]:
-    """(address, port) of `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53`."""
-    from ipaddress import ip_address
-
-    if text is None:
-        return None, 53
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    try:
-        address = str(ip_address(host))
-        number = int(port) if port.isascii() and port.isdigit() else 0
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 65535:
-        raise click.UsageError(
-            f"{text!r} is no resolver: give an IP address, as in 9.9.9.9, 127.0.0.1:5353 or [::1]:5353"
-        )
-    return address, number
+for _command in (diff, explain, schema, vantage):
+    _commands.add_command(_command)
 
 
-def _told(result: "Result", form: str, *, to_file: bool) -> str:
-    if form == "json":
-        from report.document import dump
-
-        return dump(result)
-    import os
-    import shutil
-
-    from report.text import render_text
-
-    terminal = sys.stdout.isatty() and not to_file
-    encoding = "utf-8" if to_file else (sys.stdout.encoding or "ascii")
-    return render_text(
-        result,
-        width=min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120) if terminal else 100,
-        colour=terminal and not os.environ.get("NO_COLOR"),
-        ascii_only=not encoding.lower().replace("-", "").startswith("utf"),
-    )
+def _is_terminal(stream: TextIO | None) -> bool:
+    # None is what Python has for a stream that was closed before it started
+    return stream is not None and stream.isatty()

@@ -1,9 +1,10 @@
 """Where a report goes: standard output, or a file that is either the old one or the whole new one."""
 
 import os
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 import click
 
@@ -11,48 +12,76 @@ __all__ = ["Output"]
 
 
 class Output:
-    """Opened before anything is sent, so that a file that cannot be written is known in time.
+    """Built before anything is sent, so that a file that cannot be written is known in time.
 
-    On leaving without an exception the file takes its place; otherwise what was there stays.
+    Until `write` nothing is changed: whatever ends the program earlier, what was in the file stays. A
+    pipe or a device is written to as it is, a symbolic link is followed, and `-` is standard output. Raises
+    `click.UsageError`.
     """
 
     def __init__(self, target: Path | None) -> None:
-        self._target = target
-        self._temporary: Path | None = None
-
-    def __enter__(self) -> "Output":
-        target = self._target
-        if target is not None:
-            if target.is_dir():
-                raise click.UsageError(f"{str(target)!r} is a folder: give the name of a file")
+        if target == Path("-"):
+            target = None
+        special = target is not None and target.exists() and not target.is_file()
+        self._target = target if special or target is None else target.resolve()
+        self._replaced = target is not None and not special
+        if target is not None and target.is_dir():
+            raise click.UsageError(f"{str(target)!r} is a folder: give the name of a file")
+        if self._target is not None and self._replaced:
             try:
-                handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+                self._beside(self._target).unlink()
             except OSError as error:
                 raise click.UsageError(
-                    f"{str(target)!r} cannot be written ({error.strerror}): give a file in a folder "
-                    "that exists"
-                    " and is writable"
+                    f"{str(target)!r} cannot be written ({error.strerror}): give a file in a folder that "
+                    "exists and is writable"
                 ) from None
-            os.close(handle)
-            self._temporary = Path(name)
-        return self
+
+    @property
+    def to_file(self) -> bool:
+        return self._target is not None
 
     def write(self, text: str) -> None:
-        if self._temporary is None:
-            click.echo(text, nl=False)
-        else:
-            self._temporary.write_text(text, encoding="utf-8")
+        """Write the report, all of it. Raises `click.ClickException`."""
+        try:
+            if self._target is None:
+                _to_stdout(text)
+            elif self._replaced:
+                self._replace(self._target, text)
+            else:
+                self._target.write_text(text, encoding="utf-8")
+        except OSError as error:
+            where = "standard output" if self._target is None else repr(str(self._target))
+            raise click.ClickException(
+                f"the report could not be written to {where}: {error.strerror}"
+            ) from None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
-        if self._temporary is None or self._target is None:
-            return
-        if kind is None:
-            self._temporary.chmod(0o666 & ~_umask())
-            self._temporary.replace(self._target)
-        else:
-            self._temporary.unlink(missing_ok=True)
+    def _replace(self, target: Path, text: str) -> None:
+        temporary = self._beside(target)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    @staticmethod
+    def _beside(target: Path) -> Path:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", dir=target.parent)
+        os.close(handle)
+        return Path(name)
+
+
+def _to_stdout(text: str) -> None:
+    try:
+        click.echo(text, nl=False)
+    except OSError as error:
+        # what could not be written must not be tried again when the interpreter ends
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # whoever closed the pipe, as `head` does, has read enough
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _umask() -> int:

@@ -3,13 +3,22 @@
 The rules are not here. `check` gives the observation; `probes.rules.judge` says what it means.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 
 from .endpoint import probe_endpoint
-from .lookups import Lookups, ResolverError, addresses_of, literal_of, look_up_mx, look_up_reverse
+from .lookups import (
+    Lookups,
+    ResolverError,
+    addresses_of,
+    literal_of,
+    look_up_mx,
+    look_up_reverse,
+    mx_rows,
+)
 from .observation import (
     Coverage,
     Endpoint,
@@ -23,6 +32,7 @@ from .observation import (
 )
 from .options import OptionError, Options, host_name
 from .ports import Resolver, Runner
+from .vantage import AMBIGUOUS, visit_controls
 
 __all__ = ["ConnectionLimits", "ResolverError", "check"]
 
@@ -40,18 +50,20 @@ class ConnectionLimits:
         self._total = anyio.CapacityLimiter(total)
         self._per_address = per_address
         self._addresses: dict[str, anyio.CapacityLimiter] = {}
+        self._wanted: Counter[str] = Counter()
 
     @asynccontextmanager
     async def connection(self, address: str) -> AsyncIterator[None]:
         """Wait for a place and hold it."""
         limiter = self._addresses.setdefault(address, anyio.CapacityLimiter(self._per_address))
+        self._wanted[address] += 1
         try:
             async with limiter, self._total:
                 yield
         finally:
-            statistics = limiter.statistics()
-            if not statistics.borrowed_tokens and not statistics.tasks_waiting:
-                self._addresses.pop(address, None)
+            self._wanted[address] -= 1
+            if not self._wanted[address]:
+                del self._wanted[address], self._addresses[address]
 
 
 async def check(
@@ -107,10 +119,17 @@ async def check(
         endpoints=endpoints,
         coverage=Coverage(ipv4=_coverage(endpoints, 4), ipv6=_coverage(endpoints, 6)),
         probe_hosts=await _probe_hosts(lookups, options, endpoints),
+        controls=await visit_controls(options, lookups, runner, _silent(endpoints)),
         dns=lookups.answers,
         resolver=resolver_name,
         skipped=tuple(e.subject for e in wanted[MAX_ENDPOINTS:]),
     )
+
+
+def _silent(endpoints: tuple[Endpoint, ...]) -> tuple[int, ...]:
+    """The address families in which an endpoint did not answer, which may be either side's fault."""
+    unreached = [(e.family, e.main.end) for e in endpoints if not e.connected]
+    return tuple(sorted({family for family, end in unreached if end is not None and end.kind in AMBIGUOUS}))
 
 
 def _endpoints(mx: Mx, options: Options) -> list[Endpoint]:
@@ -159,9 +178,8 @@ async def _probe_hosts(
     if not any(t is not None and t.verdict is not None and t.verdict.positive for t in relay):
         return ()
     domain = options.probe_address.rpartition("@")[2]
-    records = (await lookups.ask(domain, "MX")).records
-    names = sorted({record.split()[-1].lower().removesuffix(".") for record in records} - {""})[:10]
-    hosts = set(names or [domain])
+    targets = {target for _, target, _ in mx_rows(await lookups.ask(domain, "MX"))} - {"."}
+    hosts = set(sorted(targets)[:10] or [domain])
     for name in sorted(hosts):
         if not literal_of(name):
             for rdtype in ("A", "AAAA"):

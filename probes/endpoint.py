@@ -4,7 +4,7 @@ The main session does all of it. A further one is made only where the main one c
 fault never hides the others:
 
 * EHLO refused and the connection gone with it: `helo-only`.
-* The handshake refused our SNI: `without-sni`. Failed otherwise, or EHLO failed behind it: `without-tls`.
+* The handshake refused our SNI: `without-sni`. Failed otherwise, or STARTTLS or EHLO did: `without-tls`.
 * A group of commands answered out of step, or not at all: `one-by-one`.
 * The relay probe accepted: `relay-control`, the same question for a mailbox nobody can have.
 
@@ -51,7 +51,7 @@ async def probe_endpoint(
     sessions: list[Session] = []
 
     async def hold(plan: Plan) -> Session:
-        left = options.budget - sum(_seconds(session) for session in sessions)
+        left = round(options.budget - sum(_seconds(session) for session in sessions), 3)
         if left > 0:
             sessions.append(await runner.run(hold_session(replace(plan, budget=left))))
         return sessions[-1]
@@ -103,10 +103,12 @@ def _sni_refused(session: Session) -> bool:
 
 
 def _broken_by_tls(session: Session) -> bool:
-    """The handshake failed, or EHLO did behind it: the rest has to be asked in the clear."""
-    if session.starttls is None or not session.starttls.positive:
+    """STARTTLS broke the session, or the handshake failed, or EHLO did behind it: ask on in the clear."""
+    if any(reply.code == 421 for reply in session.replies):
         return False
-    return session.ehlo_tls is None or not session.ehlo_tls.positive
+    if session.starttls is None:
+        return session.end is not None and session.end.step == "STARTTLS"
+    return session.starttls.positive and (session.ehlo_tls is None or not session.ehlo_tls.positive)
 
 
 def _out_of_step(session: Session) -> bool:

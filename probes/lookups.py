@@ -13,12 +13,20 @@ from collections.abc import Iterable
 
 import anyio
 
-from .addresses import why_not_public
+from .addresses import Address, why_not_public
 from .observation import Mx, MxTarget, ReverseDns
 from .options import Options
 from .ports import DnsAnswer, DnsStatus, Resolver
 
-__all__ = ["Lookups", "ResolverError", "addresses_of", "literal_of", "look_up_mx", "look_up_reverse"]
+__all__ = [
+    "Lookups",
+    "ResolverError",
+    "addresses_of",
+    "literal_of",
+    "look_up_mx",
+    "look_up_reverse",
+    "mx_rows",
+]
 
 # Exim and Postfix follow chains far shorter; dnspython stops at 16 as well.
 _MAX_ALIASES = 16
@@ -27,6 +35,7 @@ _MAX_TARGETS = 50
 # semantics of RFC 8601 §3 (iprev): a limit on names is allowed; ten is opendkim's and SPF's.
 _MAX_PTR_NAMES = 10
 _escape = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
+_is_number = re.compile(r"[0-9]{1,10}").fullmatch
 
 
 class ResolverError(Exception):
@@ -51,8 +60,7 @@ class Lookups:
     async def ask(self, name: str, rdtype: str) -> DnsAnswer:
         key = (name.lower(), rdtype)
         async with self._locks.setdefault(key, anyio.Lock()):
-            if key not in self._answers:
-                self._answers[key] = await self._resolver.resolve(*key)
+            self._answers[key] = self._answers.get(key) or await self._resolver.resolve(*key)
         return self._answers[key]
 
     @property
@@ -62,10 +70,12 @@ class Lookups:
 
 
 def _data(answer: DnsAnswer, rdtype: str) -> tuple[tuple[str, int, str], ...]:
-    """(owner, ttl, data) of the records with this type."""
+    """(owner, ttl, data) of the records with this type; what is no record is left out."""
     rows = (record.split(maxsplit=4) for record in answer.records)
     return tuple(
-        (_bare(row[0]), int(row[1]), row[4]) for row in rows if len(row) == 5 and row[3].upper() == rdtype
+        (_bare(row[0]), int(row[1]), row[4])
+        for row in rows
+        if len(row) == 5 and _is_number(row[1]) and row[3].upper() == rdtype
     )
 
 
@@ -77,8 +87,27 @@ def _bare(name: str) -> str:
 
 def addresses_of(answer: DnsAnswer) -> tuple[str, ...]:
     """The addresses of an answer to A or AAAA, in numerical order."""
-    found = {ipaddress.ip_address(data) for _, _, data in _data(answer, answer.rdtype)}
-    return tuple(str(ip) for ip in sorted(found, key=int))
+    read = (_address(answer.rdtype, data) for _, _, data in _data(answer, answer.rdtype))
+    return tuple(str(ip) for ip in sorted({ip for ip in read if ip is not None}, key=int))
+
+
+def _address(rdtype: str, data: str) -> Address | None:
+    """The address that a record holds; None where that is none, or one of this machine's scopes."""
+    try:
+        ip = ipaddress.IPv4Address(data) if rdtype == "A" else ipaddress.IPv6Address(data)
+    except ValueError:
+        return None
+    return None if "%" in data else ip
+
+
+def mx_rows(answer: DnsAnswer) -> list[tuple[int, str, int]]:
+    """(preference, target, ttl) of the MX records, the best first."""
+    rows = ((data.split(), ttl) for _, ttl, data in _data(answer, "MX"))
+    return sorted(
+        (int(fields[0]), _bare(fields[1]), ttl)
+        for fields, ttl in rows
+        if len(fields) == 2 and _is_number(fields[0])
+    )
 
 
 def _aliases(answer: DnsAnswer) -> tuple[tuple[str, ...], bool]:
@@ -103,7 +132,7 @@ def literal_of(target: str) -> str:
     text = text.removeprefix("ipv6:")
     if ":" in text:
         try:
-            return str(ipaddress.ip_address(text))
+            return str(ipaddress.IPv6Address(text.partition("%")[0]))
         except ValueError:
             return ""
     parts = text.split(".")
@@ -140,7 +169,9 @@ async def look_up_mx(lookups: Lookups, options: Options) -> Mx:
         if not control.status.known:
             raise ResolverError(control.detail or str(control.status))
         return Mx(status=answer.status, error=answer.detail or str(answer.status))
-    rows = sorted(_mx_row(ttl, data) for _, ttl, data in _data(answer, "MX"))[:_MAX_TARGETS]
+    rows = mx_rows(answer)[:_MAX_TARGETS]
+    if not rows and answer.status is DnsStatus.ANSWER:
+        return Mx(status=DnsStatus.ERROR, error="an answer that holds no MX record")
     if not rows:
         return await _look_up_implicit(lookups, options, answer)
     null = tuple(preference for preference, target, _ in rows if target == ".")
@@ -151,11 +182,6 @@ async def look_up_mx(lookups: Lookups, options: Options) -> Mx:
         null_mx=not named,
         null_preferences=null,
     )
-
-
-def _mx_row(ttl: int, data: str) -> tuple[int, str, int]:
-    preference, target = data.split(maxsplit=1)
-    return int(preference), _bare(target), ttl
 
 
 async def _look_up_implicit(lookups: Lookups, options: Options, answer: DnsAnswer) -> Mx:

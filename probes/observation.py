@@ -12,6 +12,7 @@ from typing import TypeAlias
 from .ports import DnsAnswer, DnsStatus
 
 __all__ = [
+    "Control",
     "Coverage",
     "Ending",
     "Endpoint",
@@ -118,8 +119,8 @@ class Transaction:
 class Ending:
     """How a session ended that did not reach the answer to QUIT.
 
-    `step` is what it was waiting for (`connect`, `greeting`, `EHLO`, `STARTTLS`, `TLS`, `MAIL`,
-    `EHLO after STARTTLS`, …), `kind` the failure (`timeout`, `refused`, `reset`, `closed`, `tls`,
+    `step` is what it was waiting for, or had heard last (`connect`, `greeting`, `EHLO`, `STARTTLS`, `TLS`,
+    `MAIL`, `EHLO after STARTTLS`, …), `kind` the failure (`timeout`, `refused`, `reset`, `closed`, `tls`,
     `budget`, …) or the protocol error's code.
     """
 
@@ -224,7 +225,7 @@ class MxTarget:
     """One MX target (or the domain itself as its implicit MX), with what its name led to.
 
     `aliases` is the CNAME chain after the target; `alias_problem` is `dangling` or `loop` where it leads
-    nowhere. `ipv4_status` and `ipv6_status` are None where nothing was asked (`literal`, or a family off).
+    nowhere. `ipv4_status` and `ipv6_status` are None where nothing was asked (`literal`).
     """
 
     preference: int
@@ -274,6 +275,23 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A server that the caller named, knocked at to see whether the port leaves from here.
+
+    `outcome` is `connected`, or the kind of failure (`timeout`, `refused`, …).
+    """
+
+    host: str
+    address: str
+    port: int
+    outcome: str
+
+    @property
+    def family(self) -> int:
+        return 6 if ":" in self.address else 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options that shaped this observation."""
 
@@ -313,7 +331,8 @@ class Observation:
     """Everything seen in one check of one domain.
 
     `skipped` are endpoints left alone because there were too many; `probe_hosts` the MX names and
-    addresses of the relay probe's own domain, asked only where some endpoint accepted the probe.
+    addresses of the relay probe's own domain, asked only where some endpoint accepted the probe;
+    `controls` the servers knocked at because endpoints did not answer.
     """
 
     domain: str
@@ -328,6 +347,7 @@ class Observation:
     tls_probes: tuple[TlsProbe, ...] = ()
     skipped: tuple[str, ...] = ()
     probe_hosts: tuple[str, ...] = ()
+    controls: tuple[Control, ...] = ()
 
 
 def subject_of(address: str, port: int) -> str:

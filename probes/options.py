@@ -14,6 +14,8 @@ from smtp_sansio import LocalProtocolError, Rcpt
 __all__ = ["OptionError", "Options", "host_name"]
 
 _label = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z").match
+# what inet_aton would take for the end of an address
+_number = re.compile(r"[0-9]+|0x[0-9a-f]*").fullmatch
 _MAX_NAME = 253
 _MAX_TIMEOUT = 3600.0
 # Domains set aside for documentation (RFC 2606): nobody's mail, so nobody is bothered.
@@ -54,7 +56,7 @@ def host_name(option: str, name: str) -> str:
         )
     if not all(_label(label) for label in labels):
         raise OptionError(option, f"{shown} is not a host name: {hint}")
-    if labels[-1].isdigit():
+    if _number(labels[-1]):
         raise OptionError(option, f"{shown} ends like an IP address, not like a name: {hint}")
     return ascii_name
 
@@ -98,6 +100,7 @@ class Options:
     """One check's options, normalised when built; raises `OptionError` for any that cannot be.
 
     `timeout` is the longest silence at any one step, in seconds; one endpoint gets five times that.
+    `controls` are mail servers to knock at where endpoints do not answer;
     `allow_targets` are networks (CIDR) whose addresses are dialled though they are not public.
     """
 
@@ -112,6 +115,7 @@ class Options:
     ipv4: bool = True
     ipv6: bool = True
     allow_targets: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -129,6 +133,7 @@ class Options:
             raise OptionError("port", f"port is {self.port}: give a number from 1 to 65535")
         if not (self.ipv4 or self.ipv6):
             raise OptionError("ipv4", "both address families are switched off: leave one on")
+        put("controls", tuple(host_name("controls", name) for name in self.controls))
         put("allow_targets", tuple(str(_network(text)) for text in self.allow_targets))
 
     @property

@@ -17,6 +17,7 @@ from smtp_sansio import (
     Dialogue,
     Ehlo,
     Failed,
+    FailureKind,
     Greeting,
     Helo,
     Interrupted,
@@ -27,6 +28,7 @@ from smtp_sansio import (
     Reply,
     Rset,
     Script,
+    StartTls,
     State,
     Transcript,
     Unsolicited,
@@ -96,9 +98,11 @@ class _Notes:
             self.capabilities = dialogue.connection.capabilities or Capabilities()
             if plan.starttls and "STARTTLS" in self.capabilities:
                 yield from self._secure()
-        if self.cause is None and dialogue.connection.capabilities is not None:
+        if self.cause is not None:
+            return
+        if dialogue.connection.state is State.READY:
             yield from self._transact()
-        elif self.cause is None:
+        else:
             yield from dialogue.quit()
 
     def _hello(self, *, first: bool) -> Script[None]:
@@ -121,19 +125,20 @@ class _Notes:
             self.capabilities_tls = self.dialogue.connection.capabilities or Capabilities()
 
     def _transact(self) -> Script[None]:
-        capabilities = self.dialogue.connection.capabilities
-        if self.plan.pipelining and capabilities is not None and "PIPELINING" in capabilities:
+        dialogue, connection = self.dialogue, self.dialogue.connection
+        if self.plan.pipelining and "PIPELINING" in (connection.capabilities or ()):
             flight = [c for t in self.plan.transactions for c in (Mail(t.sender), Rcpt(t.recipient), Rset())]
-            yield from self.dialogue.group(*flight, Quit())
+            yield from dialogue.group(*flight, Quit())
             return
         for wanted in self.plan.transactions:
-            mail = yield from self.dialogue.ask(Mail(wanted.sender))
+            mail = yield from dialogue.ask(Mail(wanted.sender))
             if mail.reply_class == 2:
-                yield from self.dialogue.ask(Rcpt(wanted.recipient))
-            if self.dialogue.connection.state is State.REFUSED:
-                break
-            yield from self.dialogue.ask(Rset())
-        yield from self.dialogue.quit()
+                yield from dialogue.ask(Rcpt(wanted.recipient))
+            if connection.state is not State.REFUSED:
+                yield from dialogue.ask(Rset())
+            if connection.state is not State.READY:
+                break  # 421, or a transaction that RSET did not end
+        yield from dialogue.quit()
 
     def session(self, transcript: Transcript) -> Session:
         """Sort the log into a `Session`."""
@@ -186,6 +191,8 @@ class _Notes:
         detail, excerpt = "", b""
         if isinstance(cause, Failed):
             kind, detail = str(cause.kind), cause.detail
+            if cause.kind is FailureKind.TIMEOUT and dialogue.at >= self.plan.budget:
+                kind = str(FailureKind.BUDGET)  # the last step had less time than the others
         elif isinstance(cause, ConnectionClosed):
             kind, excerpt = "closed", cause.partial
         else:
@@ -202,18 +209,19 @@ class _Notes:
         )
 
     def _step(self) -> str:
-        """What the session was waiting for when it ended."""
+        """What the session was waiting for when it ended; where for nothing, what it had heard last."""
         waiting = self.dialogue.connection.outstanding
         if isinstance(self.cause, ConnectionClosed):
             waiting = self.cause.unanswered
         if self.connected_at is None:
             return "connect"
-        if waiting:
-            again = " after STARTTLS" if self.tls and isinstance(waiting[0], Ehlo | Helo) else ""
-            return _verb(waiting[0]) + again
-        if any(isinstance(logged.event, Greeting) for logged in self.dialogue.log):
+        answered = [logged.event for logged in self.dialogue.log if isinstance(logged.event, Reply)]
+        if not (waiting or answered):
+            return "greeting"
+        command = waiting[0] if waiting else answered[-1].command
+        if isinstance(command, StartTls) and not waiting and answered[-1].reply_class == 2:
             return "TLS"
-        return "greeting"
+        return _verb(command) + (" after STARTTLS" if self.tls and isinstance(command, Ehlo | Helo) else "")
 
 
 def _seen(event: Greeting | Reply | Unsolicited, at: float, entry: int) -> ReplySeen:

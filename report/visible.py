@@ -15,8 +15,15 @@ def visible(text: str, *, ascii_only: bool = False) -> str:
 
 
 def octets_visible(raw: str, *, ascii_only: bool = False) -> str:
-    """Octets kept as latin-1 text, shown as UTF-8 where they are that and as escapes where not."""
-    return visible(raw.encode("latin-1").decode("utf-8", "backslashreplace"), ascii_only=ascii_only)
+    """Octets kept as latin-1 text, shown as UTF-8 where they are that and as escapes where not.
+
+    Text that cannot be octets, as what a failure says in a record edited by hand, is shown as text.
+    """
+    try:
+        text = raw.encode("latin-1").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        text = raw
+    return visible(text, ascii_only=ascii_only)
 
 
 def _hidden(c: str) -> bool:

@@ -1,6 +1,7 @@
 """The demo: every posture of the lab, checked over the ordinary code path, told in a few lines each."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from backends.network import Network
 from checker_smtp.facade import check
@@ -10,7 +11,7 @@ from probes.rules import Severity
 
 from .lab import lab
 
-__all__ = ["run_demo"]
+__all__ = ["run_demo", "write_pages"]
 
 
 async def run_demo(say: Callable[[str], object]) -> dict[str, Result]:
@@ -29,6 +30,19 @@ async def run_demo(say: Callable[[str], object]) -> dict[str, Result]:
             results[options.domain] = result
             _tell(result, place.posture.what, say)
     return results
+
+
+def write_pages(results: dict[str, Result], folder: Path) -> Path:
+    """Write a page for each domain and an index, `report.html`, to `folder`; the index's path."""
+    from report.html import render_html, render_index
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for domain, result in results.items():
+        (folder / f"{domain}.html").write_text(render_html(result), encoding="utf-8")
+    index = folder / "report.html"
+    links = [(domain, f"{domain}.html", result.status) for domain, result in results.items()]
+    index.write_text(render_index(links), encoding="utf-8")
+    return index
 
 
 def _tell(result: Result, what: str, say: Callable[[str], object]) -> None:

@@ -2,7 +2,8 @@
 
 Servers refuse late, at RCPT, what they dislike early: the client, its name, the sender. So the same
 recipient is asked for under two senders, and two recipients under the same sender. Where all of them are
-refused in the same words the refusal is about us, and none of the questions was answered.
+refused in the same words the refusal is about us, and none of the questions was answered; unless the words
+say that there is no such mailbox, or that our postmaster is somebody else's.
 
 What stands in the way of all the questions at once is told once, by the first rule that asks any.
 """
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 from probes.observation import Endpoint, Observation, ReplySeen, Transaction
 
-from ._blame import blames_us, demands_tls
+from ._blame import about_mailbox, blames_us, demands_tls, denies_relay
 from ._finding import Finding, Outcome
 from ._reading import end_evidence, listed, ready, reply_evidence, same_refusal, shown
 from ._shared import NOT_TESTED, REFUSED_US
@@ -38,8 +39,10 @@ def common_refusal(endpoint: Endpoint) -> ReplySeen | None:
         return None
     one_recipient = len({t.recipient for t in asked}) == 1
     at_rcpt = all(t.mail is not None and t.mail.positive for t in asked)
-    if one_recipient and at_rcpt and not blames_us(first):
-        return None  # it may just as well be the mailbox
+    if at_rcpt and (about_mailbox(first) or denies_relay(first)):
+        return None  # it is about the recipient
+    if at_rcpt and one_recipient and not blames_us(first):
+        return None  # it may just as well be
     return first
 
 
@@ -69,21 +72,19 @@ def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
     session = endpoint.sessions[-1]
     questions = listed([_QUESTIONS[p] for p in open_])
     closing = next((reply for reply in session.replies if reply.code == 421), None)
-    if closing is not None:
-        why, evidence, outcome = (
-            f"the server said {shown(closing)} and closed",
-            reply_evidence(endpoint, closing),
-            Outcome.TRANSIENT,
-        )
-    elif session.end is not None:
-        why, evidence, outcome = (
-            f"the session ended ({session.end.kind}) at {session.end.step}",
-            end_evidence(endpoint, session, session.end),
-            Outcome.NOT_TESTED,
-        )
+    refusal = closing or next((reply for reply in reversed(session.replies) if not reply.positive), None)
+    if session.end is not None and closing is None:
+        why = f"the session ended ({session.end.kind}) at {session.end.step}"
+        evidence = end_evidence(endpoint, session, session.end)
     else:
-        return
-    yield NOT_TESTED.finding(endpoint.subject, f"Not tested: {questions}; {why}.", *evidence, outcome=outcome)
+        why = f"the server said {shown(refusal)}" if refusal else "they were not asked"
+        evidence = reply_evidence(endpoint, refusal)
+    yield NOT_TESTED.finding(
+        endpoint.subject,
+        f"Not tested: {questions}; {why}.",
+        *evidence,
+        outcome=Outcome.TRANSIENT if closing else Outcome.NOT_TESTED,
+    )
 
 
 def _refused(endpoint: Endpoint, refusal: ReplySeen) -> Finding:

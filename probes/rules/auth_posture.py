@@ -1,5 +1,6 @@
 """No password is asked for in the clear (RFC 4954 §4, RFC 8314 §3)."""
 
+import re
 from collections.abc import Iterator
 
 from probes.observation import Endpoint, Observation
@@ -19,6 +20,8 @@ PLAINTEXT = code(
 
 # Mechanisms that hand the secret itself, or a token as good as it, to whoever listens.
 _REVEALING = ("PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER")
+# RFC 4422 §3.1; whatever else a server puts there is not repeated
+_is_mechanism = re.compile(r"[A-Z0-9_-]{1,20}").fullmatch
 
 
 @rule(
@@ -54,4 +57,7 @@ def _mechanisms(endpoint: Endpoint) -> list[str] | None:
     """SASL mechanisms offered in the clear; None where AUTH is not."""
     session = extensions(endpoint)
     offers = [k.parameters for k in session.capabilities if k.keyword == "AUTH"] if session else []
-    return list(dict.fromkeys(m.upper() for parameters in offers for m in parameters)) if offers else None
+    if not offers:
+        return None
+    named = (m.upper() for parameters in offers for m in parameters)
+    return list(dict.fromkeys(m for m in named if _is_mechanism(m)))

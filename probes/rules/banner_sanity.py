@@ -6,6 +6,7 @@ from probes.observation import Endpoint, Observation, ReplySeen
 
 from ._blame import blames_us, is_policy
 from ._finding import Finding, Outcome, Severity, code, rule
+from ._reach import lost
 from ._reading import any_connected, end_evidence, reply_evidence, shown
 from ._shared import NOT_TESTED, REFUSED_US
 
@@ -96,12 +97,9 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
             fix="A sender waits up to five minutes: repeat the check with a timeout of 300 to be sure. "
             + MISSING.fix,
         )
-    elif end.kind == "budget":
+    elif why := lost(end):
         yield NOT_TESTED.finding(
-            endpoint.subject,
-            "The time for this endpoint ran out before its greeting was complete.",
-            *evidence,
-            outcome=Outcome.NOT_TESTED,
+            endpoint.subject, f"Not tested: the greeting; {why}.", *evidence, outcome=Outcome.NOT_TESTED
         )
     elif end.kind in ("closed", "reset"):
         yield MISSING.finding(

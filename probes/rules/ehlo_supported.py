@@ -6,6 +6,7 @@ from probes.observation import Endpoint, Observation, ReplySeen, Session
 
 from ._blame import blames_us, is_policy
 from ._finding import Finding, Outcome, Severity, code, rule
+from ._reach import lost
 from ._reading import any_greeted, end_evidence, extensions, greeted, ready, reply_evidence, shown
 from ._shared import NOT_TESTED, REFUSED_US
 
@@ -91,12 +92,9 @@ def _cut(endpoint: Endpoint, session: Session) -> Finding:
             *reply_evidence(endpoint, session.ehlo),
         )
     evidence = end_evidence(endpoint, session, end)
-    if end.kind == "budget":
+    if why := lost(end):
         return NOT_TESTED.finding(
-            endpoint.subject,
-            "The time for this endpoint ran out before EHLO was answered.",
-            *evidence,
-            outcome=Outcome.NOT_TESTED,
+            endpoint.subject, f"Not tested: EHLO; {why}.", *evidence, outcome=Outcome.NOT_TESTED
         )
     if end.kind == "timeout":
         return FAILED.finding(

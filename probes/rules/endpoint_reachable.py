@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from probes.observation import Endpoint, Observation
+from probes.observation import Control, Endpoint, Observation
 
 from ._finding import Evidence, Finding, Outcome, Severity, code, rule
 from ._reach import blamed, unreached
@@ -49,8 +49,9 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
     theirs, ours = blamed(observation)
     if theirs and not any(endpoint.connected for endpoint in observation.endpoints):
         told = listed([f"{endpoint.subject} {_told(endpoint)}" for endpoint in theirs])
+        none = "No endpoint that could be tested" if ours or observation.skipped else "No endpoint"
         evidence = [item for endpoint in theirs for item in _evidence(endpoint)]
-        yield ALL_UNREACHABLE.finding("", f"No endpoint accepts connections: {told}.", *evidence)
+        yield ALL_UNREACHABLE.finding("", f"{none} accepts connections: {told}.", *evidence)
     else:
         for endpoint in theirs:
             yield UNREACHABLE.finding(
@@ -58,7 +59,7 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
             )
     for family in (4, 6):
         if untested := [endpoint for endpoint in ours if endpoint.family == family]:
-            yield _not_tested(family, untested)
+            yield _not_tested(family, untested, [c for c in observation.controls if c.family == family])
     if observation.skipped:
         yield NOT_TESTED.finding(
             "",
@@ -68,20 +69,21 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
         )
 
 
-def _not_tested(family: int, untested: list[Endpoint]) -> Finding:
+def _not_tested(family: int, untested: list[Endpoint], controls: list[Control]) -> Finding:
     names = listed([endpoint.subject for endpoint in untested])
     ends = [end for endpoint in untested if (end := unreached(endpoint)) is not None]
     evidence = [item for endpoint in untested for item in _evidence(endpoint)]
     if any(end.kind in ("timeout", "host-unreachable") for end in ends):
         port = untested[0].port
-        message = (
-            f"Nothing answered over IPv{family} ({names}). Port {port} may be blocked on this side, as home, "
-            "office and cloud networks often do."
+        message = f"Nothing answered over IPv{family} ({names}). " + (
+            f"Nor did {listed([control.host for control in controls])}: port {port} does not leave from here."
+            if controls
+            else f"Port {port} may be blocked on this side, as home, office and cloud networks often do."
         )
         fix = (
-            "See whether any mail server answers from here, as in `nc -vz MX_OF_A_LARGE_PROVIDER "
-            f"{port}`; if none "
-            "does, run the check where outgoing mail is allowed."
+            "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` "
+            "shows whether "
+            f"port {port} leaves from a machine."
         )
     else:
         message = (

@@ -14,7 +14,7 @@ NO_IPV6 = code(
     title="The domain does not receive mail over IPv6",
     why="Senders that have IPv6 only cannot deliver; there are few yet.",
     fix="Give a mail server an IPv6 address and publish it as AAAA record of its MX target.",
-    reference="RFC 5321 §5.2, RFC 3974 §2",
+    reference="RFC 5321 §5.2, RFC 3974 §4",
 )
 NO_IPV4 = code(
     "smtp.ipv4.none",
@@ -22,7 +22,7 @@ NO_IPV4 = code(
     title="The domain does not receive mail over IPv4",
     why="Many senders have no IPv6 and cannot deliver at all.",
     fix="Give a mail server an IPv4 address and publish it as A record of its MX target.",
-    reference="RFC 5321 §5.2, RFC 3974 §2",
+    reference="RFC 5321 §5.2, RFC 3974 §4",
 )
 
 
@@ -55,9 +55,9 @@ def ipv6_reachable(observation: Observation) -> Iterator[Finding]:
 
 def _dead(observation: Observation) -> Iterator[Finding]:
     """IPv6 addresses are published, and the fault that none answers is the domain's."""
-    theirs, ours = blamed(observation)
+    theirs, _ = blamed(observation)
     ipv6 = [e for e in observation.endpoints if e.family == 6]
-    if ipv6 and all(e in theirs for e in ipv6) and not any(e.family == 6 for e in ours):
+    if ipv6 and all(e in theirs for e in ipv6):
         names = listed([e.subject for e in ipv6])
         yield NO_IPV6.finding("", f"No IPv6 endpoint accepts connections ({names}).")
 

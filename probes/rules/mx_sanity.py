@@ -55,7 +55,10 @@ NOT_PUBLIC = code(
     tested=any_target,
 )
 def mx_sanity(observation: Observation) -> Iterator[Finding]:
-    for target in {record.target: record for record in reversed(observation.mx.records)}.values():
+    targets: dict[str, MxTarget] = {}
+    for record in observation.mx.records:
+        targets.setdefault(record.target, record)
+    for target in targets.values():
         evidence = dns_evidence(observation, target.target, "A", "AAAA")
         if target.literal:
             yield _literal(observation, target)

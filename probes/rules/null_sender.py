@@ -9,6 +9,7 @@ from functools import partial
 
 from probes.observation import Endpoint, Observation, ReplySeen, Transaction
 
+from ._blame import blames_address, demands_tls
 from ._finding import Finding, Outcome, Severity, code, rule
 from ._pairs import any_answered, common_refusal, obstacles
 from ._reading import reply_evidence, shown
@@ -63,6 +64,13 @@ def _judge_refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -
     same_step = (control.mail if at_mail else control.rcpt) if control else None
     where = "MAIL" if at_mail else "RCPT"
     evidence = (*reply_evidence(endpoint, verdict), *reply_evidence(endpoint, same_step))
+    if demands_tls(verdict):
+        return NOT_TESTED.finding(
+            endpoint.subject,
+            f"The null sender could not be judged: {shown(verdict)} wants TLS or a login first.",
+            *evidence,
+            outcome=Outcome.NOT_TESTED,
+        )
     if same_step is None:
         return NOT_TESTED.finding(
             endpoint.subject,
@@ -70,6 +78,14 @@ def _judge_refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -
             "answered there.",
             *evidence,
             outcome=Outcome.NOT_TESTED,
+        )
+    if same_step.positive and (words := blames_address(verdict)):
+        return REFUSED_US.finding(
+            endpoint.subject,
+            f"The null sender is refused at {where} with {shown(verdict)} because of this client's address "
+            f'(it says "{words}"); a normal sender is accepted there.',
+            *evidence,
+            outcome=Outcome.REFUSED_US,
         )
     if same_step.positive:
         return REJECTED.finding(
@@ -84,12 +100,13 @@ def _judge_refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -
             f"The null sender is refused at {where} with {shown(verdict)}, and a normal one put off with "
             f"{shown(same_step)}: undecided.",
         )
+    refused = "Any sender is refused at MAIL" if at_mail else "Postmaster is refused under any sender"
     return NOT_TESTED.finding(
         endpoint.subject,
-        f"Postmaster is refused under any sender ({shown(verdict)}), so the null sender could not be judged.",
+        f"{refused} ({shown(verdict)}), so the null sender could not be judged.",
         *evidence,
         outcome=Outcome.NOT_TESTED,
-        fix="Let the server accept mail for postmaster, then repeat the check.",
+        fix="" if at_mail else "Let the server accept mail for postmaster, then repeat the check.",
     )
 
 

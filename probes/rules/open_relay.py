@@ -10,6 +10,7 @@ from functools import partial
 
 from probes.observation import Endpoint, Observation, ReplySeen, Transaction
 
+from ._blame import about_sender
 from ._finding import Finding, Outcome, Severity, code, rule
 from ._pairs import any_answered, common_refusal, obstacles, passed
 from ._reading import reply_evidence, shown
@@ -56,7 +57,7 @@ def open_relay(observation: Observation) -> Iterator[Finding]:
             continue
         if verdict.positive:
             yield _accepted(observation, endpoint, asked, verdict)
-        elif verdict.transient or verdict is asked.mail:
+        elif verdict.transient or verdict is asked.mail or about_sender(verdict):
             yield _undecided(endpoint, asked, verdict)
 
 

@@ -1,15 +1,14 @@
 """Somebody answers for the domain: mail to postmaster is accepted (RFC 5321 §4.5.1, RFC 2142 §5).
 
 Accepted under one sender is accepted. A refusal counts against the domain only where it is about the
-mailbox: not about us, not about our sender.
+mailbox or the domain: not about us, not about our sender.
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 from probes.observation import Endpoint, Observation, ReplySeen, Transaction
 
-from ._blame import blames_us, demands_tls, is_policy, mailbox_full
+from ._blame import about_sender, blames_us, demands_tls, denies_relay, is_policy, mailbox_full
 from ._finding import Finding, Outcome, Severity, code, rule
 from ._pairs import any_answered, common_refusal, obstacles, passed
 from ._reading import reply_evidence, shown
@@ -43,7 +42,7 @@ DEFERRED = code(
     DEFERRED,
     REFUSED_US,
     NOT_TESTED,
-    tested=partial(any_answered, "postmaster"),
+    tested=lambda o: o.settings.test_postmaster and any_answered("postmaster", o),
 )
 def postmaster(observation: Observation) -> Iterator[Finding]:
     if not observation.settings.test_postmaster:
@@ -57,6 +56,8 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
             continue
         if verdict.permanent:
             yield _judge_refusal(endpoint, asked, verdict)
+        elif mailbox_full(verdict):
+            yield _full(endpoint, asked, verdict, Outcome.TRANSIENT)
         else:
             yield DEFERRED.finding(
                 endpoint.subject,
@@ -76,13 +77,23 @@ def _judge_refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -
             *evidence,
             outcome=Outcome.NOT_TESTED,
         )
-    if verdict is asked.mail:
+    if verdict is asked.mail or about_sender(verdict):
         return REFUSED_US.finding(
             endpoint.subject,
-            f"The sender {asked.sender} is refused at MAIL with {shown(verdict)}, so postmaster "
-            "could not be asked for.",
+            f"The sender {asked.sender} is refused with {shown(verdict)}, so postmaster could not be "
+            "asked for.",
             *evidence,
             outcome=Outcome.REFUSED_US,
+        )
+    if relay := denies_relay(verdict):
+        return REJECTED.finding(
+            endpoint.subject,
+            f"Mail to {asked.recipient} is refused with {shown(verdict)} as somebody else's (it says "
+            f'"{relay}"): the server does not take mail for this domain.',
+            *evidence,
+            fix="Add the domain to those that the server takes mail for (Postfix: `mydestination`, "
+            "`virtual_mailbox_domains` or `relay_domains`; Exim: `local_domains` or `relay_to_domains`), or "
+            "let the MX records name the server that does.",
         )
     if words or is_policy(verdict):
         hint = f' (it says "{words}")' if words else ""
@@ -94,13 +105,18 @@ def _judge_refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -
             outcome=Outcome.REFUSED_US,
         )
     if mailbox_full(verdict):
-        return REJECTED.finding(
-            endpoint.subject,
-            f"The mailbox of {asked.recipient} is full ({shown(verdict)}).",
-            *evidence,
-            severity=Severity.WARN,
-            fix="Make room in the mailbox, and let somebody read it.",
-        )
+        return _full(endpoint, asked, verdict, Outcome.FAIL)
     return REJECTED.finding(
         endpoint.subject, f"Mail to {asked.recipient} is refused with {shown(verdict)}.", *evidence
+    )
+
+
+def _full(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen, outcome: Outcome) -> Finding:
+    return REJECTED.finding(
+        endpoint.subject,
+        f"The mailbox of {asked.recipient} is full ({shown(verdict)}).",
+        *reply_evidence(endpoint, verdict),
+        outcome=outcome,
+        severity=Severity.WARN,
+        fix="Make room in the mailbox, and let somebody read it.",
     )

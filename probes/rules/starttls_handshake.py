@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from probes.observation import Endpoint, Observation, Session
+from probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
 
 from ._finding import Evidence, Finding, Outcome, Severity, code, rule
+from ._reach import lost
 from ._reading import end_evidence, extensions, reply_evidence, shown
 from ._shared import NOT_TESTED
 
@@ -50,7 +51,8 @@ INJECTION = code(
 def starttls_handshake(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
         for session in endpoint.sessions:
-            if session.purpose in ("main", "helo-only", "without-sni"):
+            # the one without SNI tells what is new behind the handshake; that it failed too is not
+            if session.purpose == "main" or (session.purpose == "without-sni" and session.tls is not None):
                 yield from _session(endpoint, session)
 
 
@@ -58,8 +60,10 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
     reply = session.starttls
     if not session.offers("STARTTLS"):
         return
+    end = session.end
     if reply is None:
-        yield from _unanswered(endpoint, session)
+        if end is not None and end.step == "STARTTLS":
+            yield from _unanswered(endpoint, session, end)
     elif reply.transient:
         yield DEFERRED.finding(
             endpoint.subject,
@@ -73,40 +77,33 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
             f"STARTTLS is offered and answered with {shown(reply)}.",
             *reply_evidence(endpoint, reply),
         )
-    elif session.tls is None:
-        yield from _no_handshake(endpoint, session)
-    elif session.ehlo_tls is None or not session.ehlo_tls.positive:
-        yield from _no_hello(endpoint, session)
+    elif session.ehlo_tls is not None:
+        if not session.ehlo_tls.positive:
+            yield _refused_hello(endpoint, session.ehlo_tls)
+    elif end is not None:
+        yield from (_no_handshake if session.tls is None else _no_hello)(endpoint, session, end)
 
 
-def _end(endpoint: Endpoint, session: Session) -> tuple[str, str, tuple[Evidence, ...]]:
-    end = session.end
-    if end is None:
-        return "", "", ()
-    return end.kind, end.detail, end_evidence(endpoint, session, end)
-
-
-def _unanswered(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
-    kind, _, evidence = _end(endpoint, session)
-    if kind == "timeout":
+def _unanswered(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
+    evidence = end_evidence(endpoint, session, end)
+    if end.kind == "timeout":
         yield _late(endpoint, "STARTTLS was not answered in time.", evidence)
-    elif kind == "budget":
-        yield _out_of_time(endpoint, evidence)
-    elif kind:
-        yield FAILED.finding(endpoint.subject, f"STARTTLS ended the session ({kind}).", *evidence)
+    elif why := lost(end):
+        yield _not_tested(endpoint, why, evidence)
+    else:
+        yield FAILED.finding(endpoint.subject, f"STARTTLS ended the session ({end.kind}).", *evidence)
 
 
-def _no_handshake(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
-    kind, detail, evidence = _end(endpoint, session)
-    evidence = (*reply_evidence(endpoint, session.starttls), *evidence)
-    if kind == "starttls.plaintext":
+def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
+    evidence = (*reply_evidence(endpoint, session.starttls), *end_evidence(endpoint, session, end))
+    if end.kind == "starttls.plaintext":
         yield INJECTION.finding(
             endpoint.subject, "Octets in the clear follow the 220 to STARTTLS; they were not used.", *evidence
         )
-    elif kind == "timeout":
+    elif end.kind == "timeout":
         yield _late(endpoint, "The TLS handshake was not finished in time.", evidence)
-    elif kind == "budget":
-        yield _out_of_time(endpoint, evidence)
+    elif why := lost(end):
+        yield _not_tested(endpoint, why, evidence)
     elif any(other.purpose == "without-sni" and other.tls is not None for other in endpoint.sessions):
         yield FAILED.finding(
             endpoint.subject,
@@ -115,29 +112,30 @@ def _no_handshake(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
             severity=Severity.WARN,
             fix="Let the server answer to its MX name, or ignore server names it does not know.",
         )
-    elif session.purpose == "main" or kind:
-        told = " ".join(filter(None, (kind, f"({detail})" if detail else "")))
+    else:
+        told = f"{end.kind} ({end.detail})" if end.detail else end.kind
         yield FAILED.finding(endpoint.subject, f"The TLS handshake failed: {told}.", *evidence)
 
 
-def _no_hello(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
-    if session.ehlo_tls is not None:
-        yield FAILED.finding(
-            endpoint.subject,
-            f"After the handshake EHLO is answered with {shown(session.ehlo_tls)}.",
-            *reply_evidence(endpoint, session.ehlo_tls),
-            outcome=Outcome.TRANSIENT if session.ehlo_tls.transient else Outcome.FAIL,
-            severity=Severity.WARN if session.ehlo_tls.transient else None,
-        )
-        return
-    kind, _, evidence = _end(endpoint, session)
-    if kind == "timeout":
+def _refused_hello(endpoint: Endpoint, reply: ReplySeen) -> Finding:
+    return FAILED.finding(
+        endpoint.subject,
+        f"After the handshake EHLO is answered with {shown(reply)}.",
+        *reply_evidence(endpoint, reply),
+        outcome=Outcome.TRANSIENT if reply.transient else Outcome.FAIL,
+        severity=Severity.WARN if reply.transient else None,
+    )
+
+
+def _no_hello(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
+    evidence = end_evidence(endpoint, session, end)
+    if end.kind == "timeout":
         yield _late(endpoint, "After the handshake EHLO was not answered in time.", evidence)
-    elif kind == "budget":
-        yield _out_of_time(endpoint, evidence)
+    elif why := lost(end):
+        yield _not_tested(endpoint, why, evidence)
     else:
         yield FAILED.finding(
-            endpoint.subject, f"The session ended right after the handshake ({kind}).", *evidence
+            endpoint.subject, f"The session ended right after the handshake ({end.kind}).", *evidence
         )
 
 
@@ -147,10 +145,7 @@ def _late(endpoint: Endpoint, message: str, evidence: tuple[Evidence, ...]) -> F
     )
 
 
-def _out_of_time(endpoint: Endpoint, evidence: tuple[Evidence, ...]) -> Finding:
+def _not_tested(endpoint: Endpoint, why: str, evidence: tuple[Evidence, ...]) -> Finding:
     return NOT_TESTED.finding(
-        endpoint.subject,
-        "The time for this endpoint ran out before the TLS handshake was done.",
-        *evidence,
-        outcome=Outcome.NOT_TESTED,
+        endpoint.subject, f"Not tested: the TLS handshake; {why}.", *evidence, outcome=Outcome.NOT_TESTED
     )

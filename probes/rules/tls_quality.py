@@ -17,7 +17,7 @@ WEAK_VERSION = code(
     why="Many senders refuse TLS below 1.2; their mail travels in the clear or not at all.",
     fix="Allow TLS 1.2 and 1.3 (Postfix: `smtpd_tls_protocols = >=TLSv1.2`; Exim: `openssl_options` or "
     "`tls_require_ciphers`), and update the TLS library.",
-    reference="RFC 8996 §2",
+    reference="RFC 8996 §4, §5",
 )
 
 _WITHDRAWN = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
@@ -41,19 +41,21 @@ def tls_quality(observation: Observation) -> Iterator[Finding]:
                 f"The best protocol version that the server speaks is {version}.",
                 Evidence(source="session", where=endpoint.subject, quote=version, session=number),
             )
-    for probe in observation.tls_probes:
-        for issue in probe.issues:
-            severity = Severity(issue.severity)
-            yield Finding(
-                code=f"smtp.tls.{issue.code}",
-                severity=severity,
-                outcome=Outcome.FAIL,
-                rule="",
-                subject=probe.endpoint,
-                message=issue.message,
-                fix=issue.fix,
-                reference="",
-            )
+    issues = dict.fromkeys(
+        (probe.endpoint, issue) for probe in observation.tls_probes for issue in probe.issues
+    )
+    for subject, issue in issues:
+        known = issue.severity in list(Severity)
+        yield Finding(
+            code=f"smtp.tls.{issue.code}",
+            severity=Severity(issue.severity) if known else Severity.WARN,
+            outcome=Outcome.FAIL,
+            rule="",
+            subject=subject,
+            message=issue.message,
+            fix=issue.fix,
+            reference="",
+        )
 
 
 def _version(endpoint: Endpoint) -> str:

@@ -1,0 +1,20 @@
+"""The real world, as the one object the probes are handed: DNS and TCP, on asyncio or trio."""
+
+from typing import TypeVar
+
+from smtp_sansio import Script
+
+from .anyio_driver import run_anyio
+from .dns import DnsResolver
+
+__all__ = ["Network"]
+
+_T = TypeVar("_T")
+
+
+class Network(DnsResolver):
+    """A `DnsResolver` that runs scripts as well; both ports of `probes`."""
+
+    async def run(self, script: Script[_T]) -> _T:
+        """Drive `script` over TCP to its end; see `run_anyio`."""
+        return await run_anyio(script)

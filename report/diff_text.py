@@ -1,0 +1,44 @@
+"""A difference in a terminal or a log, and as JSON."""
+
+import json
+
+import msgspec
+
+from .diff import Difference
+from .diff_sections import Item, Section, headline, sections, status_told
+from .document import VERSION
+from .terminal import Terminal
+
+__all__ = ["dump_difference", "render_difference_text"]
+
+_SEVERITY = {"crit": "red", "warn": "yellow", "info": "cyan", "": ""}
+
+
+def dump_difference(difference: Difference) -> str:
+    """JSON in ASCII, indented, with a final newline."""
+    document = {"version": VERSION, **msgspec.to_builtins(difference)}
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def render_difference_text(difference: Difference, terminal: Terminal | None = None) -> str:
+    """The difference as text, the verdict in its first line."""
+    terminal = terminal or Terminal()
+    style = "red" if difference.worse else "green"
+    text = terminal.lines(f"{difference.domain}: {headline(difference)} ({status_told(difference)})", style)
+    text += terminal.lines(f"between {difference.old_run_at} and {difference.new_run_at}", "dim")
+    return text + "".join(_section(section, terminal) for section in sections(difference))
+
+
+def _section(section: Section, terminal: Terminal) -> str:
+    text = "\n" + terminal.lines(section.title, "bold")
+    if section.hint:
+        text += terminal.lines(section.hint, "dim", first="  ")
+    return text + "".join(_item(item, terminal) for item in section.items)
+
+
+def _item(item: Item, terminal: Terminal) -> str:
+    first = f"  {item.mark:1} {item.severity.upper():4}  " if item.severity else f"  {item.mark:1} "
+    if not item.mark and not item.severity:
+        first = "  "
+    text = terminal.lines(item.text, _SEVERITY[item.severity], first=first)
+    return text + "".join(terminal.lines(detail, "dim", first=" " * 10) for detail in item.details)

@@ -1,0 +1,75 @@
+"""Print every code that a finding can have: what it means, why it matters, how to mend it.
+
+python scripts/codes.py                        to the terminal
+python scripts/codes.py --write docs/codes.md  the page
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from probes.rules import RULES  # noqa: E402
+from report.explain import SEVERITIES, Explanation, explain, steps  # noqa: E402
+
+
+def page() -> str:
+    """The page in Markdown, by rule, each code under the first rule that has it."""
+    lines = [
+        "# Findings and what to do about them",
+        "",
+        "Printed by `scripts/codes.py` from the texts of the report; a test compares. In a terminal:",
+        "`checker-smtp explain CODE`.",
+        "",
+        "The severity is the highest that a code is ever given. What the TLS checker found is folded in as",
+        "`smtp.tls.…` with its own words, and is not listed here.",
+    ]
+    told: set[str] = set()
+    for rule in RULES.values():
+        lines += ["", f"## {rule.name}", "", rule.description]
+        for code in rule.codes:
+            if code.code not in told:
+                told.add(code.code)
+                lines += _entry(explain(code.code))
+    return "\n".join(lines) + "\n"
+
+
+def _entry(told: Explanation) -> Iterator[str]:
+    yield from ("", f"### {told.code}", "", f"**{told.title}** ({SEVERITIES[told.severity]})")
+    yield from ("", f"Why: {told.why}", "", f"Fix: {told.fix}")
+    for name, text in told.software.items():
+        yield from ("", f"{name}:")
+        yield from _advice(text)
+    if told.reference:
+        yield from ("", f"See {told.reference}.")
+
+
+def _advice(text: str) -> Iterator[str]:
+    """Paragraphs as they are, lines to be copied in blocks."""
+    inside = False
+    for copied, line in steps(text):
+        if copied != inside:
+            yield from ("", "```") if copied else ("```",)
+            inside = copied
+        if not copied:
+            yield ""
+        yield line
+    if inside:
+        yield "```"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print every code with its explanation.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page to FILE")
+    options = parser.parse_args()
+    if options.write:
+        options.write.write_text(page(), "utf-8")
+    else:
+        print(page(), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Every recorded check, judged again: on both event loops, without a network, however the octets were cut."""
+
+import itertools
+import socket
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+import pytest_socket
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends.case import Case, file_name, host_of, read_case, write_case
+from backends.replay import Entries, Resplit, run_found
+from backends.replaying import Replay
+from checker_smtp import Moment, Result, check, replay
+from probes.ports import DnsAnswer
+from report.document import dump, load
+from smtp_sansio import Connect, Effect, Script
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+FOLDERS = sorted(path for path in FIXTURES.iterdir() if path.is_dir())
+CASES = [pytest.param(folder, id=folder.name) for folder in FOLDERS]
+# Injection is what came in the same read as the 220: in another read it is something else.
+RECUT = [case for case in CASES if case.id != "odd-starttls-injection"]
+
+# Each of these can be met in the wild, so each has to be met here.
+CODES = """
+    smtp.null_mx smtp.null_mx.mixed
+    smtp.mx.none smtp.mx.lookup_failed smtp.mx.implicit
+    smtp.mx.ip_literal smtp.mx.cname smtp.mx.unresolved smtp.mx.not_public
+    smtp.tcp.unreachable smtp.all_unreachable
+    smtp.banner.missing smtp.banner.refused smtp.banner.deferred smtp.banner.slow
+    smtp.ehlo.failed smtp.ehlo.fallback
+    smtp.all_no_starttls smtp.starttls.missing
+    smtp.starttls.failed smtp.starttls.deferred smtp.starttls.injection
+    smtp.auth.plaintext
+    smtp.ptr.missing smtp.fcrdns.mismatch
+    smtp.null_sender.rejected smtp.null_sender.deferred
+    smtp.postmaster.rejected smtp.postmaster.deferred
+    smtp.open_relay smtp.open_relay.suspected
+    smtp.ext.pipelining smtp.ext.8bitmime smtp.protocol.deviation
+    smtp.ipv6.none smtp.ipv4.none
+    smtp.tls.weak_tls_version
+    smtp.refused_us smtp.not_tested
+"""
+
+
+class Recut:
+    """Plays a case with its octets cut anew."""
+
+    def __init__(self, case: Case, cut: Resplit) -> None:
+        self._cut = cut
+        self._dns = Replay(case)
+        self._sessions: dict[str, deque[tuple[str, Entries]]] = {}
+        for number, one in enumerate(case.sessions, start=1):
+            self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
+
+    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+        return await self._dns.resolve(name, rdtype)
+
+    async def run(self, script: Script[object]) -> object:
+        await anyio.lowlevel.checkpoint()
+        return run_found(script, self._find, resplit=self._cut)
+
+    def _find(self, effect: Effect | None) -> tuple[str, Entries]:
+        assert isinstance(effect, Connect)
+        return self._sessions[effect.host].popleft()
+
+    def left(self) -> int:
+        return sum(map(len, self._sessions.values()))
+
+
+def replayed(folder: Path, loop: str = "asyncio") -> Result:
+    return anyio.run(replay, folder, backend=loop)
+
+
+def recut(folder: Path, cut: Resplit) -> Result:
+    case = read_case(folder)
+    backend = Recut(case, cut)
+    moment = Moment(run_at=case.run_at, seed=case.seed)
+
+    async def run() -> Result:
+        return await check(case.options, backend, resolver_name=case.resolver, moment=moment)
+
+    result = anyio.run(run)
+    assert backend.left() == 0
+    return result
+
+
+@cache
+def expected(folder: Path) -> list[tuple[str, ...]]:
+    """What is told where the octets come as they did then."""
+    return told(replayed(folder))
+
+
+def found(result: Result) -> list[tuple[str, str]]:
+    return sorted((finding.code, finding.subject) for finding in result.findings)
+
+
+def told(result: Result) -> list[tuple[str, ...]]:
+    """The findings, but for the lines of the transcript they point to."""
+    return [(f.code, f.severity, f.outcome, f.subject, f.message, f.fix) for f in result.findings]
+
+
+def pieces(data: bytes, sizes: Iterable[int]) -> list[bytes]:
+    ends = itertools.takewhile(lambda end: end < len(data), itertools.accumulate(sizes))
+    return [data[start:end] for start, end in itertools.pairwise([0, *ends, len(data)])]
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+def test_there_is_no_network_here() -> None:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with pytest.raises(pytest_socket.SocketBlockedError):
+            socket.socket(family)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("folder", CASES)
+def test_finds_what_is_expected(folder: Path, loop: str) -> None:
+    assert found(replayed(folder, loop)) == sorted(read_case(folder).expected)
+
+
+@pytest.mark.parametrize("folder", CASES)
+def test_tells_the_same_on_either_loop_and_again(folder: Path) -> None:
+    first = dump(replayed(folder))
+    assert first.isascii()
+    assert dump(replayed(folder, "trio")) == first
+    assert dump(replayed(folder)) == first
+
+
+@pytest.mark.parametrize("folder", CASES)
+def test_the_document_loses_nothing(folder: Path) -> None:
+    result = replayed(folder)
+    assert load(dump(result)) == result
+
+
+@pytest.mark.parametrize("folder", RECUT)
+def test_cuts_do_not_matter_byte_by_byte(folder: Path) -> None:
+    result = recut(folder, lambda data: pieces(data, itertools.repeat(1)))
+    assert told(result) == expected(folder)
+
+
+@pytest.mark.parametrize("folder", RECUT)
+@settings(max_examples=8, deadline=None)
+@given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=12))
+def test_cuts_do_not_matter_wherever_they_are(folder: Path, sizes: list[int]) -> None:
+    result = recut(folder, lambda data: pieces(data, itertools.cycle(sizes)))
+    assert told(result) == expected(folder)
+
+
+@pytest.mark.parametrize("folder", CASES)
+def test_the_files_are_as_record_writes_them(folder: Path, tmp_path: Path) -> None:
+    case = read_case(folder)
+    write_case(tmp_path / "again", case)
+    again = read_case(tmp_path / "again")
+    assert replace(again, sessions=()) == replace(case, sessions=())
+    # a later version may know more options, so what it writes of them may be more
+    for path in folder.iterdir():
+        if path.name != "case.toml":
+            assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_every_kind_of_finding_is_met() -> None:
+    met = {code for folder in FOLDERS for code, _ in read_case(folder).expected}
+    assert met == set(CODES.split())
+
+
+def test_the_readme_explains_each() -> None:
+    lines = (FIXTURES / "README.md").read_text(encoding="utf-8").splitlines()
+    explained = [line.split("|")[1].strip(" `") for line in lines if line.startswith("| `")]
+    assert sorted(explained) == [folder.name for folder in FOLDERS]

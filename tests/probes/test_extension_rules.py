@@ -1,0 +1,97 @@
+"""Extensions, and how well the replies keep to the protocol: never more than a remark."""
+
+from dataclasses import replace
+
+import pytest
+
+from probes.observation import Irregularity
+from probes.rules import RULES, judge
+from tests.probes.observations import (
+    EHLO,
+    EHLO_TLS,
+    HERE,
+    PLAIN_EHLO,
+    endpoint,
+    observation,
+    only,
+    session,
+    told,
+)
+
+BARE_LF = Irregularity(kind="bare-lf", line=1, offset=6, excerpt="x\n", reference="RFC 5321 §2.3.8")
+MIXED = Irregularity(kind="mixed-codes", line=2, offset=8, excerpt="x", reference="RFC 5321 §4.2.1")
+LEGAL = Irregularity(kind="ehlo-keyword-case", line=2, offset=8, excerpt="x")
+
+
+@pytest.mark.parametrize(
+    ("words", "verdicts"),
+    [
+        ({}, []),
+        ({"ehlo": "250-mx|250 STARTTLS"}, []),
+        ({"ehlo": EHLO, "ehlo_tls": "250 mx"}, []),
+        ({"ehlo": "250-mx|250 STARTTLS", "ehlo_tls": "250-mx|250 8bitmime"}, ["ext.pipelining info fail"]),
+        ({"ehlo": "250-mx|250-STARTTLS|250 PIPELINING", "ehlo_tls": "250 mx"}, ["ext.8bitmime info fail"]),
+        (
+            {"ehlo": "250-mx|250 STARTTLS", "ehlo_tls": "250 mx"},
+            ["ext.pipelining info fail", "ext.8bitmime info fail"],
+        ),
+    ],
+)
+def test_what_is_not_offered_on_either_side_of_tls(words: dict[str, str], verdicts: list[str]) -> None:
+    assert told(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
+
+
+def test_the_answer_to_the_last_hello_is_the_evidence() -> None:
+    seen = observation(endpoint(ehlo="250-mx|250-STARTTLS|250 8BITMIME", ehlo_tls="250 mx two"))
+    assert [e.quote for e in only(seen).evidence] == ["250 mx two\r\n"]
+    seen = observation(endpoint(ehlo="250-mx|250 8BITMIME"))
+    quotes = {f.code: [e.quote for e in f.evidence] for f in judge(seen)}
+    assert quotes["smtp.ext.pipelining"] == ["250-mx\r\n250 8BITMIME\r\n"]
+
+
+@pytest.mark.parametrize(
+    "words", [{"ehlo": "450 later"}, {"ehlo": "502 no", "helo": "250 mx"}, {"greeting": "421 no"}]
+)
+def test_who_told_no_extensions_misses_none(words: dict[str, str]) -> None:
+    assert not [code for code in told(observation(endpoint(**words))) if code.startswith("ext.")]
+
+
+def test_deviations_are_one_remark_for_each_endpoint() -> None:
+    held = session()
+    assert held.greeting is not None
+    assert held.ehlo is not None
+    assert held.quit is not None
+    odd = replace(
+        held,
+        greeting=replace(held.greeting, deviations=(BARE_LF,)),
+        ehlo=replace(held.ehlo, deviations=(LEGAL, MIXED, BARE_LF)),
+        quit=replace(held.quit, deviations=(BARE_LF, BARE_LF)),
+    )
+    seen = observation(endpoint(odd), endpoint(address="192.0.2.8"))
+    assert told(seen) == [f"protocol.deviation info fail {HERE}"]
+    assert only(seen).message == (
+        "The replies deviate: bare-lf (4×, RFC 5321 §2.3.8) and mixed-codes (1×, RFC 5321 §4.2.1)."
+    )
+    assert [e.entry for e in only(seen).evidence] == [held.greeting.entry, held.ehlo.entry]
+
+
+def test_deviations_of_every_connection_count() -> None:
+    first, second = session(relay=None, end="RCPT/timeout"), session("one-by-one")
+    assert second.greeting is not None
+    odd = replace(second, greeting=replace(second.greeting, deviations=(BARE_LF, MIXED)))
+    seen = observation(endpoint(first, odd))
+    assert [(e.session, e.entry) for e in only(seen).evidence] == [(1, 1)]
+
+
+def test_what_is_legal_but_rare_is_left_to_the_transcript() -> None:
+    held = session()
+    assert held.ehlo is not None
+    legal = replace(held, ehlo=replace(held.ehlo, deviations=(LEGAL,)))
+    assert told(observation(endpoint(legal))) == []
+
+
+def test_whether_it_was_tested() -> None:
+    rule = RULES["smtp.extension_posture"]
+    assert rule.tested(observation(endpoint(greeting="421 no")))
+    assert not rule.tested(observation(endpoint(connected=False, end="connect/refused")))
+    assert EHLO_TLS == PLAIN_EHLO

@@ -1,0 +1,228 @@
+"""The greeting and the hello, judged: whether a server lets senders in."""
+
+import pytest
+
+from probes.rules import RULES, judge, status_of
+from tests.probes.observations import (
+    HERE,
+    PLAIN_EHLO,
+    endpoint,
+    observation,
+    only,
+    session,
+    told,
+)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "verdicts"),
+    [
+        ("220 mx.example.org ESMTP", []),
+        ("220 ****************", []),
+        ("250 hello", []),
+        ("@10 220 mx", []),
+        ("@10.5 220 mx", ["banner.slow info fail"]),
+        ("421 4.3.2 too busy", ["banner.deferred warn transient"]),
+        ("421 too many connections from your host", ["banner.deferred warn transient"]),
+        ("450 later", ["banner.deferred warn transient"]),
+        ("554 no SMTP service here", ["banner.refused crit fail"]),
+        ("554 mx.example.org ESMTP not accepting messages", ["banner.refused crit fail"]),
+        ("521 mx.example.org does not accept mail", ["banner.refused crit fail"]),
+        ("354 what?", ["banner.refused crit fail"]),
+        ("199 hm", ["banner.refused crit fail"]),
+        ("554 5.7.1 no", ["refused_us info refused-us"]),
+        ("554 your IP is blocked using zen.spamhaus.org", ["refused_us info refused-us"]),
+        ("554 Access denied", ["refused_us info refused-us"]),
+        ("550 No PTR record for 192.0.2.9", ["refused_us info refused-us"]),
+    ],
+)
+def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
+    assert told(observation(endpoint(greeting=greeting))) == [f"{verdict} {HERE}" for verdict in verdicts]
+
+
+@pytest.mark.parametrize(
+    ("end", "verdict", "message"),
+    [
+        (
+            "greeting/timeout@12",
+            "banner.missing warn transient",
+            "The server accepted the connection and said nothing for 12 s.",
+        ),
+        (
+            "greeting/closed",
+            "banner.missing crit fail",
+            "The server closed the connection without a greeting.",
+        ),
+        (
+            "greeting/reset",
+            "banner.missing crit fail",
+            "The server reset the connection without a greeting.",
+        ),
+        (
+            "greeting/syntax.reply",
+            "banner.missing crit fail",
+            "What the server says first is no SMTP greeting.",
+        ),
+        (
+            "greeting/limit.line",
+            "banner.missing crit fail",
+            "What the server says first is no SMTP greeting.",
+        ),
+        (
+            "greeting/budget",
+            "not_tested info not-tested",
+            "Not tested: the greeting; the time for this endpoint ran out.",
+        ),
+        (
+            "greeting/host-unreachable",
+            "not_tested info not-tested",
+            "Not tested: the greeting; the network failed (host-unreachable).",
+        ),
+        (
+            "greeting/network-unreachable",
+            "not_tested info not-tested",
+            "Not tested: the greeting; the network failed (network-unreachable).",
+        ),
+        (
+            "greeting/other",
+            "not_tested info not-tested",
+            "Not tested: the greeting; the network failed (other).",
+        ),
+    ],
+)
+def test_no_greeting(end: str, verdict: str, message: str) -> None:
+    seen = observation(endpoint(greeting=None, end=end))
+    assert told(seen) == [f"{verdict} {HERE}"]
+    assert only(seen).message == message
+    assert only(seen).evidence[0].entry == 1
+
+
+def test_slow_is_measured_from_the_connection() -> None:
+    assert (
+        only(observation(endpoint(greeting="@25 220 mx"))).message == "The greeting was complete after 25 s."
+    )
+
+
+def test_a_hint_quotes_the_words() -> None:
+    seen = observation(endpoint(greeting="554 5.7.1 your IP is listed"))
+    assert only(seen).message == ('The greeting is 554 5.7.1, a refusal of this client (it says "your IP").')
+    seen = observation(endpoint(greeting="421 4.7.0 too many connections"))
+    assert only(seen).message == (
+        'The greeting is 421 4.7.0: temporarily no service (it says "too many connections").'
+    )
+    assert only(observation(endpoint(greeting="554 5.7.1 no"))).message.endswith("a refusal of this client.")
+
+
+@pytest.mark.parametrize(
+    ("words", "verdicts"),
+    [
+        ({"ehlo": "502 what?", "helo": "250 mx"}, ["ehlo.fallback warn fail"]),
+        ({"ehlo": "550 no", "helo": "550 no"}, ["ehlo.failed crit fail"]),
+        ({"ehlo": "502 what?", "helo": "502 what?"}, ["ehlo.failed crit fail"]),
+        ({"ehlo": "502 what?", "helo": "421 busy"}, ["ehlo.failed warn transient"]),
+        ({"ehlo": "421 busy"}, ["ehlo.failed warn transient"]),
+        ({"ehlo": "450 later"}, ["ehlo.failed warn transient"]),
+        ({"ehlo": "354 go on"}, ["ehlo.failed crit fail"]),
+        ({"ehlo": "550 5.7.1 no", "helo": "550 5.7.1 no"}, ["refused_us info refused-us"]),
+        ({"ehlo": "550 no", "helo": "550 bad HELO"}, ["refused_us info refused-us"]),
+        ({"ehlo": "550 no", "end": "HELO/closed"}, ["ehlo.failed crit fail"]),
+        ({"ehlo": "554 Access denied", "end": "HELO/closed"}, ["refused_us info refused-us"]),
+        ({"ehlo": None, "end": "EHLO/closed"}, ["ehlo.failed crit fail"]),
+        ({"ehlo": None, "end": "EHLO/reset"}, ["ehlo.failed crit fail"]),
+        ({"ehlo": None, "end": "EHLO/syntax.reply"}, ["ehlo.failed crit fail"]),
+        ({"ehlo": None, "end": "EHLO/timeout@12"}, ["ehlo.failed warn transient"]),
+        ({"ehlo": None, "end": "EHLO/budget@60"}, ["not_tested info not-tested"]),
+        ({"ehlo": None, "end": "EHLO/other"}, ["not_tested info not-tested"]),
+    ],
+)
+def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
+    assert told(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            {"ehlo": "502 5.5.1 what?", "helo": "550 no"},
+            "The server answers EHLO with 502 5.5.1 and HELO with 550.",
+        ),
+        ({"ehlo": "450 later"}, "The server answers EHLO with 450: not now."),
+        (
+            {"ehlo": "550 your name?", "helo": "550 5.7.1 no"},
+            "The server answers EHLO with 550 and HELO with 550 5.7.1, a refusal of this client.",
+        ),
+        (
+            {"ehlo": "550 no", "helo": "554 RBL"},
+            'The server answers EHLO with 550 and HELO with 554, a refusal of this client (it says "RBL").',
+        ),
+        ({"ehlo": "354 go on"}, "The answer to EHLO is neither yes nor no."),
+        ({"ehlo": None, "end": "EHLO/closed"}, "EHLO ended the session (closed)."),
+        (
+            {"ehlo": None, "end": "EHLO/budget"},
+            "Not tested: EHLO; the time for this endpoint ran out.",
+        ),
+    ],
+)
+def test_what_is_said_of_a_hello(words: dict[str, str], message: str) -> None:
+    assert only(observation(endpoint(**words))).message == message
+
+
+def test_helo_on_a_connection_of_its_own() -> None:
+    refused = session(ehlo="550 no", end="HELO/closed")
+    alone = session("helo-only", ehlo=None, helo="250 mx")
+    seen = observation(endpoint(refused, alone))
+    assert told(seen) == [f"ehlo.fallback warn fail {HERE}"]
+    assert [(e.session, e.quote) for e in only(seen).evidence] == [(0, "550 no\r\n"), (1, "250 mx\r\n")]
+    busy = session("helo-only", ehlo=None, helo="421 busy")
+    assert told(observation(endpoint(refused, busy))) == [f"ehlo.failed warn transient {HERE}"]
+    still = session("helo-only", ehlo=None, end="HELO/closed")
+    assert told(observation(endpoint(refused, still))) == [f"ehlo.failed crit fail {HERE}"]
+
+
+def test_a_server_that_knows_helo_only_is_asked_all_the_same() -> None:
+    found = told(observation(endpoint(ehlo="502 what?", helo="250 mx", null="550 5.7.1 no bounces")))
+    assert found == [f"null_sender.rejected crit fail {HERE}", f"ehlo.fallback warn fail {HERE}"]
+
+
+@pytest.mark.parametrize(
+    ("words", "tested"),
+    [
+        ({}, [True, True, True]),
+        ({"ehlo": "502 no", "helo": "250 mx"}, [True, True, False]),
+        ({"greeting": "554 no"}, [True, False, False]),
+        ({"greeting": None, "end": "greeting/timeout"}, [True, False, False]),
+        ({"connected": False, "end": "connect/timeout"}, [False, False, False]),
+    ],
+)
+def test_what_was_tested(words: dict[str, str], tested: list[bool]) -> None:
+    seen = observation(endpoint(**words))
+    names = ("smtp.banner_sanity", "smtp.ehlo_supported", "smtp.starttls_offered")
+    assert [RULES[name].tested(seen) for name in names] == tested
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ({}, "ok"),
+        ({"ehlo": PLAIN_EHLO}, "critical"),
+        ({"greeting": "@20 220 mx"}, "info"),
+        ({"greeting": "554 5.7.1 not you"}, "unknown"),
+        ({"greeting": "421 busy"}, "warning"),
+        ({"greeting": "554 no"}, "critical"),
+        (dict.fromkeys(("null", "postmaster", "relay"), "554 5.7.1 not you"), "unknown"),
+        (dict.fromkeys(("null", "postmaster", "relay"), "450 later"), "info"),
+        ({"null": None, "postmaster": None, "relay": None, "end": "MAIL/timeout"}, "info"),
+        ({"connected": False, "end": "connect/timeout"}, "unknown"),
+        ({"connected": False, "end": "connect/refused"}, "critical"),
+        ({"ehlo": "502 no", "helo": "250 mx"}, "warning"),
+    ],
+)
+def test_the_status(words: dict[str, str], status: str) -> None:
+    seen = observation(endpoint(**words))
+    assert status_of(seen, judge(seen)) == status
+
+
+def test_one_server_that_talks_to_us_is_enough_for_a_status() -> None:
+    refused = dict.fromkeys(("null", "postmaster", "relay"), "554 5.7.1 not you")
+    seen = observation(endpoint(**refused), endpoint(address="192.0.2.8"))
+    assert status_of(seen, judge(seen)) == "info"

@@ -1,0 +1,132 @@
+"""What holds of every verdict on every observation, be it made up or met on a visit in bad weather."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.endpoint import probe_endpoint
+from probes.observation import Endpoint, Observation
+from probes.result import judged
+from probes.rules import CODES, RULES, Finding, Outcome, Severity, judge, status_of
+from report.document import dump, load
+from tests.probes.chaos import WEATHERS, Chaos, Weather, result_of
+from tests.probes.observations import NAMED, endpoint, observation
+from tests.probes.strategies import observations
+from tests.probes.world import options
+from tests.sansio.strategies import steady
+
+STATUS = {"crit": "critical", "warn": "warning", "info": "info"}
+
+
+def check_finding(seen: Observation, finding: Finding) -> None:
+    rule = RULES[finding.rule]
+    if finding.code.startswith("smtp.tls."):
+        assert finding.rule == "smtp.tls_quality"
+    else:
+        assert finding.code in {code.code for code in rule.codes}
+        assert finding.severity.rank <= CODES[finding.code].severity.rank
+        check_text(finding)
+    assert finding.severity is not Severity.CRIT or finding.outcome is Outcome.FAIL
+    if finding.code == "smtp.refused_us":
+        assert finding.outcome is Outcome.REFUSED_US
+    if finding.code == "smtp.not_tested":
+        assert finding.outcome in (Outcome.NOT_TESTED, Outcome.TRANSIENT)
+    for evidence in finding.evidence:
+        if evidence.source == "dns":
+            assert evidence.where in {f"{answer.rdtype} {answer.name}" for answer in seen.dns}
+        else:
+            (held,) = (e.sessions for e in seen.endpoints if e.subject == evidence.where)
+            session = held[evidence.session or 0]
+            assert evidence.session is not None
+            assert evidence.entry is None or 0 <= evidence.entry < len(session.transcript)
+
+
+def check_text(finding: Finding) -> None:
+    for text in (finding.message, finding.fix):
+        assert text.endswith(".")
+        assert ".." not in text
+        assert "  " not in text
+        assert "()" not in text
+        assert not any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in text)
+    assert finding.reference
+
+
+def check_verdict(seen: Observation) -> tuple[Finding, ...]:
+    found = judge(seen)
+    assert found == judge(seen)
+    for finding in found:
+        check_finding(seen, finding)
+    assert len({(f.code, f.subject, f.message) for f in found}) == len(found)
+    ranks = [f.severity.rank for f in found]
+    assert ranks == sorted(ranks, reverse=True)
+    status = status_of(seen, found)
+    if status != "unknown":
+        assert status == (STATUS[found[0].severity] if found else "ok")
+    else:
+        assert not ranks or ranks[0] == 0
+    return found
+
+
+@steady
+@given(observations)
+def test_any_observation_is_judged(seen: Observation) -> None:
+    found = check_verdict(seen)
+    if seen.mx.null_mx:
+        assert [f.code.partition(".mixed")[0] for f in found] == ["smtp.null_mx"]
+    for rule in RULES.values():
+        assert isinstance(rule.tested(seen), bool)
+
+
+@steady
+@given(observations)
+def test_an_observation_goes_to_json_and_back_without_loss(seen: Observation) -> None:
+    result = judged(seen)
+    text = dump(result)
+    assert text.isascii()
+    assert load(text) == result
+    assert judged(load(text).observation) == result
+
+
+def visited(data: st.DataObject, weather: Weather, address: str) -> Endpoint:
+    chaos = Chaos(data, weather)
+    sessions = result_of(probe_endpoint(options(), chaos, address, "mx.example.org", 1))
+    return Endpoint(address=address, port=25, targets=("mx.example.org",), reverse=NAMED, sessions=sessions)
+
+
+@steady
+@given(st.data(), st.lists(WEATHERS, min_size=1, max_size=2))
+def test_a_visit_in_any_weather_is_judged(data: st.DataObject, weathers: list[Weather]) -> None:
+    addresses = ("192.0.2.7", "2001:db8::7")
+    held = [visited(data, weather, a) for weather, a in zip(weathers, addresses, strict=False)]
+    seen = observation(*held)
+    found = check_verdict(seen)
+    for finding in found:
+        for evidence in finding.evidence:
+            assert evidence.source == "session"
+            if evidence.entry is not None and evidence.quote.endswith("\n"):
+                (sessions,) = (e.sessions for e in held if e.subject == evidence.where)
+                transcript = sessions[evidence.session or 0].transcript
+                got = str(transcript[evidence.entry].get("got", ""))
+                assert evidence.quote[-len(got) :] in got or evidence.quote in got
+    told = {f.subject for f in found}
+    for e in held:
+        refused = e.main.greeting is not None and not e.main.greeting.positive
+        assert not refused or e.subject in told
+        unanswered = [t for t in e.main.transactions if e.asked(t.purpose).verdict is None]  # type: ignore[union-attr]
+        assert not unanswered or e.subject in told or "" in told
+    assert load(dump(judged(seen))).observation == seen
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_server_in_order_is_not_blamed_by_any_rule(rule: str) -> None:
+    seen = observation(endpoint())
+    assert RULES[rule].findings(seen) == ()
+    assert RULES[rule].tested(seen)
+
+
+def test_nothing_is_said_where_all_is_well() -> None:
+    seen = observation(endpoint(), endpoint(address="2001:db8::7"))
+    result = judged(seen)
+    assert (result.findings, result.status, result.observation) == ((), "ok", seen)

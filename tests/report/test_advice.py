@@ -1,0 +1,70 @@
+"""There is advice for every code, it can be printed anywhere, and nothing in it was left half-written."""
+
+import pytest
+
+from probes.rules import CODES
+from report.advice import advice_for, all_advice
+from report.software import Software
+
+TAILORED = [(code, software) for code in CODES for software in all_advice(code)]
+# What most operators run, and what can be wrong with all of it.
+COMMON = (Software.POSTFIX, Software.EXIM)
+THEIRS = (
+    "smtp.all_no_starttls",
+    "smtp.auth.plaintext",
+    "smtp.banner.deferred",
+    "smtp.banner.refused",
+    "smtp.ehlo.failed",
+    "smtp.null_sender.rejected",
+    "smtp.open_relay",
+    "smtp.postmaster.rejected",
+    "smtp.starttls.failed",
+    "smtp.tls.weak_tls_version",
+)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_a_fix_for_everybody(code: str) -> None:
+    assert advice_for(code) == CODES[code].fix
+    assert all(advice_for(code, software) for software in [*Software, "something else"])
+    assert advice_for(code, "something else") == CODES[code].fix
+
+
+@pytest.mark.parametrize("code", THEIRS)
+def test_what_a_configuration_can_get_wrong_is_tailored(code: str) -> None:
+    assert set(COMMON) <= set(all_advice(code))
+
+
+def test_every_software_has_advice() -> None:
+    assert {software for _, software in TAILORED} == set(map(str, Software))
+    for code in ("smtp.open_relay", "smtp.all_no_starttls"):
+        assert list(all_advice(code)) == [
+            str(software) for software in Software if software in all_advice(code)
+        ]
+    assert list(all_advice("smtp.all_no_starttls")) == list(map(str, Software))
+
+
+def test_no_advice_is_for_an_unknown_code_or_software() -> None:
+    from report.advice import _texts
+
+    assert set(_texts()) <= set(CODES)
+    assert {name for texts in _texts().values() for name in texts} <= set(map(str, Software))
+
+
+@pytest.mark.parametrize(("code", "software"), TAILORED)
+def test_a_text_is_well_made(code: str, software: str) -> None:
+    text = advice_for(code, software)
+    assert text == text.strip("\n")
+    assert {c for c in text if not c.isprintable()} <= {"\n"}
+    for line in text.split("\n"):
+        assert line == line.rstrip()
+        assert line
+        if not line.startswith("    "):
+            assert not line.startswith(" ")
+            assert line.count("`") % 2 == 0, f"a backtick is open in {line!r}"
+            assert line[-1] in ".:;", f"this is no whole sentence: {line!r}"
+
+
+def test_codes_of_another_checker_bring_their_own() -> None:
+    assert advice_for("smtp.tls.expired", "Postfix") == ""
+    assert all_advice("smtp.tls.expired") == {}

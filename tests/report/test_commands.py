@@ -1,0 +1,143 @@
+"""The commands under a finding do what the check did, and cannot be made to do anything else."""
+
+import re
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from probes.observation import MxTarget, Observation, ReverseDns
+from probes.ports import DnsStatus
+from probes.rules import CODES
+from report.commands import commands_for
+from tests.report.results import FIXTURES, MX, endpoint, finding, observation, replayed, session
+
+SUBJECT = "192.0.2.1:25"
+HOSTILE = (
+    "$(id)",
+    "`id`",
+    "a;id",
+    "a|id",
+    "a'b",
+    'a"b',
+    "a\nid",
+    "-oProxyCommand=id",
+    "+trace",
+    "@192.0.2.66",
+    "a\u202eb",
+    "a b",
+    "a&&id",
+    "\x1b[31m",
+    ">/tmp/x",
+)
+
+
+def told(code: str, seen: Observation | None = None, subject: str = SUBJECT) -> list[list[str]]:
+    return [shlex.split(line) for line in commands_for(finding(code, subject=subject), seen or observation())]
+
+
+def test_the_relay_question_again() -> None:
+    assert told("smtp.open_relay") == [
+        shlex.split(
+            "swaks --server 192.0.2.1 --port 25 --helo probe.example.net --from postmaster@probe.example.net "
+            "--to postmaster@example.com --tls --quit-after RCPT"
+        )
+    ]
+
+
+def test_the_null_sender_is_quoted() -> None:
+    line = commands_for(finding("smtp.null_sender.rejected"), observation())[0]
+    assert " --from '<>' " in line
+    assert len(told("smtp.null_sender.rejected")) == 2
+
+
+def test_tls_is_asked_for_only_where_it_was_used() -> None:
+    plain = observation(endpoint("192.0.2.1", session(tls="")))
+    assert "--tls" not in told("smtp.postmaster.rejected", plain)[0]
+    assert "--tls" in told("smtp.postmaster.rejected")[0]
+
+
+def test_the_handshake_names_the_mx() -> None:
+    (words,) = told("smtp.starttls.failed")
+    assert words[:4] == ["openssl", "s_client", "-starttls", "smtp"]
+    assert words[words.index("-connect") + 1] == SUBJECT
+    assert words[words.index("-servername") + 1] == MX
+    (words,) = told("smtp.starttls.failed", subject="[2001:db8::1]:25")
+    assert words[words.index("-connect") + 1] == "[2001:db8::1]:25"
+
+
+def test_dns_questions_go_to_the_resolver_of_the_check() -> None:
+    assert told("smtp.mx.none", subject="") == [["dig", "@192.0.2.53", "example.org", "MX"]]
+    for resolver, asked in (
+        ("", []),
+        ("[2001:db8::53]:5353", ["@2001:db8::53", "-p", "5353"]),
+        ("192.0.2.53:5353", ["@192.0.2.53", "-p", "5353"]),
+        ("2001:db8::53", ["@2001:db8::53"]),
+        ("nonsense; id", []),
+    ):
+        seen = replace(observation(), resolver=resolver)
+        assert told("smtp.mx.none", seen, "") == [["dig", *asked, "example.org", "MX"]]
+
+
+def test_reverse_and_forward() -> None:
+    commands = told("smtp.fcrdns.mismatch", subject="[2001:db8::1]:25")
+    assert commands[0][-2:] == ["-x", "2001:db8::1"]
+    assert commands[1][-2:] == [MX, "AAAA"]
+
+
+def test_a_port_that_does_not_answer() -> None:
+    assert told("smtp.tcp.unreachable", subject="[2001:db8::1]:25") == [
+        ["nc", "-vz", "-w", "12", "2001:db8::1", "25"]
+    ]
+
+
+def test_the_tls_checker_names_the_mx_and_port() -> None:
+    assert told("smtp.tls.expired", subject=f"{MX}:25")[0][-2:] == ["-showcerts", "</dev/null"]
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_in_no_command(code: str, name: str) -> None:
+    seen = observation()
+    reverse = ReverseDns(status=DnsStatus.ANSWER, names=(name,), total=1)
+    hostile = tuple(
+        replace(
+            e,
+            targets=(name,),
+            reverse=reverse,
+            sessions=tuple(
+                replace(
+                    s,
+                    transactions=tuple(
+                        replace(t, recipient=f"{name}@x", sender=name) for t in s.transactions
+                    ),
+                )
+                for s in e.sessions
+            ),
+        )
+        for e in seen.endpoints
+    )
+    seen = replace(
+        seen,
+        domain=name,
+        resolver=name,
+        endpoints=hostile,
+        settings=replace(seen.settings, helo_name=name, sender=f"p@{name}", probe_address=f"p@{name}"),
+        mx=replace(seen.mx, records=(MxTarget(preference=0, target=name),)),
+    )
+    for subject in (SUBJECT, name, ""):
+        for line in commands_for(finding(code, subject=subject), seen):
+            assert name not in line
+            assert line.isascii()
+            assert line.isprintable()
+
+
+def test_every_recorded_finding_about_a_reached_server_has_one() -> None:
+    for folder in FIXTURES:
+        result = replayed(folder)
+        for found in result.findings:
+            lines = commands_for(found, result.observation)
+            assert lines, (folder.name, found.code)
+            for line in lines:
+                assert re.match(r"(swaks|dig|openssl|nc|\(sleep) ", line)
+                assert shlex.split(line)

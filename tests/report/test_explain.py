@@ -1,0 +1,93 @@
+"""Every code is explained, and the page in docs/ says the same."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from probes.rules import CODES
+from report.advice import all_advice
+from report.explain import UnknownCodeError, explain, render_explanation, steps
+from report.terminal import Terminal
+from tests.report.results import NASTY, WIDER, hidden
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_is_explained(code: str) -> None:
+    text = render_explanation(explain(code), Terminal(width=10_000))
+    known = CODES[code]
+    assert text.startswith(code)
+    for told in (known.title, known.why, known.fix, known.reference):
+        assert told in text
+    for software, advice in all_advice(code).items():
+        assert f"How to mend it in {software}" in text
+        assert all(line in text for _, line in steps(advice))
+    assert re.search(r"^  smtp\.\w+: ", text, re.MULTILINE)
+
+
+def test_a_narrow_terminal_without_colours_or_letters() -> None:
+    for code in CODES:
+        text = render_explanation(explain(code), Terminal(width=60, ascii_only=True))
+        assert text.isascii()
+        assert not hidden(text)
+        prose = [line for line in text.splitlines() if not line.startswith("      ")]
+        assert max(map(len, prose)) <= 60
+
+
+def test_colours_are_there_when_asked_for() -> None:
+    assert "\x1b[" in render_explanation(explain("smtp.open_relay"), Terminal(colour=True))
+    assert "\x1b[" not in render_explanation(explain("smtp.open_relay"))
+
+
+def test_case_and_spaces_do_not_matter() -> None:
+    assert explain(" SMTP.Open_Relay\n") == explain("smtp.open_relay")
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [
+        ("smtp.open_rely", "smtp.open_relay"),
+        ("open_relay", "smtp.open_relay"),
+        ("smtp.null_sender", "smtp.null_sender.rejected"),
+        ("smtp.mx", "smtp.mx.none"),
+        ("smtp.tls.weak_tls_versoin", "smtp.tls.weak_tls_version"),
+        ("smtp.tls.certificate_expired", "the TLS checker"),
+        ("xyz", "`checker-smtp rules`"),
+        ("", "`checker-smtp rules`"),
+        (NASTY + WIDER, "`checker-smtp rules`"),
+        ("smtp." * 100_000, ""),
+    ],
+)
+def test_an_unknown_code_is_one_sentence_with_what_may_be_meant(code: str, meant: str) -> None:
+    with pytest.raises(UnknownCodeError) as caught:
+        explain(code)
+    said = str(caught.value)
+    assert meant in said
+    assert not hidden(said)
+    assert "\n" not in said
+    assert len(said) < 300
+
+
+def test_lines_to_be_copied_keep_their_indent() -> None:
+    assert list(steps("Do:\n    a\n      b\n\nThen.")) == [
+        (False, "Do:"),
+        (True, "a"),
+        (True, "  b"),
+        (False, "Then."),
+    ]
+
+
+def test_the_page_is_what_the_script_prints() -> None:
+    spec = importlib.util.spec_from_file_location("codes_page", ROOT / "scripts" / "codes.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    page = script.page()
+    written = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
+    assert page == written, "run: python scripts/codes.py --write docs/codes.md"
+    assert all(f"### {code}\n" in page for code in CODES)
+    assert page.count("```") % 2 == 0

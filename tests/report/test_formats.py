@@ -1,0 +1,52 @@
+"""The registry of formats, and that naming one costs nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from report.formats import FORMATS, Terminal, render
+from tests.report.results import POSTURES, everywhere_hostile, hidden
+
+ROOT = Path(__file__).parents[2]
+BEGINS = {
+    "text": "example.org",
+    "json": "{",
+    "html": "<!DOCTYPE html>",
+    "nagios": "SMTP ",
+    "prometheus": "# HELP",
+    "junit": "<?xml",
+}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("posture", POSTURES)
+def test_every_format_tells_every_posture(form: str, posture: str) -> None:
+    text = render(POSTURES[posture](), form)
+    assert text.startswith(BEGINS[form])
+    assert text.endswith("\n")
+    assert text == render(POSTURES[posture](), form, Terminal())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_hostile_content_drives_nothing(form: str) -> None:
+    text = render(everywhere_hostile(), form)
+    assert not hidden(text)
+
+
+def test_the_terminal_matters_to_the_text() -> None:
+    result = POSTURES["relay"]()
+    assert "\x1b[" in render(result, "text", Terminal(colour=True))
+    assert render(result, "text", Terminal(ascii_only=True)).isascii()
+
+
+def test_the_commands_load_nothing_heavy() -> None:
+    heavy = "{'jinja2', 'prometheus_client', 'msgspec', 'rich', 'anyio', 'probes', 'xml.etree', 'difflib'}"
+    program = (
+        f"import sys, checker_smtp.cli_reports, report.formats; print(sorted({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

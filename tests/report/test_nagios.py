@@ -1,0 +1,122 @@
+"""Plugin output, parsed as the Monitoring Plugins guidelines have it."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probes.result import Result
+from report.nagios import render_nagios
+from tests.report.results import (
+    FIXTURES,
+    POSTURES,
+    endpoint,
+    everywhere_hostile,
+    finding,
+    golden,
+    hidden,
+    observation,
+    replayed,
+)
+
+# 'label'=value[UOM];[warn];[crit];[min];[max], where a quote in a label is doubled
+_DATUM = re.compile(
+    r"'(?P<label>(?:[^='|]|'')+)'=(?P<value>-?\d+(?:\.\d+)?)(?P<unit>s|%|B|c|)"
+    r"(?:;(?P<warn>[\d.:~@-]*))?(?:;(?P<crit>[\d.:~@-]*))?"
+    r"(?:;(?P<min>-?[\d.]*))?(?:;(?P<max>-?[\d.]*))?(?: |$)"
+)
+
+
+def parse(output: str) -> tuple[str, dict[str, float], list[str]]:
+    """The status text, the performance data, the long output."""
+    first, *rest = output.removesuffix("\n").split("\n")
+    text, bar, performance = first.partition(" | ")
+    assert bar
+    assert output.count("|") == 1
+    data: dict[str, float] = {}
+    at = 0
+    while at < len(performance):
+        match = _DATUM.match(performance, at)
+        assert match, performance[at:]
+        label = match["label"].replace("''", "'")
+        assert label not in data
+        data[label] = float(match["value"])
+        at = match.end()
+    return text, data, rest
+
+
+@pytest.mark.parametrize("posture", POSTURES)
+def test_output_is_that_of_a_plugin(posture: str) -> None:
+    output = render_nagios(POSTURES[posture]())
+    parse(output)
+    golden(f"{posture}.nagios", output)
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ("ok", "OK"),
+        ("info", "OK"),
+        ("warning", "WARNING"),
+        ("critical", "CRITICAL"),
+        ("unknown", "UNKNOWN"),
+    ],
+)
+def test_status_word_is_that_of_the_exit_code(status: str, word: str) -> None:
+    text, _, _ = parse(render_nagios(replace(POSTURES["healthy"](), status=status)))
+    assert text.startswith(f"SMTP {word}: example.org: ")
+
+
+def test_performance_data_has_counts_and_phases() -> None:
+    _, data, _ = parse(render_nagios(POSTURES["relay"]()))
+    assert data == {
+        "time": 0.345,
+        "reached": 1,
+        "critical": 1,
+        "warnings": 1,
+        "notes": 1,
+        "192.0.2.1:25 connect": 0.01,
+        "192.0.2.1:25 banner": 0.02,
+        "192.0.2.1:25 ehlo": 0.03,
+        "192.0.2.1:25 transactions": 0.15,
+    }
+
+
+def test_the_worst_is_said_in_the_status_line_and_all_of_it_below() -> None:
+    text, _, rest = parse(render_nagios(POSTURES["relay"]()))
+    assert text.endswith("The server relays.")
+    assert [line.split()[0] for line in rest] == ["CRIT", "WARN", "INFO"]
+    assert rest[0].endswith("[smtp.open_relay]")
+
+
+def test_a_null_mx_is_fine_and_told() -> None:
+    seen = observation()
+    nowhere = replace(seen, endpoints=(), mx=replace(seen.mx, records=(), null_mx=True))
+    text, _, _ = parse(render_nagios(Result(observation=nowhere, findings=(), status="info")))
+    assert text == "SMTP OK: example.org: takes no mail, and says so (null MX)"
+
+
+def test_hostile_content_changes_no_structure() -> None:
+    output = render_nagios(everywhere_hostile())
+    text, data, rest = parse(output)
+    assert text.startswith("SMTP CRITICAL: ")
+    assert len(rest) == 3
+    assert "time" in data
+    assert output.isascii()
+    assert not hidden(output)
+    assert "<" not in output
+
+
+def test_output_stays_within_what_nagios_reads() -> None:
+    many = observation(*(endpoint(f"2001:db8:1111:2222:3333:4444:5555:{n:x}") for n in range(32)))
+    found = tuple(finding(message="x" * 10000) for _ in range(100))
+    output = render_nagios(Result(observation=many, findings=found, status="critical"))
+    parse(output)
+    assert len(output) < 8192
+    assert output.endswith("and 88 more findings\n")
+
+
+@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
+def test_recorded_checks_are_parsed(folder: Path) -> None:
+    parse(render_nagios(replayed(folder)))

@@ -1,0 +1,137 @@
+"""Servers are recognised by what they say of themselves, with greetings of real ones; never by less."""
+
+import pytest
+
+from probes.observation import ReplySeen
+from report.software import Software, recognise, recognise_replies
+from tests.report.results import FIXTURES, replayed
+
+# Greetings as found in the projects' sources, their manuals and public session logs.
+GREETINGS = [
+    ("mx.example.org ESMTP Postfix (Debian/GNU)", Software.POSTFIX, ""),
+    ("mx.example.org ESMTP Postfix", Software.POSTFIX, ""),
+    ("mx.example.org ESMTP Postfix (2.11.3)", Software.POSTFIX, "2.11.3"),
+    ("mail.example.org ESMTP Exim 4.96 Sun, 22 Nov 2026 09:33:51 +0000", Software.EXIM, "4.96"),
+    ("mail.example.org ESMTP Exim 4.94.2 Tue, 01 Jun 2021 10:00:00 +0200", Software.EXIM, "4.94.2"),
+    ("in.example.mx ESMTP OpenSMTPD", Software.OPENSMTPD, ""),
+    (
+        "mail.example.org ESMTP Sendmail 8.15.2/8.15.2; Fri, 5 Aug 2016 16:24:41 -0700",
+        Software.SENDMAIL,
+        "8.15.2",
+    ),
+    (
+        "mail1.fabrikam.com Microsoft ESMTP MAIL Service ready at Fri, 5 Aug 2016 16:24:41 -0700",
+        Software.EXCHANGE,
+        "",
+    ),
+    (
+        "x Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at Mon, 1 Jan 2007",
+        Software.EXCHANGE,
+        "6.0.3790.4675",
+    ),
+    (
+        "BL2NAM06FT004.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready at Thu, 26 Sep 2019",
+        Software.MICROSOFT_365,
+        "",
+    ),
+    ("mx.google.com ESMTP 586e51a60fabf-2b28f1504ccsi401649fac.13 - gsmtp", Software.GOOGLE, ""),
+    ("mx.google.com ESMTP m5sm6471201gve.3", Software.GOOGLE, ""),
+    ("redcross ESMTP Haraka 2.8.8 ready", Software.HARAKA, "2.8.8"),
+    ("mail.example.org ESMTP Haraka/3.0.3 ready (0B7B9FD5)", Software.HARAKA, "3.0.3"),
+    ("mx.example.org ESMTP chasquid", Software.CHASQUID, ""),
+    ("mail.example.org Stalwart ESMTP at your service", Software.STALWART, ""),
+    ("Stalwart ESMTP at your service.", Software.STALWART, ""),
+    ("mail.example.org ESMTP mox v0.0.11", Software.MOX, "0.0.11"),
+    ("mail.example.org ESMTP mox (devel)", Software.MOX, ""),
+]
+# Said by many programs, or by people: no ground for a claim.
+NOBODYS = [
+    "mail.example.org ESMTP",
+    "mx ESMTP Service ready",
+    "postfix.example.org ESMTP ready",
+    "exim.example.org ESMTP",
+    "mail.example.org ESMTP We love Postfix, Exim and Sendmail",
+    "mail.google.com.example.org ESMTP",
+    "ESMTP",
+    "**************************",
+    "gsmtp",
+    "outlook.com ESMTP",
+    "smtp-sink ESMTP",
+]
+
+
+def said(text: str) -> ReplySeen:
+    return ReplySeen(code=220, text=text, raw=f"220 {text}\r\n", at=0.0, entry=0)
+
+
+@pytest.mark.parametrize(("text", "software", "version"), GREETINGS)
+def test_a_greeting_with_a_name_in_it(text: str, software: Software, version: str) -> None:
+    found = recognise_replies([said(text)], [], [])
+    assert found is not None
+    assert (found.software, found.version, found.source) == (software, version, "greeting")
+    assert found.sign in text
+
+
+@pytest.mark.parametrize("text", NOBODYS)
+def test_a_weak_hint_is_none(text: str) -> None:
+    hello = said("mx.example.org Hello probe [192.0.2.1], pleased to meet you\nPIPELINING\n8BITMIME")
+    assert recognise_replies([said(text)], [hello], [said("2.0.0 Ok")]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "software"),
+    [
+        (
+            "mail1.fabrikam.com Hello [172.16.0.5]\nSIZE 37748736\nX-ANONYMOUSTLS\nAUTH NTLM",
+            Software.EXCHANGE,
+        ),
+        ("mail.example.org Ok.\nAUTH PLAIN\nXVERP=Courier\nPIPELINING", Software.COURIER),
+        ("mx.google.com at your service, [186.78.3.225]\nSIZE 157286400", Software.GOOGLE),
+        ("Haraka says hi Unknown [127.0.0.1]\nPIPELINING", Software.HARAKA),
+    ],
+)
+def test_an_ehlo_of_its_own(text: str, software: Software) -> None:
+    found = recognise_replies([said("mail.example.org ESMTP")], [said(text)], [])
+    assert found is not None
+    assert (found.software, found.source) == (software, "EHLO")
+
+
+@pytest.mark.parametrize(
+    ("text", "software"),
+    [
+        ("sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", Software.QMAIL),
+        ("5.1.1 <x@y>: Recipient address rejected: User unknown in virtual alias table", None),
+        (
+            "5.1.1 <x@y>: Recipient address rejected: User unknown in virtual mailbox recipient table",
+            Software.POSTFIX,
+        ),
+        ("5.5.1 That is no command. 5b1f17b1804b1-43 - gsmtp", Software.GOOGLE),
+    ],
+)
+def test_a_sentence_of_its_own(text: str, software: Software | None) -> None:
+    found = recognise_replies([], [], [said(text)])
+    assert (found and found.software) == software
+
+
+def test_the_greeting_is_believed_before_what_a_gateway_hands_on() -> None:
+    behind = said("sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
+    found = recognise_replies([said("mx ESMTP Haraka/3.0.3 ready")], [], [behind])
+    assert found is not None
+    assert found.software == Software.HARAKA
+
+
+def test_replies_that_point_at_two_programs_prove_neither() -> None:
+    replies = [said("sorry, that domain isn't in my list of allowed rcpthosts"), said("5.5.1 x - gsmtp")]
+    assert recognise_replies([], [], replies) is None
+
+
+def test_recorded_servers() -> None:
+    for folder in FIXTURES:
+        beginning = folder.name.partition("-")[0]
+        expected = {"postfix": Software.POSTFIX, "exim": Software.EXIM}.get(beginning)
+        for endpoint in replayed(folder).observation.endpoints:
+            found = recognise(endpoint)
+            if expected is not None and found is not None:
+                assert found.software == expected
+            if beginning == "odd":
+                assert found is None
