@@ -10,7 +10,7 @@ from probes.rules import Severity
 
 from .endpoints import EndpointStory, TransactionRow
 from .explain import steps
-from .items import Fix, Item
+from .items import Fix, Item, Quote
 from .story import Story, tell
 from .terminal import Terminal
 
@@ -19,8 +19,8 @@ __all__ = ["render_text"]
 _STYLES = {"crit": "red", "warn": "yellow", "info": "cyan", "good": "green"}
 _STATUS = {"ok": "green", "info": "green", "warning": "yellow", "critical": "red", "unknown": "magenta"}
 _INDENT = " " * 8
-# Lines of evidence quoted under an item; the page and the JSON have more.
-_MAX_QUOTED = 6
+# Lines quoted of one answer; the page and the JSON have more.
+_MAX_QUOTED = 3
 
 
 def render_text(result: Result, terminal: Terminal | None = None) -> str:
@@ -71,16 +71,22 @@ class _Page:
         return self._title(title) + told if items else ""
 
     def _item(self, item: Item) -> str:
-        quoted = [line for quote in item.quotes for line in (quote.where, *quote.asked, *quote.lines)]
         return (
             self._label(item)
             + "".join(self._subject(s.name, s.target, s.message) for s in item.subjects)
             + (self._to.lines(f"Why: {item.why}", first=_INDENT) if item.why else "")
             + "".join(self._fix(fix, item) for fix in item.fixes)
-            + "".join(self._to.lines(f"> {line}", "dim", first=_INDENT) for line in quoted[:_MAX_QUOTED])
+            + "".join(self._quote(quote) for quote in item.quotes)
             + "".join(self._to.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
             + self._to.lines(f"{item.code} · {item.reference}".strip(" ·"), "dim", first=_INDENT)
         )
+
+    def _quote(self, quote: Quote) -> str:
+        lines = [*quote.asked, *quote.lines[:_MAX_QUOTED]]
+        if rest := len(quote.lines) - _MAX_QUOTED:
+            lines += [f"… {rest} more line{'s' * (rest != 1)}"] if rest > 0 else []
+        told = "".join(self._to.lines(line, "dim", first=f"{_INDENT}> ") for line in lines)
+        return self._to.lines(f"{quote.where}:", "dim", first=_INDENT) + told
 
     def _label(self, item: Item) -> str:
         style = _STYLES[item.severity]
@@ -145,4 +151,5 @@ class _Page:
 
     def _transaction(self, row: TransactionRow) -> str:
         style = _STYLES.get(row.verdict.level, "")
-        return self._to.lines(f"{row.question}: {row.verdict.text} · {row.reply}", style, first="  ")
+        told = f"{row.verdict.text} · {row.reply}"
+        return self._to.lines(told, style, first=f"  {row.question}: ")

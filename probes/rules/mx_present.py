@@ -56,7 +56,13 @@ def mx_present(observation: Observation) -> Iterator[Finding]:
             *evidence,
         )
     elif mx.status is DnsStatus.NXDOMAIN:
-        yield NONE.finding("", f"The domain {domain} does not exist (NXDOMAIN).", *evidence)
+        yield NONE.finding(
+            "",
+            f"The domain {domain} does not exist (NXDOMAIN).",
+            *evidence,
+            fix="Check the spelling; if it is right, register or renew the domain, or see why its zone is "
+            "not delegated (`dig +trace DOMAIN`).",
+        )
     elif mx.implicit_mx:
         yield IMPLICIT.finding(
             "", "There is no MX record; mail goes to the domain's own address.", *evidence, *addresses

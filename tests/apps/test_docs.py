@@ -6,7 +6,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+
+from checker_smtp import replay
+from report.text import render_text
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,3 +58,16 @@ def test_the_blocking_client_of_the_guide_holds_a_session() -> None:
     with ours:
         assert farewell(ours) == [220, 221]
     server.join()
+
+
+def test_the_sample_in_the_readme_is_what_the_command_prints() -> None:
+    shown = re.search(r"^```text\n(.*?)^```", PAGES[0].read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    result = anyio.run(replay, ROOT / "fixtures" / "postfix-open-relay")
+    assert shown[1] == render_text(result)
+
+
+def test_the_screenshot_is_small_enough_to_be_shown() -> None:
+    image = (ROOT / "docs" / "report.png").read_bytes()
+    assert image.startswith(b"\x89PNG")
+    assert len(image) < 200_000

@@ -217,3 +217,13 @@ def test_what_is_no_network(network: str) -> None:
 def test_networks_are_kept_in_one_form() -> None:
     given = options(allow_targets=(" 10.1.2.3/8 ", "192.0.2.1", "2001:DB8::1/32"))
     assert given.allow_targets == ("10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32")
+
+
+def test_controls_are_host_names() -> None:
+    assert options(controls=("MX.Example.net.", "münchen.example")).controls == (
+        "mx.example.net",
+        "xn--mnchen-3ya.example",
+    )
+    with pytest.raises(OptionError, match=r"^'192.0.2.1' is an IP address: ") as refused:
+        options(controls=("mx.example.net", "192.0.2.1"))
+    assert refused.value.option == "controls"
