@@ -220,6 +220,13 @@ def test_an_exception_of_the_script_passes_through_the_tap() -> None:
     assert list(transcript) == [(Receive(1), Received(0.5, b""))]
 
 
+def test_a_failure_without_a_word_has_no_detail() -> None:
+    transcript = Transcript()
+    transcript.note(Receive(1), Failed(12.0, FailureKind.TIMEOUT))
+    assert transcript.entries() == ({"do": "receive", "failed": "timeout", "at": 12.0},)
+    assert list(Transcript.loads(transcript.dumps())) == [(Receive(0), Failed(12.0, FailureKind.TIMEOUT))]
+
+
 def test_a_script_without_effects() -> None:
     def nothing() -> Script[int]:
         return 42
