@@ -1,5 +1,7 @@
 """The greeting and the hello, judged: whether a server lets senders in."""
 
+from dataclasses import replace
+
 import pytest
 
 from probes.rules import RULES, judge, status_of

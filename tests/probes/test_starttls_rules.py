@@ -195,6 +195,7 @@ def test_starttls_is_missed_only_by_those_who_told_their_extensions(
         ("XXXB", True),
         ("XXX", False),
         ("X-EXPS", False),
+        ("XXXXXXAB", False),
         ("XCLIENT", False),
     ],
 )

@@ -1,14 +1,20 @@
 """What `vantage` says: each thing seen in a sentence, and which of them stand in the way."""
 
+from dataclasses import replace
+
 import pytest
 
 from probes.observation import Control, ReverseDns
 from probes.ports import DnsStatus
+from probes.result import judged
 from probes.vantage import FamilyView, Vantage
+from report.story import tell
 from report.terminal import Terminal
 from report.vantage import remarks, render_vantage
+from tests.report.results import observation
 
 NAMED = ReverseDns(status=DnsStatus.ANSWER, names=("probe.test",), total=1, confirmed_by=("probe.test",))
+HEALTHY = observation()
 ASTRAY = ReverseDns(status=DnsStatus.ANSWER, names=("other.test",), total=1)
 NAMELESS = ReverseDns(status=DnsStatus.NXDOMAIN)
 HERE = FamilyView(family=4, address="9.9.9.1", reverse=NAMED)
@@ -73,3 +79,10 @@ def test_told_a_line_each() -> None:
     text = render_vantage(seen(HERE, NO_ROUTE), Terminal(width=200))
     assert [line[:6] for line in text.splitlines()] == ["ok    ", "ok    ", "note  ", "ok    ", "ok    "]
     assert "over IPv6 cannot be tested" in text
+
+
+def test_the_report_names_the_controls_that_were_knocked_at() -> None:
+    with_control = replace(HEALTHY, controls=(control("connected"),))
+    details = dict(tell(judged(with_control)).head.details)
+    assert details["Controls"] == "mx.friend.test (192.0.2.1) connected"
+    assert "Controls" not in dict(tell(judged(HEALTHY)).head.details)
