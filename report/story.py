@@ -170,9 +170,6 @@ def _details(seen: Observation) -> list[tuple[str, str]]:
         details.append(("Controls", "; ".join(told)))
     if settings.allow_targets:
         details.append(("Also dialled", ", ".join(settings.allow_targets)))
-    if seen.controls:
-        told = [f"{control.host} ({control.address}) {control.outcome}" for control in seen.controls]
-        details.append(("Controls", ", ".join(told)))
     return [(label, visible(value)) for label, value in details]
 
 

@@ -27,18 +27,16 @@ async def test_a_check_holds_ten_connections_at_most() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "per_address", "most", "most_to"), [(10, 2, 2, 2), (10, 1, 1, 1), (1, 2, 1, 1)]
+    ("given", "most"), [({}, 2), ({"per_address": 1}, 1), ({"per_address": 5}, 5), ({"total": 1}, 1)]
 )
-async def test_checks_that_share_limits_share_addresses(
-    total: int, per_address: int, most: int, most_to: int
-) -> None:
-    limits = ConnectionLimits(total=total, per_address=per_address)
+async def test_checks_that_share_limits_share_addresses(given: dict[str, int], most: int) -> None:
+    limits = ConnectionLimits(**given)
     servers = Servers({"192.0.2.1": [WELL] * 8})
     run = partial(check, options(), runner=servers, run_at="", seed=1, limits=limits)
     async with anyio.create_task_group() as group:
         for _ in range(8):
             group.start_soon(partial(run, resolver=Names("example.org A 192.0.2.1")))
-    assert (servers.most, servers.most_to["192.0.2.1"]) == (most, most_to)
+    assert (servers.most, servers.most_to["192.0.2.1"]) == (most, most)
     servers.over()
 
 

@@ -100,9 +100,13 @@ def test_no_greeting(end: str, verdict: str, message: str) -> None:
 
 
 def test_slow_is_measured_from_the_connection() -> None:
-    assert (
-        only(observation(endpoint(greeting="@25 220 mx"))).message == "The greeting was complete after 25 s."
-    )
+    slow = session(greeting="@25 220 mx")
+    assert only(observation(endpoint(slow))).message == "The greeting was complete after 25 s."
+    late = replace(slow, connected_at=11.0)
+    assert only(observation(endpoint(late))).message == "The greeting was complete after 14 s."
+    assert told(observation(endpoint(replace(slow, connected_at=15.0)))) == []
+    silent = replace(session(greeting=None, end="greeting/timeout@20"), connected_at=8.0)
+    assert only(observation(endpoint(silent))).message.endswith("said nothing for 12 s.")
 
 
 def test_a_hint_quotes_the_words() -> None:

@@ -84,5 +84,5 @@ def test_told_a_line_each() -> None:
 def test_the_report_names_the_controls_that_were_knocked_at() -> None:
     with_control = replace(HEALTHY, controls=(control("connected"),))
     details = dict(tell(judged(with_control)).head.details)
-    assert details["Controls"] == "mx.friend.test (192.0.2.1) connected"
+    assert details["Controls"] == "mx.friend.test at 192.0.2.1: connected"
     assert "Controls" not in dict(tell(judged(HEALTHY)).head.details)
