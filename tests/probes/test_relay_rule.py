@@ -91,3 +91,16 @@ def test_the_last_answer_counts_where_the_probe_was_repeated() -> None:
     flight = session(relay=None, end="RCPT/timeout")
     again = session("one-by-one", relay=TAKEN)
     assert told(observation(endpoint(flight, again, control(TAKEN)))) == [f"open_relay crit fail {HERE}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "where"),
+    [
+        ("450 4.2.0 later", "450 4.2.0 at RCPT"),
+        ("MAIL 553 5.1.8 no", "553 5.1.8 at MAIL"),
+        ("553 5.1.8 no", "553 5.1.8 at RCPT"),
+    ],
+)
+def test_an_answer_that_says_nothing_of_relaying_is_quoted_with_its_step(answer: str, where: str) -> None:
+    finding = only(observation(endpoint(relay=answer)))
+    assert finding.message == f"Whether the server relays is not known: {where} is no answer to that."

@@ -3,6 +3,8 @@
 import pytest
 
 from smtp_sansio import Greeting, Noop, Policy, Reply, Unsolicited
+from smtp_sansio._deviations import Irregularities
+from smtp_sansio._reply import ReplyParser
 from tests.sansio.parsing import one_reply, parse, parse_all_ways
 
 
@@ -131,3 +133,19 @@ def test_enhanced_code(octets: bytes, enhanced: str | None) -> None:
 @pytest.mark.parametrize(("code", "reply_class"), [(220, 2), (354, 3), (421, 4), (559, 5), (99, 0), (999, 9)])
 def test_reply_class(code: int, reply_class: int) -> None:
     assert Greeting(code, b"%03d x\r\n" % code, ()).reply_class == reply_class
+
+
+def test_a_parser_that_was_cleared_remembers_nothing() -> None:
+    policy = Policy(max_reply_lines=2)
+    irregular = Irregularities(policy)
+    parser = ReplyParser(policy, irregular)
+    parser.feed(b"550-half\r\n250")
+    assert parser.next_reply() is None
+    parser.clear()
+    assert (parser.empty, parser.pending) == (True, b"")
+    parser.feed(b"250-a\n250 b\n")
+    assert parser.next_reply() == (250, b"250-a\n250 b\n")
+    assert [(str(d.kind), d.line, d.offset) for d in irregular.take()] == [
+        ("bare-lf", 1, 5),
+        ("bare-lf", 2, 11),
+    ]
