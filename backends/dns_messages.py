@@ -33,6 +33,8 @@ __all__ = ["Heard", "Question"]
 _MAX_ALIASES = 16
 # No honest answer a mail check asks for is near; a hostile zone can fill 64 KiB.
 _MAX_RECORDS = 100
+# Reading 64 KiB of records takes a second, in which nothing else gets its turn.
+_MAX_MESSAGE = 16 * 1024
 _MAX_RECORD = 1000
 # The payload of the DNS flag day 2020: what no path fragments.
 _PAYLOAD = 1232
@@ -77,6 +79,8 @@ class Question:
         """What the message `data` answers; None where it is no answer to this question."""
         if data[:2] != self.wire[:2]:
             return None
+        if len(data) > _MAX_MESSAGE:
+            return Heard(DnsStatus.ERROR, detail=f"an answer of more than {_MAX_MESSAGE} octets")
         try:
             response = dns.message.from_wire(data, ignore_trailing=True)
         except dns.exception.DNSException as error:

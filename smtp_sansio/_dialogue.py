@@ -38,6 +38,9 @@ from ._state import State
 
 __all__ = ["Dialogue", "Interrupted", "Logged"]
 
+# As much of a reply as the operating system's longest words for an error.
+_MAX_DETAIL = 200
+
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the session ended before the script did
     """The session cannot go on; `cause` says why, and the dialogue's `log` what was heard before."""
@@ -170,7 +173,7 @@ class Dialogue:
         if isinstance(event, ConnectionClosed):
             raise Interrupted(event)
         if isinstance(event, Unsolicited) and event.code == 421:
-            raise Interrupted(Failed(self.at, FailureKind.CLOSED, event.text))
+            raise Interrupted(Failed(self.at, FailureKind.CLOSED, event.text[:_MAX_DETAIL]))
         return event
 
     def _established(self) -> None:

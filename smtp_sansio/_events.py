@@ -51,7 +51,7 @@ class Heard:
     @property
     def enhanced_code(self) -> str | None:
         """The enhanced status code of the first line (RFC 3463, RFC 2034), as in `5.7.1`."""
-        m = _enhanced.match(self.lines[0])
+        m = _enhanced.match(next(iter(self.lines), b""))
         return m[1].decode("ascii") if m else None
 
 

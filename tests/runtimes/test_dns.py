@@ -450,3 +450,11 @@ def test_network_is_both_ports(monkeypatch: pytest.MonkeyPatch, backend: str) ->
     assert answer.records == (MX,)
     far.close()
     servers.join()
+
+
+def test_an_answer_too_large_to_be_honest_is_not_read() -> None:
+    question = Question("example.org", "MX")
+    heard = question.read(question.wire[:2] + bytes(16 * 1024))
+    assert heard is not None
+    assert (heard.status, heard.records) == (DnsStatus.ERROR, ())
+    assert heard.detail == "an answer of more than 16384 octets"

@@ -149,3 +149,7 @@ def test_a_parser_that_was_cleared_remembers_nothing() -> None:
         ("bare-lf", 1, 5),
         ("bare-lf", 2, 11),
     ]
+
+
+def test_an_event_built_by_hand_without_a_line_has_no_enhanced_code() -> None:
+    assert Greeting(220, b"220", ()).enhanced_code is None
