@@ -9,6 +9,7 @@ a version. What `load` returns can be judged and told, though a stranger may hav
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import msgspec
 
@@ -63,6 +64,10 @@ def _wrong(result: Result) -> Iterator[str]:
     for endpoint in seen.endpoints:
         if not endpoint.sessions:
             yield f"the endpoint {endpoint.subject[:60]!r} has no session"
+        try:
+            ip_address(endpoint.address)
+        except ValueError:
+            yield f"the endpoint {endpoint.subject[:60]!r} has no IP address"
     for issue in (issue for probe in seen.tls_probes for issue in probe.issues):
         if issue.severity not in tuple(Severity):
             yield f"the severity {issue.severity[:40]!r} is none of {', '.join(Severity)}"

@@ -32,7 +32,9 @@ def common_refusal(endpoint: Endpoint) -> ReplySeen | None:
     """The refusal that every transaction met alike, whoever sent and whoever was to receive."""
     asked = [t for purpose in _QUESTIONS if (t := endpoint.asked(purpose)) is not None]
     verdicts = [t.verdict for t in asked if t.verdict is not None]
-    if len(asked) < 2 or len(verdicts) < len(asked) or not all(v.permanent for v in verdicts):
+    # a 4yz is a refusal of us only where it says so: everybody is greylisted alike
+    refused = all(v.permanent for v in verdicts) or all(v.transient and blames_us(v) for v in verdicts)
+    if len(asked) < 2 or len(verdicts) < len(asked) or not refused:
         return None
     first, *others = verdicts
     if not all(same_refusal(first, other) for other in others):

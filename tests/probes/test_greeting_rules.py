@@ -99,6 +99,10 @@ def test_no_greeting(end: str, verdict: str, message: str) -> None:
     assert only(seen).evidence[0].entry == 1
 
 
+def test_no_greeting_and_no_end_kept_is_not_judged() -> None:
+    assert told(observation(endpoint(greeting=None))) == []
+
+
 def test_slow_is_measured_from_the_connection() -> None:
     slow = session(greeting="@25 220 mx")
     assert only(observation(endpoint(slow))).message == "The greeting was complete after 25 s."

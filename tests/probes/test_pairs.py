@@ -10,6 +10,7 @@ from tests.probes.observations import DENIED, HERE, endpoint, observation, told
 OK = "250 2.1.5 ok"
 LATER = "450 4.2.0 Greylisted"
 UNKNOWN = "550 5.1.1 <postmaster@example.org>: Recipient address rejected: User unknown"
+NO_NAME = "450 4.7.1 <probe.test>: Helo command rejected: Host not found"
 LISTED = "554 5.7.1 Service unavailable; Client host [203.0.113.9] blocked using zen.spamhaus.org"
 NO_BOUNCE = "550 5.7.1 <>: Sender address rejected: Access denied"
 NO_SENDER = "553 5.1.8 <postmaster@probe.test>: Sender address rejected: Domain not found"
@@ -55,6 +56,8 @@ TABLE = {
         f"MAIL {NO_SENDER}",
         [NOT_TESTED, REFUSED_US, NOT_TESTED],
     ),
+    "our name put off everywhere": (NO_NAME, NO_NAME, NO_NAME, [REFUSED_US]),
+    "everybody put off everywhere": (LATER, LATER, LATER, [NULL_LATER, POST_LATER, LATER_RELAY]),
     # postmaster
     "postmaster unknown": (UNKNOWN, UNKNOWN, DENIED, [POST_CRIT, NOT_TESTED]),
     "postmaster unknown in other words": (

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.endpoint import probe_endpoint
@@ -79,7 +79,7 @@ def test_any_observation_is_judged(seen: Observation) -> None:
         assert isinstance(rule.tested(seen), bool)
 
 
-@steady
+@settings(steady, max_examples=40)
 @given(observations)
 def test_an_observation_goes_to_json_and_back_without_loss(seen: Observation) -> None:
     result = judged(seen)

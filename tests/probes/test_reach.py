@@ -13,6 +13,7 @@ from tests.probes.observations import (
     endpoint,
     observation,
     only,
+    settings,
     target,
     told,
     unreached,
@@ -179,3 +180,10 @@ def test_a_family_without_addresses(ipv4: str, ipv6: str, verdicts: list[str]) -
     mx = Mx(status=WELL_MX.status, records=(target(ipv4=ipv4, ipv6=ipv6),))
     address = ipv4 or ipv6
     assert told(observation(endpoint(address=address), mx=mx)) == verdicts
+
+
+def test_a_family_switched_off_is_not_missed_where_it_is_published() -> None:
+    without = observation(endpoint(), settings=settings(ipv6=False))
+    assert told(without) == []
+    dead = observation(endpoint(), unreached("refused", V6), settings=settings(ipv6=False))
+    assert told(dead) == [f"tcp.unreachable warn fail {THERE}"]

@@ -273,3 +273,14 @@ def test_the_transcript_is_the_conversation() -> None:
         {"do": "send", "data": "QUIT\r\n", "at": 0.3},
         {"do": "receive", "got": "221 bye\r\n", "at": 0.3},
     )
+
+
+def test_the_class_of_a_reply_is_its_first_digit() -> None:
+    def classes(code: int) -> str:
+        seen = ReplySeen(code=code, text="", raw="", at=0.0, entry=0)
+        return f"{seen.positive:d}{seen.transient:d}{seen.permanent:d}"
+
+    ends = (199, 200, 299, 300, 399, 400, 499, 500, 599, 600)
+    assert [classes(code) for code in ends] == [
+        *("000", "100", "100", "000", "000", "010", "010", "001", "001", "000")
+    ]

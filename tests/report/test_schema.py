@@ -78,6 +78,9 @@ def test_hostile_content_agrees_with_the_schema() -> None:
     hostile = everywhere_hostile()
     # a lone surrogate is no character and cannot be in JSON; nothing we read gives one
     clean = json.loads(json.dumps(json.loads(dump(hostile))).replace("\\udc80", "?"))
+    # an endpoint's address went through a parser on its way in, and has to on its way back
+    for told in clean["observation"]["endpoints"]:
+        told["address"] = "192.0.2.1"
     agrees(load(json.dumps(clean)))
 
 
@@ -168,4 +171,11 @@ def test_a_severity_of_the_tls_checker_that_is_none_is_refused() -> None:
     issue = {"code": "x", "severity": "awful", "message": "y"}
     document["observation"]["tls_probes"] = [{"endpoint": "mx.example.org:25", "issues": [issue]}]
     with pytest.raises(DocumentError, match="awful"):
+        load(json.dumps(document))
+
+
+def test_an_endpoint_that_is_nowhere_is_refused() -> None:
+    document = json.loads(dump(POSTURES["healthy"]()))
+    document["observation"]["endpoints"][0]["address"] = "mx.example.org"
+    with pytest.raises(DocumentError, match="no IP address"):
         load(json.dumps(document))
