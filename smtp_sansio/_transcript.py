@@ -113,8 +113,7 @@ def _as_entry(effect: Effect, outcome: Outcome) -> dict[str, str | int | float]:
             entry |= {"version": outcome.version, "cipher": outcome.cipher}
         case Failed():
             entry["failed"] = str(outcome.kind)
-            if outcome.detail:
-                entry["detail"] = outcome.detail
+            entry |= {"detail": outcome.detail} if outcome.detail else {}
     return entry | {"at": outcome.at}
 
 
