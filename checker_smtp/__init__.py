@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from probes.check import ConnectionLimits, ResolverError
+    from probes.check import ResolverError
+    from probes.limits import ConnectionLimits
     from probes.options import OptionError, Options
     from probes.result import Result
 
@@ -35,7 +36,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ConnectionLimits": "probes.check",
+    "ConnectionLimits": "probes.limits",
     "Moment": "checker_smtp.facade",
     "OptionError": "probes.options",
     "Options": "probes.options",

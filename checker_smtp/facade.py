@@ -14,7 +14,7 @@ from typing import TypeVar
 from backends.host import local_addresses
 from backends.recording import Backend
 from probes import check as probing
-from probes.check import ConnectionLimits
+from probes.limits import ConnectionLimits
 from probes.lookups import Lookups
 from probes.options import Options
 from probes.result import Result, judged

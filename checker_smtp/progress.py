@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from probes.observation import subject_of
+from probes.addresses import subject_of
 from probes.ports import DnsAnswer
 from smtp_sansio import Connect, Effect, Receive, Script, Send, Upgrade
 

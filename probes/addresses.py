@@ -10,7 +10,7 @@ round: only 2000::/3 has ever been given out, so all else is not public without 
 import ipaddress
 from typing import TypeAlias
 
-__all__ = ["NOT_PUBLIC", "Address", "why_not_public"]
+__all__ = ["NOT_PUBLIC", "Address", "subject_of", "why_not_public"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -72,3 +72,8 @@ def why_not_public(address: str, allowed: tuple[str, ...] = ()) -> str:
     if ip.version == 6 and ip not in _GLOBAL_UNICAST:
         return "not global unicast (RFC 4291 §2.4)"
     return ""
+
+
+def subject_of(address: str, port: int) -> str:
+    """`192.0.2.1:25`, `[2001:db8::1]:25`."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -3,13 +3,10 @@
 The rules are not here. `check` gives the observation; `probes.rules.judge` says what it means.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import anyio
 
 from .endpoint import probe_endpoint
+from .limits import ConnectionLimits
 from .lookups import (
     Lookups,
     ResolverError,
@@ -34,36 +31,13 @@ from .options import OptionError, Options, host_name
 from .ports import Resolver, Runner
 from .vantage import AMBIGUOUS, visit_controls
 
-__all__ = ["ConnectionLimits", "ResolverError", "check"]
+__all__ = ["ResolverError", "check"]
 
 # Endpoints visited for one domain. Large providers publish ten to twenty; a zone that lists hundreds would
 # make this a tool for bothering strangers.
 MAX_ENDPOINTS = 32
 
 _UNTESTABLE = ("network-unreachable", "not-permitted")
-
-
-class ConnectionLimits:
-    """How many connections may be open: in all, and to one address. Shared by checks that run together."""
-
-    def __init__(self, total: int = 10, per_address: int = 2) -> None:
-        self._total = anyio.CapacityLimiter(total)
-        self._per_address = per_address
-        self._addresses: dict[str, anyio.CapacityLimiter] = {}
-        self._wanted: Counter[str] = Counter()
-
-    @asynccontextmanager
-    async def connection(self, address: str) -> AsyncIterator[None]:
-        """Wait for a place and hold it."""
-        limiter = self._addresses.setdefault(address, anyio.CapacityLimiter(self._per_address))
-        self._wanted[address] += 1
-        try:
-            async with limiter, self._total:
-                yield
-        finally:
-            self._wanted[address] -= 1
-            if not self._wanted[address]:
-                del self._wanted[address], self._addresses[address]
 
 
 async def check(
@@ -119,7 +93,7 @@ async def check(
         endpoints=endpoints,
         coverage=Coverage(ipv4=_coverage(endpoints, 4), ipv6=_coverage(endpoints, 6)),
         probe_hosts=await _probe_hosts(lookups, options, endpoints),
-        controls=await visit_controls(options, lookups, runner, _silent(endpoints)),
+        controls=await visit_controls(options, lookups, runner, limits, _silent(endpoints)),
         dns=lookups.answers,
         resolver=resolver_name,
         skipped=tuple(e.subject for e in wanted[MAX_ENDPOINTS:]),

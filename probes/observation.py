@@ -9,6 +9,7 @@ whatever takes judgement is in the rules.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .addresses import subject_of
 from .ports import DnsAnswer, DnsStatus
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "TlsIssue",
     "TlsProbe",
     "Transaction",
-    "subject_of",
 ]
 
 Entry: TypeAlias = dict[str, str | int | float]
@@ -348,8 +348,3 @@ class Observation:
     skipped: tuple[str, ...] = ()
     probe_hosts: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
-
-
-def subject_of(address: str, port: int) -> str:
-    """`192.0.2.1:25`, `[2001:db8::1]:25`."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

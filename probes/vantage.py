@@ -16,6 +16,7 @@ import anyio
 from smtp_sansio import Dialogue, Failed, Interrupted, Script
 
 from .addresses import why_not_public
+from .limits import ConnectionLimits
 from .lookups import Lookups, addresses_of, look_up_reverse
 from .observation import Control, ReverseDns
 from .options import Options
@@ -66,7 +67,7 @@ async def look_around(
         helo_name=options.helo_name,
         helo_status=max(answers, key=lambda answer: answer.status is DnsStatus.ANSWER).status,
         helo_addresses=tuple(address for answer in answers for address in addresses_of(answer)),
-        controls=await visit_controls(options, lookups, runner, (4, 6)),
+        controls=await visit_controls(options, lookups, runner, ConnectionLimits(), (4, 6)),
     )
 
 
@@ -79,7 +80,11 @@ async def _view(lookups: Lookups, family: int, address: str) -> FamilyView:
 
 
 async def visit_controls(
-    options: Options, lookups: Lookups, runner: Runner, families: tuple[int, ...]
+    options: Options,
+    lookups: Lookups,
+    runner: Runner,
+    limits: ConnectionLimits,
+    families: tuple[int, ...],
 ) -> tuple[Control, ...]:
     """Knock at the control hosts over these address families; in the order given."""
     wanted: list[tuple[str, str]] = []
@@ -91,7 +96,8 @@ async def visit_controls(
     seen: dict[tuple[str, str], str] = {}
 
     async def knock(host: str, address: str) -> None:
-        seen[host, address] = await runner.run(_knock(address, options))
+        async with limits.connection(address):
+            seen[host, address] = await runner.run(_knock(address, options))
 
     async with anyio.create_task_group() as group:
         for host, address in wanted:

@@ -18,9 +18,7 @@ from .software import Recognised
 from .transcript import Log, Place, brief
 from .visible import visible
 
-__all__ = ["NOT_THEIRS", "Context", "Fix", "Item", "Quote", "Subject", "items_of"]
-
-NOT_THEIRS = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
+__all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
 
 _MAX_SUBJECTS = 32
 _MAX_QUOTES = 6

@@ -17,8 +17,9 @@ from probes.result import Result
 from probes.rules import Finding, Severity
 
 from .endpoints import EndpointStory, endpoint_story
-from .items import NOT_THEIRS, Context, Item, items_of
+from .items import Context, Item, items_of
 from .mx_table import CoverageRow, MxRow, coverage_rows, mx_rows
+from .reading import UNSETTLED
 from .software import recognise
 from .timeline import seconds
 from .transcript import Log
@@ -86,8 +87,8 @@ def tell(result: Result) -> Story:
         },
     )
     items = items_of(result.findings, context)
-    to_fix = tuple(item for item in items if item.outcome not in NOT_THEIRS)
-    unsettled = tuple(item for item in items if item.outcome in NOT_THEIRS)
+    to_fix = tuple(item for item in items if item.outcome not in UNSETTLED)
+    unsettled = tuple(item for item in items if item.outcome in UNSETTLED)
     rows, more = mx_rows(seen)
     room = max(_ROOM // max(len(context.logs), 1), _LEAST_ROOM)
     return Story(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from probes.observation import Control, Endpoint, Observation
+from probes.vantage import AMBIGUOUS
 
 from ._finding import Evidence, Finding, Outcome, Severity, code, rule
 from ._reach import blamed, unreached
@@ -73,7 +74,7 @@ def _not_tested(family: int, untested: list[Endpoint], controls: list[Control]) 
     names = listed([endpoint.subject for endpoint in untested])
     ends = [end for endpoint in untested if (end := unreached(endpoint)) is not None]
     evidence = [item for endpoint in untested for item in _evidence(endpoint)]
-    if any(end.kind in ("timeout", "host-unreachable") for end in ends):
+    if any(end.kind in AMBIGUOUS for end in ends):
         port = untested[0].port
         message = f"Nothing answered over IPv{family} ({names}). " + (
             f"Nor did {listed([control.host for control in controls])}: port {port} does not leave from here."
