@@ -5,11 +5,14 @@ nowhere else the parts are wired together: options to probes, probes to a backen
 """
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
+
+import anyio
 
 from backends.host import local_addresses
 from backends.recording import Backend
@@ -44,12 +47,15 @@ async def check(
     resolver_name: str = "",
     moment: Moment | None = None,
     limits: ConnectionLimits | None = None,
+    rules: frozenset[str] | None = None,
+    pause: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Result:
     """Check one domain.
 
     `backend` reaches the world (by default the system's resolver and network), `limits` bounds connections
-    and may be shared by checks that run together. Raises `ResolverError` where the resolver answers
-    nothing at all; whatever is wrong with the domain is in the result.
+    and may be shared by checks that run together. Where `rules` names those that are to judge, the work that
+    only others need is left out. `pause` waits for a second visit, so many seconds. Raises `ResolverError`
+    where the resolver answers nothing at all; whatever is wrong with the domain is in the result.
     """
     moment = moment or Moment()
     backend = backend or _network()
@@ -62,6 +68,8 @@ async def check(
         seed=moment.seed,
         resolver_name=resolver_name,
         limits=limits,
+        rules=rules,
+        pause=pause,
     )
     return judged(replace(observation, seconds=round(monotonic() - began, 3)))
 
@@ -93,7 +101,9 @@ async def replay(folder: Path) -> Result:
     backend = Replay(case)
     moment = Moment(run_at=case.run_at, seed=case.seed)
     try:
-        result = await check(case.options, backend, resolver_name=case.resolver, moment=moment)
+        result = await check(
+            case.options, backend, resolver_name=case.resolver, moment=moment, pause=_no_pause
+        )
     except ExceptionGroup as group:
         # sessions and lookups are held side by side, so that is how their exceptions arrive
         if (mismatch := _first(group, ReplayMismatch)) is None:
@@ -102,6 +112,10 @@ async def replay(folder: Path) -> Result:
     if unused := backend.unused():
         raise ReplayMismatch(f"{folder}: recorded and not asked for any more: {', '.join(unused)}")
     return replace(result, observation=replace(result.observation, seconds=case.seconds))
+
+
+async def _no_pause(_: float) -> None:
+    """What was waited for then need not be waited for again."""
 
 
 def _first(group: BaseExceptionGroup[BaseException], kind: type[_E]) -> _E | None:

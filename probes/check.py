@@ -1,11 +1,15 @@
 """One check of one domain: DNS first, then every address at the same time, then what was seen.
 
+`look_up` and `observe` are its two ends, for whoever visits the addresses of many domains in between.
 The rules are not here. `check` gives the observation; `probes.rules.judge` says what it means.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
 import anyio
 
-from .endpoint import probe_endpoint
+from .endpoint import Visit
 from .limits import ConnectionLimits
 from .lookups import (
     Lookups,
@@ -29,15 +33,84 @@ from .observation import (
 )
 from .options import OptionError, Options, host_name
 from .ports import Resolver, Runner
-from .vantage import AMBIGUOUS, visit_controls
+from .revisit import once_more, put_off
+from .scope import NOT_HELD, Scope
+from .vantage import AMBIGUOUS, Knock, knocking, visit_controls
 
-__all__ = ["ResolverError", "check"]
+__all__ = ["Prospect", "ResolverError", "check", "look_up", "observe", "server_name"]
 
 # Endpoints visited for one domain. Large providers publish ten to twenty; a zone that lists hundreds would
 # make this a tool for bothering strangers.
 MAX_ENDPOINTS = 32
 
 _UNTESTABLE = ("network-unreachable", "not-permitted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """A domain before anybody was visited: where its mail goes, and whom there is to ask.
+
+    The endpoints have no sessions and no names yet; `skipped` are those left alone because there are too
+    many.
+    """
+
+    options: Options
+    scope: Scope
+    lookups: Lookups
+    mx: Mx
+    endpoints: tuple[Endpoint, ...]
+    skipped: tuple[str, ...]
+
+
+async def look_up(options: Options, resolver: Resolver, rules: frozenset[str] | None = None) -> Prospect:
+    """Ask the DNS where the domain's mail goes. Raises `ResolverError`."""
+    scope = Scope.of(rules)
+    options = scope.narrowed(options)
+    lookups = Lookups(resolver)
+    mx = await look_up_mx(lookups, options)
+    wanted = _endpoints(mx, options)
+    return Prospect(
+        options=options,
+        scope=scope,
+        lookups=lookups,
+        mx=mx,
+        endpoints=tuple(wanted[:MAX_ENDPOINTS]),
+        skipped=tuple(e.subject for e in wanted[MAX_ENDPOINTS:]),
+    )
+
+
+async def observe(
+    prospect: Prospect,
+    sessions: Mapping[str, tuple[Session, ...]],
+    names: Mapping[str, ReverseDns],
+    knock: Knock,
+    *,
+    run_at: str,
+    resolver_name: str = "",
+) -> Observation:
+    """What was seen of a domain whose endpoints were visited (`sessions`) and looked up (`names`).
+
+    Both go by address; whoever is not in `sessions` was not to be visited. `knock` visits a control.
+    """
+    options, lookups = prospect.options, prospect.lookups
+    endpoints = tuple(
+        replace(e, reverse=names.get(e.address), sessions=sessions.get(e.address, (NOT_HELD,)))
+        for e in prospect.endpoints
+    )
+    return Observation(
+        domain=options.domain,
+        run_at=run_at,
+        settings=_settings(options),
+        mx=prospect.mx,
+        endpoints=endpoints,
+        coverage=Coverage(ipv4=_coverage(endpoints, 4), ipv6=_coverage(endpoints, 6)),
+        probe_hosts=await _probe_hosts(lookups, options, endpoints),
+        controls=await visit_controls(options, lookups, knock, _silent(endpoints)),
+        dns=lookups.answers,
+        resolver=resolver_name,
+        skipped=prospect.skipped,
+        rules=prospect.scope.rules,
+    )
 
 
 async def check(
@@ -49,55 +122,54 @@ async def check(
     seed: int,
     resolver_name: str = "",
     limits: ConnectionLimits | None = None,
+    rules: frozenset[str] | None = None,
+    pause: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Observation:
     """Look up and visit everything that receives the domain's mail.
 
-    `run_at` (RFC 3339) is kept as it is; `seed` decides what is random. Raises `ResolverError` where the
-    resolver answers nothing at all.
+    `run_at` (RFC 3339) is kept as it is; `seed` decides what is random. Where `rules` names those that will
+    judge, the work that only others need is left out. `pause` is how to wait for a second visit, in seconds.
+    Raises `ResolverError` where the resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
-    lookups = Lookups(resolver)
-    mx = await look_up_mx(lookups, options)
-    wanted = _endpoints(mx, options)
-    visited: dict[str, tuple[Session, ...]] = {}
-    reversed_: dict[str, ReverseDns] = {}
+    prospect = await look_up(options, resolver, rules)
+    sessions: dict[str, tuple[Session, ...]] = {}
+    names: dict[str, ReverseDns] = {}
 
     async def visit(endpoint: Endpoint) -> None:
+        held = await hold(endpoint, "main")
+        if options.revisit and put_off(held):
+            await pause(60 * options.revisit)
+            held = once_more(held, await hold(endpoint, "revisit"))
+        sessions[endpoint.address] = held
+
+    async def hold(endpoint: Endpoint, purpose: str) -> tuple[Session, ...]:
+        asker = Visit(
+            runner,
+            prospect.options,
+            endpoint.address,
+            server_name(endpoint),
+            seed,
+            purpose=purpose,
+            starttls=prospect.scope.starttls,
+        )
         async with limits.connection(endpoint.address):
-            visited[endpoint.address] = await probe_endpoint(
-                options, runner, endpoint.address, _server_name(endpoint), seed
-            )
+            return (await asker.ask([prospect.options]))[options.domain]
 
     async def look_back(address: str) -> None:
-        reversed_[address] = await look_up_reverse(lookups, address)
+        names[address] = await look_up_reverse(prospect.lookups, address)
+
+    async def knock(address: str) -> str:
+        async with limits.connection(address):
+            return await runner.run(knocking(address, options))
 
     async with anyio.create_task_group() as group:
-        for endpoint in wanted[:MAX_ENDPOINTS]:
-            group.start_soon(visit, endpoint)
-            group.start_soon(look_back, endpoint.address)
-    endpoints = tuple(
-        Endpoint(
-            address=e.address,
-            port=e.port,
-            targets=e.targets,
-            reverse=reversed_[e.address],
-            sessions=visited[e.address],
-        )
-        for e in wanted[:MAX_ENDPOINTS]
-    )
-    return Observation(
-        domain=options.domain,
-        run_at=run_at,
-        settings=_settings(options),
-        mx=mx,
-        endpoints=endpoints,
-        coverage=Coverage(ipv4=_coverage(endpoints, 4), ipv6=_coverage(endpoints, 6)),
-        probe_hosts=await _probe_hosts(lookups, options, endpoints),
-        controls=await visit_controls(options, lookups, runner, limits, _silent(endpoints)),
-        dns=lookups.answers,
-        resolver=resolver_name,
-        skipped=tuple(e.subject for e in wanted[MAX_ENDPOINTS:]),
-    )
+        for endpoint in prospect.endpoints:
+            if prospect.scope.visit:
+                group.start_soon(visit, endpoint)
+            if prospect.scope.reverse:
+                group.start_soon(look_back, endpoint.address)
+    return await observe(prospect, sessions, names, knock, run_at=run_at, resolver_name=resolver_name)
 
 
 def _silent(endpoints: tuple[Endpoint, ...]) -> tuple[int, ...]:
@@ -126,7 +198,7 @@ def _families(record: MxTarget, options: Options) -> tuple[str, ...]:
     return (record.ipv4 if options.ipv4 else ()) + (record.ipv6 if options.ipv6 else ())
 
 
-def _server_name(endpoint: Endpoint) -> str:
+def server_name(endpoint: Endpoint) -> str:
     """The SNI: the MX target, or none where it is no host name."""
     try:
         return host_name("target", endpoint.targets[0])

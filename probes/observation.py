@@ -137,7 +137,8 @@ class Session:
     """One connection. `purpose` says why it was made.
 
     `main` · `helo-only` (EHLO was refused and the connection closed) · `without-sni` · `without-tls` ·
-    `one-by-one` (a group was answered out of step) · `relay-control`.
+    `one-by-one` (a group was answered out of step) · `relay-control` · `revisit` (the first visit was put
+    off) · `not-held` (no rule that judges needed one).
     """
 
     purpose: str
@@ -332,7 +333,8 @@ class Observation:
 
     `skipped` are endpoints left alone because there were too many; `probe_hosts` the MX names and
     addresses of the relay probe's own domain, asked only where some endpoint accepted the probe;
-    `controls` the servers knocked at because endpoints did not answer.
+    `controls` the servers knocked at because endpoints did not answer; `rules` those it was made for, None
+    where for all.
     """
 
     domain: str
@@ -348,3 +350,4 @@ class Observation:
     skipped: tuple[str, ...] = ()
     probe_hosts: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
+    rules: tuple[str, ...] | None = None

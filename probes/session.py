@@ -4,21 +4,22 @@ The steps: connect, greeting, EHLO (HELO after a 5yz), STARTTLS where offered, E
 QUIT. Each transaction is MAIL, RCPT, RSET; there is no DATA to send. Where PIPELINING is offered all of them
 and QUIT go out in one write, elsewhere one command waits for the other.
 
+Domains may share a connection, as guests of it. Each has a flight of its own, which no other one rides
+on, so that what is told of a domain names no other; the flight that belongs to all of them is the last.
+
 `Plan` says what this connection is for; `endpoint` decides which ones to make. Whatever interrupts the
 session, the script returns the `Session` with all that was heard until then.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from smtp_sansio import (
     Capabilities,
-    Command,
     ConnectionClosed,
     Dialogue,
     Ehlo,
     Failed,
     FailureKind,
-    Greeting,
     Helo,
     Interrupted,
     Mail,
@@ -31,20 +32,24 @@ from smtp_sansio import (
     StartTls,
     State,
     Transcript,
-    Unsolicited,
     tap,
 )
 
-from .observation import Ending, Irregularity, Keyword, ReplySeen, Session, Tls, Transaction
+from .account import EVERYBODY, Account, verb
+from .observation import Ending, Session, Tls, Transaction
 
-__all__ = ["Plan", "hold_session"]
+__all__ = ["Plan", "Shared", "hold_session", "hold_shared"]
 
 _MAX_EXCERPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one connection is to do; `timeout` and `budget` are seconds."""
+    """What one connection is to do; `timeout` and `budget` are seconds.
+
+    `guests` are flights of transactions, one for each domain that shares the connection; `transactions`
+    come last and belong to all of them.
+    """
 
     purpose: str
     address: str
@@ -54,33 +59,83 @@ class Plan:
     timeout: float
     budget: float
     transactions: tuple[Transaction, ...]
+    guests: tuple[tuple[Transaction, ...], ...] = ()
     starttls: bool = True
     ehlo: bool = True
     pipelining: bool = True
 
+    @property
+    def flights(self) -> tuple[tuple[Transaction, ...], ...]:
+        """What goes out in one write each; one flight, be it empty, where there are no guests."""
+        return (*self.guests, self.transactions) if self.transactions or not self.guests else self.guests
+
+    @property
+    def last_is_a_guest(self) -> bool:
+        """Whether the last flight is one guest's own business, so that QUIT has no place in it."""
+        return bool(self.guests) and not self.transactions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A connection as each guest knows it (`sessions`, as many as were asked) and as nobody's (`common`).
+
+    `reached` tells whether it came to any transaction, `seconds` how long it took.
+    """
+
+    sessions: tuple[Session, ...]
+    common: Session
+    reached: bool
+    seconds: float
+
+    @property
+    def head(self) -> Session:
+        """The first guest's session; where it did not come to that, what happened."""
+        return (*self.sessions, self.common)[0]
+
 
 def hold_session(plan: Plan) -> Script[Session]:
-    """Hold the session that `plan` describes and return what was seen; raises nothing."""
+    """Hold the session that `plan`, without guests, describes; raises nothing."""
+    return (yield from hold_shared(plan)).common
+
+
+def hold_shared(plan: Plan) -> Script[Shared]:
+    """Hold the session that `plan` describes and return what was seen; raises nothing.
+
+    A guest's session is told as if it had been held for that guest alone: the opening, the guest's own
+    flight, the flight that belongs to all, and the end.
+    """
     transcript = Transcript()
-    notes = _Notes(plan)
-    yield from tap(notes.hold(), transcript.note)
-    return notes.session(transcript)
+    course = _Course(plan)
+    yield from tap(course.hold(), transcript.note)
+    account, entries = course.account, transcript.entries()
+    account.end = course.ending()
+    return Shared(
+        sessions=tuple(
+            account.session(number, plan.guests[number] + plan.transactions, entries)
+            for number in range(account.asked)
+        ),
+        common=account.session(EVERYBODY, plan.transactions, entries),
+        reached=course.reached,
+        seconds=course.dialogue.at,
+    )
 
 
 @dataclass(slots=True)
-class _Notes:
-    """What is being written down; the dialogue's log is the source, this only sorts it."""
+class _Course:
+    """The session as it runs."""
 
     plan: Plan
-    dialogue: Dialogue = field(init=False)
-    connected_at: float | None = None
-    capabilities: Capabilities = field(default_factory=Capabilities)
-    capabilities_tls: Capabilities = field(default_factory=Capabilities)
-    tls: Tls | None = None
+    account: Account = field(init=False)
+    reached: bool = False
     cause: Failed | ConnectionClosed | RemoteProtocolError | None = None
 
     def __post_init__(self) -> None:
-        self.dialogue = Dialogue(timeout=self.plan.timeout, budget=self.plan.budget)
+        dialogue = Dialogue(timeout=self.plan.timeout, budget=self.plan.budget)
+        self.account = Account(purpose=self.plan.purpose, dialogue=dialogue)
+
+    @property
+    def dialogue(self) -> Dialogue:
+        return self.account.dialogue
 
     def hold(self) -> Script[None]:
         try:
@@ -91,19 +146,15 @@ class _Notes:
     def _open(self) -> Script[None]:
         dialogue, plan = self.dialogue, self.plan
         yield from dialogue.connect(plan.address, plan.port)
-        self.connected_at = dialogue.at
+        self.account.connected_at = dialogue.at
         greeting = yield from dialogue.greet()
         if greeting.reply_class == 2:
             yield from self._hello(first=True)
-            self.capabilities = dialogue.connection.capabilities or Capabilities()
-            if plan.starttls and "STARTTLS" in self.capabilities:
+            self.account.capabilities = dialogue.connection.capabilities or Capabilities()
+            if plan.starttls and "STARTTLS" in self.account.capabilities:
                 yield from self._secure()
-        if self.cause is not None:
-            return
-        if dialogue.connection.state is State.READY:
+        if self.cause is None:
             yield from self._transact()
-        else:
-            yield from dialogue.quit()
 
     def _hello(self, *, first: bool) -> Script[None]:
         if first and not self.plan.ehlo:
@@ -118,73 +169,44 @@ class _Notes:
         if isinstance(outcome, Failed):
             self.cause = outcome
         elif outcome is not None:
-            self.tls = Tls(
+            self.account.tls = Tls(
                 version=outcome.version, cipher=outcome.cipher, server_name=server_name, at=outcome.at
             )
             yield from self._hello(first=False)
-            self.capabilities_tls = self.dialogue.connection.capabilities or Capabilities()
+            self.account.capabilities_tls = self.dialogue.connection.capabilities or Capabilities()
 
     def _transact(self) -> Script[None]:
+        """Every flight, as long as the server goes along, and QUIT."""
+        dialogue, plan = self.dialogue, self.plan
+        pipelining = plan.pipelining and "PIPELINING" in (dialogue.connection.capabilities or ())
+        for number, flight in enumerate(plan.flights):
+            if dialogue.connection.state is not State.READY:
+                break  # 421, or a transaction that RSET did not end
+            self.reached = True
+            self.account.turn(number if number < len(plan.guests) else EVERYBODY)
+            if not pipelining:
+                yield from self._one_by_one(flight)
+                continue
+            commands = [c for t in flight for c in (Mail(t.sender), Rcpt(t.recipient), Rset())]
+            if number == len(plan.flights) - 1 and not plan.last_is_a_guest:
+                yield from dialogue.group(*commands, Quit())
+                return
+            yield from dialogue.group(*commands)
+        self.account.turn(EVERYBODY)
+        yield from dialogue.quit()
+
+    def _one_by_one(self, flight: tuple[Transaction, ...]) -> Script[None]:
         dialogue, connection = self.dialogue, self.dialogue.connection
-        if self.plan.pipelining and "PIPELINING" in (connection.capabilities or ()):
-            flight = [c for t in self.plan.transactions for c in (Mail(t.sender), Rcpt(t.recipient), Rset())]
-            yield from dialogue.group(*flight, Quit())
-            return
-        for wanted in self.plan.transactions:
+        for wanted in flight:
             mail = yield from dialogue.ask(Mail(wanted.sender))
             if mail.reply_class == 2:
                 yield from dialogue.ask(Rcpt(wanted.recipient))
             if connection.state is not State.REFUSED:
                 yield from dialogue.ask(Rset())
             if connection.state is not State.READY:
-                break  # 421, or a transaction that RSET did not end
-        yield from dialogue.quit()
+                break
 
-    def session(self, transcript: Transcript) -> Session:
-        """Sort the log into a `Session`."""
-        greeting: ReplySeen | None = None
-        unsolicited: list[ReplySeen] = []
-        hellos: dict[str, ReplySeen] = {}  # the verb, after STARTTLS with an asterisk
-        transactions = list(self.plan.transactions)
-        turn = -1
-        for logged in self.dialogue.log:
-            event = logged.event
-            if isinstance(event, ConnectionClosed):
-                continue
-            seen = _seen(event, logged.at, logged.entry)
-            if isinstance(event, Greeting):
-                greeting = seen
-            elif isinstance(event, Unsolicited):
-                unsolicited.append(seen)
-            elif isinstance(event.command, Mail):
-                turn += 1
-                transactions[turn] = replace(transactions[turn], mail=seen)
-            elif isinstance(event.command, Rcpt):
-                transactions[turn] = replace(transactions[turn], rcpt=seen)
-            elif isinstance(event.command, Rset):
-                transactions[turn] = replace(transactions[turn], rset=seen)
-            else:
-                again = "*" if "STARTTLS" in hellos else ""
-                hellos[_verb(event.command) + again] = seen
-        return Session(
-            purpose=self.plan.purpose,
-            connected_at=self.connected_at,
-            greeting=greeting,
-            ehlo=hellos.get("EHLO"),
-            helo=hellos.get("HELO"),
-            capabilities=_keywords(self.capabilities),
-            starttls=hellos.get("STARTTLS"),
-            tls=self.tls,
-            ehlo_tls=hellos.get("EHLO*"),
-            capabilities_tls=_keywords(self.capabilities_tls),
-            transactions=tuple(transactions),
-            quit=hellos.get("QUIT*") or hellos.get("QUIT"),
-            unsolicited=tuple(unsolicited),
-            end=self._ending(),
-            transcript=transcript.entries(),
-        )
-
-    def _ending(self) -> Ending | None:
+    def ending(self) -> Ending | None:
         cause, dialogue = self.cause, self.dialogue
         if cause is None:
             return None
@@ -213,7 +235,7 @@ class _Notes:
         waiting = self.dialogue.connection.outstanding
         if isinstance(self.cause, ConnectionClosed):
             waiting = self.cause.unanswered
-        if self.connected_at is None:
+        if self.account.connected_at is None:
             return "connect"
         answered = [logged.event for logged in self.dialogue.log if isinstance(logged.event, Reply)]
         if not (waiting or answered):
@@ -221,33 +243,6 @@ class _Notes:
         command = waiting[0] if waiting else answered[-1].command
         if isinstance(command, StartTls) and not waiting and answered[-1].reply_class == 2:
             return "TLS"
-        return _verb(command) + (" after STARTTLS" if self.tls and isinstance(command, Ehlo | Helo) else "")
-
-
-def _seen(event: Greeting | Reply | Unsolicited, at: float, entry: int) -> ReplySeen:
-    return ReplySeen(
-        code=event.code,
-        text=event.text,
-        raw=event.raw.decode("latin-1"),
-        at=at,
-        entry=entry,
-        enhanced_code=event.enhanced_code or "",
-        deviations=tuple(
-            Irregularity(
-                kind=str(d.kind),
-                line=d.line,
-                offset=d.offset,
-                excerpt=d.excerpt.decode("latin-1"),
-                reference=d.kind.reference,
-            )
-            for d in event.deviations
-        ),
-    )
-
-
-def _verb(command: Command) -> str:
-    return command.line.split(" ")[0]
-
-
-def _keywords(capabilities: Capabilities) -> tuple[Keyword, ...]:
-    return tuple(Keyword(keyword=k, parameters=p) for k, p in capabilities.entries)
+        return verb(command) + (
+            " after STARTTLS" if self.account.tls and isinstance(command, Ehlo | Helo) else ""
+        )

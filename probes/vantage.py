@@ -9,7 +9,9 @@ A control counts as reached once TCP connects: that shows that the port leaves. 
 QUIT, as any server is.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import anyio
 
@@ -22,10 +24,13 @@ from .observation import Control, ReverseDns
 from .options import Options
 from .ports import DnsStatus, Runner
 
-__all__ = ["AMBIGUOUS", "FamilyView", "Vantage", "look_around", "visit_controls"]
+__all__ = ["AMBIGUOUS", "FamilyView", "Knock", "Vantage", "knocking", "look_around", "visit_controls"]
 
 # Failures to connect that may be the other side's fault or this one's.
 AMBIGUOUS = ("timeout", "host-unreachable")
+
+Knock: TypeAlias = Callable[[str], Awaitable[str]]
+"""Visits the control at an address; `connected`, or why not."""
 
 # Addresses of one control host that are tried for each family: enough to survive one dead one.
 _MAX_ADDRESSES = 2
@@ -60,6 +65,12 @@ async def look_around(
     options: Options, lookups: Lookups, runner: Runner, local_addresses: dict[int, str]
 ) -> Vantage:
     """Look from `local_addresses` (by family, empty where there is no route) at names and controls."""
+    limits = ConnectionLimits()
+
+    async def knock(address: str) -> str:
+        async with limits.connection(address):
+            return await runner.run(knocking(address, options))
+
     families = tuple([await _view(lookups, family, local_addresses[family]) for family in (4, 6)])
     answers = [await lookups.ask(options.helo_name, rdtype) for rdtype in ("A", "AAAA")]
     return Vantage(
@@ -67,7 +78,7 @@ async def look_around(
         helo_name=options.helo_name,
         helo_status=max(answers, key=lambda answer: answer.status is DnsStatus.ANSWER).status,
         helo_addresses=tuple(address for answer in answers for address in addresses_of(answer)),
-        controls=await visit_controls(options, lookups, runner, ConnectionLimits(), (4, 6)),
+        controls=await visit_controls(options, lookups, knock, (4, 6)),
     )
 
 
@@ -80,11 +91,7 @@ async def _view(lookups: Lookups, family: int, address: str) -> FamilyView:
 
 
 async def visit_controls(
-    options: Options,
-    lookups: Lookups,
-    runner: Runner,
-    limits: ConnectionLimits,
-    families: tuple[int, ...],
+    options: Options, lookups: Lookups, knock: Knock, families: tuple[int, ...]
 ) -> tuple[Control, ...]:
     """Knock at the control hosts over these address families; in the order given."""
     wanted: list[tuple[str, str]] = []
@@ -95,17 +102,16 @@ async def visit_controls(
             wanted += [(host, address) for address in dialled[:_MAX_ADDRESSES]]
     seen: dict[tuple[str, str], str] = {}
 
-    async def knock(host: str, address: str) -> None:
-        async with limits.connection(address):
-            seen[host, address] = await runner.run(_knock(address, options))
+    async def one(host: str, address: str) -> None:
+        seen[host, address] = await knock(address)
 
     async with anyio.create_task_group() as group:
         for host, address in wanted:
-            group.start_soon(knock, host, address)
+            group.start_soon(one, host, address)
     return tuple(Control(host=h, address=a, port=options.port, outcome=seen[h, a]) for h, a in wanted)
 
 
-def _knock(address: str, options: Options) -> Script[str]:
+def knocking(address: str, options: Options) -> Script[str]:
     """`connected`, or why not."""
     dialogue = Dialogue(timeout=options.timeout, budget=options.budget)
     try:

@@ -1,6 +1,7 @@
 """The sixteen rules, in the order in which they are told, and the verdict they come to."""
 
 from probes.observation import Observation
+from probes.scope import Scope
 
 from ._finding import Code, Evidence, Finding, Outcome, Rule, Severity
 from ._pairs import common_refusal
@@ -60,8 +61,13 @@ CODES: dict[str, Code] = {code.code: code for rule in RULES.values() for code in
 
 
 def judge(observation: Observation) -> tuple[Finding, ...]:
-    """Every finding of every rule, the worst first; a null MX has its one finding and nothing else."""
+    """Every finding of every rule, the worst first; a null MX has its one finding and nothing else.
+
+    An observation that was made for some rules is judged by these alone.
+    """
     rules = [RULES["smtp.null_mx"]] if observation.mx.null_mx else list(RULES.values())
+    if (wanted := observation.rules) is not None:
+        rules = [rule for rule in rules if rule.name in wanted]
     found = [finding for rule in rules for finding in rule.findings(observation)]
     return tuple(sorted(found, key=lambda finding: -finding.severity.rank))
 
@@ -69,7 +75,8 @@ def judge(observation: Observation) -> tuple[Finding, ...]:
 def status_of(observation: Observation, findings: tuple[Finding, ...]) -> str:
     """`ok`, `info`, `warning`, `critical`, or `unknown`: nothing bad found because nobody answered."""
     worst = max((finding.severity.rank for finding in findings), default=-1)
-    if worst < Severity.WARN.rank and not observation.mx.null_mx and not _answered(observation):
+    visited = Scope.of(None if observation.rules is None else frozenset(observation.rules)).visit
+    if worst < Severity.WARN.rank and visited and not observation.mx.null_mx and not _answered(observation):
         return "unknown"
     return {-1: "ok", 0: "info", 1: "warning", 2: "critical"}[worst]
 
