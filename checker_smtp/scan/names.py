@@ -1,0 +1,80 @@
+"""The list of domains as it comes in: one a line, or one column of a CSV.
+
+Blank lines and comments (`#`) are passed over. A name that cannot be one is an entry like any other, with
+the sentence that says why; so is one on the stop list. Each is given once, however often and in whichever
+spelling it occurs. Lines are read one after the other and none is kept.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from probes.options import OptionError, host_name
+
+from .manners import StopList
+
+__all__ = ["Entry", "ListError", "entries", "texts"]
+
+# A host name has 253 octets; whoever sends more has sent no list of names.
+_MAX_LINE = 4096
+# What is no name is told this far.
+_MAX_SHOWN = 300
+
+
+class ListError(ValueError):
+    """The list cannot be read as one; the message says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: `domain` in A-labels, or as it was given where it is not to be checked (`why_not`).
+
+    `why_not` is `bad-name` or `stop-list`, and `reason` its sentence.
+    """
+
+    domain: str
+    why_not: str = ""
+    reason: str = ""
+
+
+def texts(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
+    """The names, as they are spelled in `lines`. Raises `ListError`."""
+    decoded = (
+        line[:_MAX_LINE].decode("utf-8-sig" if n == 0 else "utf-8", "replace") for n, line in enumerate(lines)
+    )
+    if column is None:
+        for line in decoded:
+            if name := line.partition("#")[0].strip():
+                yield name
+        return
+    rows = csv.reader(decoded)
+    try:
+        header = [cell.strip() for cell in next(rows, [])]
+        if column not in header:
+            raise ListError(
+                f"the list has no column {column!r}: its first line names {', '.join(header)[:200] or 'none'}"
+            )
+        place = header.index(column)
+        for row in rows:
+            if len(row) > place and (name := row[place].strip()) and not name.startswith("#"):
+                yield name
+    except csv.Error as error:
+        raise ListError(f"the list is no CSV: {error}") from None
+
+
+def entries(names: Iterable[str], stop: StopList, new: Callable[[str], bool]) -> Iterator[Entry]:
+    """What is to be done about each name; `new` tells whether it comes for the first time."""
+    for name in names:
+        try:
+            domain = host_name("domain", name)
+        except OptionError as error:
+            shown = name[:_MAX_SHOWN]
+            if new(shown):
+                yield Entry(shown, "bad-name", str(error))
+            continue
+        if not new(domain):
+            continue
+        if stop.names(domain):
+            yield Entry(domain, "stop-list", f"{domain} is on the stop list of this scan")
+        else:
+            yield Entry(domain)

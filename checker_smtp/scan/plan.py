@@ -1,0 +1,61 @@
+"""What a scan would send, told before anything is sent.
+
+Nothing is looked up for it either, so that how many servers the domains share is not known: the numbers are
+the least (one server for all) and the most that there can be.
+"""
+
+from collections.abc import Iterable, Iterator
+from math import ceil
+
+from probes.check import MAX_ENDPOINTS
+from probes.endpoint import transactions_for
+from probes.options import Options
+
+from .names import Entry
+from .settings import ScanSettings
+
+__all__ = ["plan_of"]
+
+
+def plan_of(entries: Iterable[Entry], settings: ScanSettings) -> str:
+    """The plan as text, with a final newline."""
+    domains = bad = stopped = 0
+    for entry in entries:
+        domains += not entry.why_not
+        bad += entry.why_not == "bad-name"
+        stopped += entry.why_not == "stop-list"
+    options = settings.options
+    least = ceil(domains / settings.per_session) if settings.sharing else domains
+    slowest = domains * options.budget / settings.concurrency
+    lines = [
+        f"{domains} domains to check; {bad} bad names and {stopped} on the stop list will only be reported.",
+        "",
+        f"DNS          {domains} questions for MX; for each MX host A and AAAA, for each address its PTR and back",
+        f"connections  {least}, if one server has all of the domains, to one for each address of each domain",
+        f"             (at most {MAX_ENDPOINTS}); more where a server is out of order",
+        f"at once      {settings.concurrency}; to one address {settings.per_address}, to one network "
+        f"{settings.per_network}, to one provider {settings.per_provider}",
+        f"pause        {settings.pause:g} s between two connections to one address",
+        "",
+        f"each connection    EHLO {options.helo_name}; STARTTLS and EHLO again where offered; QUIT",
+        *_commands(options),
+        "                   DATA is never sent.",
+        "",
+        f"time         at most {_span(slowest)}, were each server as slow as is waited for and each domain's own",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(options: Options) -> Iterator[str]:
+    for t in transactions_for(options):
+        whose = "each server once " if t.purpose == "relay" else "each domain      "
+        recipient = t.recipient.replace(options.domain, "DOMAIN")
+        yield f"{whose}  MAIL FROM:<{t.sender}>; RCPT TO:<{recipient}>; RSET"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

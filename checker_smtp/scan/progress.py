@@ -1,0 +1,76 @@
+"""How far a scan is: a bar on a terminal, a line a minute elsewhere; both on standard error."""
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import anyio
+
+from .scan import Scan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Progress"]
+
+_REFRESH, _LINE = 0.5, 60.0
+# Rates and what is left are told from what the last minutes were like.
+_WORDS = ("critical", "warning", "unknown", "info", "ok", "not_checked")
+
+
+class Progress:
+    """Tells of `scan`, whose list has `lines`, of which `before` were done in an earlier run."""
+
+    def __init__(self, scan: Scan, lines: int, before: int) -> None:
+        self._scan = scan
+        self._total = lines
+        self._before = before
+
+    async def show(self) -> None:
+        """Tell until cancelled."""
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            await self._bar(Console(stderr=True))
+        began = anyio.current_time()
+        while True:
+            await anyio.sleep(_LINE)
+            print(self._line(anyio.current_time() - began), file=sys.stderr, flush=True)  # noqa: T201
+
+    async def _bar(self, console: "Console") -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.1f}/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[found]}"),
+        )
+        with Progress(*columns, console=console, transient=True, speed_estimate_period=300) as bar:
+            task = bar.add_task("", total=self._total, completed=self._before, rate=0.0, found="")
+            while True:
+                done = self._before + self._scan.tally.done
+                bar.update(task, completed=done, found=self._found(), rate=bar.tasks[0].speed or 0.0)
+                await anyio.sleep(_REFRESH)
+
+    def _line(self, seconds: float) -> str:
+        done = self._scan.tally.done
+        rate = done / seconds
+        left = max(self._total - self._before - done, 0)
+        eta = f", {timedelta(seconds=round(left / rate))} left" if rate else ""
+        return f"{self._before + done} of {self._total} domains, {rate:.1f}/s{eta}; {self._found()}"
+
+    def _found(self) -> str:
+        tally = self._scan.tally
+        counted = [
+            f"{tally.statuses[word]} {word.replace('_', ' ')}" for word in _WORDS if tally.statuses[word]
+        ]
+        waiting = [f"{tally.put_off} to be asked again"] if tally.put_off else []
+        return ", ".join([*counted, f"{self._scan.manners.open} sessions open", *waiting])

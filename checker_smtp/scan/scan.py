@@ -1,0 +1,342 @@
+"""The scan: look up a window of domains, visit the servers that they share, tell each domain's result.
+
+Two windows at most are under way: while servers of one are asked, the next is looked up. A domain is done
+when the last of its addresses has answered; its line is then written and nothing of it kept. Each line
+comes from the code that a single check runs: `probes.check.look_up` before the visits and `observe` after
+them, `probes.endpoint.Visit` in between.
+
+Not here: how a list is read, how lines are kept, what is shown meanwhile.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from secrets import randbits
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+from anyio.abc import ObjectReceiveStream
+
+from backends.recording import Backend
+from checker_smtp.facade import now
+from probes.check import ResolverError, look_up, observe, server_name
+from probes.endpoint import Visit
+from probes.lookups import look_up_reverse
+from probes.observation import Ending, Endpoint, Session
+from probes.options import Options
+from probes.result import judged
+from probes.revisit import once_more, put_off
+from probes.vantage import knocking
+from report.document import NOT_CHECKED, dump_line, dump_not_checked
+from report.summary.providers import provider_of
+from smtp_sansio import Script
+
+from .domain import Domain
+from .manners import Manners, StopList
+from .names import Entry
+from .server import MAX_DEFERRALS, Server, busy
+from .settings import ScanSettings
+
+__all__ = ["Scan", "Tally"]
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+# Addresses whose facts are kept when nobody waits there: the concentrated ones come again and again.
+_MAX_KNOWN = 2000
+STOPPED = Session(
+    purpose="main",
+    end=Ending(step="connect", kind="not-permitted", detail="on the stop list of this scan", at=0.0, entry=0),
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a scan has come."""
+
+    done: int = 0
+    under_way: int = 0
+    put_off: int = 0
+    connections: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+
+
+class _Stopping(Exception):  # noqa: N818 - no error: somebody pressed Ctrl-C
+    """No further session is begun."""
+
+
+class Scan:
+    """One scan of one list.
+
+    `backend` reaches the world; `write` is called with the number of an entry and its line, in whatever
+    order they are done. `tally` may be read at any time.
+    """
+
+    def __init__(
+        self,
+        settings: ScanSettings,
+        backend: Backend,
+        write: Callable[[int, bytes], None],
+        *,
+        stop_list: StopList | None = None,
+        resolver_name: str = "",
+    ) -> None:
+        self.settings = settings
+        self.tally = Tally()
+        self.manners = Manners(settings)
+        self._backend = backend
+        self._write = write
+        self._stop_list = stop_list or StopList()
+        self._resolver_name = resolver_name
+        self._seed = randbits(63)
+        self._servers: dict[str, Server] = {}
+        self._knocks: dict[str, tuple[float, str]] = {}
+        self._ready, self._waiting_servers = anyio.create_memory_object_stream[Server](float("inf"))
+        self._changed = anyio.Event()
+        self._stopping = False
+        self._asking = 0
+        self._knocking = anyio.Lock()
+
+    async def run(self, entries: Iterable[Entry]) -> None:
+        """Scan all of `entries`; returns when each has its line, or after `stop`."""
+        numbered = enumerate(entries)
+        async with anyio.create_task_group() as group:
+            self._group = group
+            for _ in range(2 * self.settings.concurrency):
+                group.start_soon(self._serve, self._waiting_servers.clone())
+            while (window := list(islice(numbered, self.settings.window))) and not self._stopping:
+                await self._under_way_at_most(self.settings.window)
+                self._dispatch(await self._look_up(window))
+            await self._under_way_at_most(0)
+            group.cancel_scope.cancel()
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more, and end `run` when the sessions that are open are over, or `grace` seconds."""
+        self._stopping = True
+        with anyio.move_on_after(grace):
+            while self._asking:
+                await self._change()
+        self._group.cancel_scope.cancel()
+
+    async def _under_way_at_most(self, most: int) -> None:
+        while self.tally.under_way > most:
+            await self._change()
+
+    async def _change(self) -> None:
+        self._changed = anyio.Event()
+        await self._changed.wait()
+
+    # names
+
+    async def _look_up(self, window: list[tuple[int, Entry]]) -> list[Domain]:
+        """The domains of a window, looked up; entries that are no such thing have their line at once."""
+        found: list[Domain] = []
+        todo = iter(window)
+
+        async def some() -> None:
+            for number, entry in todo:
+                if self._stopping:
+                    return
+                if entry.why_not:
+                    self._tell_why_not(number, entry.domain, entry.why_not, entry.reason)
+                elif (domain := await self._look_up_one(number, entry.domain)) is not None:
+                    found.append(domain)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(min(len(window), 2 * self.settings.concurrency)):
+                group.start_soon(some)
+        return found
+
+    async def _look_up_one(self, number: int, name: str) -> Domain | None:
+        options = replace(self.settings.options, domain=name)
+        began = anyio.current_time()
+        try:
+            prospect = await look_up(options, self._backend)
+        except ResolverError as error:
+            self._tell_why_not(number, name, "resolver", str(error))
+            return None
+        self.tally.under_way += 1
+        return Domain(number=number, prospect=prospect, run_at=now(), began=began)
+
+    # servers
+
+    def _dispatch(self, domains: list[Domain]) -> None:
+        """Put every domain into the queue of each of its servers; the longest queues come first."""
+        wanted: dict[str, Server] = {}
+        for domain in domains:
+            for endpoint in domain.prospect.endpoints:
+                if self._is_stopped(endpoint):
+                    domain.sessions[endpoint.address] = (STOPPED,)
+                    continue
+                domain.open += 1
+                server = self._server(endpoint, domain)
+                server.guests.append(domain)
+                wanted[server.address] = server
+            if not domain.open:
+                self._group.start_soon(self._finish, domain)
+        for server in sorted(wanted.values(), key=lambda server: -len(server.guests)):
+            self._call(server)
+        self._forget()
+
+    def _is_stopped(self, endpoint: Endpoint) -> bool:
+        return self._stop_list.covers(endpoint.address) or any(map(self._stop_list.names, endpoint.targets))
+
+    def _server(self, endpoint: Endpoint, domain: Domain) -> Server:
+        key = endpoint.address if self.settings.sharing else f"{endpoint.address} {domain.number}"
+        if key not in self._servers:
+            name = server_name(endpoint)
+            self._servers[key] = Server(endpoint.address, provider_of(name), name)
+        return self._servers[key]
+
+    def _call(self, server: Server) -> None:
+        """Have somebody ask `server`, if anybody waits there and that is decent."""
+        if (
+            server.guests
+            and not server.resting
+            and server.lanes < (self.settings.per_address if server.known else 1)
+        ):
+            server.lanes += 1
+            self._ready.send_nowait(server)
+
+    def _forget(self) -> None:
+        """Let go of servers nobody waits for, but for the most recent ones."""
+        idle = [key for key, server in self._servers.items() if not (server.guests or server.lanes)]
+        for key in idle if not self.settings.sharing else idle[:-_MAX_KNOWN]:
+            del self._servers[key]
+
+    async def _serve(self, called: ObjectReceiveStream[Server]) -> None:
+        async for server in called:
+            self._asking += 1
+            with suppress(_Stopping):
+                await self._ask(server)
+            self._asking -= 1
+            server.lanes -= 1
+            self._changed.set()
+
+    async def _ask(self, server: Server) -> None:
+        """Ask about one session's worth of domains after the other."""
+        settings = self.settings
+        while guests := server.take(settings.per_session):
+            began = anyio.current_time()
+            visit = server.visit(self._runner(server), guests[0], settings, self._seed, began)
+            told = await visit.ask([guest.options for guest in guests])
+            late = [g for g in guests if busy(told[g.name])] if server.deferrals < MAX_DEFERRALS else []
+            if late:
+                if server.defer(late):
+                    self._later(settings.backoff * 2 ** (server.deferrals - 1), self._wake, server)
+            elif settings.sharing:
+                server.learn(visit, began + settings.address_ttl)
+                self._call(server)  # what is known now is enough for another lane
+            await self._settle(server, [g for g in guests if g not in late], told)
+
+    async def _wake(self, server: Server) -> None:
+        server.resting = False
+        self._call(server)
+
+    async def _settle(
+        self, server: Server, guests: list[Domain], told: dict[str, tuple[Session, ...]]
+    ) -> None:
+        """Take down what the guests were told; those who were put off may come once more."""
+        revisit = 60 * self.settings.options.revisit
+        again = [g for g in guests if revisit and put_off(told[g.name])]
+        for guest in guests:
+            guest.sessions[server.address] = told[guest.name]
+            if guest not in again:
+                await self._answered(guest)
+        if again:
+            self.tally.put_off += len(again)
+            self._later(revisit, self._ask_again, server, again)
+
+    async def _ask_again(self, server: Server, guests: list[Domain]) -> None:
+        self.tally.put_off -= len(guests)
+        visit = Visit(
+            self._runner(server),
+            guests[0].options,
+            server.address,
+            server.server_name,
+            self._seed,
+            most=self.settings.per_session,
+            purpose="revisit",
+        )
+        told = await visit.ask([guest.options for guest in guests])
+        for guest in guests:
+            guest.sessions[server.address] = once_more(guest.sessions[server.address], told[guest.name])
+            await self._answered(guest)
+
+    def _later(self, seconds: float, do: Callable[[*_Ts], Awaitable[None]], *args: *_Ts) -> None:
+        async def wait() -> None:
+            await anyio.sleep(seconds)
+            with suppress(_Stopping):
+                await do(*args)
+
+        self._group.start_soon(wait)
+
+    def _runner(self, server: Server) -> "_Polite":
+        return _Polite(self, server)
+
+    # results
+
+    async def _answered(self, domain: Domain) -> None:
+        domain.open -= 1
+        if not domain.open:
+            await self._finish(domain)
+
+    async def _finish(self, domain: Domain) -> None:
+        """Judge a domain whose servers all were asked, and write its line."""
+        prospect = domain.prospect
+        addresses = [endpoint.address for endpoint in prospect.endpoints]
+        names = {address: await look_up_reverse(prospect.lookups, address) for address in addresses}
+        observation = await observe(
+            prospect,
+            domain.sessions,
+            names,
+            partial(self._knock, domain.options),
+            run_at=domain.run_at,
+            resolver_name=self._resolver_name,
+        )
+        seconds = round(anyio.current_time() - domain.began, 3)
+        result = judged(replace(observation, seconds=seconds))
+        self.tally.under_way -= 1
+        self._changed.set()
+        self._tell(domain.number, dump_line(result), result.status)
+
+    def _tell_why_not(self, number: int, name: str, kind: str, reason: str) -> None:
+        self._tell(number, dump_not_checked(name, kind, reason), NOT_CHECKED)
+
+    def _tell(self, number: int, line: bytes, status: str) -> None:
+        self._write(number, line)
+        self.tally.done += 1
+        self.tally.statuses[status] += 1
+
+    async def _knock(self, options: Options, address: str) -> str:
+        """Visit a control; once for all who want to know, until that is too old."""
+        async with self._knocking:
+            until, outcome = self._knocks.get(address, (0.0, ""))
+            if until < anyio.current_time():
+                async with self.manners.session(address, provider=address):
+                    outcome = await self._backend.run(knocking(address, options))
+                self._knocks[address] = anyio.current_time() + self.settings.address_ttl, outcome
+        return outcome
+
+    async def hold(self, server: Server, script: Script[_T]) -> _T:
+        """Run a session's script with `server` as soon as manners allow it."""
+        async with self.manners.session(server.address, server.provider):
+            if self._stopping:
+                raise _Stopping
+            self.tally.connections += 1
+            return await self._backend.run(script)
+
+
+@dataclass(frozen=True, slots=True)
+class _Polite:
+    """Runs the sessions with one server, as far as that is decent."""
+
+    scan: Scan
+    server: Server
+
+    async def run(self, script: Script[_T]) -> _T:
+        """Drive `script` to its end."""
+        return await self.scan.hold(self.server, script)

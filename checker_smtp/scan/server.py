@@ -1,0 +1,81 @@
+"""One address, and the domains that wait for their turn there.
+
+Domains are taken by the session. What the first session finds out about the address stands for those who
+come later, until it is too old. A server that shows us the door for the moment (4yz at the greeting, "too
+many connections") is left in peace, each time twice as long, and its domains wait; after that they are told
+what it said. A server that put off a domain's own questions, as greylisting does, is asked about that domain
+once more, if so wished.
+"""
+
+from collections import deque
+from copy import copy
+from dataclasses import dataclass, field
+
+from probes.endpoint import Visit
+from probes.observation import Session
+from probes.ports import Runner
+
+from .domain import Domain
+from .settings import ScanSettings
+
+__all__ = ["MAX_DEFERRALS", "Server", "busy"]
+
+# With the usual half a minute, one, two: longer than a server's memory of a burst, shorter than a scan.
+MAX_DEFERRALS = 3
+
+
+def busy(sessions: tuple[Session, ...]) -> bool:
+    """Whether the server would rather have us come back later, whoever we ask about."""
+    replies = sessions[-1].replies
+    if not replies or any(t.mail is not None for t in sessions[-1].transactions):
+        return False
+    refusal = replies[-1]
+    return refusal.code == 421 or (
+        refusal is sessions[-1].greeting
+        and (refusal.transient or "too many connections" in refusal.text.lower())
+    )
+
+
+@dataclass(slots=True)
+class Server:
+    """An address with its guests; `provider` is whose it is, `lanes` how many ask there now."""
+
+    address: str
+    provider: str
+    server_name: str
+    guests: deque[Domain] = field(default_factory=deque)
+    lanes: int = 0
+    deferrals: int = 0
+    resting: bool = False
+    _known: Visit | None = None
+    _known_until: float = 0.0
+
+    def take(self, most: int) -> list[Domain]:
+        """The next guests, at most so many."""
+        return [] if self.resting else [self.guests.popleft() for _ in range(min(most, len(self.guests)))]
+
+    def visit(self, runner: Runner, guest: Domain, settings: ScanSettings, seed: int, now: float) -> Visit:
+        """A visit that begins with what is known of the address at `now`."""
+        if self._known is not None and now < self._known_until:
+            return copy(self._known)
+        most = settings.per_session
+        return Visit(runner, guest.options, self.address, self.server_name, seed, most=most)
+
+    def learn(self, visit: Visit, until: float) -> None:
+        """Keep what this visit found out about the address; the time it was found out is what counts."""
+        if self._known is None or self._known_until < until:
+            self._known, self._known_until = visit, until
+
+    @property
+    def known(self) -> bool:
+        return self._known is not None
+
+    def defer(self, guests: list[Domain]) -> bool:
+        """Put these guests back and rest; False where it rests already."""
+        self.guests.extendleft(reversed(guests))
+        if self.resting:
+            return False
+        self.resting = True
+        self._known = None
+        self.deferrals += 1
+        return True

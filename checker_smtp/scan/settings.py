@@ -1,0 +1,40 @@
+"""What a scan may be told, beside the options of each check."""
+
+from dataclasses import dataclass
+
+from probes.options import OptionError, Options
+
+__all__ = ["ScanSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSettings:
+    """A scan's settings; raises `OptionError` for any that cannot be.
+
+    `options` are those of every check, under a name that stands for the domain's. `concurrency` is sessions
+    at once in all; `per_address`, `per_network` (a /24 or /48) and `per_provider` (the registered domain of
+    the MX host) are those at once with one of these; `per_session` domains share a session. `pause` lies
+    between two sessions with one address, `backoff` is how long a server that has no time is left alone at
+    first, and what was found out about an address holds for `address_ttl`; all three are seconds. `window`
+    domains are looked up before they are grouped by server; without `sharing` they never are.
+    """
+
+    options: Options
+    concurrency: int = 100
+    per_session: int = 20
+    per_address: int = 2
+    per_network: int = 8
+    per_provider: int = 20
+    pause: float = 1.0
+    address_ttl: float = 3600.0
+    backoff: float = 30.0
+    window: int = 10_000
+    sharing: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "per_session", "per_address", "per_network", "per_provider", "window"):
+            if getattr(self, name) < 1:
+                raise OptionError(name, f"{name} is {getattr(self, name)}: give a number, at least 1")
+        for name in ("pause", "address_ttl", "backoff"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise OptionError(name, f"{name} is {getattr(self, name):g}: give seconds, at least 0")
