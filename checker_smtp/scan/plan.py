@@ -27,21 +27,23 @@ def plan_of(entries: Iterable[Entry], settings: ScanSettings) -> str:
     options = settings.options
     least = ceil(domains / settings.per_session) if settings.sharing else domains
     slowest = domains * options.budget / settings.concurrency
+    limits = ", ".join(
+        f"with one {whom} {getattr(settings, f'per_{whom}')}" for whom in ("address", "network", "provider")
+    )
     lines = [
         f"{domains} domains to check; {bad} bad names and {stopped} on the stop list will only be reported.",
         "",
-        f"DNS          {domains} questions for MX; for each MX host A and AAAA, for each address its PTR and back",
+        f"DNS          {domains} questions for MX; A and AAAA for each MX host, PTR and back for each address",
         f"connections  {least}, if one server has all of the domains, to one for each address of each domain",
         f"             (at most {MAX_ENDPOINTS}); more where a server is out of order",
-        f"at once      {settings.concurrency}; to one address {settings.per_address}, to one network "
-        f"{settings.per_network}, to one provider {settings.per_provider}",
+        f"at once      {settings.concurrency}, {limits}",
         f"pause        {settings.pause:g} s between two connections to one address",
         "",
         f"each connection    EHLO {options.helo_name}; STARTTLS and EHLO again where offered; QUIT",
         *_commands(options),
         "                   DATA is never sent.",
         "",
-        f"time         at most {_span(slowest)}, were each server as slow as is waited for and each domain's own",
+        f"time         at most {_span(slowest)}, if each server were slow and one domain's own",
     ]
     return "\n".join(lines) + "\n"
 

@@ -70,12 +70,13 @@ def _compare(results: Path, note: Note) -> None:
     before = Note.read(results)
     if before is None:
         raise ResultsError(
-            f"there is no scan to resume: {str(Note.place(results))!r}, which lies beside the results of one, "
-            "is missing or unreadable"
+            f"there is no scan to resume: {str(Note.place(results))!r}, which a scan leaves beside its results, "
+            "is not there or unreadable"
         )
     if before.list_digest != note.list_digest:
         raise ResultsError(
-            f"{str(results)!r} has the results of another list: give that list, or another file for the results"
+            f"{str(results)!r} has the results of another list: "
+            "give that list, or another file for the results"
         )
     wrong = sorted(
         name
