@@ -2,19 +2,21 @@
 
 A question is a script too: connect, send, receive. So it runs on the driver that SMTP runs on, its sockets
 are closed the moment it is cancelled, and its failures have the same names. That is why dnspython, which
-reads and writes the messages, does not carry them here: its UDP sockets are not connected, so a server
-that refuses cannot be told from one that is silent.
+knows the messages, does not carry them here: its UDP sockets are not connected, so a server that refuses
+cannot be told from one that is silent.
 
 Each try has a socket, a port and an ID of its own, and nothing but an answer to the question is heard. A
 try is given an equal part of the timeout, and there are at least two; a server that answered without
 being of use is not asked again. Where all fail, the failure told is the one that says most.
 
-Not here: a cache, a search list.
+Not here: a search list; and a cache, which is `SharedResolver`'s.
 """
 
 import ipaddress
 from collections import deque
+from collections.abc import Iterable
 from time import monotonic
+from typing import TypeVar
 
 from probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Connect, Done, Failed, FailureKind, Receive, Received, Script, Send
@@ -23,11 +25,13 @@ from .anyio_driver import run_anyio
 from .dns_messages import Heard, Question
 from .wire import Dial, dial_tcp, dial_udp
 
-__all__ = ["DnsResolver", "ResolverUnavailable"]
+__all__ = ["DnsResolver", "ResolverUnavailable", "most_telling"]
 
 # One lost datagram is no failure; dig asks three times, glibc twice.
 _MIN_TRIES = 2
 _MOST_TELLING = (DnsStatus.SERVFAIL, DnsStatus.REFUSED, DnsStatus.ERROR, DnsStatus.TIMEOUT)
+
+_F = TypeVar("_F", DnsAnswer, Heard)
 
 
 class ResolverUnavailable(ValueError):  # noqa: N818 - a state of this host, told in one sentence
@@ -39,6 +43,8 @@ class DnsResolver:
 
     `server` is an IP address, or None for those the system is configured with; `timeout` is seconds for
     one question in all. `udp` and `tcp` open the sockets. Raises `ResolverUnavailable`.
+
+    `queries` counts what was sent, second tries and TCP included; `heard` the answers, whatever they said.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class DnsResolver:
                 )
         self.port = port
         self.timeout = timeout
+        self.queries = 0
+        self.heard = 0
         self._udp = udp
         self._tcp = tcp
 
@@ -91,22 +99,30 @@ class DnsResolver:
             failures.append(heard)
             if heard.status is DnsStatus.TIMEOUT:
                 servers.append(server)
-        return min(failures, key=lambda failure: _MOST_TELLING.index(failure.status))
+        return most_telling(failures)
 
     async def _try(self, question: Question, server: str, patience: float, deadline: float) -> Heard:
         script = _over_udp(question, server, self.port, patience)
+        self.queries += 1
         heard = await run_anyio(script, dial=self._udp)
         if isinstance(heard, Failed):
             return _unheard(heard)
+        self.heard += 1
         if not heard.truncated:
             return heard
         script = _over_tcp(question, server, self.port, deadline - monotonic())
+        self.queries += 1
         whole = await run_anyio(script, dial=self._tcp)
         if isinstance(whole, Failed):
             failure = _unheard(whole)
             detail = f"the answer was cut short, and over TCP: {failure.detail}"
             return Heard(failure.status, heard.records, detail)
         return whole
+
+
+def most_telling(failures: Iterable[_F]) -> _F:
+    """Of several failures to answer one question, the one that says most about it."""
+    return min(failures, key=lambda failure: _MOST_TELLING.index(failure.status))
 
 
 def _over_udp(question: Question, server: str, port: int, patience: float) -> Script[Heard | Failed]:

@@ -356,6 +356,25 @@ def test_a_truncated_answer_and_no_tcp(
     assert answer.detail == f"the answer was cut short, and over TCP: {detail}"
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_what_was_sent_and_what_was_heard_is_counted(backend: str) -> None:
+    says = iter([silent, silent, silent, cut_short(MX)])
+    servers = only(lambda query: next(says)(query), over_tcp(MX))
+    resolver = DnsResolver("192.0.2.1", timeout=0.2, udp=servers.dial_udp, tcp=servers.dial_tcp)
+
+    async def main() -> list[tuple[int, int]]:
+        counted = []
+        for _ in range(2):
+            await resolver.resolve("mx.test", "MX")
+            counted.append((resolver.queries, resolver.heard))
+        resolver.timeout = PATIENCE
+        await resolver.resolve("a..test", "MX")
+        return [*counted, (resolver.queries, resolver.heard)]
+
+    assert anyio.run(main, backend=backend) == [(2, 0), (5, 1), (5, 1)]
+    servers.join()
+
+
 def test_records_are_bounded(ask: Callable[..., DnsAnswer]) -> None:
     many = [f"mx.test. 60 IN MX {n} {'a' * 60}.test." for n in range(300)]
     assert len(ask(only(cut_short(), over_tcp(*many))).records) == 100
