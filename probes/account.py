@@ -5,7 +5,8 @@ The flights of others are left out as if they had not been there, and what is le
 numbered anew. How the connection ended is told to those who met that end.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -14,17 +15,17 @@ from smtp_sansio import (
     Command,
     ConnectionClosed,
     Dialogue,
+    Event,
     Greeting,
     Mail,
     Rcpt,
     Reply,
     Rset,
-    Unsolicited,
 )
 
 from .observation import Ending, Entry, Irregularity, Keyword, ReplySeen, Session, Tls, Transaction
 
-__all__ = ["EVERYBODY", "Account", "verb"]
+__all__ = ["EVERYBODY", "Account", "Closed", "verb"]
 
 EVERYBODY = -1
 """Whose the opening is, the flight that belongs to all, and the closing."""
@@ -32,7 +33,7 @@ EVERYBODY = -1
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """One connection; filled in while it runs, read when it is over."""
+    """One connection; filled in while it runs."""
 
     purpose: str
     dialogue: Dialogue
@@ -40,92 +41,123 @@ class Account:
     capabilities: Capabilities = field(default_factory=Capabilities)
     capabilities_tls: Capabilities = field(default_factory=Capabilities)
     tls: Tls | None = None
-    end: Ending | None = None
-    _turns: list[tuple[int, int]] = field(default_factory=lambda: [(EVERYBODY, 0)])
+    turns: list[tuple[int, int]] = field(default_factory=lambda: [(EVERYBODY, 0)])
 
     def turn(self, guest: int) -> None:
         """From here on it is this guest's business, counted from 0, or everybody's."""
-        self._turns.append((guest, self.dialogue.entries))
+        self.turns.append((guest, self.dialogue.entries))
 
     @property
     def asked(self) -> int:
         """How many guests had their turn."""
-        return sum(guest != EVERYBODY for guest, _ in self._turns)
+        return sum(guest != EVERYBODY for guest, _ in self.turns)
 
-    def session(
-        self, guest: int, transactions: tuple[Transaction, ...], entries: tuple[Entry, ...]
-    ) -> Session:
-        """The session as this guest knows it; `entries` is the whole transcript."""
-        kept = self._kept(guest, len(entries))
-        found = _Found(list(transactions))
-        for event, at, entry in self._events(kept):
-            found.put(event, _seen(event, at, entry))
-        numbers = [number for part in kept for number in part]
-        ended_here = not entries or numbers[-1:] == [len(entries) - 1]
+    def close(self, entries: tuple[Entry, ...], end: Ending | None) -> "Closed":
+        """What it was, with its whole transcript and how it ended."""
+        return Closed(self, entries, end)
+
+
+class Closed:
+    """One connection that is over, to be told to each who had a part in it."""
+
+    def __init__(self, account: Account, entries: tuple[Entry, ...], end: Ending | None) -> None:
+        self._account = account
+        self._entries = entries
+        self._end = end
+        self._turns = [*account.turns, (EVERYBODY, len(entries))]
+        self._log = [one for one in account.dialogue.log if not isinstance(one.event, ConnectionClosed)]
+        self._places = [logged.entry for logged in self._log]
+        self._told: dict[tuple[int, int], ReplySeen] = {}
+        self._capabilities = _keywords(account.capabilities)
+        self._capabilities_tls = _keywords(account.capabilities_tls)
+
+    def session(self, guest: int, transactions: tuple[Transaction, ...]) -> Session:
+        """The session as this guest knows it, or as nobody does (`EVERYBODY`)."""
+        found = _Found(transactions)
+        transcript: list[Entry] = []
+        for part in self._kept(guest):
+            self._sort(found, part, len(transcript) - part.start)
+            transcript += self._entries[part.start : part.stop]
+        end = self._end if self._account.turns[-1][0] in (EVERYBODY, guest) else None
         return Session(
-            purpose=self.purpose,
-            connected_at=self.connected_at,
+            purpose=self._account.purpose,
+            connected_at=self._account.connected_at,
             greeting=found.greeting,
-            ehlo=found.hellos.get("EHLO"),
-            helo=found.hellos.get("HELO"),
-            capabilities=_keywords(self.capabilities),
-            starttls=found.hellos.get("STARTTLS"),
-            tls=self.tls,
-            ehlo_tls=found.hellos.get("EHLO*"),
-            capabilities_tls=_keywords(self.capabilities_tls),
-            transactions=tuple(found.transactions),
-            quit=found.hellos.get("QUIT*") or found.hellos.get("QUIT"),
+            ehlo=found.others.get("EHLO"),
+            helo=found.others.get("HELO"),
+            capabilities=self._capabilities,
+            starttls=found.others.get("STARTTLS"),
+            tls=self._account.tls,
+            ehlo_tls=found.others.get("EHLO*"),
+            capabilities_tls=self._capabilities_tls,
+            transactions=found.transactions,
+            quit=found.others.get("QUIT*") or found.others.get("QUIT"),
             unsolicited=tuple(found.unsolicited),
-            end=replace(self.end, entry=max(len(numbers) - 1, 0)) if self.end and ended_here else None,
-            transcript=tuple(entries[number] for number in numbers),
+            end=replace(end, entry=max(len(transcript) - 1, 0)) if end is not None else None,
+            transcript=tuple(transcript),
         )
 
-    def _kept(self, guest: int, total: int) -> list[range]:
+    def _kept(self, guest: int) -> Iterator[range]:
         """The entries that are told to `guest`."""
-        turns = [*self._turns, (EVERYBODY, total)]
-        return [
-            range(start, stop) for (whose, start), (_, stop) in pairwise(turns) if whose in (EVERYBODY, guest)
-        ]
+        for (whose, start), (_, stop) in pairwise(self._turns):
+            if whose in (EVERYBODY, guest):
+                yield range(start, stop)
 
-    def _events(self, kept: Iterable[range]) -> Iterator[tuple[Greeting | Reply | Unsolicited, float, int]]:
-        """What was heard in these entries, when, and the number of the entry among them."""
-        number = {entry: n for n, entry in enumerate(e for part in kept for e in part)}
-        for logged in self.dialogue.log:
-            if not isinstance(logged.event, ConnectionClosed) and logged.entry in number:
-                yield logged.event, logged.at, number[logged.entry]
+    def _sort(self, found: "_Found", part: range, shift: int) -> None:
+        """Put what was heard in these entries where it belongs; they are numbered anew by `shift`."""
+        first, last = (bisect_left(self._places, place) for place in (part.start, part.stop))
+        for place in range(first, last):
+            logged = self._log[place]
+            # what everybody is told under the same number is made once
+            key = place, shift
+            if key not in self._told:
+                self._told[key] = _seen(logged.event, logged.at, logged.entry + shift)
+            found.put(logged.event, self._told[key])
 
 
-@dataclass(slots=True)
 class _Found:
     """Replies put where they belong, one after the other."""
 
-    transactions: list[Transaction]
-    greeting: ReplySeen | None = None
-    unsolicited: list[ReplySeen] = field(default_factory=list)
-    hellos: dict[str, ReplySeen] = field(default_factory=dict)  # the verb, after STARTTLS with an asterisk
-    turn: int = -1
+    def __init__(self, wanted: tuple[Transaction, ...]) -> None:
+        self._wanted = wanted
+        self._answers: list[dict[type[Command], ReplySeen]] = []
+        self.greeting: ReplySeen | None = None
+        self.unsolicited: list[ReplySeen] = []
+        self.others: dict[str, ReplySeen] = {}  # the verb, after STARTTLS with an asterisk
 
-    def put(self, event: Greeting | Reply | Unsolicited, seen: ReplySeen) -> None:
-        if isinstance(event, Greeting):
+    def put(self, event: Event, seen: ReplySeen) -> None:
+        if isinstance(event, Reply):
+            command = event.command
+            if isinstance(command, Mail):
+                self._answers.append({Mail: seen})
+            elif isinstance(command, Rcpt | Rset):
+                self._answers[-1][type(command)] = seen
+            else:
+                self.others[verb(command) + ("*" if "STARTTLS" in self.others else "")] = seen
+        elif isinstance(event, Greeting):
             self.greeting = seen
-        elif isinstance(event, Unsolicited):
-            self.unsolicited.append(seen)
-        elif isinstance(event.command, Mail):
-            self.turn += 1
-            self._answered(replace(self.transactions[self.turn], mail=seen))
-        elif isinstance(event.command, Rcpt):
-            self._answered(replace(self.transactions[self.turn], rcpt=seen))
-        elif isinstance(event.command, Rset):
-            self._answered(replace(self.transactions[self.turn], rset=seen))
         else:
-            again = "*" if "STARTTLS" in self.hellos else ""
-            self.hellos[verb(event.command) + again] = seen
+            self.unsolicited.append(seen)
 
-    def _answered(self, transaction: Transaction) -> None:
-        self.transactions[self.turn] = transaction
+    @property
+    def transactions(self) -> tuple[Transaction, ...]:
+        """Those that were wanted, with what was answered to them."""
+        held = (
+            Transaction(
+                purpose=wanted.purpose,
+                sender=wanted.sender,
+                recipient=wanted.recipient,
+                mail=heard.get(Mail),
+                rcpt=heard.get(Rcpt),
+                rset=heard.get(Rset),
+            )
+            for wanted, heard in zip(self._wanted, self._answers, strict=False)
+        )
+        return (*held, *self._wanted[len(self._answers) :])
 
 
-def _seen(event: Greeting | Reply | Unsolicited, at: float, entry: int) -> ReplySeen:
+def _seen(event: Event, at: float, entry: int) -> ReplySeen:
+    assert not isinstance(event, ConnectionClosed)  # noqa: S101 - those are left out
     return ReplySeen(
         code=event.code,
         text=event.text,

@@ -12,6 +12,7 @@ import anyio
 from .endpoint import Visit
 from .limits import ConnectionLimits
 from .lookups import (
+    Hosts,
     Lookups,
     ResolverError,
     addresses_of,
@@ -62,11 +63,19 @@ class Prospect:
     skipped: tuple[str, ...]
 
 
-async def look_up(options: Options, resolver: Resolver, rules: frozenset[str] | None = None) -> Prospect:
-    """Ask the DNS where the domain's mail goes. Raises `ResolverError`."""
+async def look_up(
+    options: Options,
+    resolver: Resolver,
+    rules: frozenset[str] | None = None,
+    hosts: Hosts | None = None,
+) -> Prospect:
+    """Ask the DNS where the domain's mail goes. Raises `ResolverError`.
+
+    `hosts` are those that other domains have asked for as well.
+    """
     scope = Scope.of(rules)
     options = scope.narrowed(options)
-    lookups = Lookups(resolver)
+    lookups = Lookups(resolver, hosts)
     mx = await look_up_mx(lookups, options)
     wanted = _endpoints(mx, options)
     return Prospect(

@@ -11,27 +11,27 @@ fault never hides the others:
 Domains that share the address are asked for down the same connection, so many of them at a time, and each
 is told what it would have been told alone. What belongs to the address is found out once: which kind of
 session it can hold, and whether it relays. Whoever was not answered because the connection ended during
-or before its turn is the first of the next one; the first one's answers stand, as they would alone.
+or before its turn is asked for down the next one; the first one's answers stand, as they would alone. A
+domain to which the relay probe would be addressed has another probe, in its own flight.
 
 All connections together stay within one budget of time for each domain.
 """
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
 from .faults import (
     broken_by_tls,
     dropped_at_ehlo,
-    incomplete,
     out_of_step,
     relay_answered,
     relayed,
     sni_refused,
+    undisturbed,
 )
-from .observation import Session, Transaction
+from .observation import Ending, Session, Transaction
 from .options import Options
 from .ports import Runner
 from .session import Plan, Shared, hold_shared
@@ -42,6 +42,7 @@ _WAYS_OUT: tuple[tuple[Callable[[Session], bool], Callable[[Plan], Plan]], ...] 
     (dropped_at_ehlo, lambda plan: replace(plan, purpose="helo-only", ehlo=False)),
     (sni_refused, lambda plan: replace(plan, purpose="without-sni", server_name="")),
     (broken_by_tls, lambda plan: replace(plan, purpose="without-tls", starttls=False)),
+    (out_of_step, lambda plan: replace(plan, purpose="one-by-one", pipelining=False)),
 )
 
 
@@ -91,11 +92,13 @@ class Visit:
     starttls: bool = True
     connections: int = 0
     _plan: Plan = field(init=False)
-    _openings: list[Session] = field(default_factory=list)  # connections that could not go on
-    _last: Shared | None = None
-    _relay: Session | None = None  # the one that tells whether the address relays, fit for anybody
+    _openings: tuple[Session, ...] = ()  # connections that could not go on
+    _last: Session | None = None
+    _shut: Session | None = None  # the one that did not come to any question
+    _relay: Session | None = None  # the one that tells whether the address relays
     _controls: dict[str, Session] = field(default_factory=dict)
     _left: float = 0.0
+    _alone: bool = False  # one domain, nobody to be kept apart from: everything goes out in one write
 
     def __post_init__(self) -> None:
         self._plan = Plan(
@@ -113,6 +116,7 @@ class Visit:
     async def ask(self, guests: Sequence[Options]) -> dict[str, tuple[Session, ...]]:
         """The sessions of each of these domains, by its name, the main one first."""
         self._left = sum(guest.budget for guest in guests)
+        self._alone = len(guests) == 1 and self._last is None
         told: dict[str, list[Session]] = {}
         waiting = deque(guests)
         while waiting:
@@ -121,94 +125,106 @@ class Visit:
             waiting.extendleft(reversed(unheard))
             if unheard:
                 self.most = len(chunk) - len(unheard)
+        await self._settle_relay(guests, told)
         for guest in guests:
-            await self._settle_relay(guest, told[guest.domain])
+            await self._control_relay(guest, told[guest.domain])
         return {domain: tuple(sessions) for domain, sessions in told.items()}
 
     async def _ask(self, chunk: list[Options], told: dict[str, list[Session]]) -> list[Options]:
         """Hold sessions until the first of `chunk` is answered at least; gives back who is not."""
         for guest in chunk:
             told[guest.domain] = [_unasked(opening, guest) for opening in self._openings]
-        known = self._last
-        if known is None:
-            shared = await self._open(chunk, told)
-        elif known.reached:
-            shared = await self._hold(chunk) or replace(known, sessions=(), reached=False)
-        else:
-            shared = known
-        if shared is None:
-            return []
-        if shared.reached:
-            return await self._hear(chunk, shared, told)
+        if self._shut is None:
+            if (shared := await self._open(chunk, told)) is None:
+                return []
+            if shared.reached:
+                self._learn(shared)
+                return self._hear(chunk, shared, told)
+            self._shut = shared.common
         for guest in chunk:
-            told[guest.domain].append(_unasked(shared.common, guest))
+            told[guest.domain].append(_unasked(self._shut, guest))
         return []
 
     async def _open(self, chunk: list[Options], told: dict[str, list[Session]]) -> Shared | None:
-        """The first session, in the main way or one that the faults of the address leave open.
+        """A session held as the last one was, or in a way that the faults it meets leave open.
 
-        None where no time was left for that one, and all is told.
+        None where no time was left for that, and all is told.
         """
         shared = await self._hold(chunk)
+        if shared is None and self._last is not None:
+            for guest in chunk:
+                told[guest.domain].append(_too_late(_unasked(self._last, guest)))
         for fails, way_out in _WAYS_OUT:
-            if shared is None or not fails(shared.head):
+            plan = way_out(self._plan)
+            if shared is None or plan == self._plan or not fails(self._beginning(shared, chunk[0])):
                 continue
-            for guest, session in zip_longest(chunk, shared.sessions[: len(chunk)]):
+            for guest, session in _each(chunk, shared):
                 told[guest.domain].append(session or _unasked(shared.common, guest))
-            self._openings.append(shared.common)
-            self._plan = way_out(self._plan)
+            self._openings += (shared.common,)
+            self._plan = plan
             shared = await self._hold(chunk)
         return shared
 
-    async def _hear(
-        self, chunk: list[Options], shared: Shared, told: dict[str, list[Session]]
-    ) -> list[Options]:
-        """Tell those who were answered, and the first in any case."""
+    def _beginning(self, shared: Shared, first: Options) -> Session:
+        """The first domain's session up to its own flight: what cuts a later one may be their number."""
+        own = None if self._alone else len(_own(first)) or None
+        return replace(shared.head, transactions=shared.head.transactions[:own])
+
+    def _hear(self, chunk: list[Options], shared: Shared, told: dict[str, list[Session]]) -> list[Options]:
+        """Tell those who were answered, and the first in any case; everybody where no time is left."""
         unheard = []
-        for guest, session in zip_longest(chunk, shared.sessions):
-            if session is None or (guest is not chunk[0] and incomplete(session, self._flight(guest))):
-                unheard.append(guest)
+        for guest, session in _each(chunk, shared):
+            known = session or _unasked(shared.common, guest)
+            if guest is chunk[0] or (session is not None and undisturbed(session, len(_own(guest)))):
+                told[guest.domain].append(known)
+            elif self._left <= 0:
+                told[guest.domain].append(_too_late(known))
             else:
-                told[guest.domain].append(session)
-        if self._plan.pipelining and out_of_step(shared.head):
-            self._plan = replace(self._plan, purpose="one-by-one", pipelining=False)
-            again = await self._hold(chunk[:1])
-            told[chunk[0].domain] += [again.head] if again is not None else []
+                unheard.append(guest)
         return unheard
 
-    async def _settle_relay(self, guest: Options, sessions: list[Session]) -> None:
-        """Whether the address relays is asked once for all; and the control where it seems to."""
-        if not guest.test_open_relay:
-            return
-        if self._relay is not None and not any(relay_answered(session) for session in sessions):
-            sessions.append(self._relay)
-        if not relayed(sessions[-1]):
+    async def _settle_relay(self, guests: Sequence[Options], told: dict[str, list[Session]]) -> None:
+        """Whether the address relays is asked once for all, if need be down a connection of its own."""
+        sharing = [told[guest.domain] for guest in guests if _shares(guest)]
+        lacking = [sessions for sessions in sharing if not any(map(relay_answered, sessions))]
+        if lacking and len(guests) > 1 and self._relay is None and self._shut is None:
+            shared = await self._run(replace(self._plan, transactions=_common(guests)))
+            if shared is not None:
+                self._learn(shared)
+            else:
+                for sessions in lacking:
+                    sessions[-1] = _too_late(sessions[-1])
+        if self._relay is not None:
+            for sessions in lacking:
+                sessions.append(self._relay)
+
+    async def _control_relay(self, guest: Options, sessions: list[Session]) -> None:
+        """Where the address seems to relay, the same question for a mailbox nobody can have."""
+        if not guest.test_open_relay or not relayed(sessions[-1]):
             return
         address = control_address(guest, self.seed)
         if address not in self._controls:
             control = Transaction(purpose="relay-control", sender=guest.sender, recipient=address)
-            plan = replace(self._plan, purpose="relay-control", transactions=(control,))
-            if (held := await self._run(plan)) is None:
+            held = await self._run(replace(self._plan, purpose="relay-control", transactions=(control,)))
+            if held is None:
                 return
             self._controls[address] = held.common
         sessions.append(self._controls[address])
 
     async def _hold(self, chunk: list[Options]) -> Shared | None:
         """One more connection, for all of `chunk`; None where no time is left for it."""
-        flights = tuple(self._flight(guest) for guest in chunk)
-        relay = self._relay_probe()
-        if len(chunk) == 1 and self._plan.pipelining:
-            # nobody to be kept apart from: everything goes out in one write
-            shared = await self._run(replace(self._plan, transactions=flights[0] + relay))
-            shared = shared and replace(shared, sessions=(shared.common,))
-            self._last = shared or self._last
-            return shared
+        flights = tuple(map(_own, chunk))
+        relay = _common(chunk) if self._relay is None else ()
+        if self._alone and self._plan.pipelining:
+            flights, relay = (flights[0] + relay,), ()
         shared = await self._run(replace(self._plan, guests=flights, transactions=relay))
         if shared is not None:
-            self._last = shared
-            if relay and relay_answered(shared.common):
-                self._relay = shared.common
+            self._last = shared.common
         return shared
+
+    def _learn(self, shared: Shared) -> None:
+        if relay_answered(shared.common):
+            self._relay = replace(shared.common, purpose="relay")
 
     async def _run(self, plan: Plan) -> Shared | None:
         if self._left <= 0:
@@ -218,17 +234,41 @@ class Visit:
         self._left = round(self._left - shared.seconds, 3)
         return shared
 
-    def _flight(self, guest: Options) -> tuple[Transaction, ...]:
-        """What is asked for this domain alone: the relay probe only where it has to be another one."""
-        common = self.options.probe_address
-        return tuple(t for t in transactions_for(guest) if t.purpose != "relay" or t.recipient != common)
 
-    def _relay_probe(self) -> tuple[Transaction, ...]:
-        if self._relay is not None:
-            return ()
-        return tuple(t for t in transactions_for(self.options) if t.purpose == "relay")
+def _shares(guest: Options) -> bool:
+    """Whether the relay probe for this domain is the one that is for everybody."""
+    return guest.test_open_relay and guest.probe_address == guest.test_probe_address
+
+
+def _own(guest: Options) -> tuple[Transaction, ...]:
+    """What is asked for this domain alone."""
+    wanted = transactions_for(guest)
+    return wanted[:-1] if _shares(guest) else wanted
+
+
+def _common(guests: Sequence[Options]) -> tuple[Transaction, ...]:
+    """The relay probe that is for everybody, where any of these domains shares it."""
+    return next((transactions_for(guest)[-1:] for guest in guests if _shares(guest)), ())
+
+
+def _each(chunk: list[Options], shared: Shared) -> Iterator[tuple[Options, Session | None]]:
+    """Each domain's session, as far as there is one; of common questions only those meant for it."""
+    for number, guest in enumerate(chunk):
+        session = shared.sessions[number] if number < len(shared.sessions) else None
+        if session is not None and not _shares(guest):
+            session = replace(session, transactions=session.transactions[: len(_own(guest))])
+        yield guest, session
 
 
 def _unasked(session: Session, guest: Options) -> Session:
     """A session in which it did not come to the guest's transactions."""
     return replace(session, transactions=transactions_for(guest))
+
+
+def _too_late(session: Session) -> Session:
+    """A session in which no time was left for the guest."""
+    last = len(session.transcript) - 1
+    at = float(session.transcript[last]["at"])
+    return replace(
+        session, end=session.end or Ending(step="MAIL", kind="budget", detail="", at=at, entry=last)
+    )

@@ -1,18 +1,19 @@
 """What of a session makes a further connection worth while; pure readings, each named by the fault."""
 
-from .observation import Session, Transaction
+from .observation import Session
 
 __all__ = [
     "broken_by_tls",
     "dropped_at_ehlo",
-    "incomplete",
     "out_of_step",
     "relay_answered",
     "relayed",
     "sni_refused",
+    "undisturbed",
 ]
 
 _CUT = ("closed", "reset", "timeout")
+_ASKING = ("MAIL", "RCPT", "RSET")
 
 
 def dropped_at_ehlo(session: Session) -> bool:
@@ -43,19 +44,21 @@ def out_of_step(session: Session) -> bool:
         return False
     if any(reply.code == 421 for reply in session.replies):
         return False
-    begun = any(t.mail is not None for t in session.transactions) or session.end.step == "MAIL"
-    return begun and incomplete(session)
+    return session.end.step in _ASKING and any(t.verdict is None for t in session.transactions)
 
 
-def incomplete(session: Session, wanted: tuple[Transaction, ...] | None = None) -> bool:
-    """Whether a question of this session has no answer; only those for `wanted` count, where given."""
-    first = None if wanted is None else len(wanted)
-    return any(t.verdict is None for t in session.transactions[:first])
+def undisturbed(session: Session, first: int) -> bool:
+    """Whether the `first` transactions were answered to the last RSET, and never with: not now, not here."""
+    rounds = [(t.mail, t.rcpt, t.rset) for t in session.transactions[:first]]
+    said_421 = any(reply is not None and reply.code == 421 for replies in rounds for reply in replies)
+    return not said_421 and all(rset is not None for _, _, rset in rounds)
 
 
 def relay_answered(session: Session) -> bool:
-    """Whether the relay probe was accepted or refused."""
-    return any(t.purpose == "relay" and t.verdict is not None for t in session.transactions)
+    """Whether the relay probe was accepted or refused; 421 is neither."""
+    return any(
+        t.purpose == "relay" and t.verdict is not None and t.verdict.code != 421 for t in session.transactions
+    )
 
 
 def relayed(session: Session) -> bool:

@@ -9,7 +9,10 @@ targets that are IP literals in any spelling `inet_aton` knows, alias chains wit
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias, TypeVar, cast
 
 import anyio
 
@@ -19,6 +22,7 @@ from .options import Options
 from .ports import DnsAnswer, DnsStatus, Resolver
 
 __all__ = [
+    "Hosts",
     "Lookups",
     "ResolverError",
     "addresses_of",
@@ -27,6 +31,9 @@ __all__ = [
     "look_up_reverse",
     "mx_rows",
 ]
+
+_T = TypeVar("_T")
+_Answers: TypeAlias = dict[tuple[str, str], DnsAnswer]
 
 # Exim and Postfix follow chains far shorter; dnspython stops at 16 as well.
 _MAX_ALIASES = 16
@@ -49,24 +56,71 @@ class ResolverError(Exception):
         self.detail = detail
 
 
-class Lookups:
-    """A resolver that is asked each question once; `answers` tells all of them."""
+class Hosts:
+    """What was found out about hosts that many domains share; `holds` is for how many seconds.
 
-    def __init__(self, resolver: Resolver) -> None:
+    At most `most` are kept, and none of which a question stayed open.
+    """
+
+    def __init__(self, holds: float, clock: Callable[[], float], most: int = 5000) -> None:
+        self._holds = holds
+        self._clock = clock
+        self._most = most
+        self._kept: dict[str, tuple[float, object, _Answers]] = {}
+
+    async def find(self, key: str, find: Callable[["Lookups"], Awaitable[_T]], lookups: "Lookups") -> _T:
+        """What `find` gives, or gave for this `key` before; its answers become those of `lookups`."""
+        until, found, answers = self._kept.get(key, (0.0, None, {}))
+        now = self._clock()
+        if until <= now:
+            apart = lookups.apart()
+            found = await find(apart)
+            answers = apart.answered
+            if all(answer.status.known for answer in answers.values()):
+                self._keep(key, (now + self._holds, found, answers))
+        lookups.answered.update(answers)
+        return cast("_T", found)
+
+    def _keep(self, key: str, what: tuple[float, object, _Answers]) -> None:
+        self._kept.pop(key, None)
+        self._kept[key] = what
+        if len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
+
+
+class Lookups:
+    """A resolver that is asked each question once; `answers` tells all of them.
+
+    `hosts` are shared with the lookups for other domains, where there are any.
+    """
+
+    def __init__(self, resolver: Resolver, hosts: Hosts | None = None) -> None:
         self._resolver = resolver
-        self._answers: dict[tuple[str, str], DnsAnswer] = {}
+        self._hosts = hosts
         self._locks: dict[tuple[str, str], anyio.Lock] = {}
+        self.answered: _Answers = {}
 
     async def ask(self, name: str, rdtype: str) -> DnsAnswer:
         key = (name.lower(), rdtype)
-        async with self._locks.setdefault(key, anyio.Lock()):
-            self._answers[key] = self._answers.get(key) or await self._resolver.resolve(*key)
-        return self._answers[key]
+        if key not in self.answered:
+            async with self._locks.setdefault(key, anyio.Lock()):
+                if key not in self.answered:
+                    self.answered[key] = await self._resolver.resolve(*key)
+            self._locks.pop(key, None)
+        return self.answered[key]
+
+    async def once(self, key: str, find: Callable[["Lookups"], Awaitable[_T]]) -> _T:
+        """What `find` gives; where hosts are shared, what it gave for `key` before."""
+        return await (find(self) if self._hosts is None else self._hosts.find(key, find, self))
+
+    def apart(self) -> "Lookups":
+        """Lookups by the same resolver that have asked nothing yet."""
+        return Lookups(self._resolver)
 
     @property
     def answers(self) -> tuple[DnsAnswer, ...]:
         """Every answer so far, sorted by name and type."""
-        return tuple(self._answers[key] for key in sorted(self._answers))
+        return tuple(self.answered[key] for key in sorted(self.answered))
 
 
 def _data(answer: DnsAnswer, rdtype: str) -> tuple[tuple[str, int, str], ...]:
@@ -204,35 +258,30 @@ async def _look_up_targets(
     found: dict[int, MxTarget] = {}
 
     async def one(index: int, preference: int, target: str, ttl: int) -> None:
-        found[index] = await _look_up_target(lookups, options, preference, target, ttl)
+        host = await lookups.once(f"MX target {target}", partial(_look_up_target, options, target))
+        found[index] = replace(host, preference=preference, ttl=ttl)
 
-    async with anyio.create_task_group() as group:
-        for index, row in enumerate(rows):
-            group.start_soon(one, index, *row)
+    await _side_by_side([partial(one, index, *row) for index, row in enumerate(rows)])
     return tuple(found[index] for index in sorted(found))
 
 
-async def _look_up_target(
-    lookups: Lookups, options: Options, preference: int, target: str, ttl: int
-) -> MxTarget:
+async def _look_up_target(options: Options, target: str, lookups: Lookups) -> MxTarget:
+    """What there is to know of a target; its place in the MX set is left open."""
     if literal := literal_of(target):
-        return MxTarget(preference=preference, target=target, ttl=ttl, literal=literal)
+        return MxTarget(preference=0, target=target, literal=literal)
     answers: dict[str, DnsAnswer] = {}
 
     async def ask(rdtype: str) -> None:
         answers[rdtype] = await lookups.ask(target, rdtype)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(ask, "A")
-        group.start_soon(ask, "AAAA")
+    await _side_by_side([partial(ask, "A"), partial(ask, "AAAA")])
     a, aaaa = answers["A"], answers["AAAA"]
     ipv4, ipv6 = addresses_of(a), addresses_of(aaaa)
     aliases, loop = max(_aliases(a), _aliases(aaaa), key=lambda chain: len(chain[0]))
     dangling = bool(aliases) and not (ipv4 or ipv6) and a.status.known and aaaa.status.known
     return MxTarget(
-        preference=preference,
+        preference=0,
         target=target,
-        ttl=ttl,
         ipv4=ipv4,
         ipv6=ipv6,
         ipv4_status=a.status,
@@ -247,6 +296,10 @@ async def _look_up_target(
 
 async def look_up_reverse(lookups: Lookups, address: str) -> ReverseDns:
     """The address's PTR names, at most ten, and which of them resolve back to it (RFC 8601 §3)."""
+    return await lookups.once(f"PTR of {address}", partial(_look_up_reverse, address))
+
+
+async def _look_up_reverse(address: str, lookups: Lookups) -> ReverseDns:
     ip = ipaddress.ip_address(address)
     rdtype = "A" if ip.version == 4 else "AAAA"
     answer = await lookups.ask(ip.reverse_pointer, "PTR")
@@ -256,10 +309,8 @@ async def look_up_reverse(lookups: Lookups, address: str) -> ReverseDns:
     async def ask(name: str) -> None:
         forward[name] = await lookups.ask(name, rdtype)
 
-    async with anyio.create_task_group() as group:
-        for name in names[:_MAX_PTR_NAMES]:
-            group.start_soon(ask, name)
     asked = names[:_MAX_PTR_NAMES]
+    await _side_by_side([partial(ask, name) for name in asked])
     return ReverseDns(
         status=answer.status,
         names=tuple(asked),
@@ -267,3 +318,13 @@ async def look_up_reverse(lookups: Lookups, address: str) -> ReverseDns:
         confirmed_by=tuple(name for name in asked if str(ip) in addresses_of(forward[name])),
         unsettled=tuple(name for name in asked if not forward[name].status.known),
     )
+
+
+async def _side_by_side(jobs: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    """Do all of these at the same time."""
+    if len(jobs) == 1:
+        await jobs[0]()  # what a task costs is felt over a million domains
+        return
+    async with anyio.create_task_group() as group:
+        for job in jobs:
+            group.start_soon(job)

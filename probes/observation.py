@@ -137,8 +137,8 @@ class Session:
     """One connection. `purpose` says why it was made.
 
     `main` · `helo-only` (EHLO was refused and the connection closed) · `without-sni` · `without-tls` ·
-    `one-by-one` (a group was answered out of step) · `relay-control` · `revisit` (the first visit was put
-    off) · `not-held` (no rule that judges needed one).
+    `one-by-one` (a group was answered out of step) · `relay` (held for all domains of the address) ·
+    `relay-control` · `revisit` (the first visit was put off) · `not-held` (no rule that judges needed one).
     """
 
     purpose: str
@@ -217,8 +217,14 @@ class Endpoint:
 
     def asked(self, purpose: Purpose) -> Transaction | None:
         """The transaction with this purpose: the last one that was answered, if it was held at all."""
-        held = [t for session in self.sessions for t in session.transactions if t.purpose == purpose]
-        return next((t for t in reversed(held) if t.verdict is not None), held[-1] if held else None)
+        unanswered: Transaction | None = None
+        for session in reversed(self.sessions):
+            for held in reversed(session.transactions):
+                if held.purpose == purpose:
+                    if held.verdict is not None:
+                        return held
+                    unanswered = unanswered or held
+        return unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

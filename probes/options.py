@@ -7,7 +7,7 @@ exists is clean: host names in A-labels, an addr-spec in ASCII, numbers in range
 import ipaddress
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from smtp_sansio import LocalProtocolError, Rcpt
 
@@ -144,6 +144,15 @@ class Options:
             raise OptionError("ipv4", "both address families are switched off: leave one on")
         put("controls", tuple(host_name("controls", name) for name in self.controls))
         put("allow_targets", tuple(str(_network(text)) for text in self.allow_targets))
+
+    def about(self, domain: str) -> "Options":
+        """The same options for another domain. Raises `OptionError`."""
+        # what the other fields hold was looked at when this object was built
+        other = object.__new__(Options)
+        for field in fields(self):
+            object.__setattr__(other, field.name, getattr(self, field.name))
+        object.__setattr__(other, "domain", host_name("domain", domain))
+        return other
 
     @property
     def budget(self) -> float:

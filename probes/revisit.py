@@ -1,5 +1,7 @@
 """A second visit to a server that asked for one: greylisting, or a greeting that put everybody off."""
 
+from dataclasses import replace
+
 from .observation import Session
 
 __all__ = ["once_more", "put_off"]
@@ -14,10 +16,15 @@ def put_off(sessions: tuple[Session, ...]) -> bool:
 
 
 def once_more(first: tuple[Session, ...], again: tuple[Session, ...]) -> tuple[Session, ...]:
-    """The sessions of both visits, such that the later answers count."""
-    return again + first if _at_the_door(first) else first + again
+    """The sessions of both visits, such that the later answers count, where there are any."""
+    if again[0].greeting is None or not _at_the_door(first):
+        return first + again
+    # the questions are those of the second visit now
+    return again + tuple(replace(session, transactions=()) for session in first)
 
 
 def _at_the_door(sessions: tuple[Session, ...]) -> bool:
-    greeting = sessions[0].greeting
-    return greeting is not None and greeting.transient
+    """Whether the last that was heard before any question was a 4yz."""
+    main = sessions[0]
+    last = next((reply for reply in (main.helo, main.ehlo, main.greeting) if reply is not None), None)
+    return last is not None and last.transient

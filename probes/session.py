@@ -71,8 +71,8 @@ class Plan:
 
     @property
     def last_is_a_guest(self) -> bool:
-        """Whether the last flight is one guest's own business, so that QUIT has no place in it."""
-        return bool(self.guests) and not self.transactions
+        """Whether the last flight is the business of one guest of several: QUIT has no place in it."""
+        return len(self.guests) > 1 and not self.transactions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +107,13 @@ def hold_shared(plan: Plan) -> Script[Shared]:
     transcript = Transcript()
     course = _Course(plan)
     yield from tap(course.hold(), transcript.note)
-    account, entries = course.account, transcript.entries()
-    account.end = course.ending()
+    closed = course.account.close(transcript.entries(), course.ending())
     return Shared(
         sessions=tuple(
-            account.session(number, plan.guests[number] + plan.transactions, entries)
-            for number in range(account.asked)
+            closed.session(number, plan.guests[number] + plan.transactions)
+            for number in range(course.account.asked)
         ),
-        common=account.session(EVERYBODY, plan.transactions, entries),
+        common=closed.session(EVERYBODY, plan.transactions),
         reached=course.reached,
         seconds=course.dialogue.at,
     )
@@ -191,7 +190,8 @@ class _Course:
             if number == len(plan.flights) - 1 and not plan.last_is_a_guest:
                 yield from dialogue.group(*commands, Quit())
                 return
-            yield from dialogue.group(*commands)
+            if commands:
+                yield from dialogue.group(*commands)
         self.account.turn(EVERYBODY)
         yield from dialogue.quit()
 

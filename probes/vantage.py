@@ -100,6 +100,8 @@ async def visit_controls(
             addresses = addresses_of(await lookups.ask(host, "A" if family == 4 else "AAAA"))
             dialled = [a for a in addresses if not why_not_public(a, options.allow_targets)]
             wanted += [(host, address) for address in dialled[:_MAX_ADDRESSES]]
+    if not wanted:
+        return ()
     seen: dict[tuple[str, str], str] = {}
 
     async def one(host: str, address: str) -> None:

@@ -71,7 +71,7 @@ def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
     open_ = [p for p in asked if (t := endpoint.asked(p)) is not None and t.verdict is None]
     if not open_:
         return
-    session = endpoint.sessions[-1]
+    session = next(s for s in reversed(endpoint.sessions) if any(t.purpose in open_ for t in s.transactions))
     questions = listed([_QUESTIONS[p] for p in open_])
     closing = next((reply for reply in session.replies if reply.code == 421), None)
     refusal = closing or next((reply for reply in reversed(session.replies) if not reply.positive), None)

@@ -1,6 +1,7 @@
 """Where STARTTLS is offered it works: accepted, nothing injected, a handshake, EHLO behind it."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
 
@@ -50,10 +51,11 @@ INJECTION = code(
 )
 def starttls_handshake(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
-        for session in endpoint.sessions:
-            # the one without SNI tells what is new behind the handshake; that it failed too is not
-            if session.purpose == "main" or (session.purpose == "without-sni" and session.tls is not None):
-                yield from _session(endpoint, session)
+        yield from _session(endpoint, endpoint.main)
+        # without SNI there may be something new behind the handshake; that it failed too is not
+        unnamed = (s for s in endpoint.sessions if s.purpose == "without-sni" and s.tls is not None)
+        for session in islice(unnamed, 1):
+            yield from _session(endpoint, session)
 
 
 def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:

@@ -1,0 +1,81 @@
+"""What is known of a host serves every domain that uses it, until it is too old or was never certain."""
+
+import pytest
+
+from probes.check import look_up
+from probes.lookups import Hosts, Lookups, look_up_reverse
+from probes.options import OptionError
+from tests.probes.world import Names, options
+
+pytestmark = pytest.mark.anyio
+
+ZONE = """
+    one.example         MX    10 mx.example.net.
+    two.example         MX    20 mx.example.net.
+    mx.example.net      A     192.0.2.7
+    mx.example.net      AAAA  2001:db8::7
+    7.2.0.192.in-addr.arpa  PTR  mx.example.net.
+"""
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_the_second_domain_asks_for_its_mx_alone() -> None:
+    names, hosts = Names(ZONE), Hosts(60, Clock())
+    first = await look_up(options("one.example"), names, hosts=hosts)
+    asked = len(names.asked)
+    second = await look_up(options("two.example"), names, hosts=hosts)
+    assert names.asked[asked:] == [("two.example", "MX")]
+    assert (first.mx.records[0].preference, second.mx.records[0].preference) == (10, 20)
+    assert first.mx.records[0].ipv4 == second.mx.records[0].ipv4 == ("192.0.2.7",)
+
+
+async def test_a_domain_is_told_the_answers_as_if_it_had_asked() -> None:
+    hosts = Hosts(60, Clock())
+    await look_up(options("one.example"), Names(ZONE), hosts=hosts)
+    shared = await look_up(options("two.example"), Names(ZONE), hosts=hosts)
+    alone = await look_up(options("two.example"), Names(ZONE))
+    for prospect in (shared, alone):
+        await look_up_reverse(prospect.lookups, "192.0.2.7")
+    assert shared.lookups.answers == alone.lookups.answers
+    assert shared.mx == alone.mx
+
+
+async def test_what_is_too_old_is_looked_up_again() -> None:
+    names, clock = Names(ZONE), Clock()
+    hosts = Hosts(60, clock)
+    for clock.now, times in ((0.0, 1), (59.9, 1), (60.0, 2)):
+        await look_up_reverse(Lookups(names, hosts), "192.0.2.7")
+        assert names.asked.count(("7.2.0.192.in-addr.arpa", "PTR")) == times
+
+
+async def test_a_question_that_stayed_open_is_asked_again() -> None:
+    names, hosts = (
+        Names("mx.example.net A !servfail\n7.2.0.192.in-addr.arpa PTR mx.example.net."),
+        Hosts(60, Clock()),
+    )
+    for times in (1, 2):
+        await look_up_reverse(Lookups(names, hosts), "192.0.2.7")
+        assert names.asked.count(("mx.example.net", "A")) == times
+
+
+async def test_no_more_hosts_are_kept_than_there_is_room_for() -> None:
+    names, hosts = Names(ZONE), Hosts(60, Clock(), most=2)
+    for last in (1, 2, 3, 3, 2, 1):
+        await look_up_reverse(Lookups(names, hosts), f"192.0.2.{last}")
+    assert [name.split(".")[0] for name, rdtype in names.asked if rdtype == "PTR"] == ["1", "2", "3", "1"]
+
+
+def test_the_same_options_for_another_domain() -> None:
+    given = options("one.example", timeout=3.0, port=2525, test_open_relay=False)
+    assert given.about("Zwei.Example.") == options(
+        "zwei.example", timeout=3.0, port=2525, test_open_relay=False
+    )
+    assert given.domain == "one.example"
+    with pytest.raises(OptionError, match="is not a host name"):
+        given.about("-")
