@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-from probes.observation import Endpoint, ReplySeen
+from probes.observation import Endpoint
 
-__all__ = ["Recognised", "Software", "recognise", "recognise_replies"]
+__all__ = ["READ", "SIGNS", "Recognised", "Said", "Software", "recognise", "recognise_replies"]
 
 
 class Software(StrEnum):
@@ -46,6 +47,13 @@ class Recognised:
     sign: str
 
 
+class Said(Protocol):
+    """A reply, as far as it matters here."""
+
+    @property
+    def text(self) -> str: ...
+
+
 _GREETING = "greeting"
 _EHLO = "EHLO"
 _REPLY = "reply"
@@ -53,7 +61,7 @@ _S = Software
 
 # (software, where, pattern); the first group, where there is one, is the version.
 # Within one place the first match wins, so what is particular stands before what is general.
-_SIGNS: tuple[tuple[Software, str, re.Pattern[str]], ...] = tuple(
+SIGNS: tuple[tuple[Software, str, re.Pattern[str]], ...] = tuple(
     (software, source, re.compile(pattern, re.MULTILINE))
     for software, source, pattern in (
         (
@@ -104,7 +112,7 @@ def recognise(endpoint: Endpoint) -> Recognised | None:
 
 
 def recognise_replies(
-    greetings: Iterable[ReplySeen], hellos: Iterable[ReplySeen], others: Iterable[ReplySeen]
+    greetings: Iterable[Said], hellos: Iterable[Said], others: Iterable[Said]
 ) -> Recognised | None:
     """The same from loose replies."""
     for source, replies in ((_GREETING, greetings), (_EHLO, hellos)):
@@ -116,12 +124,12 @@ def recognise_replies(
 
 
 # A sign stands early in a line; what comes later is not read, so that a hostile reply costs nothing.
-_READ = 4096
+READ = 4096
 
 
 def _first(source: str, text: str) -> Recognised | None:
-    for software, where, pattern in _SIGNS:
-        if where == source and (m := pattern.search(text[:_READ])) is not None:
+    for software, where, pattern in SIGNS:
+        if where == source and (m := pattern.search(text[:READ])) is not None:
             version = (m[1] or "").rstrip(".") if pattern.groups else ""
             return Recognised(software=software, version=version, source=source, sign=m[0].strip())
     return None

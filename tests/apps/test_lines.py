@@ -1,0 +1,268 @@
+"""Files of JSON lines survive whatever ends a process, plain and compressed, and so does what was in them."""
+
+import gzip
+import io
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from checker_smtp import lines as module
+from checker_smtp.lines import LinesError, LineWriter, open_lines, repair
+
+SUFFIXES = ("jsonl", "jsonl.gz", "jsonl.zst")
+LINES = [b'{"n":%d,"text":"%s"}' % (n, random.Random(n).randbytes(n % 90).hex().encode()) for n in range(400)]  # noqa: S311
+
+
+def read(path: Path) -> list[bytes]:
+    with open_lines(path) as lines:
+        return list(lines)
+
+
+def whole(path: Path) -> list[bytes]:
+    return [line[:-1] for line in read(path) if line.endswith(b"\n")]
+
+
+def unpacked(path: Path) -> bytes:
+    """The file as the usual tools have it, which complain where it is not whole."""
+    if path.suffix == ".gz":
+        return gzip.decompress(path.read_bytes())
+    if path.suffix == ".zst":
+        reader = zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True)
+        return io.BufferedReader(reader).read()
+    return path.read_bytes()
+
+
+def flushed_file(path: Path, step: int = 7) -> list[tuple[int, int]]:
+    """All lines, flushed each `step`, and a new member half way; (octets, lines) at each flush."""
+    at = []
+    for append in (False, True):
+        half = LINES[200:] if append else LINES[:200]
+        with LineWriter(path, append=append) as writer:
+            for number, line in enumerate(half, 1):
+                writer.write(line)
+                if number % step == 0:
+                    writer.flush()
+                    at.append((path.stat().st_size, number + 200 * append))
+        at.append((path.stat().st_size, len(half) + 200 * append))
+    return at
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_was_written_is_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"results.{suffix}"
+    flushed_file(path)
+    assert whole(path) == LINES
+    assert unpacked(path) == b"".join(line + b"\n" for line in LINES)
+    before = path.read_bytes()
+    assert repair(path) == len(LINES)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_cut_anywhere_it_can_be_read_repaired_and_continued(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"results.{suffix}"
+    flushes = flushed_file(path)
+    octets = path.read_bytes()
+    choice = random.Random(suffix)  # noqa: S311 - no secret
+    cuts = {0, 1, 2, 9, len(octets) - 1, *(at for at, _ in flushes)}
+    for cut in sorted(cuts | {choice.randrange(len(octets)) for _ in range(120)}):
+        path.write_bytes(octets[:cut])
+        there = whole(path)
+        # all that was flushed by then, and nothing that was not written
+        assert there == LINES[: len(there)]
+        assert len(there) >= max((count for at, count in flushes if at <= cut), default=0)
+        assert repair(path) == len(there)
+        with LineWriter(path, append=True) as writer:
+            for line in LINES[len(there) :]:
+                writer.write(line)
+        assert unpacked(path) == b"".join(line + b"\n" for line in LINES)
+        assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_repaired_twice_is_repaired_once(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"results.{suffix}"
+    flushed_file(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    path.chmod(0o640)
+    kept = repair(path)
+    mended = path.read_bytes()
+    assert (repair(path), path.read_bytes()) == (kept, mended)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_members_before_the_damaged_one_are_copied_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl.gz"
+    sound = gzip.compress(b"{}\n" * 10, compresslevel=1, mtime=99)
+    path.write_bytes(sound + gzip.compress(b"[]\n" * 10)[:-4])
+    assert repair(path) == 20
+    assert path.read_bytes().startswith(sound)
+    assert unpacked(path) == b"{}\n" * 10 + b"[]\n" * 10
+
+
+def test_a_line_that_spans_members_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{}\n{"a":') + gzip.compress(b'1}\n{"b"'))
+    assert read(path) == [b"{}\n", b'{"a":1}\n', b'{"b"']
+    assert repair(path) == 2
+    assert unpacked(path) == b'{}\n{"a":1}\n'
+
+
+@pytest.mark.parametrize("suffix", ["jsonl.gz", "jsonl.zst"])
+def test_what_is_damaged_and_not_cut_is_left_alone(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"results.{suffix}"
+    flushed_file(path)
+    octets = bytearray(path.read_bytes())
+    for wrong in (b"no member", bytes(octets) + b"no member"):
+        path.write_bytes(wrong)
+        with pytest.raises(LinesError, match="is damaged near octet"):
+            repair(path)
+        assert path.read_bytes() == wrong
+        with pytest.raises(LinesError, match="unpacked by hand"):
+            read(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_empty_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"results.{suffix}"
+    path.touch()
+    assert (read(path), repair(path)) == ([], 0)
+    with LineWriter(path):
+        pass
+    assert (read(path), repair(path)) == ([], 0)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"full.{suffix}"
+    path.symlink_to("/dev/full")
+    writer = LineWriter(path)
+    writer.write(b"{}")
+    with pytest.raises(OSError, match="No space left"):
+        writer.flush()
+    with pytest.raises(OSError, match="No space left"):
+        writer.close()
+    writer.close()
+    with pytest.raises(OSError, match="No space left"), LineWriter(path) as scoped:  # noqa: PT012
+        scoped.write(b"{}")
+        scoped.flush()
+    with pytest.raises(OSError, match="No space left"), LineWriter(path) as scoped:
+        scoped.write(b"{}")
+
+
+def test_a_disk_that_has_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "results.jsonl"
+    with LineWriter(path) as writer:
+        writer.write(b"[1]")
+        real = writer._file
+
+        class Short:
+            """Takes two octets, and then has no room."""
+
+            def write(self, octets: bytes) -> int:
+                monkeypatch.setattr(self, "write", self.refuse, raising=False)
+                return real.write(octets[:2])
+
+            def refuse(self, _: bytes) -> int:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(writer, "_file", Short())
+        with pytest.raises(OSError, match="No space left"):
+            writer.flush()
+        monkeypatch.setattr(writer, "_file", real)
+        writer.write(b"[2]")
+    assert path.read_bytes() == b"[1]\n[2]\n"
+
+
+def test_when_there_is_no_room_to_repair_the_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "results.jsonl.gz"
+    flushed_file(path)
+    path.write_bytes(path.read_bytes()[:-5])
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        repair(path)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    path, link = tmp_path / "results.jsonl.gz", tmp_path / "latest.jsonl.gz"
+    flushed_file(path)
+    path.write_bytes(path.read_bytes()[:-5])
+    link.symlink_to(path)
+    repair(link)
+    assert link.is_symlink()
+    assert unpacked(path)
+
+
+def test_long_lines_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LINE_LIMIT", 10)
+    monkeypatch.setattr(module, "_PIECE", 7)
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(b"123456789\n" + b"x" * 100 + b"\n1234567890\n\n" + b"y" * 30)
+    assert read(path) == [b"123456789\n", b"x" * 10 + b"\n", b"1234567890\n", b"\n", b"y" * 10]
+
+
+def test_a_line_holds_no_line_end(tmp_path: Path) -> None:
+    with LineWriter(tmp_path / "x.jsonl") as writer, pytest.raises(ValueError, match="no line end"):
+        writer.write(b"{}\n{}")
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.jsonl.zst"])
+def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        repair(tmp_path / name)
+    with pytest.raises(FileNotFoundError), LineWriter(tmp_path / "no" / name):
+        pass
+
+
+def test_without_zstandard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(LinesError, match=r"pip install 'checker-smtp\[scan\]', or use \.gz"):
+        LineWriter(tmp_path / "x.jsonl.zst")
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from checker_smtp.lines import LineWriter
+with LineWriter(Path(sys.argv[1]), append=True) as writer:
+    for number in range(10**9):
+        writer.write(b'{"n":%d}' % number)
+        if number % 10 == 0:
+            writer.flush()
+            print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_killed_while_writing(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"results.{suffix}"
+    kept = 0
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        ) as process:
+            assert process.stdout is not None
+            told = [int(process.stdout.readline()) for _ in range(30)]
+            process.kill()
+        before, kept = kept, repair(path)
+        # every line that was flushed before it said so
+        assert kept >= before + told[-1] + 1
+        numbers = [int(line.removeprefix(b'{"n":').removesuffix(b"}")) for line in whole(path)[before:]]
+        assert numbers == list(range(kept - before))
