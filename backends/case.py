@@ -32,7 +32,17 @@ from .case_files import (
     load_transcript,
 )
 
-__all__ = ["Case", "CaseError", "Header", "file_name", "host_of", "read_case", "require_empty", "write_case"]
+__all__ = [
+    "Case",
+    "CaseError",
+    "Header",
+    "file_name",
+    "host_of",
+    "read_case",
+    "require_empty",
+    "texts",
+    "write_case",
+]
 
 _T = TypeVar("_T")
 _HEADER, _DNS, _EXPECTED = "case.toml", "dns.jsonl", "expected.json"
@@ -91,17 +101,23 @@ def require_empty(folder: Path) -> None:
         raise CaseError(f"{above} cannot be written to: name another folder")
 
 
+def texts(case: Case) -> dict[str, str]:
+    """The files of the case's folder, by name: what is to be written there, as UTF-8 with LF."""
+    return {
+        **{file_name(n, one): one.dumps() for n, one in enumerate(case.sessions, start=1)},
+        _DNS: dump_dns(case.dns),
+        _EXPECTED: dump_expected(case.expected),
+        _HEADER: dump_header(case),
+    }
+
+
 def write_case(folder: Path, case: Case) -> None:
     """Write `case` to `folder`, all of it or nothing. Raises `CaseError`, as `require_empty` does."""
     require_empty(folder)
-    texts = {file_name(n, one): one.dumps() for n, one in enumerate(case.sessions, start=1)}
-    texts[_DNS] = dump_dns(case.dns)
-    texts[_EXPECTED] = dump_expected(case.expected)
-    texts[_HEADER] = dump_header(case)
     begun: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
+        for name, text in texts(case).items():
             begun.append(folder / name)
             begun[-1].write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:

@@ -5,6 +5,7 @@ Every text in a section is visible text, and jinja2 escapes each value.
 
 from .diff import Difference
 from .diff_sections import headline, sections, status_told
+from .environment import environment
 from .visible import visible
 
 __all__ = ["render_difference_html"]
@@ -14,23 +15,16 @@ _WORDS = {"crit": "Critical", "warn": "Warning", "info": "Note"}
 
 def render_difference_html(difference: Difference) -> str:
     """The page, with a final newline."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["visible"] = visible
     calm = "unknown" if difference.new_status == "unknown" else "ok"
-    return environment.get_template("diff.html.j2").render(
-        difference=difference,
-        headline=headline(difference),
-        status=visible(status_told(difference)),
-        tone="critical" if difference.worse else calm,
-        sections=sections(difference),
-        words=_WORDS,
+    return (
+        environment("report")
+        .get_template("diff.html.j2")
+        .render(
+            difference=difference,
+            headline=headline(difference),
+            status=visible(status_told(difference)),
+            tone="critical" if difference.worse else calm,
+            sections=sections(difference),
+            words=_WORDS,
+        )
     )

@@ -7,19 +7,41 @@ a version. What `load` returns can be judged and told, though a stranger may hav
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 import msgspec
 
+from probes.observation import Entry, Observation
 from probes.result import Result
 from probes.rules import Severity
 
-__all__ = ["STATUSES", "VERSION", "DocumentError", "dump", "load"]
+__all__ = [
+    "NOT_CHECKED",
+    "STATUSES",
+    "VERSION",
+    "DocumentError",
+    "dump",
+    "dump_line",
+    "dump_not_checked",
+    "load",
+    "load_observation",
+]
 
 VERSION = 1
+_not_ascii = re.compile(r"[^\x00-\x7f]+")
+NOT_CHECKED = "not_checked"
 STATUSES = ("ok", "info", "warning", "critical", "unknown")
+# what a line of a transcript has beside `do` and `at`
+_ENTRIES: dict[str, set[str]] = {
+    "connect": {"host", "port"},
+    "send": {"data"},
+    "receive": set(),
+    "upgrade": {"server_name"},
+}
+_SECURED = {"version", "cipher"}
 
 
 class DocumentError(ValueError):
@@ -37,6 +59,21 @@ def dump(result: Result) -> str:
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
+def dump_line(result: Result) -> bytes:
+    """The document as one line of a scan's results, without its end."""
+    line = msgspec.json.encode(result)
+    if not line.isascii():
+        # in JSON only strings hold such characters, so each can be escaped where it stands
+        line = _not_ascii.sub(lambda found: json.dumps(found[0])[1:-1], line.decode()).encode()
+    return b'{"version":%d,%s' % (VERSION, line[1:])
+
+
+def dump_not_checked(domain: str, why: str, reason: str) -> bytes:
+    """The line of a name that was not checked: `why` in a word, `reason` in a sentence."""
+    line = {"version": VERSION, "domain": domain, NOT_CHECKED: why, "reason": reason}
+    return json.dumps(line, separators=(",", ":")).encode()
+
+
 def load(text: str | bytes) -> Result:
     """Read a document. Raises `DocumentError`."""
     try:
@@ -50,17 +87,29 @@ def load(text: str | bytes) -> Result:
         result = msgspec.json.decode(text, type=Result)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise DocumentError(f"this is no document of checker-smtp: {error}") from error
-    wrong = f"the version is {version}" if version < 1 else next(_wrong(result), "")
+    wrong = next(_wrong(result.observation), "")
+    if result.status not in STATUSES:
+        wrong = f"the status {result.status[:40]!r} is none of {', '.join(STATUSES)}"
+    if version < 1:
+        wrong = f"the version is {version}"
     if wrong:
         raise DocumentError(f"this is no document of checker-smtp: {wrong}")
     return result
 
 
-def _wrong(result: Result) -> Iterator[str]:
-    """What the types cannot say, and whoever reads a result relies on."""
-    seen = result.observation
-    if result.status not in STATUSES:
-        yield f"the status {result.status[:40]!r} is none of {', '.join(STATUSES)}"
+def load_observation(text: str | bytes) -> Observation:
+    """Read an observation alone, as a document has it. Raises `DocumentError`."""
+    try:
+        observation = msgspec.json.decode(text, type=Observation)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise DocumentError(f"this is no observation of checker-smtp: {error}") from error
+    if wrong := next(_wrong(observation), ""):
+        raise DocumentError(f"this is no observation of checker-smtp: {wrong}")
+    return observation
+
+
+def _wrong(seen: Observation) -> Iterator[str]:
+    """What the types cannot say, and whoever reads an observation relies on."""
     for endpoint in seen.endpoints:
         if not endpoint.sessions:
             yield f"the endpoint {endpoint.subject[:60]!r} has no session"
@@ -68,6 +117,16 @@ def _wrong(result: Result) -> Iterator[str]:
             ip_address(endpoint.address)
         except ValueError:
             yield f"the endpoint {endpoint.subject[:60]!r} has no IP address"
+        if not all(_is_entry(entry) for session in endpoint.sessions for entry in session.transcript):
+            yield f"a transcript of the endpoint {endpoint.subject[:60]!r} has a line that says nothing"
     for issue in (issue for probe in seen.tls_probes for issue in probe.issues):
         if issue.severity not in tuple(Severity):
             yield f"the severity {issue.severity[:40]!r} is none of {', '.join(Severity)}"
+
+
+def _is_entry(entry: Entry) -> bool:
+    kind = str(entry.get("do"))
+    if kind not in _ENTRIES or not isinstance(entry.get("at"), int | float):
+        return False
+    secured = kind == "upgrade" and "failed" not in entry
+    return entry.keys() >= _ENTRIES[kind] | (_SECURED if secured else set())

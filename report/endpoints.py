@@ -10,6 +10,7 @@ from probes.observation import Endpoint, Keyword, ReplySeen, ReverseDns, Session
 from probes.rules import Finding, Outcome, Severity
 
 from .items import Context
+from .reading import visited
 from .timeline import Phase, phases, seconds
 from .transcript import Line, brief
 from .visible import visible
@@ -28,7 +29,9 @@ _SESSIONS = {
     "without-sni": "Again without a server name in the TLS handshake",
     "without-tls": "Again without TLS",
     "one-by-one": "Again one command at a time",
+    "relay": "Elsewhere, for all domains of this server at once: relaying",
     "relay-control": "Again for a random mailbox at another domain",
+    "revisit": "Again later, as the server had asked for",
 }
 # What a finding about an endpoint is called on its badge.
 _BADGES = {
@@ -142,7 +145,7 @@ def endpoint_story(
         transactions=tuple(_row(t, findings) for t in _held(endpoint)),
         sessions=tuple(
             _session(f"e{number}s{n}", session, context, (endpoint.subject, n), room)
-            for n, session in enumerate(endpoint.sessions)
+            for n, session in enumerate(endpoint.sessions if visited(endpoint) else ())
         ),
     )
 
@@ -158,6 +161,8 @@ def _badges(endpoint: Endpoint, findings: list[Finding]) -> list[Badge]:
         worst = max(issues, key=lambda finding: finding.severity.rank)
         told["TLS issues"] = Badge(level=_WORRY[worst.severity], text="TLS issues")
     order = ("crit", "warn", "info")
+    if not visited(endpoint):
+        told["Not visited"] = Badge(level="info", text="Not visited")
     bad = sorted(told.values(), key=lambda badge: order.index(badge.level))
     return [*bad, *_good(endpoint, {f.code for f in findings})]
 
@@ -180,6 +185,8 @@ def _good(endpoint: Endpoint, codes: set[str]) -> list[Badge]:
 def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     main = endpoint.main
     facts = []
+    if not visited(endpoint):
+        facts.append(("Visit", "none was made: no rule that was to judge needs one"))
     if main.greeting is not None:
         lines = main.greeting.raw.rstrip("\r\n").split("\r\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""

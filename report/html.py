@@ -9,16 +9,16 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2 import Environment
+from markupsafe import Markup
 
 from probes.result import Result
 
+from .environment import environment
 from .explain import steps
 from .story import tell
-from .timeline import Phase, seconds
+from .timeline import Phase
 from .verdict import STATUS_WORDS
-from .visible import visible
 
 __all__ = ["render_html", "render_index"]
 
@@ -49,50 +49,10 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalized,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        code=_code, paragraphs=_paragraphs, words=_words, seconds=seconds, breakable=_breakable
-    )
-    environment.globals.update(segments=_segments, newline=Markup("\n"))
-    return environment
-
-
-def _finalized(value: object) -> object:
-    """Once more, for a text that reached a template past the story; what is visible already stays so."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _code(text: str) -> Markup:
-    """Prose with what stands in backticks as code."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return escape(visible(text))
-    told = [
-        Markup("<code>{}</code>").format(visible(p)) if n % 2 else escape(visible(p))
-        for n, p in enumerate(parts)
-    ]
-    return Markup("").join(told)
-
-
-def _words(command: str) -> Markup:
-    """A command that breaks between its words, never behind the hyphens of an option."""
-    return Markup(" ").join(Markup("<span>{}</span>").format(visible(word)) for word in command.split(" "))
-
-
-def _breakable(text: str) -> Markup:
-    """A long name or address with places where a narrow screen may break it."""
-    escaped = escape(visible(text))
-    for char in (".", "@", "/"):
-        escaped = escaped.replace(char, Markup("{}<wbr>").format(char))
-    return escaped
+    made = environment("report")
+    made.filters["paragraphs"] = _paragraphs
+    made.globals.update(segments=_segments, newline=Markup("\n"))
+    return made
 
 
 def _paragraphs(text: str) -> list[tuple[bool, str]]:

@@ -75,7 +75,9 @@ def _case(result: Result, rule: str) -> "Element":
 def _tested(result: Result, rule: str) -> bool:
     # of a domain that takes no mail only that is judged
     seen = result.observation
-    return rule in RULES and RULES[rule].tested(seen) and (not seen.mx.null_mx or rule == "smtp.null_mx")
+    if rule not in RULES or (seen.rules is not None and rule not in seen.rules):
+        return False
+    return RULES[rule].tested(seen) and (not seen.mx.null_mx or rule == "smtp.null_mx")
 
 
 def _sentence(finding: Finding) -> str:

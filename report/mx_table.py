@@ -6,6 +6,7 @@ from probes.observation import FamilyCoverage, MxTarget, Observation
 from probes.ports import DnsStatus
 
 from .endpoints import reverse_told
+from .reading import visited
 from .visible import visible
 
 __all__ = ["CoverageRow", "MxRow", "coverage_rows", "mx_rows"]
@@ -103,14 +104,17 @@ def _ttl(seconds: int) -> str:
 def coverage_rows(seen: Observation) -> tuple[CoverageRow, ...]:
     """IPv4 and IPv6: how many endpoints are published, and how many answered."""
     settings = seen.settings
+    asked = not seen.endpoints or any(map(visited, seen.endpoints))
     pairs = (("IPv4", settings.ipv4, seen.coverage.ipv4), ("IPv6", settings.ipv6, seen.coverage.ipv6))
-    return tuple(CoverageRow(family=family, told=_covered(asked, row)) for family, asked, row in pairs)
+    return tuple(CoverageRow(family=family, told=_covered(on, asked, row)) for family, on, row in pairs)
 
 
-def _covered(asked: bool, row: FamilyCoverage) -> str:
-    if not asked:
+def _covered(on: bool, asked: bool, row: FamilyCoverage) -> str:
+    if not on:
         return "left out"
     if not row.published:
         return "no address to try"
+    if not asked:
+        return f"{row.published} published, none visited"
     told = f"{row.connected} of {row.published} accepted a connection"
     return told + (f", {row.untestable} not testable from here" if row.untestable else "")

@@ -9,7 +9,7 @@ they come from. The exit code that goes with it is the command line's. Everythin
 from probes.result import Result
 from probes.rules import Finding, Severity
 
-from .reading import count, phases
+from .reading import count, phases, visited
 from .visible import visible
 
 __all__ = ["render_nagios"]
@@ -38,8 +38,11 @@ def render_nagios(result: Result) -> str:
 
 def _summary(result: Result) -> str:
     endpoints = result.observation.endpoints
-    reached = sum(endpoint.connected for endpoint in endpoints)
-    told = f"{_plain(result.observation.domain)}: {reached} of {len(endpoints)} endpoints reached"
+    asked = [endpoint for endpoint in endpoints if visited(endpoint)]
+    reached = f"{sum(endpoint.connected for endpoint in asked)} of {len(endpoints)} endpoints reached"
+    if endpoints and not asked:
+        reached = "no endpoint visited"
+    told = f"{_plain(result.observation.domain)}: {reached}"
     for severity, word in ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note")):
         if number := count(result, severity):
             told += f", {number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
@@ -57,11 +60,12 @@ def _line(finding: Finding) -> str:
 
 
 def _performance(result: Result) -> list[str]:
-    endpoints = result.observation.endpoints
+    endpoints = [endpoint for endpoint in result.observation.endpoints if visited(endpoint)]
     reached = sum(endpoint.connected for endpoint in endpoints)
-    data = [
-        f"'time'={result.observation.seconds:.3f}s;;;0",
-        f"'reached'={reached};;;0;{len(endpoints)}",
+    data = [f"'time'={result.observation.seconds:.3f}s;;;0"]
+    if endpoints or not result.observation.endpoints:
+        data.append(f"'reached'={reached};;;0;{len(endpoints)}")
+    data += [
         f"'critical'={count(result, Severity.CRIT)};;;0",
         f"'warnings'={count(result, Severity.WARN)};;;0",
         f"'notes'={count(result, Severity.INFO)};;;0",

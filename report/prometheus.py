@@ -12,13 +12,13 @@ from probes.result import Result
 from probes.rules import Severity
 
 from .document import STATUSES
-from .reading import TLS_VERSIONS, count, phases, ready, tls_of
+from .reading import TLS_VERSIONS, count, phases, ready, tls_of, visited
 from .visible import visible
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
-__all__ = ["render_prometheus"]
+__all__ = ["families", "render_prometheus"]
 
 # as probes.check has it; a document may have been written by anybody
 _MAX_ENDPOINTS = 32
@@ -32,6 +32,11 @@ def render_prometheus(result: Result) -> str:
     registry = CollectorRegistry()
     registry.register(_Collector(result))
     return generate_latest(registry).decode("utf-8")
+
+
+def families(result: Result) -> Iterator["GaugeMetricFamily"]:
+    """The metrics themselves, for another format: gauges with samples, and a unit where they have one."""
+    return _Collector(result).collect()
 
 
 class _Collector:
@@ -60,13 +65,15 @@ class _Collector:
         known = self._gauge("endpoints", "Addresses that receive the domain's mail.")
         known.add_metric([self._domain], len(endpoints))
         reachable = self._gauge("endpoints_reachable", "How many of them accepted a connection.")
-        reachable.add_metric([self._domain], sum(endpoint.connected for endpoint in endpoints))
+        asked = [endpoint for endpoint in endpoints if visited(endpoint)]
+        if asked or not endpoints:
+            reachable.add_metric([self._domain], sum(endpoint.connected for endpoint in asked))
         up = self._gauge("endpoint_up", "Whether it accepted a connection.", "endpoint")
         seconds = self._gauge("endpoint_phase_seconds", "Time taken by a phase.", "endpoint", "phase")
         tls = self._gauge("endpoint_tls", "Whether STARTTLS led to encryption.", "endpoint")
         info = self._gauge("endpoint_tls_info", "The TLS version; always 1.", "endpoint", "version")
         # one series an address: a file in which one stands twice is refused as a whole
-        unique = {_label(endpoint.subject): endpoint for endpoint in endpoints[:_MAX_ENDPOINTS]}
+        unique = {_label(endpoint.subject): endpoint for endpoint in asked[:_MAX_ENDPOINTS]}
         for label, endpoint in unique.items():
             labels = [self._domain, label]
             up.add_metric(labels, endpoint.connected)
@@ -96,7 +103,8 @@ class _Collector:
     def _gauge(self, name: str, help_: str, *labels: str) -> "GaugeMetricFamily":
         from prometheus_client.core import GaugeMetricFamily
 
-        return GaugeMetricFamily(f"checker_smtp_{name}", help_, labels=["domain", *labels])
+        unit = "seconds" if name.endswith("_seconds") else ""
+        return GaugeMetricFamily(f"checker_smtp_{name}", help_, labels=["domain", *labels], unit=unit)
 
 
 def _label(text: str) -> str:

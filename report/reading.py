@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from probes.observation import Endpoint, ReplySeen, Session, Tls
 from probes.result import Result
 from probes.rules import Outcome, Severity
+from probes.scope import NOT_HELD
 
-__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count", "phases", "ready", "tls_of"]
+__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count", "phases", "ready", "tls_of", "visited"]
 
 PHASES = ("connect", "banner", "ehlo", "tls", "transactions")
 TLS_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -21,6 +22,11 @@ UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
 def count(result: Result, severity: Severity) -> int:
     """How many findings are that bad."""
     return sum(finding.severity is severity for finding in result.findings)
+
+
+def visited(endpoint: Endpoint) -> bool:
+    """Whether it was to be visited; where no rule needs that, its silence means nothing."""
+    return endpoint.main.purpose != NOT_HELD.purpose
 
 
 def ready(endpoint: Endpoint) -> bool:

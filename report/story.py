@@ -149,11 +149,19 @@ def _head(result: Result, to_fix: tuple[Item, ...], unsettled: tuple[Item, ...])
 
 def _facts(seen: Observation) -> list[tuple[str, str]]:
     facts = [("Checked", visible(f"{_moment(seen.run_at)}, in {seconds(seen.seconds)}"))]
+    if given := _given(seen):
+        facts.append(("MX records", visible(given)))
     if seen.endpoints:
         facts += [(row.family, row.told) for row in coverage_rows(seen)]
     if off := left_out(seen):
         facts.append(("Switched off", ", ".join(off)))
     return facts
+
+
+def _given(seen: Observation) -> str:
+    """What there is to know of an MX set that was not looked up; empty where it was."""
+    answers = (a for a in seen.dns if (a.name, a.rdtype) == (seen.domain, "MX") and a.status.known)
+    return next((answer.detail for answer in answers), "")
 
 
 def _details(seen: Observation) -> list[tuple[str, str]]:
@@ -169,6 +177,8 @@ def _details(seen: Observation) -> list[tuple[str, str]]:
     if seen.controls:
         told = [f"{c.host} at {c.address}: {c.outcome}" for c in seen.controls[:10]]
         details.append(("Controls", "; ".join(told)))
+    if seen.rules is not None:
+        details.append(("Judged by", ", ".join(seen.rules) or "no rule"))
     if settings.allow_targets:
         details.append(("Also dialled", ", ".join(settings.allow_targets)))
     return [(label, visible(value)) for label, value in details]

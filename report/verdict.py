@@ -11,6 +11,7 @@ from probes.observation import Endpoint, Observation
 from probes.result import Result
 from probes.rules import RULES, Finding, Outcome, Severity
 
+from .reading import visited
 from .timeline import seconds
 
 __all__ = ["STATUS_WORDS", "Verdict", "left_out", "verdict"]
@@ -62,6 +63,8 @@ def _arrival(result: Result) -> str:
         return _half_way(welcome)
     if refused:
         return "Whether mail can arrive is not known: the server refuses this checker."
+    if seen.endpoints and not any(map(visited, seen.endpoints)):
+        return "Whether mail can arrive was not asked: no server was visited."
     return _silence(result.findings)
 
 

@@ -11,6 +11,9 @@ __all__ = ["octets_visible", "visible"]
 
 def visible(text: str, *, ascii_only: bool = False) -> str:
     """`text` on one line, with everything that is not plainly readable escaped."""
+    # nearly all text; what is hidden is what Python calls not printable
+    if text.isprintable() and (text.isascii() or not ascii_only):
+        return text
     return "".join(_escaped(c) if _hidden(c) or (ascii_only and not c.isascii()) else c for c in text)
 
 

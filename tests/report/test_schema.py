@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from probes.result import Result, judged
-from report.document import VERSION, DocumentError, dump, load
+from report.document import VERSION, DocumentError, dump, load, load_observation
 from report.schema import dump_schema, schema
 from tests.report.results import DATA, FIXTURES, POSTURES, everywhere_hostile, replayed
 
@@ -179,3 +179,39 @@ def test_an_endpoint_that_is_nowhere_is_refused() -> None:
     document["observation"]["endpoints"][0]["address"] = "mx.example.org"
     with pytest.raises(DocumentError, match="no IP address"):
         load(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        {"do": "receive"},
+        {"do": "receive", "at": "soon"},
+        {"do": "wait", "at": 0},
+        {"do": "connect", "host": "192.0.2.1", "at": 0},
+        {"do": "send", "at": 0},
+        {"do": "upgrade", "at": 0, "version": "TLSv1.3", "cipher": "X"},
+        {"do": "upgrade", "at": 0, "server_name": "", "version": "TLSv1.3"},
+    ],
+)
+def test_a_line_of_a_transcript_that_says_nothing_is_refused(entry: dict[str, object]) -> None:
+    document = json.loads(dump(POSTURES["healthy"]()))
+    document["observation"]["endpoints"][0]["sessions"][0]["transcript"].append(entry)
+    with pytest.raises(DocumentError, match="a line that says nothing"):
+        load(json.dumps(document))
+    with pytest.raises(DocumentError, match="a line that says nothing"):
+        load_observation(json.dumps(document["observation"]))
+
+
+def test_an_observation_alone() -> None:
+    result = POSTURES["healthy"]()
+    assert load_observation(json.dumps(json.loads(dump(result))["observation"])) == result.observation
+    with pytest.raises(DocumentError, match="no observation of checker-smtp"):
+        load_observation(dump(result))
+
+
+def test_a_handshake_that_failed_has_no_version() -> None:
+    document = json.loads(dump(POSTURES["healthy"]()))
+    entry = {"do": "upgrade", "at": 0, "server_name": "", "failed": "tls"}
+    document["observation"]["endpoints"][0]["sessions"][0]["transcript"].append(entry)
+    assert load(json.dumps(document))

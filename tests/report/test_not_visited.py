@@ -1,0 +1,74 @@
+"""A check of some rules only: what nobody was to look at is not told as if it had been found wanting."""
+
+import json
+from dataclasses import replace
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+from probes.result import Result, judged
+from probes.scope import NOT_HELD
+from report.formats import FORMATS, render
+from report.html import render_html
+from report.story import tell
+from tests.report.page import faults, parse, words
+from tests.report.results import endpoint, observation, session
+
+RULES = ("smtp.mx_sanity", "smtp.reverse_dns")
+
+
+def dns_only() -> Result:
+    seen = observation(endpoint("192.0.2.1", NOT_HELD), endpoint("2001:db8::1", NOT_HELD))
+    families = replace(seen.coverage.ipv4, published=1, connected=0)
+    coverage = replace(seen.coverage, ipv4=families, ipv6=families)
+    return judged(replace(seen, rules=RULES, coverage=coverage))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_report_says_that_a_server_does_not_answer(form: str) -> None:
+    told = render(dns_only(), form)
+    for claim in ("0 of", "cannot arrive", "nreachable", "not-held: ", "0 ms went"):
+        assert claim not in told.partition("</style>")[2 if form == "html" else 0]
+
+
+def test_text_and_page_say_that_nobody_went_there() -> None:
+    page = render_html(dns_only())
+    assert faults(page) == []
+    for told in (render(dns_only(), "text"), words(parse(page))):
+        text = " ".join(told.split())
+        assert "Whether mail can arrive was not asked: no server was visited." in text
+        assert "1 published, none visited" in text
+        assert text.count("Not visited") == 2
+        assert text.count("none was made: no rule that was to judge needs one") == 2
+    assert ("Judged by", "smtp.mx_sanity, smtp.reverse_dns") in tell(dns_only()).head.details
+    assert "Judged by" not in dict(tell(judged(observation())).head.details)
+
+
+def test_monitoring_is_given_no_number_for_what_was_not_tried() -> None:
+    nagios = render(dns_only(), "nagios")
+    assert "no endpoint visited" in nagios
+    assert "'reached'" not in nagios
+    metrics = render(dns_only(), "prometheus")
+    assert 'checker_smtp_endpoints{domain="example.org"} 2.0' in metrics
+    assert "checker_smtp_endpoints_reachable{" not in metrics
+    assert "checker_smtp_endpoint_up{" not in metrics
+    json.loads(render(dns_only(), "json"))
+
+
+def test_a_rule_that_was_off_has_passed_no_test() -> None:
+    cases = fromstring(render(dns_only(), "junit")).iter("testcase")  # noqa: S314 - our own
+    passed = [case.get("name") for case in cases if case.find("skipped") is None]
+    assert passed == list(RULES)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "title"),
+    [
+        ("revisit", "Again later, as the server had asked for"),
+        ("relay", "Elsewhere, for all domains of this server at once: relaying"),
+    ],
+)
+def test_each_session_has_a_title(purpose: str, title: str) -> None:
+    seen = observation(endpoint("192.0.2.1", session(), replace(session(), purpose=purpose)))
+    (story,) = tell(judged(seen)).endpoints
+    assert [held.title for held in story.sessions] == ["Session", title]
