@@ -23,12 +23,13 @@ from probes.options import Options
 from probes.result import Result, judged
 from probes.vantage import Vantage, look_around
 
-__all__ = ["Backend", "Moment", "check", "replay", "vantage"]
+__all__ = ["Backend", "Moment", "check", "now", "replay", "vantage"]
 
 _E = TypeVar("_E", bound=BaseException)
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, as RFC 3339 writes it, in UTC and seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -36,7 +37,7 @@ def _now() -> str:
 class Moment:
     """What differs from run to run: when it was (RFC 3339), and the seed of what is random in it."""
 
-    run_at: str = field(default_factory=_now)
+    run_at: str = field(default_factory=now)
     seed: int = field(default_factory=lambda: secrets.randbits(63))
 
 

@@ -5,7 +5,6 @@ npm into a temporary folder, in the versions named here. The pages ask the netwo
 """
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,10 +17,12 @@ import pytest
 
 from checker_smtp import replay
 from report.html import render_html, render_index
-from tests.report.results import everywhere_hostile
+from report.summary.page import render_summary
+from tests.e2e.browsers import AXE, install, npm
+from tests.report.results import FIXTURES, everywhere_hostile, replayed
+from tests.report.scan_lines import line, tallied
 
-PACKAGES = ("axe-core@4.10.3", "playwright-core@1.49.1", "html-validate@8.29.0")
-NEEDED = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
+PACKAGES = (AXE, "playwright-core@1.49.1", "html-validate@8.29.0")
 ROOT = Path(__file__).parents[2]
 CASES = (
     "dns-idn",
@@ -118,38 +119,16 @@ class Browser:
         return json.loads(done.stdout)
 
 
-def install() -> None:
-    """What is missing, by apt; skips where that is not allowed."""
-    missing = [package for command, package in NEEDED.items() if shutil.which(command) is None]
-    if not missing:
-        return
-    if os.geteuid() != 0:
-        pytest.skip(f"{', '.join(missing)} can only be installed as root: run make e2e as root")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "--no-install-recommends", *missing]):
-        subprocess.run(
-            ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120", *arguments],
-            check=True,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            timeout=280,
-        )
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     install()
     folder = tmp_path_factory.mktemp("browser")
-    subprocess.run(
-        ["npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", *PACKAGES],
-        cwd=folder,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        timeout=240,
-    )
+    npm(folder, *PACKAGES)
     pages = {name: render_html(anyio.run(replay, ROOT / "fixtures" / name)) for name in CASES}
     pages["hostile"] = render_html(everywhere_hostile())
     pages["index"] = render_index([(name, f"{name}.html", "ok") for name in CASES])
+    scanned = tallied(*[line(replayed(folder)) for folder in FIXTURES] * 6)
+    pages["summary"] = render_summary(scanned, "results.jsonl")
     for name, page in pages.items():
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
     yield Browser(folder, tuple(folder / f"{name}.html" for name in pages))

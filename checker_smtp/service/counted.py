@@ -1,0 +1,73 @@
+"""Checks, each counted with its verdict and its time."""
+
+from asyncio import CancelledError
+from collections.abc import Callable
+from time import monotonic
+
+from checker_smtp.facade import Backend, Moment
+from checker_smtp.following import Note
+from probes.check import ResolverError
+from probes.options import Options
+from probes.result import Result
+
+from .admission import Admission, Refused
+from .checks import Checks, OutOfTime
+from .metrics import Metrics
+from .settings import Settings
+from .zone import MxSet
+
+__all__ = ["CountedChecks"]
+
+# what stands for the verdict of a check that has none
+_ENDS: dict[type[BaseException], str] = {
+    CancelledError: "cancelled",
+    OutOfTime: "out-of-time",
+    ResolverError: "no-resolver",
+}
+
+
+class CountedChecks(Checks):
+    """`Checks` that tell `metrics`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        network: Callable[[], Backend] | None = None,
+        *,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__(settings, admission, network)
+        self._metrics = metrics
+
+    async def run(
+        self,
+        options: Options,
+        *,
+        client: str,
+        rules: frozenset[str] | None = None,
+        mx: MxSet | None = None,
+        backend: Backend | None = None,
+        on_progress: Note | None = None,
+        moment: Moment | None = None,
+    ) -> Result:
+        """Check one domain; see `Checks`."""
+        began = monotonic()
+        try:
+            result = await super().run(
+                options,
+                client=client,
+                rules=rules,
+                mx=mx,
+                backend=backend,
+                on_progress=on_progress,
+                moment=moment,
+            )
+        except Refused as refusal:
+            self._metrics.refused(refusal.reason)
+            raise
+        except BaseException as error:
+            self._metrics.check(_ENDS.get(type(error), "failed"), monotonic() - began)
+            raise
+        self._metrics.check(result.status, monotonic() - began)
+        return result

@@ -1,0 +1,32 @@
+"""The guards around an application of a few lines, and a client that speaks ASGI to it: no sockets."""
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from checker_smtp.service.admission import Admission
+from checker_smtp.service.guard import Guard
+from checker_smtp.service.load import Load
+from checker_smtp.service.metrics import Metrics
+from checker_smtp.service.settings import Settings
+
+__all__ = ["client", "echo", "guarded"]
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with who asked, and the body."""
+    message = await receive()
+    body = f"{scope['client'][0]} ".encode() + message["body"]
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def guarded(settings: Settings | None = None, app: ASGIApp | Callable[..., Awaitable[None]] = echo) -> Guard:
+    settings = settings or Settings()
+    return Guard(app, settings, Metrics(Admission(settings), Load()))
+
+
+def client(guard: ASGIApp, peer: str = "198.51.100.7") -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(guard, raise_app_exceptions=True, client=(peer, 50000))
+    return httpx.AsyncClient(transport=transport, base_url="http://checker.test")

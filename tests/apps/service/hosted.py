@@ -1,0 +1,239 @@
+"""The host's side of the protocol: its types, as strict as Go's are not, and its four questions.
+
+A field that is `UNSET` by default is one that Go leaves out when it is empty; so it must not be there and
+empty. Unknown fields are refused, though a host passes them over.
+"""
+
+# ruff: noqa: N815 - the names are the protocol's
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import httpx
+import msgspec
+import pytest
+from msgspec import UNSET, UnsetType
+
+import checker_smtp.facade
+from backends.case import Case, read_case
+from backends.recording import Backend
+from backends.replaying import Replay
+from checker_smtp.service.app import build
+from checker_smtp.service.definition import OPTIONS
+from checker_smtp.service.guard import Guard
+from checker_smtp.service.settings import Settings
+from tests.apps.service.guarded import client
+
+T = TypeVar("T")
+FIXTURES = Path(__file__).parents[3] / "fixtures"
+NO_LIMITS = {"rate_client": "none", "rate_domain": "none"}
+
+
+class _Exact(msgspec.Struct, forbid_unknown_fields=True):
+    """A type of the protocol."""
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(self):
+            if field.default is UNSET:
+                value = getattr(self, field.name)
+                assert value not in ("", [], {}, None, False), f"{field.name} is there and empty"
+
+
+class Health(_Exact):
+    status: Literal["ok"]
+    uptime_seconds: float
+    num_cpu: int
+    inflight: int
+    total_requests: int
+    loadavg: list[float]
+
+
+class Field(_Exact):
+    id: str
+    type: Literal["string", "number", "uint", "bool"]
+    label: str | UnsetType = UNSET
+    placeholder: str | UnsetType = UNSET
+    # a pointer in Go: false is a value
+    default: str | float | bool | None = None
+    choices: list[str] | UnsetType = UNSET
+    required: bool | UnsetType = UNSET
+    secret: bool | UnsetType = UNSET
+    hide: bool | UnsetType = UNSET
+    textarea: bool | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    autoFill: (
+        Literal["domain_name", "subdomain", "zone", "service_type", "service", "discovery_entries"]
+        | UnsetType
+    ) = UNSET
+    noOverride: bool | UnsetType = UNSET
+
+
+class Fields(_Exact):
+    adminOpts: list[Field] | UnsetType = UNSET
+    userOpts: list[Field] | UnsetType = UNSET
+    domainOpts: list[Field] | UnsetType = UNSET
+    serviceOpts: list[Field] | UnsetType = UNSET
+    runOpts: list[Field] | UnsetType = UNSET
+
+
+class Availability(_Exact):
+    applyToDomain: bool | UnsetType = UNSET
+    applyToZone: bool | UnsetType = UNSET
+    applyToService: bool | UnsetType = UNSET
+    limitToProviders: list[str] | UnsetType = UNSET
+    limitToServices: list[str] | UnsetType = UNSET
+
+
+class Rule(_Exact):
+    name: str
+    description: str
+    options: Fields | UnsetType = UNSET
+
+
+class Interval(_Exact):
+    min: int
+    max: int
+    default: int
+
+
+class Definition(_Exact):
+    id: str
+    name: str
+    availability: Availability
+    options: Fields
+    rules: list[Rule]
+    version: str | UnsetType = UNSET
+    interval: Interval | UnsetType = UNSET
+    has_html_report: bool | UnsetType = UNSET
+    has_metrics: bool | UnsetType = UNSET
+    observationKeys: list[str] | UnsetType = UNSET
+
+
+class Prechecked(Definition):
+    precheck_failures: dict[str, str] = msgspec.field(default_factory=dict)
+    eligible: bool | None = None
+    eligibility_reason: str | UnsetType = UNSET
+
+
+class Target(_Exact):
+    host: str
+    port: int
+    require_starttls: bool
+    sni: str | UnsetType = UNSET
+    starttls: str | UnsetType = UNSET
+
+
+class Entry(_Exact):
+    type: Literal["tls.endpoint.v1"]
+    ref: str
+    payload: Target
+
+
+class Collected(_Exact):
+    data: dict[str, Any]
+    entries: list[Entry] | UnsetType = UNSET
+
+
+class State(_Exact):
+    status: Literal[0, 1, 2, 3, 4, 5]
+    message: str
+    rule: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    meta: dict[str, Any] | UnsetType = UNSET
+
+
+class States(_Exact):
+    states: list[State]
+
+
+class Metric(_Exact):
+    name: str
+    value: float
+    timestamp: datetime
+    unit: str | UnsetType = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
+
+
+class Error(_Exact):
+    error: str
+
+    def __post_init__(self) -> None:
+        assert self.error.strip()
+        assert "\n" not in self.error
+
+
+class Host:
+    """Asks the service `guard` as happyDomain does."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    async def asked(
+        self, method: str, path: str, body: object = None, accept: str = "application/json"
+    ) -> httpx.Response:
+        """`body` is sent as it is where it is bytes, else as JSON; None is no body."""
+        raw = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
+        async with client(self._guard) as http:
+            return await http.request(method, path, content=raw, headers={"accept": accept})
+
+    async def told(self, path: str, body: object, kind: type[T]) -> T:
+        answer = await self.asked("POST", path, body)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/json"
+        return msgspec.json.decode(answer.content, type=kind)
+
+    async def refused(self, path: str, body: object, status: int = 400) -> str:
+        """The one sentence of a refusal."""
+        answer = await self.asked("POST", path, body)
+        assert answer.status_code == status, answer.text
+        return msgspec.json.decode(answer.content, type=Error).error
+
+    async def collect(self, options: dict[str, object], **more: object) -> Collected:
+        body = {"key": "smtp", "target": {"userId": "u", "serviceType": "svcs.MXs"}, "options": options}
+        return await self.told("/collect", {**body, **more}, Collected)
+
+    async def evaluate(self, data: object, **more: object) -> list[State]:
+        body = {"observations": {"smtp": data}, "options": {}, **more}
+        return (await self.told("/evaluate", body, States)).states
+
+    async def metrics(self, data: object, **more: object) -> list[Metric]:
+        return await self.told("/report", {"key": "smtp", "data": data, **more}, list[Metric])
+
+    async def page(self, data: object, **more: object) -> str:
+        body = {"key": "smtp", "data": data, **more}
+        answer = await self.asked("POST", "/report", body, accept="text/html,application/xhtml+xml,*/*")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        return answer.text
+
+
+def service(network: Backend, **given: object) -> Guard:
+    """The service over this network; documentation networks count as public."""
+    usual: dict[str, object] = {
+        "allow_targets": ("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"),
+        **NO_LIMITS,
+    }
+    return build(Settings(**(usual | given)), lambda: network)  # type: ignore[arg-type]
+
+
+def recorded(
+    name: str, monkeypatch: pytest.MonkeyPatch, **given: object
+) -> tuple[Host, dict[str, object], Case]:
+    """A host whose checker meets the world as it was in a fixture, and the options to ask with."""
+    case = read_case(FIXTURES / name)
+    # what is random in a check is as it was then
+    monkeypatch.setattr(checker_smtp.facade.secrets, "randbits", lambda _: case.seed)
+    network = {"port": case.options.port, "allow_targets": case.options.allow_targets}
+    guard = build(Settings(**(NO_LIMITS | network | given)), lambda: Replay(case))  # type: ignore[arg-type]
+    return Host(guard), {option.name: getattr(case.options, option.name) for option in OPTIONS}, case
+
+
+def folded(states: list[State]) -> dict[str, list[State]]:
+    """The states by their rule."""
+    found: dict[str, list[State]] = {}
+    for state in states:
+        assert isinstance(state.rule, str)
+        found.setdefault(state.rule, []).append(state)
+    return found

@@ -1,0 +1,172 @@
+"""Who gets a place, who does not, what they are told, and that every place is given back."""
+
+import asyncio
+import re
+
+import pytest
+from limits.errors import StorageError
+
+from checker_smtp.service.admission import Admission, Refused, counted_as
+from checker_smtp.service.settings import SettingError, Settings
+
+pytestmark = pytest.mark.anyio
+
+
+def settings(**given: object) -> Settings:
+    usual: dict[str, object] = {"rate_client": "none", "rate_domain": "none"}
+    return Settings(**(usual | given))  # type: ignore[arg-type]
+
+
+async def ask(admission: Admission, client: str = "192.0.2.1", domain: str = "example.com") -> Refused | None:
+    """Take a place and give it back; what was said, where there was none."""
+    try:
+        async with admission.place(client=client, domain=domain):
+            return None
+    except Refused as refusal:
+        return refusal
+
+
+async def test_only_allowed_domains() -> None:
+    admission = Admission(settings(allow_domains=("example.com", "*.Example.NET.", "*.bücher.example")))
+    for domain in ("example.com", "a.example.net", "b.a.example.net", "a.xn--bcher-kva.example"):
+        assert await ask(admission, domain=domain) is None
+    for domain in ("a.example.com", "example.net", "badexample.net", "example.org", "example.com.evil.test"):
+        refusal = await ask(admission, domain=domain)
+        assert refusal is not None
+        assert (refusal.status, refusal.retry_after) == (403, None)
+        assert str(refusal) == f"{domain} is not among the domains that this service checks"
+
+
+async def test_the_places_of_all() -> None:
+    admission = Admission(settings(max_checks=2, max_checks_per_client=2))
+    async with admission.place(client="192.0.2.1", domain="a.test"):
+        async with admission.place(client="192.0.2.2", domain="b.test"):
+            assert admission.checks_in_flight == 2
+            refusal = await ask(admission, "192.0.2.3")
+            assert refusal is not None
+            assert refusal.status == 503
+            assert refusal.retry_after
+        assert await ask(admission, "192.0.2.3") is None
+    assert admission.checks_in_flight == 0
+
+
+async def test_one_client_cannot_hold_them_all() -> None:
+    admission = Admission(settings(max_checks=3, max_checks_per_client=1))
+    async with admission.place(client="192.0.2.1", domain="a.test"):
+        refusal = await ask(admission, "192.0.2.1")
+        assert refusal is not None
+        assert refusal.status == 429
+        assert refusal.retry_after
+        assert await ask(admission, "192.0.2.2") is None
+    assert await ask(admission, "192.0.2.1") is None
+
+
+async def test_places_are_given_back_by_failures_and_cancellation() -> None:
+    admission = Admission(settings(max_checks=1))
+    with pytest.raises(RuntimeError):
+        async with admission.place(client="192.0.2.1", domain="a.test"):
+            raise RuntimeError
+
+    async def hold() -> None:
+        async with admission.place(client="192.0.2.1", domain="a.test"):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await asyncio.sleep(0)
+    assert admission.checks_in_flight == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert admission.checks_in_flight == 0
+
+
+async def test_the_rate_of_a_client() -> None:
+    admission = Admission(settings(rate_client="2/hour"))
+    assert [await ask(admission, "192.0.2.1", f"{n}.test") for n in range(2)] == [None, None]
+    refusal = await ask(admission, "192.0.2.1")
+    assert refusal is not None
+    assert refusal.status == 429
+    assert refusal.retry_after is not None
+    assert 1 <= refusal.retry_after <= 3600
+    assert str(refusal) == "more than 2 checks per hour for your address: try again later"
+    assert await ask(admission, "192.0.2.2") is None
+
+
+async def test_the_rate_of_a_domain_whoever_asks() -> None:
+    admission = Admission(settings(rate_domain="1 per 2 hours; 100/day"))
+    assert await ask(admission, "192.0.2.1", "a.test") is None
+    refusal = await ask(admission, "192.0.2.2", "a.test")
+    assert refusal is not None
+    assert refusal.status == 429
+    assert str(refusal) == "more than 1 checks per 2 hours for a.test: try again later"
+    assert await ask(admission, "192.0.2.2", "b.test") is None
+
+
+async def test_a_client_and_a_domain_of_one_name_are_counted_apart() -> None:
+    admission = Admission(settings(rate_client="1/hour", rate_domain="1/hour"))
+    assert await ask(admission, "testclient", "testclient") is None
+
+
+async def test_who_finds_no_place_has_spent_nothing() -> None:
+    admission = Admission(settings(rate_client="2/hour", max_checks_per_client=1, allow_domains=("a.test",)))
+    async with admission.place(client="192.0.2.1", domain="a.test"):
+        for _ in range(5):
+            assert await ask(admission, domain="a.test") is not None
+            assert await ask(admission, domain="b.test") is not None
+    assert await ask(admission, domain="a.test") is None
+
+
+@pytest.mark.parametrize(
+    ("client", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:0db8:0001:0002::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_what_a_client_is_counted_by(client: str, counted: str) -> None:
+    assert counted_as(client) == counted
+
+
+@pytest.mark.parametrize("failure", [StorageError(ConnectionError("redis://:secret@host")), None])
+async def test_a_store_that_does_not_answer_lets_nobody_in(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception | None
+) -> None:
+    async def hit(*_: object) -> bool:
+        if failure is not None:
+            raise failure
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr("checker_smtp.service.admission._STORE_TIMEOUT", 0.01)
+    admission = Admission(settings(rate_client="1/hour"))
+    monkeypatch.setattr(admission._rates, "hit", hit)
+    refusal = await ask(admission)
+    assert refusal is not None
+    assert refusal.status == 503
+    assert refusal.retry_after
+    assert admission.checks_in_flight == 0
+    assert "rate storage" in caplog.text
+    assert "secret" not in caplog.text + str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"allow_domains": ("exa mple",)}, r"'exa mple' is no pattern of domains: give example\.com"),
+        ({"allow_domains": ("*.",)}, "is no pattern of domains"),
+        ({"allow_domains": ("a.*.test",)}, "is no pattern of domains"),
+        ({"allow_domains": ("*",)}, "is no pattern of domains"),
+        ({"rate_client": "often"}, "'often' is no rate: give such as 30/minute"),
+        ({"rate_domain": ""}, "'' is no rate"),
+        ({"rate_domain": "10/fortnight"}, "is no rate"),
+        ({"rate_storage": "memcached://:secret@host"}, "the rate storage is memory:// or a URL"),
+    ],
+)
+def test_settings_that_cannot_be(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError, match=said) as error:
+        Admission(settings(**wrong))
+    assert not re.search("secret|\n", str(error.value))

@@ -1,0 +1,145 @@
+"""The whole of it as one application: what the router says, how refusals are told, what is counted."""
+
+import asyncio
+from typing import TypeVar
+
+import pytest
+
+from backends.recording import Backend
+from checker_smtp.service.app import build
+from checker_smtp.service.guard import Guard
+from checker_smtp.service.settings import Settings
+from probes.ports import DnsAnswer, DnsStatus
+from smtp_sansio import Script
+from tests.apps.service.guarded import client
+from tests.probes.world import Names
+
+pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+COLLECT = {"key": "smtp", "target": {}, "options": {"domain": "example.org"}}
+
+
+class World(Names):
+    """A domain that takes no mail; where `silent`, a resolver that never answers."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        super().__init__("example.org MX 0 .")
+        self._silent = silent
+        self.asked_first = asyncio.Event()
+
+    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+        self.asked_first.set()
+        if self._silent:
+            await asyncio.Event().wait()
+        return await super().resolve(name, rdtype)
+
+    async def run(self, script: Script[T]) -> T:
+        script.close()
+        raise AssertionError("nobody is to be visited")
+
+
+class Dead(World):
+    """A resolver that answers nothing."""
+
+    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+        return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="no answer")
+
+
+def service(world: Backend | None = None, **given: object) -> Guard:
+    return build(Settings(**given), lambda: world or World())  # type: ignore[arg-type]
+
+
+def counted(guard: Guard, name: str) -> dict[str, float]:
+    metrics = (sample for metric in guard.metrics.registry.collect() for sample in metric.samples)
+    return {"".join(sample.labels.values()): sample.value for sample in metrics if sample.name == name}
+
+
+async def test_what_is_not_there() -> None:
+    async with client(service()) as http:
+        for path in ("/nowhere", "/collect/", "/check/nowhere", "/%2fevil.test/", "/%00", "/..%2fetc/passwd"):
+            answer = await http.get(path)
+            assert (answer.status_code, set(answer.json())) == (404, {"error"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/collect", {"POST"}),
+        ("PUT", "/definition", {"GET", "HEAD", "POST"}),
+        ("DELETE", "/check", {"GET", "HEAD", "POST"}),
+        ("POST", "/health", {"GET", "HEAD"}),
+        ("OPTIONS", "/report", {"POST"}),
+    ],
+)
+async def test_a_wrong_method(method: str, path: str, allowed: set[str]) -> None:
+    async with client(service()) as http:
+        answer = await http.request(method, path)
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+    assert answer.json() == {"error": f"this path takes {answer.headers['Allow']} only"}
+
+
+async def test_the_root_leads_to_the_page_by_no_host_of_its_own() -> None:
+    async with client(service()) as http:
+        answer = await http.get("/", headers={"Host": "evil.test"})
+    assert (answer.status_code, answer.headers["Location"]) == (307, "check")
+
+
+async def test_a_refused_check() -> None:
+    guard = service(rate_client="1/hour")
+    async with client(guard) as http:
+        assert (await http.post("/collect", json=COLLECT)).status_code == 200
+        answer = await http.post("/collect", json=COLLECT)
+    assert answer.status_code == 429
+    assert answer.json() == {"error": "more than 1 checks per hour for your address: try again later"}
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert counted(guard, "checker_smtp_checks_refused_total") == {"client-rate": 1}
+    assert counted(guard, "checker_smtp_checks_total") == {"info": 1}
+
+
+async def test_a_domain_that_is_not_checked_here() -> None:
+    async with client(service(allow_domains=("example.net",))) as http:
+        answer = await http.post("/collect", json=COLLECT)
+    assert answer.status_code == 403
+    assert answer.json() == {"error": "example.org is not among the domains that this service checks"}
+    assert "Retry-After" not in answer.headers
+
+
+async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
+    world = World(silent=True)
+    guard = service(world, max_checks=1)
+    async with client(guard) as http:
+        waiting = asyncio.create_task(http.post("/collect", json=COLLECT))
+        await world.asked_first.wait()
+        assert counted(guard, "checker_smtp_checks_in_flight") == {"": 1}
+        assert (await http.get("/health")).json()["inflight"] == 1
+        answer = await http.post("/collect", json=COLLECT)
+        assert (answer.status_code, int(answer.headers["Retry-After"])) == (503, 5)
+        guard.give_up()
+        answer = await waiting
+    assert (answer.status_code, set(answer.json())) == (503, {"error"})
+    assert counted(guard, "checker_smtp_checks_in_flight") == {"": 0}
+    assert counted(guard, "checker_smtp_checks_total") == {"cancelled": 1}
+    assert counted(guard, "checker_smtp_check_seconds_count") == {"": 1}
+
+
+@pytest.mark.parametrize(
+    ("world", "end"), [(World(silent=True), "out-of-time"), (Dead(), "no-resolver")], ids=["slow", "dead"]
+)
+async def test_checks_without_a_verdict(world: Backend, end: str) -> None:
+    guard = service(world, check_budget=0.05)
+    async with client(guard) as http:
+        answer = await http.post("/collect", json=COLLECT)
+    assert answer.status_code >= 500
+    assert set(answer.json()) == {"error"}
+    assert counted(guard, "checker_smtp_checks_total") == {end: 1}
+    assert counted(guard, "checker_smtp_checks_refused_total") == {}
+
+
+async def test_routes_are_not_handed_the_token() -> None:
+    guard = service(token="0123456789abcdef")
+    async with client(guard) as http:
+        for path in ("/check", "/check/static/page.css", "/definition", "/", "/nowhere"):
+            assert (await http.get(path)).status_code == 401
+        assert (await http.get("/health")).status_code == 200

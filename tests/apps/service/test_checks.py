@@ -1,0 +1,239 @@
+"""Running a check: on both loops, within its time, cancelled with whoever waits for it, told as it goes."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import anyio
+import pytest
+import trio
+
+from checker_smtp.facade import Moment
+from checker_smtp.service.admission import Admission, Refused
+from checker_smtp.service.checks import Checks, OutOfTime
+from checker_smtp.service.settings import Settings
+from probes.check import ResolverError
+from probes.options import Options
+from probes.ports import DnsAnswer, DnsStatus
+from smtp_sansio import Script
+from tests.probes.world import Names, Servers
+
+pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+BACKENDS = ("asyncio", "trio")
+ZONE = """
+    example.org     MX  10 mx.example.org.
+    mx.example.org  A   192.0.2.7
+"""
+PLAY = """
+    S: 220 mx.example.org ESMTP
+    C: EHLO mx-checker.happydomain.org
+    S: 421 mx.example.org not now
+    C: QUIT
+    -- eof
+"""
+
+
+class World(Names, Servers):
+    """Names and servers, which note where they were asked."""
+
+    def __init__(self, zone: str = ZONE, *answers: DnsAnswer) -> None:
+        Names.__init__(self, zone, *answers)
+        Servers.__init__(self, {"192.0.2.7": PLAY})
+        self.loops: set[tuple[str, int]] = set()
+
+    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+        self.loops.add(("trio" if trio.lowlevel.in_trio_run() else "asyncio", threading.get_ident()))
+        return await super().resolve(name, rdtype)
+
+
+class Endless(World):
+    """A resolver that never answers, and counts who waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = threading.Semaphore(0)
+        self.given_up = 0
+
+    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+        self.waiting.release()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.given_up += 1
+        raise AssertionError(f"{rdtype} {name}")
+
+
+def checks(world: World, backend: str = "asyncio", **given: object) -> Checks:
+    limits = {"rate_client": "none", "rate_domain": "none"}
+    settings = Settings(backend=backend, allow_targets=("192.0.2.0/24",), **(limits | given))  # type: ignore[arg-type]
+    return Checks(settings, Admission(settings), lambda: world)
+
+
+async def until(done: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        # what is waited for may be in another thread
+        while not done():  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+
+
+def loops_beside_this() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if "portal" in thread.name]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_a_check_runs_on_the_loop_it_was_told(backend: str) -> None:
+    world = World()
+    made = checks(world, backend, resolver_name="192.0.2.53")
+    options = made.options({"domain": "example.org"})
+    moment = Moment(run_at="2026-11-22T09:00:00Z", seed=1)
+    result = await made.run(options, client="198.51.100.1", moment=moment)
+    world.over()
+    ((loop, thread),) = world.loops
+    assert loop == backend
+    assert (thread == threading.get_ident()) is (backend == "asyncio")
+    assert result.observation.run_at == moment.run_at
+    assert result.observation.resolver == "192.0.2.53"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_one_after_the_other_and_side_by_side(backend: str) -> None:
+    world = World("example.org MX 0 .")
+    made = checks(world, backend)
+    options = made.options({"domain": "example.org"})
+    for _ in range(2):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(made.run(options, client="198.51.100.1"))
+        assert not loops_beside_this()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_a_check_has_so_much_time_and_no_more(backend: str) -> None:
+    world = Endless()
+    made = checks(world, backend, check_budget=0.05)
+    with pytest.raises(OutOfTime) as caught:
+        await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+    assert str(caught.value).startswith("the check of example.org was given up after 0.05 seconds")
+    assert world.given_up == 1
+    assert not loops_beside_this()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_whoever_stops_waiting_cancels_the_check(backend: str) -> None:
+    world = Endless()
+    made = checks(world, backend, max_checks=1)
+    task = asyncio.create_task(made.run(made.options({"domain": "example.org"}), client="198.51.100.1"))
+    await until(lambda: world.waiting.acquire(blocking=False))
+    with pytest.raises(Refused):
+        await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+    assert len(loops_beside_this()) == (backend == "trio")
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    assert world.given_up == 1
+    assert not loops_beside_this()
+    # and its place is free again
+    again = asyncio.create_task(made.run(made.options({"domain": "example.org"}), client="198.51.100.1"))
+    await until(lambda: world.waiting.acquire(blocking=False))
+    again.cancel()
+    with suppress(asyncio.CancelledError):
+        await again
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_a_resolver_that_answers_nothing(backend: str) -> None:
+    dead = [
+        DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT)
+        for name, rdtype in (("example.org", "MX"), (".", "NS"))
+    ]
+    made = checks(World("", *dead), backend)
+    with pytest.raises(ResolverError):
+        await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_it_is_told_as_it_goes(backend: str) -> None:
+    told: list[tuple[str, str]] = []
+    threads: set[int] = set()
+
+    def note(subject: str, step: str) -> None:
+        told.append((subject, step))
+        threads.add(threading.get_ident())
+
+    made = checks(World(), backend)
+    await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", on_progress=note)
+    assert threads == {threading.get_ident()}
+    assert told[:2] == [("MX example.org", "DNS"), ("MX example.org", "")]
+    assert [step for subject, step in told if subject == "192.0.2.7:25"] == [
+        "connecting",
+        "waiting for the greeting",
+        "EHLO mx-checker.happydomain.org",
+        "QUIT",
+        "",
+    ]
+    begun = [subject for subject, step in told if step]
+    ended = [subject for subject, step in told if not step]
+    assert set(begun) == set(ended)
+
+
+async def test_another_backend_is_used_where_one_is_given() -> None:
+    given, other = World(), World()
+    made = checks(other)
+    await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", backend=given)
+    assert given.asked
+    assert not other.asked
+
+
+async def test_the_network_of_the_service_is_pinned() -> None:
+    settings = Settings(resolver=("192.0.2.53", 5353), allow_targets=("192.0.2.0/24",))
+    network = Checks(settings, Admission(settings)).network()
+    assert (network.servers, network.port) == (("192.0.2.53",), 5353)  # type: ignore[attr-defined]
+    assert type(network).__name__ == "PinnedNetwork"
+
+
+async def test_options_are_those_of_a_check() -> None:
+    settings = Settings(port=2525, allow_targets=("192.0.2.0/24",), max_timeout=20)
+    made = Checks(settings, Admission(settings)).options({"domain": "example.org", "timeout": 20})
+    assert made == Options(domain="example.org", timeout=20.0, port=2525, allow_targets=("192.0.2.0/24",))
+
+
+class Tarpit(World):
+    """Every address takes a connection and keeps it until `freed`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = self.most = 0
+        self.freed = asyncio.Event()
+
+    async def run(self, script: Script[T]) -> T:
+        self.held += 1
+        self.most = max(self.most, self.held)
+        try:
+            await self.freed.wait()
+        finally:
+            self.held -= 1
+            script.close()
+        raise ResolverError("enough")
+
+
+async def test_a_server_that_many_domains_share_is_not_crowded() -> None:
+    world = Tarpit()
+    made = checks(world)
+
+    async def one() -> None:
+        with suppress(ExceptionGroup):
+            await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(one())
+        await until(lambda: world.held == 2)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        world.freed.set()
+    assert world.most == 2

@@ -1,0 +1,79 @@
+"""Whom the service takes for its client, whatever the headers claim."""
+
+import pytest
+
+from checker_smtp.service.settings import SettingError, Settings
+from tests.apps.service.guarded import client, guarded
+
+pytestmark = pytest.mark.anyio
+
+PROXY, EDGE, CLIENT = "10.0.0.1", "203.0.113.9", "198.51.100.7"
+TRUSTED = ("10.0.0.0/8", EDGE, "fd00::/8")
+
+
+async def seen(peer: str, *headers: tuple[str, str], trusted: tuple[str, ...] = TRUSTED) -> str:
+    """The client's address as the application has it."""
+    async with client(guarded(Settings(trusted_proxies=trusted)), peer) as http:
+        answer = await http.get("/", headers=list(headers))
+    return answer.text.strip()
+
+
+XFF, FORWARDED = "X-Forwarded-For", "Forwarded"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "who"),
+    [
+        # nobody in between, and nobody is believed who is not a proxy
+        (CLIENT, (), CLIENT),
+        (CLIENT, ((XFF, "192.0.2.1"),), CLIENT),
+        (CLIENT, ((FORWARDED, "for=192.0.2.1"),), CLIENT),
+        # one proxy, two proxies, a client that says it is a proxy
+        (PROXY, ((XFF, CLIENT),), CLIENT),
+        (PROXY, ((XFF, f"{CLIENT}, {EDGE}"),), CLIENT),
+        (PROXY, ((XFF, f"192.0.2.1, {CLIENT}, {EDGE}"),), CLIENT),
+        (PROXY, ((XFF, f"10.9.9.9, {CLIENT}"),), CLIENT),
+        (PROXY, ((XFF, "192.0.2.1"), (XFF, CLIENT)), CLIENT),
+        # a request of the proxies themselves
+        (PROXY, (), PROXY),
+        (PROXY, ((XFF, "10.0.0.2"),), "10.0.0.2"),
+        # what is no address is not believed, nor is what stands left of it
+        (PROXY, ((XFF, "192.0.2.1, unknown"),), PROXY),
+        (PROXY, ((XFF, f"192.0.2.1, , {EDGE}"),), EDGE),
+        (PROXY, ((XFF, ""),), PROXY),
+        (PROXY, ((XFF, "<script>"),), PROXY),
+        (PROXY, ((XFF, "1" * 4000),), PROXY),
+        # ways to write an address
+        (PROXY, ((XFF, f"{CLIENT}:4711"),), CLIENT),
+        (PROXY, ((XFF, "2001:DB8::1"),), "2001:db8::1"),
+        (PROXY, ((XFF, "[2001:db8::1]:4711"),), "2001:db8::1"),
+        (PROXY, ((XFF, f"::ffff:{CLIENT}"),), CLIENT),
+        (f"::ffff:{PROXY}", ((XFF, CLIENT),), CLIENT),
+        (f"::ffff:{CLIENT}", (), CLIENT),
+        ("fd00::1", ((XFF, "2001:db8::1"),), "2001:db8::1"),
+        # RFC 7239
+        (PROXY, ((FORWARDED, f"for={CLIENT};proto=https;by={PROXY}"),), CLIENT),
+        (PROXY, ((FORWARDED, f'For="{CLIENT}:4711"'),), CLIENT),
+        (PROXY, ((FORWARDED, f"proto=http; for={CLIENT}, for={EDGE}"),), CLIENT),
+        (PROXY, ((FORWARDED, 'for="[2001:db8::1]:4711"'),), "2001:db8::1"),
+        (PROXY, ((FORWARDED, "for=_hidden"),), PROXY),
+        (PROXY, ((FORWARDED, "for=192.0.2.1, by=10.0.0.1"),), PROXY),
+        (PROXY, ((FORWARDED, f'for="192.0.2.1, for={CLIENT}'),), CLIENT),
+        # both: the same client, or neither is believed
+        (PROXY, ((XFF, CLIENT), (FORWARDED, f"for={CLIENT}")), CLIENT),
+        (PROXY, ((XFF, "192.0.2.1"), (FORWARDED, f"for={CLIENT}")), PROXY),
+        ("testclient", ((XFF, CLIENT),), "testclient"),
+    ],
+)
+async def test_who_asks(peer: str, headers: tuple[tuple[str, str], ...], who: str) -> None:
+    assert await seen(peer, *headers) == who
+
+
+async def test_without_trusted_proxies_headers_are_nothing() -> None:
+    assert await seen("127.0.0.1", (XFF, CLIENT), trusted=()) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("wrong", ["everybody", "10.0.0.0/33", ""])
+def test_what_is_no_network_is_refused(wrong: str) -> None:
+    with pytest.raises(SettingError, match="is no network of proxies: give one in CIDR notation"):
+        guarded(Settings(trusted_proxies=(wrong,)))

@@ -1,0 +1,133 @@
+"""Which requests get in."""
+
+import base64
+
+import pytest
+
+from checker_smtp.service.settings import Settings
+from tests.apps.service.guarded import client, guarded
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = "Zürich-0123456789abcdef"
+
+
+def basic(credential: str) -> str:
+    return "Basic " + base64.b64encode(credential.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        *[f"Bearer {TOKEN}", f"bearer  {TOKEN}", basic(f":{TOKEN}"), basic(f"anybody:{TOKEN}")],
+        basic(f"anybody:{TOKEN}").replace("Basic", "bASIC"),
+    ],
+)
+async def test_who_knows_the_token_gets_in(authorization: str) -> None:
+    async with client(guarded(Settings(token=TOKEN))) as http:
+        answer = await http.get("/check", headers={"Authorization": authorization.encode()})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        *[
+            None,
+            "",
+            "Bearer",
+            "Bearer ",
+            f"Bearer {TOKEN}x",
+            f"Bearer {TOKEN[:-1]}",
+            f"Digest {TOKEN}",
+            TOKEN,
+        ],
+        *[
+            basic(TOKEN),
+            basic(f"{TOKEN}:"),
+            basic("a:b"),
+            basic(""),
+            "Basic",
+            "Basic ",
+            "Basic %%%",
+            "Basic YWJj=",
+        ],
+    ],
+)
+async def test_who_does_not_stays_out(authorization: str | None) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization.encode()}
+    async with client(guarded(Settings(token=TOKEN))) as http:
+        for path in ("/check", "/collect", "/definition", "/healthy", "/health/", "//health", "/nowhere"):
+            answer = await http.post(path, headers=headers)
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+            assert TOKEN not in answer.text
+        assert (await http.get("/health", headers=headers)).status_code == 200
+
+
+async def test_without_a_token_nobody_is_asked() -> None:
+    async with client(guarded()) as http:
+        assert (await http.get("/check")).status_code == 200
+        assert (await http.get("/check", headers={"Authorization": "Bearer x"})).status_code == 200
+
+
+async def test_the_token_is_nowhere_to_be_read() -> None:
+    settings = Settings(token=TOKEN, rate_storage="memory://")
+    guard = guarded(settings)
+    gate = guard._outermost._app._app
+    assert TOKEN not in repr(settings)
+    assert TOKEN.encode() not in [value for value in vars(gate).values() if isinstance(value, bytes)]
+    assert TOKEN not in [value for value in vars(gate).values() if isinstance(value, str)]
+
+
+HERE = {"Host": "checker.test:8080"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        # a program
+        ({}, 200),
+        # the page itself, and what was typed into the address bar
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://checker.test:8080"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        # behind a proxy that takes TLS off
+        ({"Origin": "https://checker.test:8080"}, 200),
+        ({"Origin": "http://CHECKER.test:8080"}, 200),
+        # another site, by either header; the newer one decides
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://checker.test:8080"}, 403),
+        ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "http://checker.test:9090"}, 403),
+        ({"Origin": "http://checker.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://[broken"}, 403),
+        ({"Origin": "http://checker.test:8080.evil.test"}, 403),
+        ({"Origin": "http://checker.test:8080@evil.test"}, 403),
+    ],
+)
+async def test_what_another_site_sent_is_refused(headers: dict[str, str], status: int) -> None:
+    async with client(guarded()) as http:
+        for method, path in (("POST", "/check"), ("POST", "/collect"), ("DELETE", "/check/1")):
+            assert (await http.request(method, path, headers=HERE | headers)).status_code == status
+        # to look is no harm: a link from elsewhere leads here
+        assert (await http.get("/check", headers=HERE | headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["a.test", "a.test:8080", "192.0.2.1:80", "[2001:db8::1]:8080", "a_b.test", "x."]
+)
+async def test_a_host(host: str) -> None:
+    async with client(guarded()) as http:
+        assert (await http.get("/", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "a.test/evil", "a.test:x", "a.test@evil.test", "a b", "<script>", "a.test,b.test", "[::1", "a:1:2"],
+)
+async def test_no_host(host: str) -> None:
+    async with client(guarded()) as http:
+        answer = await http.get("/", headers={"Host": host})
+    assert (answer.status_code, answer.json()) == (400, {"error": "the Host header names no host"})

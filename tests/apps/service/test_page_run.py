@@ -1,0 +1,304 @@
+"""A check that is watched: the page grows while it runs, and what is saved from it is the check."""
+
+import asyncio
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from backends.case import read_case
+from checker_smtp import replay
+from checker_smtp.following import Note
+from checker_smtp.service.admission import Admission, Refused
+from checker_smtp.service.checks import Checks
+from checker_smtp.service.guard import Guard
+from checker_smtp.service.runs import started
+from checker_smtp.service.settings import Settings
+from probes.options import Options
+from probes.ports import DnsAnswer, DnsStatus
+from probes.result import Result
+from report.document import dump, load
+from report.html import render_html
+from smtp_sansio import Script
+from tests.apps.service.guarded import client
+from tests.apps.service.pages import by_id, replaying, shown, sound, visiting
+from tests.probes.world import Names
+from tests.report.page import words
+
+T = TypeVar("T")
+pytestmark = pytest.mark.anyio
+HELO = "probe.dev-probe.test"
+MIXED = "dns-mx-with-different-faults"
+
+
+class Waiting(Names):
+    """A domain whose one server says nothing until it is `released`; then its resolver fails."""
+
+    def __init__(self) -> None:
+        super().__init__("example.org MX 10 mx.example.org.\nmx.example.org A 192.0.2.7")
+        self.released = asyncio.Event()
+        self.cancelled = False
+
+    async def run(self, script: Script[T]) -> T:
+        try:
+            next(script)
+            await self.released.wait()
+            raise ConnectionError("<b>a bug</b>")
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        finally:
+            script.close()
+
+
+class Mute(Names):
+    """A resolver that answers nothing."""
+
+    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+        return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="timeout")
+
+    async def run(self, script: Script[T]) -> T:
+        raise AssertionError(f"{script} was run")
+
+
+def waiting(world: Waiting, **settings: Any) -> Guard:
+    return shown(lambda: world, **{"allow_targets": ("192.0.2.0/24",)} | settings)
+
+
+async def checked(app: Guard, **fields: str) -> httpx.Response:
+    async with client(app) as browser:
+        answer = await browser.post("/check", data=fields)
+    assert answer.status_code == 200
+    return answer
+
+
+async def fetched(app: Guard, path: str) -> httpx.Response:
+    async with client(app) as browser:
+        return await browser.get(path)
+
+
+def files(page: str) -> dict[str, str]:
+    """Where the page says that its files are."""
+    found = set(re.findall(r'(?:href|src)="(check/results/[^"]+/([^"/]+))"', page))
+    return {name: f"/{path}" for path, name in found}
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+async def test_the_whole_page(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = await checked(
+        replaying(monkeypatch, MIXED, backend=backend), domain="dev-mixed.test", helo_name=HELO
+    )
+    assert "content-length" not in answer.headers
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-accel-buffering"] == "no"
+    tree = sound(answer.text)
+    assert words(next(tree.iter("h1"))) == "dev-mixed.test"
+    steps = [words(step) for step in by_id(tree)["steps"].iter("li")]
+    assert re.fullmatch(r"\d\.\d s DNS MX dev-mixed.test", steps[0])
+    told = "\n".join(steps)
+    for line in (
+        r"127\.1\.1\.\d+:25 connecting",
+        r"127\.1\.1\.\d+:25 TLS handshake",
+        r"127\.1\.1\.\d+:25 done",
+    ):
+        assert re.search(line, told)
+    # of lookups at the same time the last one's end counts
+    ends = sum(step.endswith("DNS done") for step in steps)
+    assert 2 <= ends < sum(" DNS " in step for step in steps) - ends
+    outcome = by_id(tree)["outcome"]
+    assert words(outcome).startswith("Critical: Mail can arrive.")
+    frame = next(tree.iter("iframe"))
+    assert frame.attrib["sandbox"] == "allow-same-origin"
+    assert frame.attrib["title"] == "Report on dev-mixed.test"
+    again = next(a for a in tree.iter("a") if a.attrib.get("class") == "repeat")
+    assert again.attrib["href"] == f"check?domain=dev-mixed.test&helo_name={HELO}"
+    assert by_id(tree)["domain"].attrib["value"] == "dev-mixed.test"
+    assert not [e for e in tree.iter() if "autofocus" in e.attrib]
+
+
+async def test_what_is_saved_is_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    app = replaying(monkeypatch, "postfix-open-relay")
+    page = (await checked(app, domain="dev-openrelay.test", helo_name=HELO)).text
+    paths = files(page)
+    assert set(paths) == {"report.html", "report.json", "case.zip"}
+    got = {name: await fetched(app, path) for name, path in paths.items()}
+    assert {answer.status_code for answer in got.values()} == {200}
+
+    document = load(got["report.json"].content)
+    assert got["report.html"].text == render_html(document)
+    assert {f.code for f in document.findings} >= {"smtp.open_relay"}
+    with zipfile.ZipFile(io.BytesIO(got["case.zip"].content)) as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path)
+    (folder,) = tmp_path.iterdir()  # noqa: ASYNC240 - nothing else runs
+    assert re.fullmatch(r"dev-openrelay\.test-\d{8}T\d{6}Z", folder.name)
+    assert dump(await replay(folder)) == got["report.json"].text
+    assert read_case(folder).options.helo_name == HELO
+
+
+async def test_the_headers_of_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = replaying(monkeypatch, "dns-null-mx")
+    paths = files((await checked(app, domain="dev-nullmx.test", helo_name=HELO)).text)
+    for name, kind, shown_as in (
+        ("report.html", "text/html; charset=utf-8", "inline"),
+        ("report.json", "application/json", "attachment"),
+        ("case.zip", "application/zip", "attachment"),
+    ):
+        answer = await fetched(app, paths[name])
+        assert answer.headers["content-type"] == kind
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        ending = name.partition(".")[2]
+        disposition = rf'{shown_as}; filename="dev-nullmx\.test-\d{{8}}T\d{{6}}Z\.{ending}"'
+        assert re.fullmatch(disposition, answer.headers["content-disposition"])
+        policies = answer.headers.get_list("content-security-policy")
+        assert any("sandbox allow-same-origin" in policy for policy in policies) is (name == "report.html")
+        assert not any("allow-scripts" in policy for policy in policies)
+
+
+async def test_the_beginning_is_there_before_the_end() -> None:
+    world = Waiting()
+    async with visiting(waiting(world), domain="example.org") as (visit, serving):
+        await visit.until("192.0.2.7:25</b> <span>connecting")
+        assert visit.status == 200
+        assert "<h1>example.<wbr>org</h1>" in visit.text
+        assert not visit.whole
+        assert 'id="outcome"' not in visit.text
+        world.released.set()
+        await serving
+        assert visit.whole
+        sound(visit.text)
+
+
+async def test_who_leaves_takes_the_check_along() -> None:
+    world = Waiting()
+    app = waiting(world, max_checks=1)
+    async with visiting(app, domain="example.org") as (visit, serving):
+        await visit.until("connecting")
+        async with client(app, "192.0.2.99") as other:
+            assert (await other.post("/check", data={"domain": "example.org"})).status_code == 503
+        visit.leave()
+        await asyncio.wait([serving])
+    assert world.cancelled
+    assert not visit.whole
+    health = (await fetched(app, "/health")).json()
+    assert health["inflight"] == 0
+    world.released.set()
+    async with client(app) as browser:
+        assert (await browser.post("/check", data={"domain": "example.org"})).status_code == 200
+
+
+async def test_a_check_that_nobody_waits_for_is_cancelled() -> None:
+    world = Waiting()
+    settings = Settings(allow_targets=("192.0.2.0/24",))
+    checks = Checks(settings, Admission(settings), lambda: world)
+    async with started(checks, checks.options({"domain": "example.org"}), client="") as run:
+        async for step in run.steps:
+            if step.what == "connecting":
+                break
+    assert world.cancelled
+
+
+async def test_a_check_counts_as_a_request_while_it_runs() -> None:
+    world = Waiting()
+    app = waiting(world)
+    async with visiting(app, domain="example.org") as (visit, serving):
+        await visit.until("connecting")
+        assert (await fetched(app, "/health")).json()["inflight"] == 1
+        world.released.set()
+        await serving
+    assert (await fetched(app, "/health")).json()["inflight"] == 0
+
+
+async def test_a_bug_ends_the_page_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    world = Waiting()
+    world.released.set()
+    page = (await checked(waiting(world), domain="example.org")).text
+    tree = sound(page)
+    assert words(by_id(tree)["outcome"]) == "The check could not be finished"
+    assert "A fault of this service ended the check; it was logged." in words(tree)
+    assert "bug" not in page
+    assert "Traceback" not in page
+    assert "a check for the page failed" in caplog.text
+
+
+async def test_a_resolver_that_answers_nothing() -> None:
+    tree = sound((await checked(shown(Mute), domain="example.org")).text)
+    assert "The DNS resolver of this service does not answer (timeout), so" in words(tree)
+    assert words(by_id(tree)["outcome"]) == "The check could not be finished"
+
+
+async def test_a_check_that_takes_too_long() -> None:
+    tree = sound((await checked(waiting(Waiting(), check_budget=0), domain="example.org")).text)
+    assert "example.org was given up after 0 seconds: try again" in words(tree)
+
+
+async def test_hostile_names_among_the_steps() -> None:
+    class Hostile(Mute):
+        async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+            records = (
+                (f"{name} 60 IN MX 10 <script>alert(1)</script>\x1b[31m\u202e.",) if rdtype == "MX" else ()
+            )
+            status = DnsStatus.ANSWER if records else DnsStatus.NODATA
+            return DnsAnswer(name=name, rdtype=rdtype, status=status, records=records)
+
+    page = (await checked(shown(Hostile), domain="example.org")).text
+    tree = sound(page)
+    assert r"A <script>alert(1)</script>\x1b[31m\u202e" in words(by_id(tree)["steps"])
+
+
+async def test_of_servers_that_say_too_much_the_report_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checker_smtp.service.results._MAX_HEARD", 100)
+    page = (await checked(replaying(monkeypatch, MIXED), domain="dev-mixed.test", helo_name=HELO)).text
+    sound(page)
+    assert set(files(page)) == {"report.html"}
+
+
+async def test_what_a_check_says_after_its_end_is_dropped() -> None:
+    notes: list[Note] = []
+
+    class Elsewhere(Checks):
+        async def run(self, *_: object, on_progress: Note | None = None, **__: object) -> Result:
+            assert on_progress is not None
+            notes.append(on_progress)
+            raise Refused(503, "not now")
+
+    settings = Settings()
+    with pytest.raises(Refused):
+        async with started(
+            Elsewhere(settings, Admission(settings), Mute), Options(domain="a.test"), client=""
+        ):
+            raise AssertionError
+    notes[0]("192.0.2.7:25", "connecting")
+
+
+async def test_results_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = replaying(monkeypatch, "dns-null-mx")
+    paths = files((await checked(app, domain="dev-nullmx.test", helo_name=HELO)).text)
+    name = paths["report.html"].split("/")[3]
+    assert len(name) >= 20
+    for path in (f"/check/results/{name}/other.txt", "/check/results/AAAAAAAAAAAAAAAAAAAAAA/report.html"):
+        answer = await fetched(app, path)
+        assert answer.status_code == 404
+        tree = sound(answer.text)
+        assert words(next(tree.iter("h1"))) == "This result is not here any more"
+        assert {a.attrib["href"] for a in tree.iter("a")} == {"../../../check"}
+
+
+async def test_the_files_of_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = replaying(monkeypatch, "dns-null-mx")
+    page = (await fetched(app, "/check")).text
+    style, script = re.findall(r'(?:href|src)="(check/static/[^"]+)"', page)
+    assert re.fullmatch(r"check/static/page\.css\?[0-9a-f]{12}", style)
+    for path, kind in ((style, "text/css; charset=utf-8"), (script, "text/javascript; charset=utf-8")):
+        answer = await fetched(app, f"/{path}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == kind
+        assert "immutable" in answer.headers["cache-control"]
+        assert "url(" not in answer.text
+        assert "://" not in answer.text
+    assert (await fetched(app, "/check/static/page.py")).status_code == 404

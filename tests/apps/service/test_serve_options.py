@@ -1,0 +1,155 @@
+"""`serve` and its settings: from options, from the environment, and what is said of those that cannot be."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner
+
+from checker_smtp.cli_serve import serve
+from checker_smtp.service.settings import Settings
+from tests.apps.command import run
+
+Given = Callable[..., Settings]
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    """The settings that a command line and an environment come to."""
+    got: list[Settings] = []
+    monkeypatch.setattr("checker_smtp.service.server.serve", got.append)
+
+    def settings(*arguments: str, **environment: str) -> Settings:
+        done = CliRunner().invoke(serve, arguments, env=environment, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return got.pop()
+
+    return settings
+
+
+def test_without_options_the_settings_have_their_defaults(given: Given) -> None:
+    assert given() == Settings()
+
+
+FULL = (
+    ("--listen", "[::1]:8081", "CHECKER_SMTP_LISTEN", ("::1", 8081)),
+    ("--metrics-listen", ":9100", "CHECKER_SMTP_METRICS_LISTEN", ("", 9100)),
+    ("--resolver", "127.0.0.1:5353", "CHECKER_SMTP_RESOLVER", ("127.0.0.1", 5353)),
+    ("--allow-target", "10.0.0.0/8", "CHECKER_SMTP_ALLOW_TARGET", ("10.0.0.0/8",)),
+    ("--backend", "trio", "CHECKER_SMTP_BACKEND", "trio"),
+    ("--port", "2525", "CHECKER_SMTP_SMTP_PORT", 2525),
+    ("--max-timeout", "5", "CHECKER_SMTP_MAX_TIMEOUT", 5.0),
+    ("--check-budget", "60.5", "CHECKER_SMTP_CHECK_BUDGET", 60.5),
+    ("--allow-domain", "*.example.com", "CHECKER_SMTP_ALLOW_DOMAIN", ("*.example.com",)),
+    ("--token", "secret", "CHECKER_SMTP_TOKEN", "secret"),
+    ("--rate-client", "none", "CHECKER_SMTP_RATE_CLIENT", "none"),
+    ("--rate-domain", "1/day", "CHECKER_SMTP_RATE_DOMAIN", "1/day"),
+    ("--rate-storage", "redis://r:6379", "CHECKER_SMTP_RATE_STORAGE", "redis://r:6379"),
+    ("--max-checks", "7", "CHECKER_SMTP_MAX_CHECKS", 7),
+    ("--max-checks-per-client", "3", "CHECKER_SMTP_MAX_CHECKS_PER_CLIENT", 3),
+    ("--trusted-proxy", "10.0.0.1", "CHECKER_SMTP_TRUSTED_PROXY", ("10.0.0.1",)),
+    ("--frame-ancestors", "https://h.test", "CHECKER_SMTP_FRAME_ANCESTORS", ("https://h.test",)),
+)
+FIELDS = {
+    "--allow-target": "allow_targets",
+    "--allow-domain": "allow_domains",
+    "--trusted-proxy": "trusted_proxies",
+}
+
+
+@pytest.mark.parametrize(("option", "text", "variable", "value"), FULL, ids=[row[0] for row in FULL])
+def test_a_setting_by_option_and_by_environment(
+    given: Given, option: str, text: str, variable: str, value: object
+) -> None:
+    field = FIELDS.get(option, option.removeprefix("--").replace("-", "_"))
+    assert getattr(given(option, text), field) == value
+    assert getattr(given(**{variable: text}), field) == value
+
+
+def test_the_option_wins(given: Given) -> None:
+    assert given("--listen", ":1", CHECKER_SMTP_LISTEN=":2").listen == ("", 1)
+    assert given("--allow-domain", "a.test", CHECKER_SMTP_ALLOW_DOMAIN="b.test").allow_domains == ("a.test",)
+
+
+def test_several_values(given: Given) -> None:
+    nets = ("10.0.0.0/8", "fd00::/8")
+    assert given("--allow-target", nets[0], "--allow-target", nets[1]).allow_targets == nets
+    assert given(CHECKER_SMTP_ALLOW_TARGET="10.0.0.0/8 fd00::/8").allow_targets == nets
+
+
+@pytest.mark.parametrize("text", ["1", "true"])
+def test_a_switch(given: Given, text: str) -> None:
+    assert given("--log-json").log_json
+    assert given(CHECKER_SMTP_LOG_JSON=text).log_json
+
+
+def test_the_resolver_is_named_as_it_was_given(given: Given) -> None:
+    assert given("--resolver", "[::1]:53").resolver_name == "[::1]:53"
+    assert given().resolver_name == ""
+
+
+def test_kubernetes_sets_a_variable_that_is_none_of_ours(given: Given) -> None:
+    assert given(CHECKER_SMTP_PORT="tcp://10.0.0.7:8080").port == 25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--listen", "8080"], "'8080' is no address to listen on: give such as :8080"),
+        (["--listen", "::1:8080"], "is no address to listen on"),
+        (["--listen", ":99999"], "is no address to listen on"),
+        (["--listen", ":٣"], "is no address to listen on"),
+        (["--listen", "[a.test]:80"], "is no address to listen on"),
+        (["--metrics-listen", "x"], "is no address to listen on"),
+        (["--resolver", "dns.example"], "is no resolver: give an IP address"),
+        (["--allow-target", "home"], "is no network: give one in CIDR notation"),
+        (["--allow-domain", "a b"], "is no pattern of domains"),
+        (["--trusted-proxy", "all"], "is no network of proxies"),
+        (["--frame-ancestors", "a b"], "is no site that may show"),
+        (["--rate-client", "5"], "'5' is no rate: give such as"),
+        (["--rate-storage", "file:///secret"], "the rate storage is memory:// or a URL"),
+        (["--port", "0"], "not in the range"),
+        (["--max-timeout", "nan"], "give seconds"),
+        (["--check-budget", "inf"], "not in the range"),
+        (["--max-checks", "0"], "not in the range"),
+        (["--token", ""], "the token is empty"),
+        (["extra"], "unexpected extra argument"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_sentence(arguments: list[str], said: str) -> None:
+    done = run("serve", *arguments)
+    assert (done.code, done.out) == (3, "")
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+    assert "secret" not in done.err
+
+
+def test_an_empty_token_in_the_environment_is_no_open_door() -> None:
+    done = run("serve", CHECKER_SMTP_TOKEN="")
+    assert (done.code, len(done.err.splitlines())) == (3, 1)
+    assert "the token is empty" in done.err
+
+
+@pytest.mark.parametrize("module", ["uvicorn", "starlette.applications", "limits"])
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    for name in [name for name in sys.modules if name.startswith(("checker_smtp.service.", module))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    done = CliRunner().invoke(serve, [])
+    said = f"the service needs {module}, which is not installed: pip install 'checker-smtp[server]'"
+    assert done.output == f"Error: {said}\n"
+
+
+def test_help_names_the_variables() -> None:
+    done = run("serve", "--help")
+    assert done.code == 0
+    for _, _, variable, _ in FULL:
+        assert variable in "".join(done.out.split())
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://", "nonsense", "http://[x"])
+def test_a_healthcheck_of_what_is_no_url(url: str) -> None:
+    done = run("healthcheck", url)
+    assert done.code == 3
+    assert len(done.err.splitlines()) == 1
+    assert "Traceback" not in done.err

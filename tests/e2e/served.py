@@ -1,0 +1,117 @@
+"""`checker-smtp serve` as a process, and the plainest of clients."""
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.lab.table import PORT, RESOLVER, TARGETS
+
+__all__ = ["IN_THE_LAB", "Answer", "Served", "served"]
+
+IN_THE_LAB = ("--resolver", RESOLVER, "--port", str(PORT), "--allow-target", TARGETS)
+_PATIENCE = 20.0
+_WITHOUT = {name for name in os.environ if name.startswith("CHECKER_SMTP_")}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, object]:
+        read: dict[str, object] = json.loads(self.body)
+        return read
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A service that listens."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    metrics_port: int
+    _log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        port: int = 0,
+        timeout: float = 60.0,
+    ) -> Answer:
+        """One request on a connection of its own; a mapping is sent as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)
+        try:
+            sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+            connection.request(method, path, sent, dict(headers or {}))
+            answer = connection.getresponse()
+            fields = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, fields, answer.read())
+        finally:
+            connection.close()
+
+    def collect(self, domain: str, **options: object) -> Answer:
+        return self.ask("POST", "/collect", {"key": "smtp", "options": {"domain": domain, **options}})
+
+    def inflight(self) -> object:
+        return self.ask("GET", "/health").json()["inflight"]
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self.process.wait(_PATIENCE)
+
+
+@contextmanager
+def served(*arguments: str, listen: str = "127.0.0.1:0", **environment: str) -> Iterator[Served]:
+    """The service with these options, on a port that was free; it has ended afterwards, whatever happened."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _WITHOUT}
+    command = [sys.executable, "-m", "checker_smtp", "serve", "--listen", listen]
+    with tempfile.TemporaryDirectory(prefix="checker-smtp-served-") as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [*command, "--metrics-listen", "127.0.0.1:0", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                env=inherited | environment,
+            )
+        try:
+            yield Served(process, *_ports(process, log), log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _ports(process: "subprocess.Popen[bytes]", log: Path) -> tuple[int, int]:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        text = log.read_text()
+        if (found := re.search(r"listening on http://\S+:(\d+)", text)) is not None:
+            metrics = re.search(r"metrics on http://\S+:(\d+)/", text)
+            return int(found[1]), int(metrics[1]) if metrics else 0
+        time.sleep(0.05)
+    raise AssertionError(f"the service did not start:\n{log.read_text()}")
