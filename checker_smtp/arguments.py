@@ -1,12 +1,99 @@
 """Arguments that more than one command takes, read alike."""
 
 import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-__all__ = ["resolver_address"]
+if TYPE_CHECKING:
+    from probes.options import Options
+
+__all__ = ["check_options", "options_from", "resolver_address"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_CHECK_OPTIONS = (
+    click.option(
+        "--helo-name",
+        metavar="NAME",
+        default="mx-checker.happydomain.org",
+        show_default=True,
+        help="Host name to introduce this machine with; it should resolve to its address, and back.",
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=12.0,
+        show_default=True,
+        help="Longest silence at any one step; one server gets five times that.",
+    ),
+    click.option("--no-null-sender", is_flag=True, help="Do not ask whether bounces are taken."),
+    click.option("--no-postmaster", is_flag=True, help="Do not ask whether postmaster is taken."),
+    click.option("--no-open-relay", is_flag=True, help="Do not ask whether mail for others is taken."),
+    click.option(
+        "--probe-address",
+        metavar="ADDRESS",
+        default="postmaster@example.com",
+        show_default=True,
+        help="Recipient at another domain, for the relay test.",
+    ),
+    click.option("--ipv4", is_flag=True, help="Only over IPv4."),
+    click.option("--ipv6", is_flag=True, help="Only over IPv6."),
+    click.option("--port", type=int, default=25, show_default=True, help="Where the servers listen."),
+    click.option(
+        "--allow-target",
+        multiple=True,
+        metavar="CIDR",
+        help="Dial addresses in this network though not public, as in a lab; may be repeated.",
+    ),
+    click.option(
+        "--control",
+        "controls",
+        multiple=True,
+        metavar="HOST",
+        help="Where endpoints do not answer, knock at this mail server to learn whose fault it is.",
+    ),
+    click.option(
+        "--revisit",
+        metavar="MINUTES",
+        type=float,
+        default=0.0,
+        help="Ask a server that put us off, as greylisting does, once more after so long.",
+    ),
+)
+
+
+def check_options(command: _F) -> _F:
+    """The options that shape what a check asks; `options_from` reads them."""
+    for option in reversed(_CHECK_OPTIONS):
+        command = option(command)
+    return command
+
+
+def options_from(domain: str, given: Mapping[str, Any]) -> "Options":
+    """What `check_options` were given, for this domain. Raises `OptionError`."""
+    from probes.options import Options
+
+    one_family = given["ipv4"] != given["ipv6"]
+    return Options(
+        domain=domain,
+        timeout=given["timeout"],
+        helo_name=given["helo_name"],
+        test_null_sender=not given["no_null_sender"],
+        test_postmaster=not given["no_postmaster"],
+        test_open_relay=not given["no_open_relay"],
+        test_probe_address=given["probe_address"],
+        port=given["port"],
+        ipv4=given["ipv4"] or not one_family,
+        ipv6=given["ipv6"] or not one_family,
+        allow_targets=given["allow_target"],
+        controls=given["controls"],
+        revisit=given["revisit"],
+    )
 
 
 def resolver_address(text: str | None) -> tuple[str | None, int]:

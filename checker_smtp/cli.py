@@ -17,8 +17,11 @@ import click
 from report.formats import FORMATS, render
 
 from . import __version__
-from .arguments import resolver_address
+from .arguments import check_options, options_from, resolver_address
 from .cli_reports import diff, explain, schema, terminal_of
+from .cli_scan import scan
+from .cli_serve import healthcheck, serve
+from .cli_summary import summary
 from .cli_vantage import vantage
 
 if TYPE_CHECKING:
@@ -124,48 +127,8 @@ def _output_options(command: _F) -> _F:
 @_commands.command()
 @click.argument("domain")
 @_output_options
-@click.option(
-    "--helo-name",
-    metavar="NAME",
-    default="mx-checker.happydomain.org",
-    show_default=True,
-    help="Host name to introduce this machine with; it should resolve to its address, and back.",
-)
-@click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=float,
-    default=12.0,
-    show_default=True,
-    help="Longest silence at any one step; one server gets five times that.",
-)
-@click.option("--no-null-sender", is_flag=True, help="Do not ask whether bounces are taken.")
-@click.option("--no-postmaster", is_flag=True, help="Do not ask whether postmaster is taken.")
-@click.option("--no-open-relay", is_flag=True, help="Do not ask whether mail for others is taken.")
-@click.option(
-    "--probe-address",
-    metavar="ADDRESS",
-    default="postmaster@example.com",
-    show_default=True,
-    help="Recipient at another domain, for the relay test.",
-)
+@check_options
 @click.option("--resolver", metavar="ADDR[:PORT]", help="DNS server to ask instead of the system's.")
-@click.option("--ipv4", is_flag=True, help="Only over IPv4.")
-@click.option("--ipv6", is_flag=True, help="Only over IPv6.")
-@click.option("--port", type=int, default=25, show_default=True, help="Where the servers listen.")
-@click.option(
-    "--allow-target",
-    multiple=True,
-    metavar="CIDR",
-    help="Dial addresses in this network though not public, as in a lab; may be repeated.",
-)
-@click.option(
-    "--control",
-    "controls",
-    multiple=True,
-    metavar="HOST",
-    help="Where endpoints do not answer, knock at this mail server to learn whose fault it is.",
-)
 @click.option(
     "--record",
     type=click.Path(path_type=Path),
@@ -189,7 +152,7 @@ def check(
     **given: Any,
 ) -> int:
     """Check whether DOMAIN can receive mail."""
-    options = _options(domain, given)
+    options = options_from(domain, given)
     server = resolver_address(resolver)
 
     # only now, so that a slip of the pen is told at once
@@ -241,7 +204,7 @@ def _check(
         from .progress import Progress
 
         with Progress(backend, Console(stderr=True)) as shown:
-            return anyio.run(run, options, shown, backend=loop)
+            return anyio.run(partial(run, pause=shown.pause), options, shown, backend=loop)
     except ResolverError as error:
         raise click.UsageError(
             f"the resolver {resolver_name or 'of this system'} does not answer ({error.detail}): "
@@ -302,27 +265,7 @@ def rules() -> None:
     Output(None).write("\n".join(lines) + "\n")
 
 
-def _options(domain: str, given: dict[str, Any]) -> "Options":
-    from probes.options import Options
-
-    one_family = given["ipv4"] != given["ipv6"]
-    return Options(
-        domain=domain,
-        timeout=given["timeout"],
-        helo_name=given["helo_name"],
-        test_null_sender=not given["no_null_sender"],
-        test_postmaster=not given["no_postmaster"],
-        test_open_relay=not given["no_open_relay"],
-        test_probe_address=given["probe_address"],
-        port=given["port"],
-        ipv4=given["ipv4"] or not one_family,
-        ipv6=given["ipv6"] or not one_family,
-        allow_targets=given["allow_target"],
-        controls=given["controls"],
-    )
-
-
-for _command in (diff, explain, schema, vantage):
+for _command in (diff, explain, healthcheck, scan, schema, serve, summary, vantage):
     _commands.add_command(_command)
 
 

@@ -1,6 +1,7 @@
 """Every recorded check, judged again: on both event loops, without a network, however the octets were cut."""
 
 import itertools
+import shutil
 import socket
 from collections import deque
 from collections.abc import Iterable
@@ -80,13 +81,17 @@ def replayed(folder: Path, loop: str = "asyncio") -> Result:
     return anyio.run(replay, folder, backend=loop)
 
 
+async def no_pause(_: float) -> None:
+    """What was waited for then."""
+
+
 def recut(folder: Path, cut: Resplit) -> Result:
     case = read_case(folder)
     backend = Recut(case, cut)
     moment = Moment(run_at=case.run_at, seed=case.seed)
 
     async def run() -> Result:
-        return await check(case.options, backend, resolver_name=case.resolver, moment=moment)
+        return await check(case.options, backend, resolver_name=case.resolver, moment=moment, pause=no_pause)
 
     result = anyio.run(run)
     assert backend.left() == 0
@@ -132,6 +137,24 @@ def test_tells_the_same_on_either_loop_and_again(folder: Path) -> None:
     assert first.isascii()
     assert dump(replayed(folder, "trio")) == first
     assert dump(replayed(folder)) == first
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_second_visit_is_not_waited_for(loop: str, tmp_path: Path) -> None:
+    folder = FIXTURES / "postfix-greylisting-passed"
+    day = shutil.copytree(folder, tmp_path / "day")
+    header = (day / "case.toml").read_text(encoding="utf-8")
+    assert "revisit = 0.05" in header
+    (day / "case.toml").write_text(header.replace("revisit = 0.05", "revisit = 1440.0"), encoding="utf-8")
+
+    async def run() -> Result:
+        with anyio.fail_after(60):
+            return await replay(day)
+
+    result = anyio.run(run, backend=loop)
+    (endpoint,) = result.observation.endpoints
+    assert [session.purpose for session in endpoint.sessions] == ["main", "revisit"]
+    assert found(result) == sorted(read_case(folder).expected)
 
 
 @pytest.mark.parametrize("folder", CASES)

@@ -1,0 +1,220 @@
+"""The command `scan`: many domains, one visit for each server they share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .arguments import check_options, options_from, resolver_address
+from .cli_summary import write_page
+
+if TYPE_CHECKING:
+    from .scan.job import NameList
+    from .scan.manners import StopList
+    from .scan.scan import Tally
+    from .scan.settings import ScanSettings
+
+__all__ = ["scan"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_INTERRUPTED = 130
+_SETTINGS = (
+    "concurrency",
+    "per_session",
+    "per_address",
+    "per_network",
+    "per_provider",
+    "pause",
+    "backoff",
+    "address_ttl",
+    "window",
+)
+# A domain that is nobody's stands for those of the list, until one of them takes its place.
+_ANY = "domain.invalid"
+
+
+def _number(name: str, default: int, text: str) -> Callable[[_F], _F]:
+    return click.option(name, metavar="N", type=int, default=default, show_default=True, help=text)
+
+
+def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
+    return click.option(name, metavar="SECONDS", type=float, default=default, show_default=True, help=text)
+
+
+@click.command()
+@click.argument("names", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "-o",
+    "--output",
+    "results",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the results go, one JSON line a domain; .gz and .zst are compressed.",
+)
+@click.option("--column", metavar="NAME", help="The list is a CSV, and the domains are in this column of it.")
+@click.option(
+    "--in-order", is_flag=True, help="Write the lines in the order of the list, not as they are done."
+)
+@click.option("--resume", is_flag=True, help="Go on with a scan that was interrupted.")
+@click.option("--force", is_flag=True, help="Overwrite results that exist.")
+@click.option(
+    "--summary",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write a page about the results as well.",
+)
+@click.option("--plan", is_flag=True, help="Tell what would be sent, and send nothing.")
+@click.option(
+    "--stop-list",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Domains and networks that are never touched, one a line.",
+)
+@_number("--concurrency", 100, "Sessions at once.")
+@_number("--per-session", 20, "Domains that share a session.")
+@_number("--per-address", 2, "Sessions at once with one address.")
+@_number("--per-network", 8, "Sessions at once with one network (/24 or /48).")
+@_number("--per-provider", 20, "Sessions at once with the MX hosts below one registered domain.")
+@_seconds("--pause", 1.0, "Between two sessions with one address.")
+@_seconds("--backoff", 30.0, "How long a server that has no time is left alone at first.")
+@_seconds("--address-ttl", 3600.0, "How long what was found out about an address is held to be true.")
+@_number("--window", 10_000, "Domains that are looked up before they are grouped by server.")
+@click.option(
+    "--no-sharing",
+    is_flag=True,
+    help="Visit the servers of each domain for it alone, as check does; to compare.",
+)
+@check_options
+@click.option(
+    "--resolver",
+    "resolvers",
+    metavar="ADDR[:PORT]",
+    multiple=True,
+    help="DNS server to ask instead of the system's; may be repeated, they take turns.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["asyncio", "trio"]),
+    default="asyncio",
+    show_default=True,
+    help="Event loop to run on.",
+)
+def scan(
+    names: Path,
+    results: Path | None,
+    summary: Path | None,
+    resolvers: tuple[str, ...],
+    backend: str,
+    **given: Any,
+) -> int:
+    """Check the domains in FILE, one a line, and write one JSON line for each.
+
+    Servers that many of the domains share are visited once for all of them. An interrupted scan is gone on
+    with by the same command and --resume.
+    """
+    settings = _settings(given)
+    servers = [resolver_address(text) for text in resolvers] or [(None, 53)]
+    if results is None and not given["plan"]:
+        raise click.UsageError("where to? name a file for the results, as in -o results.jsonl")
+    _keep_apart(results, names, given["stop_list"], summary)
+
+    from backends.dns import DnsResolver
+    from probes.lookups import ResolverError
+
+    from .lines import LinesError
+    from .output import Output
+    from .scan.job import Job, named_list, run_job
+    from .scan.names import ListError
+    from .scan.results import ResultsError
+
+    stop_list = _stop_list(given["stop_list"])
+    try:
+        with named_list(names, given["column"]) as listed:
+            if results is None or given["plan"]:
+                return _tell_plan(listed, settings, stop_list)
+            job = Job(
+                settings=settings,
+                names=listed,
+                results=results,
+                resolvers=tuple(DnsResolver(*server) for server in servers),
+                resolver_name=", ".join(resolvers),
+                stop_list=stop_list,
+                in_order=given["in_order"],
+                resume=given["resume"],
+                force=given["force"],
+            )
+            if summary is not None:
+                Output(summary)  # to know now, and not after a night, if it cannot be written
+            tally, whole = run_job(job, backend)
+    except (LinesError, ListError, ResultsError) as error:
+        raise click.ClickException(str(error)) from None
+    except ResolverError as error:
+        raise click.UsageError(f"{error}: give one that does with --resolver ADDR[:PORT]") from None
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from None
+    return _tell_end(tally, results, summary, whole=whole)
+
+
+def _keep_apart(results: Path | None, *others: Path | None) -> None:
+    """Refuse results that would take the place of something else, or be no file."""
+    if results is None:
+        return
+    if results == Path("-"):
+        raise click.UsageError("results can be gone on with, so they need a file: name one after -o")
+    for other in filter(None, others):
+        if os.path.realpath(results) == os.path.realpath(other):
+            raise click.UsageError(
+                f"{str(results)!r} cannot be the results and something else: give two files"
+            )
+
+
+def _settings(given: dict[str, Any]) -> "ScanSettings":
+    from .scan.settings import ScanSettings
+
+    return ScanSettings(
+        options=options_from(_ANY, given),
+        sharing=not given["no_sharing"],
+        **{name: given[name] for name in _SETTINGS},
+    )
+
+
+def _stop_list(path: Path | None) -> "StopList":
+    from .scan.manners import StopList
+
+    if path is None:
+        return StopList()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise click.UsageError(f"the stop list {str(path)!r} cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise click.UsageError(f"the stop list {str(path)!r} is no text in UTF-8") from None
+    return StopList(filter(None, (line.partition("#")[0].strip() for line in lines)))
+
+
+def _tell_plan(listed: "NameList", settings: "ScanSettings", stop_list: "StopList") -> int:
+    from contextlib import closing
+
+    from .scan.names import entries
+    from .scan.plan import plan_of
+    from .scan.seen import Seen
+
+    with closing(Seen()) as seen, listed.names() as names:
+        click.echo(plan_of(entries(names, stop_list, seen.add), settings), nl=False)
+    return 0
+
+
+def _tell_end(tally: "Tally", results: Path, summary: Path | None, *, whole: bool) -> int:
+    found = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in tally.statuses.most_common())
+    click.echo(
+        f"{tally.done} domains, {tally.connections} connections: {found or 'nothing'}; in {results}", err=True
+    )
+    if not whole:
+        click.echo("checker-smtp: interrupted; the same command with --resume goes on from here", err=True)
+        return _INTERRUPTED
+    if summary is not None:
+        write_page(results, summary)
+    return 0
