@@ -47,7 +47,7 @@ $(VENV)/.has-lint $(VENV)/.has-bench: $(VENV)/.has-test
 
 $(VENV)/.has-%: pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet "pip>=25.1"
-	$(PIP) install --quiet --editable ".[trio]" --group $*
+	$(PIP) install --quiet --editable ".[trio,server,scan,dask]" --group $*
 	@touch $@
 
 $(BIN)/python:
