@@ -1,17 +1,25 @@
 """Runs a script on asyncio or trio, whichever is running.
 
-An effect that needs no waiting costs neither a cancel scope nor a turn of the loop; one that waits costs
-one scope. Every `Receive` waits, so a script cannot keep the loop from others. Whatever way it ends,
-cancellation included, the script and the socket are closed at once, which takes no waiting either.
+Sockets are watched, not waited for (`watching`): each step is taken when the event loop calls back, and the
+task that called `run_anyio` sleeps until the last one. All it does in the meantime is to keep the time, and
+that lazily: an alarm that goes off for an effect long done is only set anew. Where nothing can be watched,
+the task waits for the socket itself, which costs more and comes to the same.
+
+Every `Receive` waits, so a script cannot keep the loop from others. Whatever way it ends, cancellation
+included, the script and the socket are closed at once, which takes no waiting either.
 """
 
-from typing import TypeVar
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from typing import Generic, TypeVar
 
 import anyio
 
-from smtp_sansio import Effect, Outcome, Script
+from smtp_sansio import Script
 
-from .wire import Dial, Wait, Wire, dial_tcp
+from .watching import Watcher, running_watcher
+from .wire import Dial, Late, Wait, Wire, dial_tcp
 
 __all__ = ["run_anyio"]
 
@@ -23,31 +31,85 @@ async def run_anyio(script: Script[_T], *, dial: Dial = dial_tcp) -> _T:
 
     Raises what the script raises, and nothing of its own but cancellation. `dial` opens the sockets.
     """
+    watcher = running_watcher()
+    if watcher is None:
+        return await _wait_through(script, dial)
+    return await _Watched(script, dial, watcher).run()
+
+
+async def _wait_through(script: Script[_T], dial: Dial) -> _T:
     wire = Wire(dial)
+    steps = wire.perform(script)
     try:
-        effect = next(script)
+        wait = next(steps)
         while True:
-            effect = script.send(await _perform(wire, effect))
+            with anyio.move_on_after(wire.patience) as scope:
+                await (anyio.wait_readable if wait is Wait.READABLE else anyio.wait_writable)(wire.socket)
+            wait = steps.throw(Late()) if scope.cancelled_caught else next(steps)
     except StopIteration as stop:
         value: _T = stop.value
         return value
     finally:
-        script.close()
-        wire.close()
+        steps.close()
 
 
-async def _perform(wire: Wire, effect: Effect) -> Outcome:
-    steps = wire.perform(effect)
-    try:
-        wait = next(steps)
-        with anyio.move_on_after(effect.timeout):
-            while True:
-                if wait is Wait.READABLE:
-                    await anyio.wait_readable(wire.socket)
-                else:
-                    await anyio.wait_writable(wire.socket)
-                wait = next(steps)
-    except StopIteration as stop:
-        outcome: Outcome = stop.value
-        return outcome
-    return wire.timed_out()
+class _Watched(Wire, Generic[_T]):
+    """One script under way, on a wire whose socket is watched."""
+
+    def __init__(self, script: Script[_T], dial: Dial, watcher: Watcher) -> None:
+        super().__init__(dial)
+        self._watcher = watcher
+        self._watching: Wait | None = None
+        self._fd = -1
+        self._steps = self.perform(script)
+        self._alarm = anyio.CancelScope()
+        self._rings = -inf  # the deadline that the alarm is set to
+        self._over = anyio.Event()
+        self._value: _T
+        self._error: BaseException | None = None
+
+    async def run(self) -> _T:
+        """Take every step; see `run_anyio`."""
+        try:
+            self._take(self._steps.__next__)
+            while not self._over.is_set():
+                self._rings = self.deadline
+                with anyio.move_on_after(self.patience) as self._alarm:
+                    await self._over.wait()
+                if self.patience <= 0:
+                    self._take(partial(self._steps.throw, Late()))
+        finally:
+            self._steps.close()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def leave(self) -> None:
+        """Have the watcher forget the socket."""
+        if self._watching is not None:
+            self._watcher.forget(self._fd)
+            self._watching = None
+
+    def _take(self, step: Callable[[], Wait]) -> None:
+        """Take one step, and see to it that the next one will be."""
+        if self._over.is_set():
+            return
+        try:
+            self._expect(step())
+        except StopIteration as stop:
+            self._value = stop.value
+            self._over.set()
+        except BaseException as error:  # noqa: BLE001 - `run` raises it
+            self._error = error
+            self._over.set()
+
+    def _expect(self, wait: Wait) -> None:
+        if wait is not self._watching:
+            self._watching, self._fd = wait, self.socket.fileno()
+            self._watcher.watch(self._fd, wait, self._go_on)
+        if self.deadline < self._rings:
+            self._rings = self.deadline
+            self._alarm.deadline = anyio.current_time() + self.patience
+
+    def _go_on(self) -> None:
+        self._take(self._steps.__next__)

@@ -1,12 +1,11 @@
 """Runs a script with nothing but this thread: `anyio_driver` without its `await`."""
 
 import selectors
-from time import monotonic
 from typing import TypeVar
 
-from smtp_sansio import Effect, Outcome, Script
+from smtp_sansio import Script
 
-from .wire import Dial, Wait, Wire, dial_tcp
+from .wire import Dial, Late, Wait, Wire, dial_tcp
 
 __all__ = ["run_blocking"]
 
@@ -20,28 +19,19 @@ def run_blocking(script: Script[_T], *, dial: Dial = dial_tcp) -> _T:
     Raises what the script raises, and nothing of its own. `dial` opens the sockets.
     """
     wire = Wire(dial)
+    steps = wire.perform(script)
     try:
-        effect = next(script)
+        wait = next(steps)
         while True:
-            effect = script.send(_perform(wire, effect))
+            wait = next(steps) if _came(wire, wait) else steps.throw(Late())
     except StopIteration as stop:
         value: _T = stop.value
         return value
     finally:
-        script.close()
-        wire.close()
+        steps.close()
 
 
-def _perform(wire: Wire, effect: Effect) -> Outcome:
-    deadline = monotonic() + effect.timeout
-    steps = wire.perform(effect)
-    try:
-        while True:
-            wait = next(steps)
-            with selectors.DefaultSelector() as selector:
-                selector.register(wire.socket, _EVENTS[wait])
-                if not selector.select(max(0.0, deadline - monotonic())):
-                    return wire.timed_out()
-    except StopIteration as stop:
-        outcome: Outcome = stop.value
-        return outcome
+def _came(wire: Wire, wait: Wait) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(wire.socket, _EVENTS[wait])
+        return bool(selector.select(max(0.0, wire.patience)))

@@ -1,9 +1,10 @@
 """One connection, as steps that say what they wait for.
 
-Everything a driver does to a socket is here, once, and nothing of how it waits: an effect is performed by
-a generator that yields `Wait.READABLE` or `Wait.WRITABLE` whenever the socket has to get ready, and returns
-the outcome. A driver is then only a loop that waits, on its own runtime and no longer than the effect
-may take. So an effect has the same outcome, the same failure with the same words, on every runtime.
+Everything a driver does to a socket is here, once, and nothing of how it waits: `Wire.perform` is a generator
+that goes through a whole script, yields `Wait.READABLE` or `Wait.WRITABLE` whenever the socket has to get
+ready, and returns what the script returns. A driver is then only something that waits, on its own runtime,
+until `Wire.deadline` at most; past it, it throws `Late`. So an effect has the same outcome, the same failure
+with the same words, on every runtime.
 
 The socket is never blocking and nothing is buffered on top of it, neither in clear nor under TLS. That
 matters at STARTTLS: octets a peer sends too early are still in the kernel, or have been received as they
@@ -32,6 +33,7 @@ from smtp_sansio import (
     Outcome,
     Receive,
     Received,
+    Script,
     Secured,
     Send,
     Upgrade,
@@ -40,7 +42,7 @@ from smtp_sansio import (
 from . import tls
 from .failures import classify
 
-__all__ = ["Dial", "Steps", "Wait", "Wire", "dial_tcp", "dial_udp"]
+__all__ = ["Dial", "Late", "Steps", "Wait", "Wire", "dial_tcp", "dial_udp"]
 
 # What one read takes at most: the default of asyncio and anyio, and the longest UDP payload.
 _MAX_READ = 65536
@@ -53,6 +55,10 @@ class Wait(Enum):
 
     READABLE = "readable"
     WRITABLE = "writable"
+
+
+class Late(Exception):  # noqa: N818 - not an error: it says that the time of an effect is over
+    """What a driver throws into the steps when it waited until the deadline."""
 
 
 Dial: TypeAlias = Callable[[str, int], socket.socket]
@@ -87,12 +93,13 @@ def _dial(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
 
 
 class Wire:
-    """The transport of one script, from its first `Connect` until `close`."""
+    """The transport of one script, from its first `Connect` to its end."""
 
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
         self._socket: socket.socket | None = None
-        self._began = monotonic()
+        self._began = self._now = monotonic()
+        self.deadline = self._now
 
     @property
     def socket(self) -> socket.socket:
@@ -101,36 +108,62 @@ class Wire:
             raise RuntimeError("a script has to begin with Connect")
         return self._socket
 
-    def perform(self, effect: Effect) -> Steps[Outcome]:
+    @property
+    def patience(self) -> float:
+        """Seconds that the effect at hand may still take."""
+        return self.deadline - monotonic()
+
+    def perform(self, script: Script[_T]) -> Steps[_T]:
+        """Perform `script` and return what it returns; raises what it raises, and nothing of its own.
+
+        While it waits, `deadline` tells until when, by `time.monotonic`. Whatever way the steps end, and if
+        they are closed, the script and the socket are closed.
+        """
+        try:
+            effect = next(script)
+            while True:
+                # a script takes no time of its own, so the effect begins when the last one ended
+                self.deadline = self._now + effect.timeout
+                effect = script.send((yield from self._outcome(effect)))
+        except StopIteration as stop:
+            value: _T = stop.value
+            return value
+        finally:
+            script.close()
+            self._close()
+
+    def _outcome(self, effect: Effect) -> Steps[Outcome]:
         """Perform `effect`; failures of the network and of TLS are the outcome `Failed`."""
         try:
             match effect:
-                case Connect():
-                    return (yield from self._connect(effect))
-                case Send():
-                    return (yield from self._send(effect.data))
                 case Receive():
                     return (yield from self._receive())
+                case Send():
+                    return (yield from self._send(effect.data))
+                case Connect():
+                    return (yield from self._connect(effect))
                 case Upgrade():
                     return (yield from self._upgrade(effect.server_name))
+        except Late:
+            return Failed(self._at(), FailureKind.TIMEOUT)
         except OSError as error:
             return Failed(self._at(), *classify(error))
 
-    def timed_out(self) -> Failed:
-        """The outcome of an effect given up by the driver."""
-        return Failed(self._at(), FailureKind.TIMEOUT)
+    def leave(self) -> None:
+        """Called before a socket is closed, for a driver that has it registered."""
 
-    def close(self) -> None:
-        """Close the socket, if there is one; may be called twice."""
+    def _close(self) -> None:
         if self._socket is not None:
+            self.leave()
             self._socket.close()
             self._socket = None
 
     def _at(self) -> float:
-        return round(monotonic() - self._began, 3)
+        now = self._now = monotonic()
+        return round(now - self._began, 3)
 
     def _connect(self, effect: Connect) -> Steps[Done]:
-        self.close()
+        self._close()
         self._socket = self._dial(effect.host, effect.port)
         yield Wait.WRITABLE
         if error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):

@@ -8,24 +8,29 @@ numbered anew. How the connection ended is told to those who met that end.
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from smtp_sansio import (
     Capabilities,
     Command,
     ConnectionClosed,
+    Deviation,
     Dialogue,
-    Event,
     Greeting,
     Mail,
     Rcpt,
     Reply,
     Rset,
+    Unsolicited,
 )
 
 from .observation import Ending, Entry, Irregularity, Keyword, ReplySeen, Session, Tls, Transaction
 
 __all__ = ["EVERYBODY", "Account", "Closed", "verb"]
+
+# All servers together offer some hundred different things, over and over.
+_KEYWORDS_KNOWN = 256
 
 EVERYBODY = -1
 """Whose the opening is, the flight that belongs to all, and the closing."""
@@ -65,9 +70,13 @@ class Closed:
         self._entries = entries
         self._end = end
         self._turns = [*account.turns, (EVERYBODY, len(entries))]
-        self._log = [one for one in account.dialogue.log if not isinstance(one.event, ConnectionClosed)]
-        self._places = [logged.entry for logged in self._log]
-        self._told: dict[tuple[int, int], ReplySeen] = {}
+        self._log = [
+            (entry, at, event)
+            for at, entry, event in account.dialogue.log
+            if not isinstance(event, ConnectionClosed)
+        ]
+        self._places = [entry for entry, _, _ in self._log]
+        self._seen: dict[tuple[int, int], ReplySeen] = {}
         self._capabilities = _keywords(account.capabilities)
         self._capabilities_tls = _keywords(account.capabilities_tls)
 
@@ -107,12 +116,14 @@ class Closed:
         """Put what was heard in these entries where it belongs; they are numbered anew by `shift`."""
         first, last = (bisect_left(self._places, place) for place in (part.start, part.stop))
         for place in range(first, last):
-            logged = self._log[place]
-            # what everybody is told under the same number is made once
+            entry, at, event = self._log[place]
+            # what everybody is told under the same number is made once; but each reply is an object of its
+            # own, because evidence is found by it
             key = place, shift
-            if key not in self._told:
-                self._told[key] = _seen(logged.event, logged.at, logged.entry + shift)
-            found.put(logged.event, self._told[key])
+            seen = self._seen.get(key)
+            if seen is None:
+                seen = self._seen[key] = _seen(event, at, entry + shift)
+            found.put(event, seen)
 
 
 class _Found:
@@ -125,15 +136,15 @@ class _Found:
         self.unsolicited: list[ReplySeen] = []
         self.others: dict[str, ReplySeen] = {}  # the verb, after STARTTLS with an asterisk
 
-    def put(self, event: Event, seen: ReplySeen) -> None:
+    def put(self, event: Greeting | Reply | Unsolicited, seen: ReplySeen) -> None:
         if isinstance(event, Reply):
-            command = event.command
-            if isinstance(command, Mail):
+            kind = type(event.command)
+            if kind is Mail:
                 self._answers.append({Mail: seen})
-            elif isinstance(command, Rcpt | Rset):
-                self._answers[-1][type(command)] = seen
+            elif kind is Rcpt or kind is Rset:
+                self._answers[-1][kind] = seen
             else:
-                self.others[verb(command) + ("*" if "STARTTLS" in self.others else "")] = seen
+                self.others[verb(event.command) + ("*" if "STARTTLS" in self.others else "")] = seen
         elif isinstance(event, Greeting):
             self.greeting = seen
         else:
@@ -156,8 +167,7 @@ class _Found:
         return (*held, *self._wanted[len(self._answers) :])
 
 
-def _seen(event: Event, at: float, entry: int) -> ReplySeen:
-    assert not isinstance(event, ConnectionClosed)  # noqa: S101 - those are left out
+def _seen(event: Greeting | Reply | Unsolicited, at: float, entry: int) -> ReplySeen:
     return ReplySeen(
         code=event.code,
         text=event.text,
@@ -165,16 +175,17 @@ def _seen(event: Event, at: float, entry: int) -> ReplySeen:
         at=at,
         entry=entry,
         enhanced_code=event.enhanced_code or "",
-        deviations=tuple(
-            Irregularity(
-                kind=str(d.kind),
-                line=d.line,
-                offset=d.offset,
-                excerpt=d.excerpt.decode("latin-1"),
-                reference=d.kind.reference,
-            )
-            for d in event.deviations
-        ),
+        deviations=tuple([_irregularity(deviation) for deviation in event.deviations]),
+    )
+
+
+def _irregularity(deviation: Deviation) -> Irregularity:
+    return Irregularity(
+        kind=str(deviation.kind),
+        line=deviation.line,
+        offset=deviation.offset,
+        excerpt=deviation.excerpt.decode("latin-1"),
+        reference=deviation.kind.reference,
     )
 
 
@@ -184,4 +195,9 @@ def verb(command: Command) -> str:
 
 
 def _keywords(capabilities: Capabilities) -> tuple[Keyword, ...]:
-    return tuple(Keyword(keyword=k, parameters=p) for k, p in capabilities.entries)
+    return tuple([_keyword(*entry) for entry in capabilities.entries])
+
+
+@lru_cache(_KEYWORDS_KNOWN)
+def _keyword(keyword: str, parameters: tuple[str, ...]) -> Keyword:
+    return Keyword(keyword=keyword, parameters=parameters)

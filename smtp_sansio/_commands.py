@@ -10,6 +10,7 @@ routes, no quoted-pairs, no SMTPUTF8, no ESMTP parameters.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from ._errors import LocalProtocolError
@@ -22,10 +23,12 @@ _LITERAL = r"\[(?:IPv6:[0-9A-Fa-f:.]{2,45}|[0-9]{1,3}(?:\.[0-9]{1,3}){3})\]"
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = rf"(?:{_ATOM}(?:\.{_ATOM})*|\"[ !#-;=?-\[\]-~]+\")"
 _is_name = re.compile(rf"(?:{_HOST}|{_LITERAL})\Z").match
-_is_mailbox = re.compile(rf"{_LOCAL}@(?:{_HOST}|{_LITERAL})\Z").match
+_is_address = re.compile(rf"{_LOCAL}@(?:{_HOST}|{_LITERAL})\Z").match
 
 # RFC 5321 §4.5.3.1: octets of a local part and of a domain.
 _MAX_LOCAL, _MAX_DOMAIN = 64, 255
+# A checker asks many servers for the same mailboxes.
+_MAILBOXES_KNOWN = 256
 
 
 def _check_name(verb: str, name: str) -> None:
@@ -35,9 +38,14 @@ def _check_name(verb: str, name: str) -> None:
         )
 
 
-def _check_mailbox(verb: str, mailbox: str) -> None:
+@lru_cache(_MAILBOXES_KNOWN)
+def _is_mailbox(mailbox: str) -> bool:
     local, _, domain = mailbox.rpartition("@")
-    if not _is_mailbox(mailbox) or len(local) > _MAX_LOCAL or len(domain) > _MAX_DOMAIN:
+    return bool(_is_address(mailbox)) and len(local) <= _MAX_LOCAL and len(domain) <= _MAX_DOMAIN
+
+
+def _check_mailbox(verb: str, mailbox: str) -> None:
+    if not _is_mailbox(mailbox):
         raise LocalProtocolError("argument.mailbox", f"{verb} takes local-part@domain, not {mailbox!r}")
 
 

@@ -20,13 +20,12 @@ Not here: time, retries, HELO after a refused EHLO (see `_dialogue`), and any id
 
 from collections import deque
 from enum import Enum
-from itertools import accumulate
 
 from ._capabilities import Capabilities, parse_capabilities
 from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
 from ._deviations import DeviationKind, Irregularities
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._events import ConnectionClosed, Event, Greeting, Heard, Reply, Unsolicited
+from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
 from ._policy import Policy
 from ._reply import ReplyParser
 from ._state import GROUPABLE, TABLE, State
@@ -46,6 +45,7 @@ _SUCCESS: dict[type[Command] | None, tuple[int, ...]] = {
     Quit: (221,),
 }
 _CLOSING = 421
+_DEFAULT = Policy()
 
 
 class Need(Enum):
@@ -70,7 +70,7 @@ class Connection:
     """One session's protocol state; see the module's text for how to drive it."""
 
     def __init__(self, policy: Policy | None = None) -> None:
-        self._policy = policy or Policy()
+        self._policy = policy or _DEFAULT
         self._irregular = Irregularities(self._policy)
         self._parser = ReplyParser(self._policy, self._irregular)
         self._state = self._sent = _GREETING
@@ -119,22 +119,22 @@ class Connection:
         Raises `LocalProtocolError` and changes nothing where one of them is not allowed now:
         `state.*` by the table, `pipelining.*` by RFC 2920.
         """
-        waiting = len(self._queue)
+        waiting, unread = len(self._queue), self.unread
         try:
-            return b"".join([self._say(command) for command in commands])
+            return "".join([self._say(command, unread) for command in commands]).encode("ascii")
         except LocalProtocolError:
             while len(self._queue) > waiting:
                 self._queue.pop()
             self._sent = self._foresee()
             raise
 
-    def _say(self, command: Command) -> bytes:
+    def _say(self, command: Command, unread: bool) -> str:
         cell = TABLE[self._sent].get(type(command))
         if cell is None:
             raise LocalProtocolError(
                 "state.command", f"{command.line.split()[0]} is not allowed in the state {self._sent}"
             )
-        if self.unread:
+        if unread:
             raise LocalProtocolError("state.unread", "read the events received before sending a command")
         if type(command) is StartTls:
             self._check_starttls()
@@ -142,7 +142,7 @@ class Connection:
             self._check_group()
         self._queue.append(command)
         self._sent = cell[0]
-        return command.line.encode("ascii") + b"\r\n"
+        return f"{command.line}\r\n"
 
     def _check_starttls(self) -> None:
         # as the end of a group it might be accepted in a state that a refusal before it made another one
@@ -219,12 +219,14 @@ class Connection:
         if not self._queue:
             return self._unasked(code, octets)
         command = self._queue.popleft()
-        legal = self._move(type(command), code)
-        self._note_code(type(command), code, octets, legal=legal)
+        kind = type(command)
+        legal = self._move(kind, code)
+        if not legal or code not in _SUCCESS[kind]:
+            self._note_code(kind, code, octets, legal=legal)
         if code // 100 == 2:
-            if type(command) is Ehlo:
-                self._learn(Heard(code, octets, ()))
-            elif type(command) is Helo:
+            if kind is Ehlo:
+                self._capabilities = parse_capabilities(octets, self._irregular, over_tls=self._tls_active)
+            elif kind is Helo:
                 self._capabilities = Capabilities()
         return Reply(code, octets, self._irregular.take(), command)
 
@@ -272,13 +274,6 @@ class Connection:
             self._state = self._sent = _REFUSED
         self._irregular.note(DeviationKind.UNSOLICITED, 1, 0, octets)
         return Unsolicited(code, octets, self._irregular.take())
-
-    def _learn(self, reply: Heard) -> None:
-        """Take over the capabilities of an accepted EHLO, noting what is odd about them."""
-        ends = accumulate(len(line) + 1 for line in reply.raw.split(b"\n")[:-1])
-        self._capabilities = parse_capabilities(
-            reply.lines, (0, *ends), self._irregular, over_tls=self._tls_active
-        )
 
     def tls_established(self) -> None:
         """Say that the handshake succeeded: the session starts afresh, EHLO has to be said again.

@@ -13,8 +13,8 @@ out: how long to wait, and what to say next.
   `Unsolicited` instead of answering the next command.
 """
 
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from ._commands import Command, Ehlo, Helo, Quit, StartTls
 from ._connection import Connection, Need
@@ -50,8 +50,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the session ended be
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """An event, when it was heard (seconds), and the number of the effect that brought it (from 0)."""
 
     at: float
@@ -118,7 +117,8 @@ class Dialogue:
         yield from self._perform(Send(data, self._patience()))
         replies: list[Reply] = []
         for _ in commands:
-            event = yield from self._listen()
+            while (event := self._read()) is None:
+                yield from self._receive()
             assert isinstance(event, Reply), event  # noqa: S101 - a command is outstanding
             replies.append(event)
         return tuple(replies)
@@ -149,10 +149,13 @@ class Dialogue:
     def _listen(self) -> Script[Event]:
         """The next event, received if need be and logged."""
         while (event := self._read()) is None:
-            outcome = yield from self._perform(Receive(self._patience()))
-            assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
-            self.connection.receive_data(outcome.data)
+            yield from self._receive()
         return event
+
+    def _receive(self) -> Script[None]:
+        outcome = yield from self._perform(Receive(self._patience()))
+        assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
+        self.connection.receive_data(outcome.data)
 
     def _settle(self) -> Script[None]:
         """Read all that was received, up to the end of a reply begun."""

@@ -12,11 +12,12 @@ from typing import TypeAlias
 
 from ._commands import Command
 from ._deviations import Deviation
+from ._reply import CODE, LINE
 
 __all__ = ["ConnectionClosed", "Event", "Greeting", "Heard", "Reply", "Unsolicited"]
 
-_code = re.compile(rb"[0-9]{3}(?![0-9])[ -]?")
-_enhanced = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
+_texts = LINE.findall
+_enhanced = re.compile(CODE + rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])").match
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,17 @@ class Heard:
     @property
     def lines(self) -> tuple[bytes, ...]:
         """The text of each line, without its code, separator and terminator."""
-        return tuple(
-            line[m.end() :] if (m := _code.match(line)) else line
-            for line in (line.removesuffix(b"\r") for line in self.raw.split(b"\n")[:-1])
-        )
+        return tuple(_texts(self.raw))
 
     @property
     def text(self) -> str:
         """The lines joined by newlines: UTF-8 where it is, backslash escapes where it is not."""
-        return b"\n".join(self.lines).decode("utf-8", "backslashreplace")
+        return b"\n".join(_texts(self.raw)).decode("utf-8", "backslashreplace")
 
     @property
     def enhanced_code(self) -> str | None:
         """The enhanced status code of the first line (RFC 3463, RFC 2034), as in `5.7.1`."""
-        m = _enhanced.match(next(iter(self.lines), b""))
+        m = _enhanced(self.raw)
         return m[1].decode("ascii") if m else None
 
 

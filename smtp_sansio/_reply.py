@@ -23,10 +23,15 @@ from ._deviations import DeviationKind, Irregularities
 from ._errors import RemoteProtocolError
 from ._policy import Policy
 
-__all__ = ["RawReply", "ReplyParser"]
+__all__ = ["CODE", "LINE", "RawReply", "ReplyParser"]
 
 RawReply: TypeAlias = tuple[int, bytes]
 """The code that counts and the exact octets; what was irregular waits in the `Irregularities`."""
+
+# How a line that was received is read: after its code there may be a separator, and before LF a CR.
+# (No possessive groups here: CPython before 3.11.3 loses what is captured behind one.)
+CODE = rb"(?:[0-9]{3}(?![0-9])[ -]?)?"
+LINE = re.compile(CODE + rb"([^\r\n]*(?:\r(?!\n)[^\r\n]*)*)\r?\n")
 
 # 512 octets of line (RFC 5321 §4.5.3.1.5) less the code, the separator and CRLF. Possessive
 # quantifiers keep a line that does not match from being tried again at every shorter length.

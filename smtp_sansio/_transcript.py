@@ -70,7 +70,7 @@ class Transcript:
 
     def entries(self) -> tuple[dict[str, str | int | float], ...]:
         """Each pair as the JSON object of its line."""
-        return tuple(_as_entry(*pair) for pair in self._entries)
+        return tuple([_as_entry(*pair) for pair in self._entries])
 
     def dumps(self) -> str:
         """JSON Lines, ASCII only."""
@@ -98,12 +98,12 @@ class Transcript:
 def _as_entry(effect: Effect, outcome: Outcome) -> dict[str, str | int | float]:
     entry: dict[str, str | int | float]
     match effect:
-        case Connect():
-            entry = {"do": "connect", "host": effect.host, "port": effect.port}
-        case Send():
-            entry = {"do": "send", "data": effect.data.decode("latin-1")}
         case Receive():
             entry = {"do": "receive"}
+        case Send():
+            entry = {"do": "send", "data": effect.data.decode("latin-1")}
+        case Connect():
+            entry = {"do": "connect", "host": effect.host, "port": effect.port}
         case _:
             entry = {"do": "upgrade", "server_name": effect.server_name}
     match outcome:
@@ -114,7 +114,8 @@ def _as_entry(effect: Effect, outcome: Outcome) -> dict[str, str | int | float]:
         case Failed():
             entry["failed"] = str(outcome.kind)
             entry |= {"detail": outcome.detail} if outcome.detail else {}
-    return entry | {"at": outcome.at}
+    entry["at"] = outcome.at
+    return entry
 
 
 def _from_entry(entry: dict[str, Any]) -> tuple[Effect, Outcome]:

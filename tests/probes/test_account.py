@@ -119,3 +119,12 @@ def test_the_only_guest_takes_quit_along() -> None:
     (only,) = held.sessions
     assert (codes(only), only.quit is not None, held.common.quit) == (["250 250 250"], True, None)
     assert "alfa" not in said(held.common)
+
+
+def test_replies_alike_are_objects_of_their_own() -> None:
+    """Evidence is found by the reply itself, and servers say the same again and again."""
+    (only,) = shared(
+        PIPELINING + flight("alfa.test") + WITH_QUIT + LANDED + "S: 221 bye", FIRST, common=()
+    ).sessions
+    heard = [reply for t in only.transactions for reply in (t.mail, t.rcpt, t.rset)]
+    assert len({id(reply) for reply in heard}) == len(heard)
