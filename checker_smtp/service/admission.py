@@ -201,4 +201,4 @@ def _period(rate: RateLimitItem) -> str:
 
 
 def _cause(error: Exception) -> str:
-    return type(error.__cause__ or error).__name__
+    return type(error.storage_error if isinstance(error, StorageError) else error).__name__

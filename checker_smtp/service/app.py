@@ -15,7 +15,7 @@ from . import page, protocol
 from .admission import Admission, Refused
 from .checks import Checks
 from .counted import CountedChecks
-from .guard import Guard
+from .guard import BUG, Guard
 from .load import Load
 from .metrics import Metrics
 from .settings import Settings
@@ -46,10 +46,16 @@ def build(settings: Settings, network: Callable[[], Backend] | None = None) -> G
     # the token is the gate's: nobody else is handed it
     service = Service(replace(settings, token=""), checks, admission, load)
     routes = [Route("/", _to_the_page), *protocol.routes(service), *page.routes(service)]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _told, Refused: _refused})
+    handlers = {HTTPException: _told, Refused: _refused, Exception: _bug}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     # the address of a redirect would be made from the Host header, which anybody can write
     app.router.redirect_slashes = False
     return Guard(app, settings, metrics)
+
+
+def _bug(_: Request, __: Exception) -> Response:
+    # it is raised again behind this answer, and logged by the guard
+    return JSONResponse({"error": BUG}, 500)
 
 
 async def _to_the_page(_: Request) -> Response:

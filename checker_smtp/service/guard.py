@@ -20,7 +20,10 @@ from .intake import Intake
 from .metrics import Metrics
 from .settings import SettingError, Settings
 
-__all__ = ["Guard"]
+__all__ = ["BUG", "Guard"]
+
+BUG = "this is a bug in checker-smtp: its log tells more"
+"""What a client is told where something went wrong that must not."""
 
 _logger = logging.getLogger("checker_smtp.service")
 _access = logging.getLogger("checker_smtp.access")
@@ -78,7 +81,7 @@ class _Observed:
         except Exception:
             _logger.exception("a bug in checker-smtp: please report it with all of this")
             if not status:
-                await refuse(observed_send, 500, "this is a bug in checker-smtp: its log tells more")
+                await refuse(observed_send, 500, BUG)
         finally:
             self._note(scope, status or _CLIENT_GONE, monotonic() - began)
 

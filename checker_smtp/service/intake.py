@@ -3,26 +3,20 @@
 The body is read here, whole and bounded, before anything is done for the request: no handler can hold a
 place while a client dawdles, and each can be cancelled the moment its client is gone, because nothing else
 waits for the connection then. What is read at most is what the protocol says a server reads.
-
-Handlers begin one in each turn of the event loop, however many requests came in at once: what a handler
-does before it first waits, such as to fill in a page, is short, but not so for two hundred of them. Who asks
-for health is not kept waiting by them.
 """
 
 import asyncio
-from collections import deque
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .answers import refuse
+from .turns import Turns
 
 __all__ = ["MAX_BODY", "Intake"]
 
 MAX_BODY = 1024 * 1024
 # seconds for the whole of a body: what 1 MiB takes at half a megabit, and then some
 _BODY_TIMEOUT = 20.0
-_AT_ONCE = ("/health",)
-_PAUSE = 0.01
 
 
 class _ClientGone(Exception):  # noqa: N818
@@ -40,18 +34,19 @@ class Intake:
         self._app = app
         self._body_timeout = body_timeout
         self._handlers: set[asyncio.Task[None]] = set()
-        self._giving_up = False
-        self._turns = _Turns()
+        self._end = asyncio.Event()
+        self._turns = Turns()
 
     def give_up(self) -> None:
         """Cancel whatever runs, and answer 503 to who waits for it: the service ends."""
-        self._giving_up = True
+        self._end.set()
+        self._turns.all_at_once()
         for handler in self._handlers:
             handler.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in _AT_ONCE:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
@@ -69,7 +64,11 @@ class Intake:
 
     async def _serve(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         exchange = _Exchange(body, receive, send)
-        await self._turns.mine()
+        if scope["method"] == "POST":
+            await self._turns.mine()
+        if self._end.is_set():
+            await _refuse_at_the_end(send)
+            return
         handler = asyncio.ensure_future(self._app(scope, exchange.receive, exchange.send))
         watcher = asyncio.create_task(exchange.watch())
         self._handlers.add(handler)
@@ -81,36 +80,13 @@ class Intake:
         except asyncio.CancelledError:
             if not handler.cancelled():
                 raise
-            if self._giving_up and not exchange.answered:
-                await refuse(send, 503, "this service is being stopped: try again soon", retry_after="10")
+            if self._end.is_set() and not exchange.answered:
+                await _refuse_at_the_end(send)
         finally:
             self._handlers.discard(handler)
             for task in (handler, watcher):
                 task.cancel()
             await asyncio.gather(handler, watcher, return_exceptions=True)
-
-
-class _Turns:
-    """Lets one after the other go on, each in another turn of the event loop."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def mine(self) -> None:
-        """Wait for a turn of one's own."""
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
-        self._waiting.append(turn)
-        if len(self._waiting) == 1:
-            loop.call_soon(self._next, loop)
-        await turn
-
-    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        turn = self._waiting.popleft()
-        if not turn.done():
-            turn.set_result(None)
-        if self._waiting:
-            loop.call_later(_PAUSE, self._next, loop)
 
 
 class _Exchange:
@@ -142,6 +118,10 @@ class _Exchange:
         self.answered = True
         self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
+
+
+async def _refuse_at_the_end(send: Send) -> None:
+    await refuse(send, 503, "this service is being stopped: try again soon", retry_after="10")
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:

@@ -77,6 +77,8 @@ async def test_places_are_given_back_by_failures_and_cancellation() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert admission.checks_in_flight == 0
+    # nor is anything remembered of who has come and gone
+    assert not admission._holders
 
 
 async def test_the_rate_of_a_client() -> None:

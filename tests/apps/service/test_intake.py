@@ -190,6 +190,15 @@ async def test_the_end_of_the_service_answers_who_still_waits() -> None:
     assert (b"retry-after", b"10") in clients[0].sent[0]["headers"]
 
 
+async def test_at_the_end_nobody_begins_any_more() -> None:
+    app = Waiting()
+    intake = Intake(app)
+    intake.give_up()
+    client = Client(chunk(b""))
+    await intake(SCOPE, client.receive, client.send)
+    assert (client.status, app.begun.is_set()) == (503, False)
+
+
 async def test_a_server_that_cancels_takes_the_handler_along() -> None:
     app = Waiting()
     client = Client(chunk(b""))
