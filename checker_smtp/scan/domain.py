@@ -1,19 +1,24 @@
 """One domain on its way from the list to its line."""
 
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from probes.check import Prospect
 from probes.observation import Session
 from probes.options import Options
 
-__all__ = ["Domain"]
+__all__ = ["Domain", "bug"]
+
+_MAX_TOLD = 200
 
 
 @dataclass(slots=True, eq=False)
 class Domain:
     """A domain that was looked up; `sessions` fills with what its addresses gave, until none is `open`.
 
-    `number` is its place in the list, `began` when it was looked up (seconds, the loop's clock).
+    `number` is its place in the list, `began` when it was looked up (seconds, the loop's clock). `failed`
+    says why nothing can be told of it after all.
     """
 
     number: int
@@ -21,6 +26,7 @@ class Domain:
     run_at: str
     began: float
     open: int = 0
+    failed: str = ""
     sessions: dict[str, tuple[Session, ...]] = field(default_factory=dict)
 
     @property
@@ -30,3 +36,13 @@ class Domain:
     @property
     def name(self) -> str:
         return self.prospect.options.domain
+
+
+def bug(error: Exception) -> str:
+    """What is to be reported where this program failed: the error and the line it comes from."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    told = "".join(traceback.format_exception_only(error)).strip()[:_MAX_TOLD]
+    return f"a bug in checker-smtp, please report it: {told} ({where})"

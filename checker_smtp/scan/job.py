@@ -1,83 +1,111 @@
 """A scan from its list to its results: everything around `Scan` that touches files and signals."""
 
 import hashlib
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import click
+from anyio.abc import TaskGroup
 
 from backends.anyio_driver import run_anyio
 from backends.dns import DnsResolver
 from backends.shared_dns import SharedResolver
-from checker_smtp.lines import LineWriter, open_lines
+from checker_smtp.lines import LinesError, open_lines
 from probes.check import ResolverError
-from probes.options import Options
+from probes.options import OptionError, Options
 from probes.ports import DnsAnswer, Resolver
 from smtp_sansio import Script
 
 from .manners import StopList
-from .names import entries, texts
+from .names import ListError, entries, texts
 from .progress import Progress
-from .results import Note, Results, done_before, prepare
-from .scan import Scan, Tally
+from .results import Note, ResultsError, claimed, done_before, writing
+from .scan import Scan
 from .seen import Seen
 from .settings import ScanSettings
+from .tally import Tally
 
-__all__ = ["Job", "NameList", "named_list", "run_job"]
+__all__ = ["TOLD", "Job", "NameList", "World", "allow_files", "innermost", "named_list", "run_job"]
 
 _T = TypeVar("_T")
 
+# What ends a scan and is told in a sentence.
+TOLD = (LinesError, ListError, ResultsError, OSError)
 # What sessions that are open may still take after Ctrl-C, in seconds.
 _GRACE = 10.0
+# Files that are open beside the sockets: the list, the results, what Python and SQLite need.
+_OTHER_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """A list of names that can be read more than once; `lines` is how many lines it has."""
+    """A list of names that can be read more than once; `length` is how many it has, doubles included."""
 
     path: Path
     column: str | None
     digest: str
-    lines: int
+    length: int
 
     @contextmanager
     def names(self) -> Iterator[Iterator[str]]:
         """The names as they are spelled there. Raises `ListError` and `LinesError`."""
-        with open_lines(self.path) as lines:
+        with closing(_lines(self.path)) as lines:
             yield texts(lines, self.column)
 
 
 @contextmanager
 def named_list(path: Path, column: str | None) -> Iterator[NameList]:
-    """The list in this file; what comes from standard input (`-`) is kept in a file meanwhile.
+    """The list in this file; what can be read but once, as standard input (`-`), is kept in a copy.
 
-    Raises OSError where it cannot be read.
+    Raises `ListError` and `LinesError`.
     """
-    if path != Path("-"):
+    if path != Path("-") and path.is_file():
         yield _measured(path, column)
         return
     with tempfile.TemporaryDirectory(prefix="checker-smtp-") as folder:
         copy = Path(folder) / "list"
-        with copy.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+        _copy(path, copy)
         yield _measured(copy, column)
+
+
+def _copy(path: Path, copy: Path) -> None:
+    try:
+        with copy.open("wb") as file:
+            file.writelines(_lines(path))
+    except OSError as error:
+        raise ListError(f"{_told(path)} cannot be kept in {str(copy.parent)!r}: {error.strerror}") from None
+
+
+def _lines(path: Path) -> Generator[bytes, None, None]:
+    try:
+        with open_lines(path) as lines:
+            yield from lines
+    except OSError as error:
+        raise ListError(f"{_told(path)} cannot be read: {error.strerror}") from None
+
+
+def _told(path: Path) -> str:
+    return "the list from standard input" if path == Path("-") else repr(str(path))
 
 
 def _measured(path: Path, column: str | None) -> NameList:
     digest = hashlib.sha256((column or "").encode())
-    count = 0
-    with open_lines(path) as lines:
+
+    def digested(lines: Iterator[bytes]) -> Iterator[bytes]:
         for line in lines:
             digest.update(line)
-            count += 1
-    return NameList(path, column, digest.hexdigest(), count)
+            yield line
+
+    with closing(_lines(path)) as lines:
+        length = sum(1 for _ in texts(digested(lines), column))
+    return NameList(path, column, digest.hexdigest(), length)
 
 
 class World:
@@ -120,42 +148,83 @@ class Job:
 def run_job(job: Job, loop: str) -> tuple[Tally, bool]:
     """Do the job under `loop` (`asyncio` or `trio`): how far it came, and whether it came to its end.
 
-    Raises `ResultsError`, `ListError`, `ResolverError`, and OSError where the results cannot be written.
+    Raises `ResultsError`, `ListError`, `LinesError`, `OptionError`, `ResolverError`, and OSError where there
+    is no room for temporary files.
     """
-    prepare(job.results, job.note, resume=job.resume, force=job.force)
-    with closing(Seen()) as seen:
-        before = sum(map(seen.add, done_before(job.results))) if job.resume else 0
-        return anyio.run(_scan, job, seen, before, backend=loop)
+    allow_files(job.settings.concurrency)
+    claim = claimed(job.results, job.note, resume=job.resume, force=job.force)
+    with claim as make_ready, closing(Seen()) as seen:
+        anyio.run(_require_answers, job, backend=loop)
+        make_ready()
+        before = sum(map(seen.add, done_before(job.results)))
+        try:
+            return anyio.run(_scan, job, seen, before, backend=loop)
+        except BaseExceptionGroup as group:
+            # tasks hand on what ended them in groups
+            if (told := group.subgroup(TOLD)) is None:
+                raise
+            raise innermost(told) from None
+
+
+def allow_files(concurrency: int) -> None:
+    """Be allowed enough open files; a server must not get the blame where a socket of ours cannot be had."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    # each session has one, and questions are asked for twice as many
+    needed = 3 * concurrency + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if needed <= soft or soft == resource.RLIM_INFINITY:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise OptionError(
+            "concurrency",
+            f"concurrency is {concurrency}, which takes {needed} open files, and {hard} are allowed: "
+            f"give at most {max((hard - _OTHER_FILES) // 3, 1)}, or raise the limit with ulimit -n",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first of the errors that these are, however deep."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _require_answers(job: Job) -> None:
+    """Raise `ResolverError` where no resolver answers anything, before anything is overwritten."""
+    control = await SharedResolver(job.resolvers).resolve(".", "NS")
+    if not control.status.known:
+        raise ResolverError(control.detail or str(control.status))
 
 
 async def _scan(job: Job, seen: Seen, before: int) -> tuple[Tally, bool]:
-    resolver: Resolver = SharedResolver(job.resolvers, in_flight=2 * job.settings.concurrency)
-    control = await resolver.resolve(".", "NS")
-    if not control.status.known:
-        raise ResolverError(control.detail or str(control.status))
-    with LineWriter(job.results, append=True) as target, job.names.names() as names:
-        results = Results(target, in_order=job.in_order)
+    shared = SharedResolver(job.resolvers, in_flight=2 * job.settings.concurrency)
+    with writing(job.results, in_order=job.in_order) as results, job.names.names() as names:
         scan = Scan(
             job.settings,
-            World(resolver if job.settings.sharing else job.resolvers[0]),
+            World(shared if job.settings.sharing else job.resolvers[0]),
             results.put,
             stop_list=job.stop_list,
             resolver_name=job.resolver_name,
         )
         interrupted = anyio.Event()
         async with anyio.create_task_group() as group:
-            group.start_soon(_watch_signals, scan, interrupted)
-            group.start_soon(Progress(scan, job.names.lines, before).show)
+            group.start_soon(_watch_signals, scan, interrupted, group)
+            group.start_soon(Progress(scan, job.names.length, before).show)
             await scan.run(entries(names, job.stop_list, seen.add))
             group.cancel_scope.cancel()
     return scan.tally, not interrupted.is_set()
 
 
-async def _watch_signals(scan: Scan, interrupted: anyio.Event) -> None:
+async def _watch_signals(scan: Scan, interrupted: anyio.Event, group: TaskGroup) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
             if interrupted.is_set():
-                raise KeyboardInterrupt
+                await scan.stop(0)
             interrupted.set()
-            print("\nFinishing what is under way; once more to end at once.", file=sys.stderr)  # noqa: T201
-            await scan.stop(_GRACE)
+            with suppress(OSError):
+                click.echo("\nFinishing what is under way; once more to end at once.", err=True)
+            group.start_soon(scan.stop, _GRACE)

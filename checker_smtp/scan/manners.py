@@ -41,14 +41,18 @@ class Manners:
         """Wait until one more session with `address` is decent, and hold the right to it."""
         network = network_of(address)
         async with self._addresses.place(address):
-            await anyio.sleep_until(self._free_at.get(address, 0))
-            async with self._networks.place(network), self._providers.place(provider), self._total:
-                self.open += 1
-                try:
-                    yield
-                finally:
-                    self.open -= 1
-                    self._rest(address)
+            while True:
+                await anyio.sleep_until(self._free_at.get(address, 0))
+                async with self._networks.place(network), self._providers.place(provider), self._total:
+                    if self._free_at.get(address, 0) > anyio.current_time():
+                        continue  # while this one waited, another session there came to its end
+                    self.open += 1
+                    try:
+                        yield
+                    finally:
+                        self.open -= 1
+                        self._rest(address)
+                    return
 
     def _rest(self, address: str) -> None:
         if not self._pause:

@@ -17,6 +17,8 @@ __all__ = ["Entry", "ListError", "entries", "texts"]
 
 # A host name has 253 octets; whoever sends more has sent no list of names.
 _MAX_LINE = 4096
+# A row of a CSV holds whatever else is known of the domain.
+_MAX_ROW = 1 << 16
 # What is no name is told this far.
 _MAX_SHOWN = 300
 
@@ -38,28 +40,50 @@ class Entry:
 
 
 def texts(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
-    """The names, as they are spelled in `lines`. Raises `ListError`."""
+    """The names, as they are spelled in `lines`. Raises `ListError` where there is no such column."""
+    most = _MAX_LINE if column is None else _MAX_ROW
     decoded = (
-        line[:_MAX_LINE].decode("utf-8-sig" if n == 0 else "utf-8", "replace") for n, line in enumerate(lines)
+        line[:most].decode("utf-8-sig" if n == 0 else "utf-8", "replace") for n, line in enumerate(lines)
     )
-    if column is None:
-        for line in decoded:
-            if name := line.partition("#")[0].strip():
-                yield name
+    if column is not None:
+        yield from _cells(decoded, column)
         return
-    rows = csv.reader(decoded)
+    for line in decoded:
+        if name := line.partition("#")[0].strip():
+            yield name
+
+
+def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
+    """What is in this column; lines that are no CSV are given as they are, as a name that cannot be one."""
+    taken: list[str] = []
+
+    def noted() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    # a quotation mark that is never closed must not swallow the rest of the list unnoticed
+    rows = csv.reader(noted(), strict=True)
+    header = [cell.strip() for cell in _row(rows) or ()]
+    if column not in header:
+        raise ListError(
+            f"the list has no column {column!r}: its first line names {', '.join(header)[:200] or 'none'}"
+        )
+    place = header.index(column)
+    taken.clear()
+    while (row := _row(rows)) is not None:
+        cell = "".join(taken) if not row else row[place] if len(row) > place else ""
+        taken.clear()
+        if (name := cell[:_MAX_LINE].strip()) and not name.startswith("#"):
+            yield name
+
+
+def _row(rows: Iterator[list[str]]) -> list[str] | None:
+    """The next row: empty where it is blank or no CSV, None where there is none."""
     try:
-        header = [cell.strip() for cell in next(rows, [])]
-        if column not in header:
-            raise ListError(
-                f"the list has no column {column!r}: its first line names {', '.join(header)[:200] or 'none'}"
-            )
-        place = header.index(column)
-        for row in rows:
-            if len(row) > place and (name := row[place].strip()) and not name.startswith("#"):
-                yield name
-    except csv.Error as error:
-        raise ListError(f"the list is no CSV: {error}") from None
+        return next(rows, None)
+    except csv.Error:
+        return []
 
 
 def entries(names: Iterable[str], stop: StopList, new: Callable[[str], bool]) -> Iterator[Entry]:

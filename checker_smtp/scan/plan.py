@@ -26,14 +26,15 @@ def plan_of(entries: Iterable[Entry], settings: ScanSettings) -> str:
         stopped += entry.why_not == "stop-list"
     options = settings.options
     least = ceil(domains / settings.per_session) if settings.sharing else domains
-    slowest = domains * options.budget / settings.concurrency
+    alone = ceil(domains / settings.concurrency) * options.budget
+    together = (domains * options.budget + least * settings.pause) / settings.per_address
     limits = ", ".join(
         f"with one {whom} {getattr(settings, f'per_{whom}')}" for whom in ("address", "network", "provider")
     )
     lines = [
         f"{domains} domains to check; {bad} bad names and {stopped} on the stop list will only be reported.",
         "",
-        f"DNS          {domains} questions for MX; A and AAAA for each MX host, PTR and back for each address",
+        f"DNS          {domains} questions for MX; A and AAAA of each MX host, PTR and back for each address",
         f"connections  {least}, if one server has all of the domains, to one for each address of each domain",
         f"             (at most {MAX_ENDPOINTS}); more where a server is out of order",
         f"at once      {settings.concurrency}, {limits}",
@@ -43,8 +44,11 @@ def plan_of(entries: Iterable[Entry], settings: ScanSettings) -> str:
         *_commands(options),
         "                   DATA is never sent.",
         "",
-        f"time         at most {_span(slowest)}, if each server were slow and one domain's own",
+        f"time         at most {_span(alone)}, if each domain has a server of its own, {_span(together)}",
+        "             if one has all of them; and so long only if nobody answers before its time is over",
     ]
+    if options.revisit:
+        lines.append(f"second visit {_span(60 * options.revisit)} later, where a server asks for one")
     return "\n".join(lines) + "\n"
 
 

@@ -1,12 +1,14 @@
 """How far a scan is: a bar on a terminal, a line a minute elsewhere; both on standard error."""
 
 import sys
+from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
+import click
 
-from .scan import Scan
+from .tally import Tally
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,28 +16,42 @@ if TYPE_CHECKING:
 __all__ = ["Progress"]
 
 _REFRESH, _LINE = 0.5, 60.0
-# Rates and what is left are told from what the last minutes were like.
+# A rate on the bar, and what is left, are told from what the last minutes were like, in seconds.
+_LATELY = 300.0
 _WORDS = ("critical", "warning", "unknown", "info", "ok", "not_checked")
 
 
-class Progress:
-    """Tells of `scan`, whose list has `lines`, of which `before` were done in an earlier run."""
+class _Watched(Protocol):
+    """A scan, wherever it is done; `open` is how many sessions are."""
 
-    def __init__(self, scan: Scan, lines: int, before: int) -> None:
+    @property
+    def tally(self) -> Tally: ...
+
+    @property
+    def open(self) -> int: ...
+
+
+class Progress:
+    """Tells of `scan`, whose list has `total` names, of which `before` were done in an earlier run."""
+
+    def __init__(self, scan: _Watched, total: int, before: int) -> None:
         self._scan = scan
-        self._total = lines
+        self._total = total
         self._before = before
 
     async def show(self) -> None:
         """Tell until cancelled."""
-        if sys.stderr.isatty():
+        # None is what Python has for a stream that was closed before it started
+        if sys.stderr is not None and sys.stderr.isatty():
             from rich.console import Console
 
             await self._bar(Console(stderr=True))
         began = anyio.current_time()
         while True:
             await anyio.sleep(_LINE)
-            print(self._line(anyio.current_time() - began), file=sys.stderr, flush=True)  # noqa: T201
+            # nobody may be listening any more, and a scan is not for them alone
+            with suppress(OSError):
+                click.echo(self._line(anyio.current_time() - began), err=True)
 
     async def _bar(self, console: "Console") -> None:
         from rich.progress import (
@@ -53,7 +69,7 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[found]}"),
         )
-        with Progress(*columns, console=console, transient=True, speed_estimate_period=300) as bar:
+        with Progress(*columns, console=console, transient=True, speed_estimate_period=_LATELY) as bar:
             task = bar.add_task("", total=self._total, completed=self._before, rate=0.0, found="")
             while True:
                 done = self._before + self._scan.tally.done
@@ -73,4 +89,4 @@ class Progress:
             f"{tally.statuses[word]} {word.replace('_', ' ')}" for word in _WORDS if tally.statuses[word]
         ]
         waiting = [f"{tally.put_off} to be asked again"] if tally.put_off else []
-        return ", ".join([*counted, f"{self._scan.manners.open} sessions open", *waiting])
+        return ", ".join([*counted, f"{self._scan.open} sessions open", *waiting])

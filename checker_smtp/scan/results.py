@@ -2,19 +2,25 @@
 
 Beside the results lies a note of what they are results of: the list and the options. A scan that was
 interrupted, by whatever, is gone on with where the note says the same: a half-written last line is cut away,
-what is there is not asked again, and the rest is appended.
+what is there is not asked again, and the rest is appended. Where there is no line yet nothing can be lost, so
+the scan begins. Two scans at once would spoil each other's lines, so the note is locked while one runs.
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import suppress
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from checker_smtp.lines import LineWriter, open_lines, repair
 
-__all__ = ["Note", "Results", "ResultsError", "done_before", "prepare"]
+__all__ = ["Note", "Results", "ResultsError", "claimed", "compare", "done_before", "lock", "writing"]
+
+# Octets of lines whose turn has not come that are kept in memory; more wait in a file beside the results.
+_MAX_EARLY = 1 << 24
 
 
 class ResultsError(ValueError):
@@ -29,11 +35,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def place(results: Path) -> Path:
-        """Where the note of these results lies."""
-        return results.with_name(results.name + ".scan")
-
-    def write(self, results: Path) -> None:
-        self.place(results).write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
+        """Where the note of these results lies: beside the file, or in the folder."""
+        return results / ".scan" if results.is_dir() else results.with_name(results.name + ".scan")
 
     @classmethod
     def read(cls, results: Path) -> "Note | None":
@@ -44,34 +47,88 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
 
-def prepare(results: Path, note: Note, *, resume: bool, force: bool) -> None:
-    """Make the place for the results ready. Raises `ResultsError`, and nothing is changed then."""
-    if resume:
-        _compare(results, note)
-        with suppress(FileNotFoundError):
-            repair(results)
-        return
-    if not force and results.exists():
-        raise ResultsError(
-            f"{str(results)!r} exists: go on with it with --resume, overwrite it with --force, "
-            "or name another file"
-        )
+@contextmanager
+def claimed(results: Path, note: Note, *, resume: bool, force: bool) -> Iterator[Callable[[], None]]:
+    """Keep the place for the results from other scans; gives what makes it ready.
+
+    Raises `ResultsError` where it cannot be had, and so does what is given, and `LinesError`; the results are
+    as they were then.
+    """
+    with ExitStack() as held:
+        with suppress(OSError):
+            lock(held.enter_context(Note.place(results).open("rb")), results)
+        with _usable(results):
+            there = results.exists()
+            going_on = resume and there and results.stat().st_size > 0
+        if going_on:
+            compare(results, note)
+        elif there and not (force or resume):
+            raise ResultsError(
+                f"{str(results)!r} exists: go on with it with --resume, overwrite it with --force, "
+                "or name another file"
+            )
+
+        def make_ready() -> None:
+            with _usable(results):
+                if going_on:
+                    repair(results)
+                else:
+                    held.enter_context(_begun(results, note))
+
+        yield make_ready
+
+
+@contextmanager
+def _usable(results: Path) -> Iterator[None]:
     try:
-        results.open("ab").close()
-        note.write(results)
-        results.write_bytes(b"")
+        yield
     except OSError as error:
         raise ResultsError(
-            f"{str(results)!r} cannot be written ({error.strerror}): name a file in a folder that is writable"
+            f"{str(results)!r} cannot be used ({error.strerror}): "
+            "name a file in a folder that is writable and has room"
         ) from None
 
 
-def _compare(results: Path, note: Note) -> None:
+@contextmanager
+def _begun(results: Path, note: Note) -> Iterator[None]:
+    """Put a new note, locked, where the old one was, and empty results beside it."""
+    place = Note.place(results)
+    new = place.with_name(place.name + ".new")
+    with ExitStack() as held:
+        for old in filter(Path.exists, (results, place)):
+            # whether they can be written, before anything is
+            old.open("ab").close()
+        file = held.enter_context(new.open("wb"))
+        held.callback(new.unlink, missing_ok=True)
+        file.write(msgspec.json.format(msgspec.json.encode(note)) + b"\n")
+        file.flush()
+        lock(file, results)
+        if results.exists():
+            # before the note takes its place, which old results must not be found beside
+            results.write_bytes(b"")
+        new.replace(place)
+        yield
+
+
+def lock(file: IO[bytes], results: Path) -> None:
+    """Lock the note as long as it is open, or this process lives."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ResultsError(f"another scan is writing {str(results)!r}: wait until it is over") from None
+
+
+def compare(results: Path, note: Note) -> None:
+    """Raise `ResultsError` where these are not results of what `note` says."""
     before = Note.read(results)
     if before is None:
         raise ResultsError(
-            f"there is no scan to resume: {str(Note.place(results))!r}, which a scan leaves beside its results, "
-            "is not there or unreadable"
+            f"{str(results)!r} cannot be gone on with: {str(Note.place(results))!r}, which a scan leaves "
+            "beside its results, is not there or unreadable"
         )
     if before.list_digest != note.list_digest:
         raise ResultsError(
@@ -88,32 +145,104 @@ def _compare(results: Path, note: Note) -> None:
         raise ResultsError(f"{str(results)!r} was made with other options ({told}): give the same ones")
 
 
+class _Observed(msgspec.Struct):
+    domain: str
+
+
+class _Head(msgspec.Struct):
+    """Of whom a line is: in the observation where there was one."""
+
+    domain: str = ""
+    observation: _Observed | None = None
+
+
 def done_before(results: Path) -> Iterator[str]:
-    """The names that have a line already, in results that are whole."""
+    """The names that have a line already, in results that are whole. Raises `ResultsError`."""
     if not results.exists():
         return
-    with open_lines(results) as lines:
-        for line in lines:
-            head = json.loads(line)
-            yield head["domain"] if "domain" in head else head["observation"]["domain"]
+    read = msgspec.json.Decoder(_Head).decode
+    with _usable(results), open_lines(results) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                head = read(line)
+            except (msgspec.MsgspecError, UnicodeError):
+                head = _Head()
+            domain = head.observation.domain if head.observation else head.domain
+            if not domain:
+                raise ResultsError(
+                    f"line {number} of {str(results)!r} is no line of a scan: "
+                    "take it out, or name another file"
+                )
+            yield domain
 
 
 class Results:
-    """Writes lines by the number of their entry; in that order where `in_order`, else as they come."""
+    """Writes lines by the number of their entry: as they come, or in that order where `early` is given."""
 
-    def __init__(self, target: LineWriter, *, in_order: bool) -> None:
+    def __init__(self, path: Path, target: LineWriter, early: "_Early | None") -> None:
+        self._path = path
         self._target = target
-        self._in_order = in_order
-        self._early: dict[int, bytes] = {}
+        self._early = early
         self._next = 0
 
     def put(self, number: int, line: bytes) -> None:
-        """Take a line, and write it as soon as it is its turn. Raises OSError, as where the disk is full."""
-        if self._in_order:
-            self._early[number] = line
-            while self._next in self._early:
-                self._target.write(self._early.pop(self._next))
-                self._next += 1
-        else:
-            self._target.write(line)
-        self._target.flush()
+        """Take a line, and write it as soon as it is its turn. Raises `ResultsError`, as on a full disk."""
+        with _writable(self._path):
+            if self._early is None:
+                self._target.write(line)
+            else:
+                self._early.put(number, line)
+                while (due := self._early.take(self._next)) is not None:
+                    self._target.write(due)
+                    self._next += 1
+            self._target.flush()
+
+
+@contextmanager
+def writing(path: Path, *, in_order: bool) -> Iterator[Results]:
+    """What appends to the results at `path`. Raises `ResultsError`."""
+    with _writable(path), LineWriter(path, append=True) as target:
+        if not in_order:
+            yield Results(path, target, None)
+            return
+        with tempfile.SpooledTemporaryFile(max_size=_MAX_EARLY, dir=str(path.parent)) as file:
+            yield Results(path, target, _Early(file))
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"{str(path)!r} could not be written any further: {error.strerror}. "
+            "What is there is kept: make room, and go on with the same command and --resume"
+        ) from None
+
+
+class _Early:
+    """Lines whose turn has not come; a server that takes its time can make them more than memory holds."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._places: dict[int, tuple[int, int]] = {}
+        self._end = 0
+
+    def put(self, number: int, line: bytes) -> None:
+        self._file.seek(self._end)
+        self._file.write(line)
+        self._places[number] = self._end, len(line)
+        self._end += len(line)
+
+    def take(self, number: int) -> bytes | None:
+        """The line of this number, and no longer kept; None where it has not come."""
+        if number not in self._places:
+            return None
+        start, length = self._places.pop(number)
+        self._file.seek(start)
+        line = self._file.read(length)
+        if not self._places:
+            self._file.seek(0)
+            self._file.truncate()
+            self._end = 0
+        return line

@@ -8,14 +8,15 @@ them, `probes.endpoint.Visit` in between.
 Not here: how a list is read, how lines are kept, what is shown meanwhile.
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import islice
+from math import inf
 from secrets import randbits
-from typing import TypeVar, TypeVarTuple
+from time import monotonic
+from typing import TypeAlias, TypeVarTuple
 
 import anyio
 from anyio.abc import ObjectReceiveStream
@@ -24,26 +25,25 @@ from backends.recording import Backend
 from checker_smtp.facade import now
 from probes.check import ResolverError, look_up, observe, server_name
 from probes.endpoint import Visit
-from probes.lookups import look_up_reverse
+from probes.lookups import Hosts, look_up_reverse
 from probes.observation import Ending, Endpoint, Session
-from probes.options import Options
-from probes.result import judged
+from probes.result import Result, judged
 from probes.revisit import once_more, put_off
-from probes.vantage import knocking
 from report.document import NOT_CHECKED, dump_line, dump_not_checked
 from report.summary.providers import provider_of
-from smtp_sansio import Script
 
-from .domain import Domain
-from .manners import Manners, StopList
+from .domain import Domain, bug
+from .doorstep import Doorstep, Stopping
+from .manners import StopList
 from .names import Entry
 from .server import MAX_DEFERRALS, Server, busy
 from .settings import ScanSettings
+from .tally import Tally
 
-__all__ = ["Scan", "Tally"]
+__all__ = ["Scan"]
 
-_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+_Then: TypeAlias = Callable[[Domain], Coroutine[object, object, None]]
 
 # Addresses whose facts are kept when nobody waits there: the concentrated ones come again and again.
 _MAX_KNOWN = 2000
@@ -53,26 +53,12 @@ STOPPED = Session(
 )
 
 
-@dataclass(slots=True)
-class Tally:
-    """How far a scan has come."""
-
-    done: int = 0
-    under_way: int = 0
-    put_off: int = 0
-    connections: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-
-
-class _Stopping(Exception):  # noqa: N818 - no error: somebody pressed Ctrl-C
-    """No further session is begun."""
-
-
 class Scan:
     """One scan of one list.
 
     `backend` reaches the world; `write` is called with the number of an entry and its line, in whatever
-    order they are done. `tally` may be read at any time.
+    order they are done. `tally` may be read at any time. `look_up`, `visit` and `line_of` are its parts, for
+    whoever does them in different places.
     """
 
     def __init__(
@@ -86,40 +72,60 @@ class Scan:
     ) -> None:
         self.settings = settings
         self.tally = Tally()
-        self.manners = Manners(settings)
+        self.doorstep = Doorstep(settings, backend, self.tally)
         self._backend = backend
         self._write = write
         self._stop_list = stop_list or StopList()
         self._resolver_name = resolver_name
         self._seed = randbits(63)
+        self._hosts = Hosts(settings.address_ttl, monotonic) if settings.sharing else None
         self._servers: dict[str, Server] = {}
-        self._knocks: dict[str, tuple[float, str]] = {}
-        self._ready, self._waiting_servers = anyio.create_memory_object_stream[Server](float("inf"))
         self._changed = anyio.Event()
-        self._stopping = False
+        self._scope = anyio.CancelScope()
         self._asking = 0
-        self._knocking = anyio.Lock()
+
+    @property
+    def open(self) -> int:
+        """How many sessions are open."""
+        return self.doorstep.manners.open
 
     async def run(self, entries: Iterable[Entry]) -> None:
         """Scan all of `entries`; returns when each has its line, or after `stop`."""
         numbered = enumerate(entries)
-        async with anyio.create_task_group() as group:
-            self._group = group
-            for _ in range(2 * self.settings.concurrency):
-                group.start_soon(self._serve, self._waiting_servers.clone())
-            while (window := list(islice(numbered, self.settings.window))) and not self._stopping:
+        async with self._serving(self._finish):
+            while (window := list(islice(numbered, self.settings.window))) and not self.doorstep.stopping:
                 await self._under_way_at_most(self.settings.window)
-                self._dispatch(await self._look_up(window))
+                self._dispatch(await self.look_up(window))
             await self._under_way_at_most(0)
-            group.cancel_scope.cancel()
+
+    async def visit(self, domains: list[Domain]) -> None:
+        """Have the servers of these domains asked; what they said is in the domains then."""
+        async with self._serving(self._leave):
+            self.tally.under_way += len(domains)
+            self._dispatch(domains)
+            await self._under_way_at_most(0)
+
+    @asynccontextmanager
+    async def _serving(self, then: _Then) -> AsyncIterator[None]:
+        """While servers are asked; `then` is what comes for a domain when all of its own were."""
+        self._then = then
+        self._ready, called = anyio.create_memory_object_stream[Server](inf)
+        async with self._ready, called:
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    self._group = group
+                    for _ in range(2 * self.settings.concurrency):
+                        group.start_soon(self._serve, called)
+                    yield
+                    self._scope.cancel()
 
     async def stop(self, grace: float) -> None:
         """Begin nothing more, and end `run` when the sessions that are open are over, or `grace` seconds."""
-        self._stopping = True
+        self.doorstep.stopping = True
         with anyio.move_on_after(grace):
             while self._asking:
                 await self._change()
-        self._group.cancel_scope.cancel()
+        self._scope.cancel()
 
     async def _under_way_at_most(self, most: int) -> None:
         while self.tally.under_way > most:
@@ -131,14 +137,14 @@ class Scan:
 
     # names
 
-    async def _look_up(self, window: list[tuple[int, Entry]]) -> list[Domain]:
+    async def look_up(self, window: list[tuple[int, Entry]]) -> list[Domain]:
         """The domains of a window, looked up; entries that are no such thing have their line at once."""
         found: list[Domain] = []
         todo = iter(window)
 
         async def some() -> None:
             for number, entry in todo:
-                if self._stopping:
+                if self.doorstep.stopping:
                     return
                 if entry.why_not:
                     self._tell_why_not(number, entry.domain, entry.why_not, entry.reason)
@@ -151,12 +157,15 @@ class Scan:
         return found
 
     async def _look_up_one(self, number: int, name: str) -> Domain | None:
-        options = replace(self.settings.options, domain=name)
+        options = self.settings.options.about(name)
         began = anyio.current_time()
         try:
-            prospect = await look_up(options, self._backend)
+            prospect = await look_up(options, self._backend, hosts=self._hosts)
         except ResolverError as error:
             self._tell_why_not(number, name, "resolver", str(error))
+            return None
+        except Exception as error:  # noqa: BLE001 - no domain may end the scan of the others
+            self._tell_why_not(number, name, "error", bug(error))
             return None
         self.tally.under_way += 1
         return Domain(number=number, prospect=prospect, run_at=now(), began=began)
@@ -165,7 +174,7 @@ class Scan:
 
     def _dispatch(self, domains: list[Domain]) -> None:
         """Put every domain into the queue of each of its servers; the longest queues come first."""
-        wanted: dict[str, Server] = {}
+        wanted: dict[int, Server] = {}
         for domain in domains:
             for endpoint in domain.prospect.endpoints:
                 if self._is_stopped(endpoint):
@@ -174,9 +183,9 @@ class Scan:
                 domain.open += 1
                 server = self._server(endpoint, domain)
                 server.guests.append(domain)
-                wanted[server.address] = server
+                wanted[id(server)] = server
             if not domain.open:
-                self._group.start_soon(self._finish, domain)
+                self._group.start_soon(self._then, domain)
         for server in sorted(wanted.values(), key=lambda server: -len(server.guests)):
             self._call(server)
         self._forget()
@@ -210,7 +219,7 @@ class Scan:
     async def _serve(self, called: ObjectReceiveStream[Server]) -> None:
         async for server in called:
             self._asking += 1
-            with suppress(_Stopping):
+            with suppress(Stopping):
                 await self._ask(server)
             self._asking -= 1
             server.lanes -= 1
@@ -221,14 +230,22 @@ class Scan:
         settings = self.settings
         while guests := server.take(settings.per_session):
             began = anyio.current_time()
-            visit = server.visit(self._runner(server), guests[0], settings, self._seed, began)
-            told = await visit.ask([guest.options for guest in guests])
-            late = [g for g in guests if busy(told[g.name])] if server.deferrals < MAX_DEFERRALS else []
+            visit = server.visit(self.doorstep.of(server), guests[0], settings, self._seed, began)
+            try:
+                told = await visit.ask([guest.options for guest in guests])
+            except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
+                await self._give_up(guests, error)
+                continue
+            late = [g for g in guests if busy(told[g.name])]
+            if len(late) < len(guests):
+                server.deferrals = 0
+            elif server.deferrals == MAX_DEFERRALS:
+                late = []
             if late:
                 if server.defer(late):
                     self._later(settings.backoff * 2 ** (server.deferrals - 1), self._wake, server)
             elif settings.sharing:
-                server.learn(visit, began + settings.address_ttl)
+                server.learn(visit, began, settings.address_ttl)
                 self._call(server)  # what is known now is enough for another lane
             await self._settle(server, [g for g in guests if g not in late], told)
 
@@ -253,7 +270,7 @@ class Scan:
     async def _ask_again(self, server: Server, guests: list[Domain]) -> None:
         self.tally.put_off -= len(guests)
         visit = Visit(
-            self._runner(server),
+            self.doorstep.of(server),
             guests[0].options,
             server.address,
             server.server_name,
@@ -261,7 +278,11 @@ class Scan:
             most=self.settings.per_session,
             purpose="revisit",
         )
-        told = await visit.ask([guest.options for guest in guests])
+        try:
+            told = await visit.ask([guest.options for guest in guests])
+        except Exception as error:  # noqa: BLE001 - as above
+            await self._give_up(guests, error)
+            return
         for guest in guests:
             guest.sessions[server.address] = once_more(guest.sessions[server.address], told[guest.name])
             await self._answered(guest)
@@ -269,23 +290,49 @@ class Scan:
     def _later(self, seconds: float, do: Callable[[*_Ts], Awaitable[None]], *args: *_Ts) -> None:
         async def wait() -> None:
             await anyio.sleep(seconds)
-            with suppress(_Stopping):
+            with suppress(Stopping):
                 await do(*args)
 
         self._group.start_soon(wait)
 
-    def _runner(self, server: Server) -> "_Polite":
-        return _Polite(self, server)
-
     # results
+
+    async def _give_up(self, domains: list[Domain], error: Exception) -> None:
+        """Take down that these cannot be told about, unless it is only that nothing more is begun."""
+        if isinstance(error, Stopping):
+            raise error
+        for domain in domains:
+            domain.failed = bug(error)
+            await self._answered(domain)
 
     async def _answered(self, domain: Domain) -> None:
         domain.open -= 1
         if not domain.open:
-            await self._finish(domain)
+            await self._then(domain)
+
+    async def _leave(self, _: Domain) -> None:
+        self.tally.under_way -= 1
+        self.tally.done += 1
+        self._changed.set()
 
     async def _finish(self, domain: Domain) -> None:
-        """Judge a domain whose servers all were asked, and write its line."""
+        """Write the line of a domain whose servers all were asked."""
+        line, status = await self.line_of(domain)
+        self.tally.under_way -= 1
+        self._changed.set()
+        self._tell(domain.number, line, status)
+
+    async def line_of(self, domain: Domain) -> tuple[bytes, str]:
+        """The line of a domain whose servers all were asked, and the status in it."""
+        if not domain.failed:
+            try:
+                result = await self._judge(domain)
+                return dump_line(result), result.status
+            except Exception as error:  # noqa: BLE001 - no domain may end the scan of the others
+                domain.failed = bug(error)
+        return dump_not_checked(domain.name, "error", domain.failed), NOT_CHECKED
+
+    async def _judge(self, domain: Domain) -> Result:
         prospect = domain.prospect
         addresses = [endpoint.address for endpoint in prospect.endpoints]
         names = {address: await look_up_reverse(prospect.lookups, address) for address in addresses}
@@ -293,15 +340,12 @@ class Scan:
             prospect,
             domain.sessions,
             names,
-            partial(self._knock, domain.options),
+            partial(self.doorstep.knock, domain.options),
             run_at=domain.run_at,
             resolver_name=self._resolver_name,
         )
         seconds = round(anyio.current_time() - domain.began, 3)
-        result = judged(replace(observation, seconds=seconds))
-        self.tally.under_way -= 1
-        self._changed.set()
-        self._tell(domain.number, dump_line(result), result.status)
+        return judged(replace(observation, seconds=seconds))
 
     def _tell_why_not(self, number: int, name: str, kind: str, reason: str) -> None:
         self._tell(number, dump_not_checked(name, kind, reason), NOT_CHECKED)
@@ -310,33 +354,3 @@ class Scan:
         self._write(number, line)
         self.tally.done += 1
         self.tally.statuses[status] += 1
-
-    async def _knock(self, options: Options, address: str) -> str:
-        """Visit a control; once for all who want to know, until that is too old."""
-        async with self._knocking:
-            until, outcome = self._knocks.get(address, (0.0, ""))
-            if until < anyio.current_time():
-                async with self.manners.session(address, provider=address):
-                    outcome = await self._backend.run(knocking(address, options))
-                self._knocks[address] = anyio.current_time() + self.settings.address_ttl, outcome
-        return outcome
-
-    async def hold(self, server: Server, script: Script[_T]) -> _T:
-        """Run a session's script with `server` as soon as manners allow it."""
-        async with self.manners.session(server.address, server.provider):
-            if self._stopping:
-                raise _Stopping
-            self.tally.connections += 1
-            return await self._backend.run(script)
-
-
-@dataclass(frozen=True, slots=True)
-class _Polite:
-    """Runs the sessions with one server, as far as that is decent."""
-
-    scan: Scan
-    server: Server
-
-    async def run(self, script: Script[_T]) -> _T:
-        """Drive `script` to its end."""
-        return await self.scan.hold(self.server, script)

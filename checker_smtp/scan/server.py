@@ -26,19 +26,24 @@ MAX_DEFERRALS = 3
 
 def busy(sessions: tuple[Session, ...]) -> bool:
     """Whether the server would rather have us come back later, whoever we ask about."""
-    replies = sessions[-1].replies
-    if not replies or any(t.mail is not None for t in sessions[-1].transactions):
+    session = sessions[-1]
+    replies = [reply for reply in session.replies if reply is not session.quit]
+    if not replies or any(t.mail is not None for t in session.transactions):
         return False
     refusal = replies[-1]
     return refusal.code == 421 or (
-        refusal is sessions[-1].greeting
+        refusal is session.greeting
+        and not refusal.positive
         and (refusal.transient or "too many connections" in refusal.text.lower())
     )
 
 
 @dataclass(slots=True)
 class Server:
-    """An address with its guests; `provider` is whose it is, `lanes` how many ask there now."""
+    """An address with its guests; `provider` is whose it is, `lanes` how many ask there now.
+
+    `deferrals` is how often in a row nobody was let in.
+    """
 
     address: str
     provider: str
@@ -61,10 +66,16 @@ class Server:
         most = settings.per_session
         return Visit(runner, guest.options, self.address, self.server_name, seed, most=most)
 
-    def learn(self, visit: Visit, until: float) -> None:
-        """Keep what this visit found out about the address; the time it was found out is what counts."""
-        if self._known is None or self._known_until < until:
-            self._known, self._known_until = visit, until
+    def learn(self, visit: Visit, began: float, ttl: float) -> None:
+        """Keep what this visit, begun at `began`, found out about the address; it holds for `ttl` seconds.
+
+        A visit that began with what was known makes that no younger.
+        """
+        if began >= self._known_until:
+            self._known_until = began + ttl
+        elif began < self._known_until - ttl:
+            return
+        self._known = visit
 
     @property
     def known(self) -> bool:
@@ -76,6 +87,6 @@ class Server:
         if self.resting:
             return False
         self.resting = True
-        self._known = None
+        self._known, self._known_until = None, 0.0
         self.deferrals += 1
         return True

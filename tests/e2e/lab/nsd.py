@@ -10,7 +10,17 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from .table import DNS_ADDRESS, DNS_PORT, POSTURES, PROBE, REFUSED_ADDRESS, SHAPES, SILENT_ADDRESS, domain
+from .table import (
+    DNS_ADDRESS,
+    DNS_PORT,
+    MANY,
+    POSTURES,
+    PROBE,
+    REFUSED_ADDRESS,
+    SHAPES,
+    SILENT_ADDRESS,
+    domain,
+)
 
 _HEAD = """$ORIGIN {zone}
 $TTL 60
@@ -62,6 +72,7 @@ def _zones() -> dict[str, list[str]]:
             reverse.append(_pointer(posture.address, posture.host))
     for name, (_, records) in SHAPES.items():
         test += _expanded(records, domain(name))
+    test += [f"*.{domain(f'many{n}')}. MX 10 mx.{domain(name)}." for n, name in enumerate(MANY)]
     for name, address in (("silent", SILENT_ADDRESS), ("refused", REFUSED_ADDRESS)):
         reverse.append(_pointer(address, f"mx.{domain(name)}"))
     return {".": root, "test.": test, _REVERSE: reverse}

@@ -8,6 +8,7 @@ mistake could not go anywhere. Nor does smtpd look up its client's name: it know
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -58,7 +59,10 @@ def command(folder: Path, log: Path) -> list[str]:
     (config / "sasl" / "smtpd.conf").write_text("pwcheck_method: auxprop\nmech_list: PLAIN LOGIN\n")
     chain = _certificate(config)
     programs = _programs(config)
+    many = config / "many.regexp"
+    many.write_text(rf"/^d[0-9]+\.many[0-9]{re.escape(domain(''))}$/ local" + "\n")
     main = _MAIN | {
+        "mydestination": f"{_MAIN['mydestination']} regexp:{many}",
         "queue_directory": str(queue),
         "data_directory": str(data),
         "daemon_directory": str(programs),

@@ -116,3 +116,11 @@ SHAPES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "nx": ("does not exist", ()),
 }
+
+# The domains `anything.MANY`, as many as a test wants, have the MX hosts of these postures in turn.
+MANY = ("healthy", "nostarttls", "ptrmissing")
+
+
+def many(count: int) -> list[str]:
+    """So many domains that share a few servers."""
+    return [domain(f"d{n}.many{n % len(MANY)}") for n in range(count)]

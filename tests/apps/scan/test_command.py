@@ -1,0 +1,63 @@
+"""`checker-smtp scan`, as far as it comes without a network."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.apps.command import Run, run
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    path = tmp_path / "names"
+    path.write_text("a.test\nb.test\nA.test\nno name\nc.test\n")
+    return path
+
+
+def refusal(done: Run) -> str:
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("checker-smtp: ")
+    assert done.err.count("\n") == 1
+    return done.err
+
+
+def test_the_plan_whatever_else_is_given(names: Path, tmp_path: Path) -> None:
+    (tmp_path / "stop").write_text("c.test\n")
+    results = tmp_path / "r.jsonl"
+    told = run("scan", names, "--plan", "-o", results, "--force", "--stop-list", tmp_path / "stop")
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith(
+        "2 domains to check; 1 bad names and 1 on the stop list will only be reported.\n"
+    )
+    assert not results.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["none", "-o", "r"], "'none' cannot be read: No such file or directory"),
+        ([".", "-o", "r"], "'.' cannot be read: Is a directory"),
+        (["names"], "where to? name a file for the results, as in -o results.jsonl"),
+        (["names", "-o", "names", "--force"], "'names' cannot be the results and something else"),
+        (["names", "-o", "r", "--stop-list", "./r"], "'r' cannot be the results and something else"),
+        (["names", "-o", "r", "--summary", "r"], "'r' cannot be the results and something else"),
+        (["names", "-o", "-"], "so they need a file"),
+        (["names", "-o", "."], "is a folder"),
+        (["names", "-o", "r", "--column", "x"], "the list has no column 'x': its first line names a.test"),
+        (["names", "-o", "r", "--stop-list", "names"], "the stop list has 'no name', which is no domain"),
+        (["names", "-o", "r", "--per-session", "0"], "per_session is 0: give a number, at least 1"),
+        (["names", "-o", "r", "--resolver", "x"], "'x' is no resolver"),
+        (["names", "-o", "there"], "'there' exists: go on with it with --resume, overwrite it with --force"),
+        (["names", "-o", "there", "--resume"], "'there' cannot be gone on with: 'there.scan'"),
+    ],
+)
+def test_what_cannot_be(names: Path, tmp_path: Path, given: list[str], words: str) -> None:
+    (tmp_path / "there").write_text("precious")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    resolver = [] if "--resolver" in given else ["--resolver", "192.0.2.53"]
+    assert words in refusal(run("scan", *given, *resolver, cwd=tmp_path))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_standard_input_that_is_empty(tmp_path: Path) -> None:
+    assert run("scan", "-", "--plan", cwd=tmp_path).out.startswith("0 domains to check")

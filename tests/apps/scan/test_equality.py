@@ -1,0 +1,100 @@
+"""A scan tells of every domain what a check of it alone would: compared field by field."""
+
+import pytest
+
+from checker_smtp.facade import Moment, check
+from probes.result import Result
+from report.document import dump, load
+from tests.apps.scan.comparing import told
+from tests.apps.scan.town import Town, scanned, settings, zone
+from tests.probes.hosts import FAULTS, Host
+from tests.probes.world import Names, options
+
+pytestmark = pytest.mark.anyio
+
+SEED = 7
+NAMES = ("alfa", "bravo", "charlie", "delta", "echo")
+# bravo has no postmaster, delta's is greylisted
+MIXED = {"postmaster@bravo.test": "550 5.1.1 no such user", "postmaster@delta.test": "450 4.2.0 greylisted"}
+OPEN = {f"postmaster@example.{tld}": "250 2.1.5 ok" for tld in ("com", "net", "org")}
+# not every fault shows alike to one that shares: what was sent in one write differs
+UNLIKE = ("group", "slow-group", "rset")
+SHAPES = """
+    null.test        MX  0 .
+    cname.test       MX  10 alias.test.
+    alias.test       CNAME mx.host.test.
+    unres.test       MX  10 nowhere.test.
+    implicit.test    A   192.0.2.7
+    literal.test     MX  10 192.0.2.7.
+    private.test     MX  10 mx.private.test.
+    mx.private.test  A   10.0.0.1
+    fail.test        MX  !servfail out of order
+    nomail.test      TXT nothing
+    two.test         MX  10 mx.host.test.
+    two.test         MX  20 mx.other.test.
+    six.test         MX  10 six.host.test.
+    six.host.test    AAAA 2001:db8::7
+    noptr.test       MX  10 noptr.host.test.
+    noptr.host.test  A   192.0.2.9
+    """
+SHAPED = sorted(
+    {line.split()[0] for line in SHAPES.splitlines() if " MX " in line} | {"implicit.test", "nx.test"}
+)
+
+
+async def compare(
+    monkeypatch: pytest.MonkeyPatch, records: str, hosts: dict[str, Host], names: list[str], **given: object
+) -> dict[str, Result]:
+    monkeypatch.setattr("checker_smtp.scan.scan.randbits", lambda _: SEED)
+    town = Town(Names(records), dict(hosts))
+    found = await scanned(town, names, settings(given=given))
+    results: dict[str, Result] = {}
+    for name in names:
+        alone = Town(Names(records), dict(hosts))
+        result = await check(options(name, **given), alone, moment=Moment(seed=SEED))
+        results[name] = load(dump(result))
+        assert told(found.of(name)) == told(results[name])
+    return results
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in UNLIKE])
+async def test_a_server_with_a_fault(monkeypatch: pytest.MonkeyPatch, fault: str, pipelining: bool) -> None:
+    names = [f"{name}.test" for name in NAMES]
+    records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
+    host = Host(fault=fault, pipelining=pipelining, rcpt=MIXED, mail={"": "550 5.7.1 no"})
+    await compare(monkeypatch, records, {"192.0.2.7": host}, names)
+
+
+async def test_an_open_relay(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{name}.test" for name in NAMES]
+    records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
+    results = await compare(monkeypatch, records, {"192.0.2.7": Host(rcpt=MIXED | OPEN, relays=True)}, names)
+    for result in results.values():
+        assert "smtp.open_relay" in {finding.code for finding in result.findings}
+
+
+@pytest.mark.parametrize("relays", [True, False])
+async def test_the_domain_of_the_relay_probe_is_asked_about_another_one(relays: bool) -> None:
+    """It shares the session, so the probe for the others is in its transcript too, but counts for nothing."""
+    names = ["a.test", "example.com", "b.test"]
+    records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
+    host = Host(rcpt={"postmaster@example.com": "250 2.1.5 ok"}, relays=relays)
+    found = await scanned(Town(Names(records), {"192.0.2.7": host}), names)
+    alone = await check(options("example.com"), Town(Names(records), {"192.0.2.7": host}))
+    assert ("smtp.open_relay" in found.codes("example.com")) is relays
+    assert found.codes("example.com") == {finding.code for finding in alone.findings}
+    sessions = [found.sessions("example.com"), alone.observation.endpoints[0].sessions]
+    asked = [[(t.purpose, t.recipient) for s in held for t in s.transactions] for held in sessions]
+    assert asked[0][:3] == asked[1][:3]
+    assert ("relay", "postmaster@example.net") in asked[0]
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"test_open_relay": False}, {"ipv6": False}, {"test_null_sender": False}]
+)
+async def test_every_shape_of_dns(monkeypatch: pytest.MonkeyPatch, given: dict[str, object]) -> None:
+    addresses = {"mx.host.test": "192.0.2.7", "mx.other.test": "192.0.2.8"}
+    hosts = {"192.0.2.7": Host(), "192.0.2.8": Host(tls=False), "192.0.2.9": Host(), "2001:db8::7": Host()}
+    results = await compare(monkeypatch, zone({}, addresses) + SHAPES, hosts, SHAPED, **given)
+    assert len({tuple(f.code for f in result.findings) for result in results.values()}) > 8

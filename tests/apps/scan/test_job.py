@@ -1,0 +1,264 @@
+"""A scan from its list to its file, with everything but sockets and signals."""
+
+import io
+import json
+import os
+import resource
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checker_smtp.lines import LinesError
+from checker_smtp.scan import job as jobs
+from checker_smtp.scan.job import Job, NameList, named_list, run_job
+from checker_smtp.scan.manners import StopList
+from checker_smtp.scan.names import ListError
+from checker_smtp.scan.results import Note, Results, ResultsError
+from probes.lookups import ResolverError
+from probes.options import OptionError
+from tests.apps.scan.town import Town, settings, shared, zone
+from tests.probes.hosts import Host
+from tests.probes.world import Names
+
+LOOPS = ("asyncio", "trio")
+HERE, THERE = "192.0.2.7", "192.0.2.8"
+MX = shared(20) | shared(5, "mx.slow.test", "s")
+RECORDS = zone(MX, {"mx.host.test": HERE, "mx.slow.test": THERE})
+
+
+@pytest.fixture
+def town(monkeypatch: pytest.MonkeyPatch) -> Town:
+    """What a job meets in place of the world; THERE takes longer than HERE."""
+    here = Town(Names(RECORDS), {HERE: Host(), THERE: [Host(fault="421"), Host()]}, seconds=0)
+    monkeypatch.setattr(jobs, "SharedResolver", lambda *_, **__: here)
+    monkeypatch.setattr(jobs, "World", lambda _: here)
+    return here
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    path = tmp_path / "list"
+    path.write_text("\n".join(["s0.test", "a b", *MX, "D0.test"]) + "\n")
+    return path
+
+
+def run(
+    listed: Path, results: Path, loop: str = "asyncio", *, column: str | None = None, **given: Any
+) -> int:
+    """The domains told in this run; it has to come to its end."""
+    how = settings(per_session=5, backoff=0.05, address_ttl=given.pop("address_ttl", 3600.0))
+    with named_list(listed, column) as names:
+        job = Job(settings=how, names=names, results=results, resolvers=(), stop_list=StopList(), **given)
+        tally, whole = run_job(job, loop)
+    assert whole
+    return tally.done
+
+
+def domains(results: Path) -> list[str]:
+    lines = map(json.loads, results.read_bytes().splitlines())
+    return [line["domain"] if "domain" in line else line["observation"]["domain"] for line in lines]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_each_name_has_one_line(town: Town, listed: Path, tmp_path: Path, loop: str) -> None:
+    results = tmp_path / "r.jsonl"
+    assert run(listed, results, loop) == 26
+    assert sorted(domains(results)) == sorted([*MX, "a b"])
+    # as they are done: those whose server has to be waited for come last
+    assert set(domains(results)[-5:]) == set(shared(5, prefix="s"))
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_in_the_order_of_the_list(town: Town, listed: Path, tmp_path: Path, loop: str) -> None:
+    results = tmp_path / "r.jsonl"
+    run(listed, results, loop, in_order=True)
+    assert domains(results) == ["s0.test", "a b", *(name for name in MX if name != "s0.test")]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_going_on(town: Town, listed: Path, tmp_path: Path, loop: str, in_order: bool) -> None:
+    results = tmp_path / "r.jsonl"
+    run(listed, results, in_order=in_order)
+    whole = results.read_bytes()
+    told = domains(results)
+    for cut in (1, len(whole) // 3, len(whole) - 10, len(whole)):
+        results.write_bytes(whole[:-cut])
+        kept = whole[:-cut].count(b"\n")
+        town.names.asked.clear()
+        assert run(listed, results, loop, resume=True, in_order=in_order) == 26 - kept
+        assert domains(results)[:kept] == told[:kept]
+        assert sorted(domains(results)) == sorted(told)
+        asked = {name for name, rdtype in town.names.asked if rdtype == "MX"} - {"example.com"}
+        assert asked == set(told[kept:]) - {"a b"}
+    assert run(listed, results, loop, resume=True) == 0
+
+
+def test_the_note_tells_what_shapes_an_answer(town: Town, listed: Path, tmp_path: Path) -> None:
+    run(listed, tmp_path / "r.jsonl")
+    note = Note.read(tmp_path / "r.jsonl")
+    assert note is not None
+    assert {"timeout", "helo_name", "port", "revisit", "allow_targets"} < set(note.options)
+    assert "domain" not in note.options
+
+
+def test_another_column_of_the_same_file_is_another_list(town: Town, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("one,two\nd0.test,d1.test\n")
+    run(table, tmp_path / "r.jsonl", column="one")
+    with pytest.raises(ResultsError, match="another list"):
+        run(table, tmp_path / "r.jsonl", column="two", resume=True)
+
+
+# lists
+
+
+def test_a_list_from_standard_input_can_be_gone_on_with(
+    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "r.jsonl"
+    for given, told in (({}, 26), ({"resume": True}, 0)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed.read_bytes())))
+        assert run(Path("-"), results, **given) == told
+    assert run(listed, results, resume=True) == 0
+
+
+def test_a_list_that_can_be_read_but_once(town: Town, listed: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(listed.read_bytes()), daemon=True).start()
+    assert run(pipe, tmp_path / "r.jsonl") == 26
+
+
+@pytest.mark.parametrize("name", ["list.gz", "list.zst"])
+def test_a_list_that_is_damaged(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no such thing")
+    with pytest.raises(LinesError, match="is damaged"), named_list(tmp_path / name, None):
+        pass
+
+
+def test_a_list_that_is_not_there_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, why in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(ListError, match=f"cannot be read: {why}"), named_list(path, None):
+            pass
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(LinesError, match="there is no standard input"), named_list(Path("-"), None):
+        pass
+
+
+def test_no_room_for_the_copy_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.test\n" * 1000)))
+    monkeypatch.setattr(Path, "open", lambda *_: io.FileIO("/dev/full", "wb"))
+    with (
+        pytest.raises(ListError, match=r"standard input cannot be kept in .*: No space left"),
+        named_list(Path("-"), None),
+    ):
+        pass
+
+
+def test_names_are_counted_and_told_apart_by_content(tmp_path: Path) -> None:
+    lists: list[NameList] = []
+    for text in ("a.test\n#x\n\nb.test\n", "a.test\nb.test\n", "a.test\nb.test"):
+        (tmp_path / "l").write_text(text)
+        with named_list(tmp_path / "l", None) as names:
+            lists.append(names)
+    assert [names.length for names in lists] == [2, 2, 2]
+    assert len({names.digest for names in lists}) == 3
+
+
+def test_a_column_that_is_not_there_is_told_before_anything_is_overwritten(
+    town: Town, listed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.jsonl").write_text("precious")
+    with pytest.raises(ListError, match="no column 'domain'"):
+        run(listed, tmp_path / "r.jsonl", column="domain", force=True)
+    assert (tmp_path / "r.jsonl").read_text() == "precious"
+
+
+# what ends a scan
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_results_that_cannot_be_written(
+    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    """What a task met is told as it is, and not as a group of groups."""
+    put = Results.put
+
+    def fail(self: Results, number: int, line: bytes) -> None:
+        if len(domains(tmp_path / "r.jsonl")) == 7:
+            raise ResultsError("no room")
+        put(self, number, line)
+
+    monkeypatch.setattr(Results, "put", fail)
+    with pytest.raises(ResultsError, match="no room"):
+        run(listed, tmp_path / "r.jsonl", loop)
+    monkeypatch.undo()
+    assert len(domains(tmp_path / "r.jsonl")) == 7
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_list_that_breaks_off(
+    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    with named_list(listed, None) as names:
+        listed.unlink()
+        how = settings()
+        job = Job(settings=how, names=names, results=tmp_path / "r.jsonl", resolvers=(), stop_list=StopList())
+        with pytest.raises(ListError, match="cannot be read: No such file"):
+            run_job(job, loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_mistake_of_ours_is_not_hidden(
+    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    monkeypatch.setattr(Results, "put", lambda *_: 1 / 0)
+    with pytest.raises(ExceptionGroup) as caught:
+        run(listed, tmp_path / "r.jsonl", loop)
+    assert caught.group_contains(ZeroDivisionError)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_resolver_that_is_not_there(town: Town, listed: Path, tmp_path: Path, loop: str) -> None:
+    (tmp_path / "r.jsonl").write_text("precious")
+    town.names = Names(". NS !timeout no answer")
+    with pytest.raises(ResolverError, match="does not answer: no answer"):
+        run(listed, tmp_path / "r.jsonl", loop, force=True)
+    assert (tmp_path / "r.jsonl").read_text() == "precious"
+
+
+# open files
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted"),
+    [
+        ((100, 1000), (364, 1000)),
+        ((364, 1000), None),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None),
+    ],
+)
+def test_as_many_open_files_as_it_takes(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], wanted: tuple[int, int] | None
+) -> None:
+    found: list[Sequence[int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, given: found.append(given))
+    jobs.allow_files(100)
+    assert found == ([wanted] if wanted else [])
+
+
+def test_more_sessions_than_there_may_be_files(
+    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 300))
+    with pytest.raises(
+        OptionError, match=r"concurrency is 100, .* 300 are allowed: give at most 78, or raise"
+    ):
+        run(listed, tmp_path / "r.jsonl")
+    assert not (tmp_path / "r.jsonl").exists()

@@ -1,0 +1,45 @@
+"""What is told meanwhile where nobody looks on: a line a minute."""
+
+import io
+from collections import Counter
+
+import anyio
+import pytest
+
+from checker_smtp.scan.progress import Progress
+from checker_smtp.scan.scan import Scan
+from tests.apps.scan.town import Town, settings
+from tests.probes.world import Names
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    scan = Scan(settings(), Town(Names(), {}), lambda *_: None)
+    async with anyio.create_task_group() as group:
+        group.start_soon(Progress(scan, total=1000, before=100).show)
+        await anyio.sleep(59)
+        assert capsys.readouterr().err == ""
+        await anyio.sleep(2)
+        assert capsys.readouterr().err == "100 of 1000 domains, 0.0/s; 0 sessions open\n"
+        scan.tally.done, scan.tally.put_off, scan.doorstep.manners.open = 240, 3, 7
+        scan.tally.statuses = Counter(warning=38, critical=2, ok=100, unknown=99, not_checked=1)
+        await anyio.sleep(60)
+        assert capsys.readouterr().err == (
+            "340 of 1000 domains, 2.0/s, 0:05:30 left; 2 critical, 38 warning, 99 unknown, 100 ok, "
+            "1 not checked, 7 sessions open, 3 to be asked again\n"
+        )
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("how", ["closed", "gone"])
+async def test_where_nobody_listens_the_scan_goes_on(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", None if how == "closed" else Gone())
+    scan = Scan(settings(), Town(Names(), {}), lambda *_: None)
+    with anyio.move_on_after(200) as scope:
+        await Progress(scan, total=1, before=0).show()
+    assert scope.cancelled_caught

@@ -1,0 +1,263 @@
+"""Results on disk: where they may go, what is beside them, and how they are gone on with."""
+
+import gzip
+import json
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from checker_smtp.lines import LineWriter, open_lines
+from checker_smtp.scan.results import Note, ResultsError, claimed, done_before, writing
+
+NOTE = Note(list_digest="abc", options={"timeout": "4.0", "port": "25"})
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+
+
+@pytest.fixture(params=SUFFIXES)
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / f"results{request.param}"
+
+
+def line(domain: str) -> bytes:
+    return json.dumps({"version": 1, "observation": {"domain": domain, "x": [1, {"domain": "no"}]}}).encode()
+
+
+def write(path: Path, numbers: Iterable[int], *, in_order: bool = False) -> None:
+    with writing(path, in_order=in_order) as target:
+        for number in numbers:
+            target.put(number, line(f"d{number}.test"))
+
+
+def begin(path: Path, note: Note = NOTE, *, resume: bool = False, force: bool = False) -> None:
+    with claimed(path, note, resume=resume, force=force) as make_ready:
+        make_ready()
+
+
+def read(path: Path) -> list[str]:
+    return list(done_before(path))
+
+
+def test_as_they_come_and_gone_on_with(results: Path) -> None:
+    begin(results)
+    write(results, [2, 0, 1])
+    begin(results, resume=True)
+    write(results, [4, 3])
+    assert read(results) == [f"d{n}.test" for n in (2, 0, 1, 4, 3)]
+
+
+def test_in_the_order_of_the_list(results: Path) -> None:
+    begin(results)
+    write(results, [2, 0, 3, 1, 5], in_order=True)
+    # the fifth waits for the fourth, which did not come
+    assert read(results) == [f"d{n}.test" for n in range(4)]
+
+
+def test_lines_that_come_early_do_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checker_smtp.scan.results._MAX_EARLY", 1000)
+    results = tmp_path / "r.jsonl"
+    for numbers in (range(500, -1, -1), [*range(1, 300), 0, 301, 300]):
+        begin(results, force=True)
+        write(results, numbers, in_order=True)
+        assert read(results) == [f"d{n}.test" for n in sorted(numbers)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.jsonl", "r.jsonl.scan"]
+
+
+def test_every_line_can_be_read_as_soon_as_it_was_put(results: Path) -> None:
+    with writing(results, in_order=False) as target:
+        for number in range(5):
+            target.put(number, line(f"d{number}.test"))
+            assert len(read(results)) == number + 1
+
+
+def test_a_half_written_end_is_cut_away(results: Path) -> None:
+    begin(results)
+    write(results, range(3))
+    whole = results.read_bytes()
+    for cut in range(1, 40, 3):
+        results.write_bytes(whole[:-cut])
+        begin(results, resume=True)
+        done = read(results)
+        assert done == [f"d{n}.test" for n in range(len(done))]
+        assert len(done) <= 3
+        write(results, range(len(done), 3))
+        assert read(results) == ["d0.test", "d1.test", "d2.test"]
+
+
+# refusals
+
+
+def refusal(path: Path, note: Note = NOTE, *, resume: bool = False, force: bool = False) -> str:
+    """Why this place cannot be had; nothing may have been changed then."""
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir() if p.is_file()}
+    with pytest.raises(ResultsError) as caught:
+        begin(path, note, resume=resume, force=force)
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir() if p.is_file()} == before
+    return str(caught.value)
+
+
+def test_results_that_exist(results: Path) -> None:
+    results.write_bytes(b"precious")
+    assert "exists: go on with it with --resume, overwrite it with --force" in refusal(results)
+    begin(results, force=True)
+    assert read(results) == []
+
+
+def test_results_of_another_list(results: Path) -> None:
+    begin(results)
+    write(results, [0])
+    other = Note(list_digest="abd", options=NOTE.options)
+    assert "has the results of another list" in refusal(results, other, resume=True)
+
+
+def test_results_of_other_options(results: Path) -> None:
+    begin(results)
+    write(results, [0])
+    other = Note(list_digest="abc", options={"timeout": "5.0", "ipv6": "True"})
+    assert "(ipv6 was not given; port was 25; timeout was 4.0)" in refusal(results, other, resume=True)
+
+
+@pytest.mark.parametrize("note", [None, b"", b"{", b"[]", b'{"list_digest":1,"options":{}}', b"\xff", b"{}"])
+def test_a_note_that_is_missing_or_unreadable(results: Path, note: bytes | None) -> None:
+    write(results, [0])
+    if note is not None:
+        Note.place(results).write_bytes(note)
+    assert "is not there or unreadable" in refusal(results, resume=True)
+
+
+def test_a_note_that_is_a_folder(results: Path) -> None:
+    write(results, [0])
+    Note.place(results).mkdir()
+    assert "is not there or unreadable" in refusal(results, resume=True)
+    assert "cannot be used (Is a directory)" in refusal(results, force=True)
+
+
+@pytest.mark.parametrize("there", ["nothing", "note", "empty results", "both"])
+def test_where_no_line_was_written_resuming_begins(results: Path, there: str) -> None:
+    """A process that is killed early enough leaves any of these."""
+    if there in ("note", "both"):
+        Note.place(results).write_text("{")
+    if there in ("empty results", "both"):
+        results.touch()
+    begin(results, resume=True)
+    assert Note.read(results) == NOTE
+    write(results, [0])
+    assert read(results) == ["d0.test"]
+
+
+@pytest.mark.parametrize("at", ["write_bytes", "replace"])
+def test_being_killed_while_old_results_are_overwritten(
+    results: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """There is no moment at which old lines stand beside the new note."""
+    begin(results)
+    write(results, [0])
+    monkeypatch.setattr(Path, at, _killed)
+    with pytest.raises(KeyboardInterrupt):
+        begin(results, Note(list_digest="new", options={}), force=True)
+    note, lines = Note.read(results), read(results)
+    assert (note, lines) in [(NOTE, ["d0.test"]), (NOTE, [])]
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=r"cannot be used .*: name a file in a folder that is writable"):
+        begin(tmp_path / "nowhere" / "r.jsonl")
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    assert "File name too long" in refusal(tmp_path / ("x" * 250 + ".jsonl"))
+
+
+def test_lines_that_are_none_of_a_scan(tmp_path: Path) -> None:
+    results = tmp_path / "r.jsonl"
+    begin(results)
+    for bad in (b"\0\0\0\n", b"[]\n", b'{"observation":null}\n', b'{"domain":1}\n', b"\n", b'"\xff"\n'):
+        results.write_bytes(line("a.test") + b"\n" + bad)
+        with pytest.raises(ResultsError, match=r"line 2 of .* is no line of a scan: take it out"):
+            read(results)
+
+
+def test_names_that_were_not_checked_count_as_done(tmp_path: Path) -> None:
+    results = tmp_path / "r.jsonl"
+    results.write_bytes(b'{"version":1,"domain":"a b","not_checked":"bad-name","reason":"no"}\n')
+    assert read(results) == ["a b"]
+
+
+# two at once
+
+
+def test_two_scans_do_not_write_to_the_same_results(results: Path) -> None:
+    for force in (False, True):
+        with ExitStack() as first:
+            first.enter_context(claimed(results, NOTE, resume=False, force=force))()
+            write(results, [0])
+            for again in ({"resume": True}, {"force": True}):
+                assert "another scan is writing" in refusal(results, **again)
+            assert read(results) == ["d0.test"]
+    begin(results, resume=True)
+
+
+# a full disk
+
+
+class _Full:
+    """Stands for the file of a `LineWriter`; there is room for so many octets."""
+
+    def __init__(self, file: object, room: int) -> None:
+        self._file = file
+        self._room = room
+
+    def write(self, data: bytes) -> int:
+        if not self._room:
+            raise OSError(28, os.strerror(28))
+        taken = min(self._room, len(data))
+        self._room -= taken
+        return self._file.write(bytes(data[:taken]))  # type: ignore[attr-defined, no-any-return]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
+
+
+@pytest.mark.parametrize("room", [0, 1, 100, 250])
+def test_a_full_disk(results: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    begin(results)
+    opened = LineWriter.__init__
+
+    def open_full(self: LineWriter, path: Path, *, append: bool = False) -> None:
+        opened(self, path, append=append)
+        self._file = _Full(self._file, room)  # type: ignore[assignment]
+
+    monkeypatch.setattr(LineWriter, "__init__", open_full)
+    with pytest.raises(ResultsError, match=r"any further: No space left on device\. What is there is kept"):
+        write(results, range(1000))
+    monkeypatch.undo()
+    with open_lines(results) as lines:
+        whole = sum(text.endswith(b"\n") for text in lines)
+    begin(results, resume=True)
+    assert len(read(results)) == whole
+    write(results, range(whole, 5))
+    assert len(read(results)) == max(whole, 5)
+
+
+def test_the_end_of_a_compressed_file_needs_room_as_well(tmp_path: Path) -> None:
+    results = tmp_path / "r.jsonl.gz"
+    begin(results)
+    with pytest.raises(ResultsError, match="No space left"):
+        _write_and_fill(results)
+    begin(results, resume=True)
+    assert read(results) == ["a.test"]
+    assert gzip.decompress(results.read_bytes()).count(b"\n") == 1
+
+
+def _write_and_fill(results: Path) -> None:
+    with writing(results, in_order=False) as target:
+        target.put(0, line("a.test"))
+        target._target._file = _Full(target._target._file, 0)  # type: ignore[assignment]

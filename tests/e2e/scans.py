@@ -1,0 +1,64 @@
+"""`checker-smtp scan` of the lab as a user runs it, and what can be read off its results."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from checker_smtp.lines import open_lines
+from tests.e2e.conftest import ASKED
+from tests.e2e.lab.table import RESOLVER
+
+BRISK = ["--pause", "0", "--backoff", "0.1"]
+"""Manners for a lab, where nobody minds."""
+
+
+def listed(folder: Path, names: Iterable[str]) -> Path:
+    """A list of these names."""
+    path = folder / "names"
+    path.write_text("".join(f"{name}\n" for name in names))
+    return path
+
+
+def arguments(names: Path | str, results: Path | str, *more: str | Path) -> list[str]:
+    return ["scan", *map(str, (names, "-o", results, "--resolver", RESOLVER, *ASKED, *more))]
+
+
+@contextmanager
+def scanning(
+    names: Path | str, results: Path, *more: str | Path, streams: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A scan that runs; it is over afterwards, whatever comes between."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "checker_smtp", *arguments(names, results, *more)],
+        stdin=subprocess.DEVNULL,
+        stdout=streams,
+        stderr=streams,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+        # a shell's background job is started deaf to SIGINT, and its children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines(results: Path) -> list[dict[str, Any]]:
+    """The lines that are whole."""
+    with open_lines(results) as found:
+        return [json.loads(line) for line in found if line.endswith(b"\n")]
+
+
+def domains(results: Path) -> list[str]:
+    return [domain_of(line) for line in lines(results)]
+
+
+def domain_of(line: dict[str, Any]) -> str:
+    name: str = line["domain"] if "domain" in line else line["observation"]["domain"]
+    return name

@@ -1,0 +1,188 @@
+"""A scan that is ended before its end: killed, interrupted, on a terminal and off it; and gone on with."""
+
+import os
+import pty
+import random
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from report.document import load
+from tests.e2e.lab import Lab
+from tests.e2e.lab.table import domain, many
+from tests.e2e.scans import BRISK, domain_of, domains, lines, listed, scanning
+from tests.e2e.test_interrupt import HIDE_CURSOR, SHOW_CURSOR, read_until
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+# Few domains to a session and a pause, so that there is something left to kill.
+SLOW = ["--per-session", "2", "--pause", "0.1", "--backoff", "0.1"]
+KILLS = 20
+MANY = 500
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_killed_at_any_moment_no_domain_is_lost_or_doubled(lab: Lab, tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    names, results = listed(tmp_path, many(MANY)), folder / f"r{suffix}"
+    backend = "trio" if suffix.endswith(".gz") else "asyncio"
+    chance = random.Random(suffix)  # noqa: S311 - moments, not secrets
+    grown = 0
+    before: list[str] = []
+    for _ in range(KILLS):
+        with scanning(names, results, *SLOW, "--resume", "--backend", backend) as process:
+            wait_for_growth(process, results, chance.choice((0.0, 20.0, 20.0, 20.0)))
+            time.sleep(chance.uniform(0, 0.2))
+            process.kill()
+            _, err = process.communicate()
+        assert (process.returncode, err) == (-signal.SIGKILL, b"")
+        found = domains(results) if results.exists() else []
+        assert found[: len(before)] == before
+        grown += len(found) > len(before)
+        before = found
+    assert grown > KILLS // 2
+    assert len(before) < MANY
+    finish(names, results, backend)
+    assert domains(results)[: len(before)] == before
+
+
+def wait_for_growth(process: subprocess.Popen[bytes], results: Path, patience: float) -> None:
+    """Until a line was written in this run."""
+    size = results.stat().st_size if results.exists() else 0
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and process.poll() is None:
+        if results.exists() and results.stat().st_size > size:
+            return
+        time.sleep(0.01)
+
+
+def finish(names: Path, results: Path, *backend: str) -> None:
+    """Go on to the end; every name then has its line, and each can be read."""
+    with scanning(names, results, *BRISK, "--resume", *(f"--backend={name}" for name in backend)) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    wanted = names.read_text().split()
+    assert sorted(domains(results)) == sorted(wanted)
+    assert {path.name for path in results.parent.iterdir() if not path.name.startswith(".")} >= {
+        results.name,
+        f"{results.name}.scan",
+    }
+    for line in lines(results)[::100]:
+        assert domain_of(line) in wanted
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_half_written_last_line_is_repaired(lab: Lab, tmp_path: Path, suffix: str) -> None:
+    names, results = listed(tmp_path, many(30)), tmp_path / f"r{suffix}"
+    finish(names, results)
+    whole = results.read_bytes()
+    results.write_bytes(whole[: len(whole) * 2 // 3])
+    kept = domains(results)
+    assert 5 < len(kept) < 30
+    finish(names, results)
+    assert domains(results)[: len(kept)] == kept
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_finishes_and_says_how_to_go_on(
+    lab: Lab, tmp_path: Path, number: signal.Signals, backend: str
+) -> None:
+    names, results = listed(tmp_path, many(MANY)), tmp_path / "r.jsonl"
+    with scanning(names, results, *SLOW, "--backend", backend) as process:
+        wait_for_growth(process, results, 20)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    told = err.decode().split("\n")
+    assert told[1] == "Finishing what is under way; once more to end at once."
+    assert told[3:] == [
+        "checker-smtp: interrupted; the same command with --resume goes on from here",
+        "",
+    ]
+    done = lines(results)
+    assert results.read_bytes().endswith(b"\n")
+    assert 0 < len(done) < MANY
+    assert told[2].startswith(f"{len(done)} domains, ")
+    # whoever was being asked was told in full
+    assert all(load(line).status != "unknown" for line in results.read_bytes().splitlines())
+    finish(names, results, backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_interrupted_twice_it_ends_at_once(silence: socket.socket, tmp_path: Path, backend: str) -> None:
+    names, results = listed(tmp_path, [domain("silent"), domain("nx")]), tmp_path / "r.jsonl"
+    with scanning(names, results, "--timeout", "60", "--backend", backend) as process:
+        connection, _ = silence.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            assert process.stderr.readline() + process.stderr.readline() == (
+                b"\nFinishing what is under way; once more to end at once.\n"
+            )
+            process.send_signal(signal.SIGINT)
+            pressed = time.monotonic()
+            _, err = process.communicate(timeout=9)
+    assert time.monotonic() - pressed < 3
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert b"--resume goes on from here" in err
+    assert domains(results) == [domain("nx")]
+
+
+# on a terminal
+
+
+def test_the_bar(lab: Lab, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    names, results = listed(tmp_path, many(300)), tmp_path / "r.jsonl"
+    with scanning(names, results, *SLOW, streams=theirs) as process:
+        os.close(theirs)
+        shown = read_until(ours, None)
+        assert process.wait(10) == 0
+    os.close(ours)
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode()
+    bars = [line for line in re.split(r"[\r\n]+", text) if "/300" in line]
+    done = [int(found[1]) for bar in bars if (found := re.search(r"(\d+)/300", bar))]
+    assert done == sorted(done)
+    assert len(set(done)) > 3
+    assert any(re.search(r"\d critical, \d+ warning, \d+ info, \d+ sessions open", bar) for bar in bars)
+    assert text.rstrip().endswith(f"in {results}")
+    # nothing of the bar stays, and the cursor is back
+    assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
+    assert shown.rindex(b"\x1b[2K") > shown.rindex(b"sessions open")
+
+
+def test_interrupted_on_a_terminal(lab: Lab, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    names, results = listed(tmp_path, many(MANY)), tmp_path / "r.jsonl"
+    with scanning(names, results, *SLOW, streams=theirs) as process:
+        os.close(theirs)
+        wait_for_growth(process, results, 20)
+        process.send_signal(signal.SIGINT)
+        shown = read_until(ours, None)
+        assert process.wait(10) == 130
+    os.close(ours)
+    assert b"Traceback" not in shown
+    assert shown.count(b"Finishing what is under way") == 1
+    assert shown.rstrip().endswith(b"--resume goes on from here")
+    assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
+
+
+# nobody reads along
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_standard_error_that_is_closed(lab: Lab, tmp_path: Path, backend: str) -> None:
+    names, results = listed(tmp_path, many(12)), tmp_path / "r.jsonl"
+    with scanning(names, results, *BRISK, "--backend", backend) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stderr = None
+        process.communicate(timeout=30)
+    assert sorted(domains(results)) == sorted(many(12))
