@@ -11,10 +11,10 @@ from .arguments import check_options, options_from, resolver_address
 from .cli_summary import write_page
 
 if TYPE_CHECKING:
-    from .scan.job import NameList
+    from .scan.job import Job, NameList
     from .scan.manners import StopList
-    from .scan.scan import Tally
     from .scan.settings import ScanSettings
+    from .scan.tally import Tally
 
 __all__ = ["scan"]
 
@@ -51,8 +51,8 @@ def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
     "--output",
     "results",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the results go, one JSON line a domain; .gz and .zst are compressed.",
+    type=click.Path(path_type=Path),
+    help="Where the results go, one JSON line a domain; .gz and .zst are compressed. A folder with Dask.",
 )
 @click.option("--column", metavar="NAME", help="The list is a CSV, and the domains are in this column of it.")
 @click.option(
@@ -102,12 +102,26 @@ def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
     show_default=True,
     help="Event loop to run on.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="One process here, or a Dask cluster.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDR",
+    help="The Dask cluster's, as in tcp://192.0.2.1:8786; without, there is a cluster on this machine.",
+)
 def scan(
     names: Path,
     results: Path | None,
     summary: Path | None,
     resolvers: tuple[str, ...],
     backend: str,
+    engine: str,
+    scheduler: str | None,
     **given: Any,
 ) -> int:
     """Check the domains in FILE, one a line, and write one JSON line for each.
@@ -116,6 +130,7 @@ def scan(
     with by the same command and --resume.
     """
     settings = _settings(given)
+    _fit_engine(engine, scheduler, backend, given["in_order"], results)
     servers = [resolver_address(text) for text in resolvers] or [(None, 53)]
     if results is None and not given["plan"]:
         raise click.UsageError("where to? name a file for the results, as in -o results.jsonl")
@@ -139,7 +154,8 @@ def scan(
                 settings=settings,
                 names=listed,
                 results=results,
-                resolvers=tuple(DnsResolver(*server) for server in servers),
+                # in a cluster each worker makes its own
+                resolvers=tuple(DnsResolver(*server) for server in servers if engine == "local"),
                 resolver_name=", ".join(resolvers),
                 stop_list=stop_list,
                 in_order=given["in_order"],
@@ -148,7 +164,10 @@ def scan(
             )
             if summary is not None:
                 Output(summary)  # to know now, and not after a night, if it cannot be written
-            tally, whole = run_job(job, backend)
+            if engine == "local":
+                tally, whole = run_job(job, backend)
+            else:
+                tally, whole = _run_on_cluster(job, scheduler, servers)
     except (LinesError, ListError, ResultsError) as error:
         raise click.ClickException(str(error)) from None
     except ResolverError as error:
@@ -156,6 +175,38 @@ def scan(
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from None
     return _tell_end(tally, results, summary, whole=whole)
+
+
+def _fit_engine(
+    engine: str, scheduler: str | None, backend: str, in_order: bool, results: Path | None
+) -> None:
+    """Refuse what only the other engine can do."""
+    if engine == "local":
+        if scheduler is not None:
+            raise click.UsageError("--scheduler is for a cluster: give --engine dask as well")
+        if results is not None and os.path.isdir(results):  # noqa: PTH112 - no error where the name is too long
+            raise click.UsageError(f"{str(results)!r} is a folder: give the name of a file")
+    elif backend != "asyncio":
+        raise click.UsageError("--engine dask runs on asyncio: leave --backend out")
+    elif in_order:
+        raise click.UsageError(
+            "--engine dask keeps the order within each part of the results: leave --in-order out"
+        )
+
+
+def _run_on_cluster(
+    job: "Job", scheduler: str | None, servers: list[tuple[str | None, int]]
+) -> tuple["Tally", bool]:
+    try:
+        from .scan.cluster import ClusterError, run_on_cluster
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"--engine dask needs Dask ({error.name} is missing): pip install 'checker-smtp[dask]'"
+        ) from None
+    try:
+        return run_on_cluster(job, scheduler, tuple(servers))
+    except ClusterError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _keep_apart(results: Path | None, *others: Path | None) -> None:

@@ -46,7 +46,10 @@ _IPV6 = {
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """Commands for one file of results, `-` being standard input; `tolerant` ones pass over broken lines."""
+    """Commands for one file of results, `-` being standard input; `tolerant` ones pass over broken lines.
+
+    A path that ends in `/` is a folder with results in parts, which are packed as its name says.
+    """
 
     path: str
     tolerant: bool
@@ -66,9 +69,12 @@ class Queries:
         if self.path == "-":
             return jq
         file = shlex.quote(f"./{self.path}" if self.path.startswith("-") else self.path)
-        if self.path.endswith(".gz"):
+        path = self.path.removesuffix("/")
+        if path != self.path:
+            file += "part-*"
+        if path.endswith(".gz"):
             return f"gzip -dc {file} | {jq}"
-        if self.path.endswith(".zst"):
+        if path.endswith(".zst"):
             return f"zstd -dc {file} | {jq}"
         return f"{jq} {file}"
 

@@ -66,7 +66,7 @@ def test_what_cannot_be_summed_up(tmp_path: Path) -> None:
     (tmp_path / "pipe").symlink_to("r.jsonl")
     for arguments, sentence in {
         ("nothing.jsonl",): "'nothing.jsonl' cannot be read: No such file or directory",
-        (".",): "'.' cannot be read: Is a directory",
+        (".",): "'.' is a folder without results",
         ("other.txt",): "'other.txt' holds no result of a check (line 1: ",
         ("r.jsonl.gz",): "'r.jsonl.gz' is damaged near octet ",
         ("r.jsonl", "-o", "r.jsonl"): "'r.jsonl' holds the results: give another file for the page",

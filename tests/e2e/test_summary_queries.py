@@ -96,3 +96,16 @@ def test_from_a_file_with_broken_lines(tmp_path: Path) -> None:
     assert summary.doubts
     for row in [*summary.verdicts.rows, *(panel.rows[0] for panel in (*summary.findings, *summary.servers))]:
         assert len(listed(row.command, tmp_path)) == number(row), row.command
+
+
+@pytest.mark.parametrize("name", ["my parts", "-parts.gz", "parts.zst"])
+def test_from_a_folder_of_parts(tmp_path: Path, name: str) -> None:
+    text = results()
+    packed, pack = {".gz": (".gz", gzip.compress), ".zst": (".zst", zstandard.compress)}.get(
+        Path(name).suffix, ("", bytes)
+    )
+    (tmp_path / name).mkdir()
+    for number_of_part, lines in enumerate((text[: text.index(b"\n") + 1], text[text.index(b"\n") + 1 :])):
+        (tmp_path / name / f"part-{number_of_part:05}.jsonl{packed}").write_bytes(pack(lines))
+    for row in told(text, f"{name}/").verdicts.rows:
+        assert len(listed(row.command, tmp_path)) == number(row)

@@ -1,0 +1,108 @@
+"""The results of a cluster: a folder with a file of lines for each part of the list.
+
+A part has its name only when it is whole, so whatever interrupts a scan leaves whole parts and nothing else.
+What they are the results of is noted in the folder, as it is beside a file of results, and gone on with under
+the same conditions. The folder's name decides about compression as a file's does.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from .results import Note, ResultsError, compare, lock
+
+__all__ = ["claimed_parts", "part_files", "put_part", "suffix_of"]
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The parts in this folder, in their order. Raises OSError."""
+    return sorted(folder.glob("part-*.jsonl*"))
+
+
+def suffix_of(folder: Path) -> str:
+    """What the names of its parts end in."""
+    packed = folder.suffix.lower()
+    return ".jsonl" + (packed if packed in (".gz", ".zst") else "")
+
+
+@contextmanager
+def claimed_parts(folder: Path, note: Note, *, resume: bool, force: bool) -> Iterator[Callable[[], int]]:
+    """Keep the folder from other scans; gives what makes it ready, and tells the number of the next part.
+
+    Raises `ResultsError` where the folder cannot be had, and so does what is given; it is as it was then.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ResultsError(f"{str(folder)!r} is a file: a cluster's results need a folder, name one after -o")
+    with ExitStack() as held:
+        with suppress(OSError):
+            lock(held.enter_context(Note.place(folder).open("rb")), folder)
+        with _usable(folder):
+            parts = part_files(folder)
+        if parts and resume:
+            compare(folder, note)
+        elif parts and not force:
+            raise ResultsError(
+                f"{str(folder)!r} has results: go on with them with --resume, overwrite them with --force, "
+                "or name another folder"
+            )
+
+        def make_ready() -> int:
+            with _usable(folder):
+                if not (parts and resume):
+                    held.enter_context(_begun(folder, note))
+                    return 0
+                for unfinished in folder.glob(".part-*"):
+                    unfinished.unlink()
+            return int(parts[-1].name.removeprefix("part-").partition(".")[0]) + 1
+
+        yield make_ready
+
+
+@contextmanager
+def _begun(folder: Path, note: Note) -> Iterator[None]:
+    """An empty folder with a new note, locked."""
+    folder.mkdir(exist_ok=True)
+    place = Note.place(folder)
+    new = place.with_name(place.name + ".new")
+    with new.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(note)) + b"\n")
+        file.flush()
+        lock(file, folder)
+        # before the note takes its place, which old results must not be found with
+        for old in part_files(folder):
+            old.unlink()
+        new.replace(place)
+        yield
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"{str(folder)!r} cannot be used ({error.strerror}): "
+            "name a folder that is writable, in one that exists, and has room"
+        ) from None
+
+
+def put_part(folder: Path, number: int, lines: bytes) -> None:
+    """Write a part, all of it or nothing. Raises `ResultsError`, as on a full disk."""
+    part = folder / f"part-{number:05}{suffix_of(folder)}"
+    unfinished = part.with_name(f".{part.name}")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(part)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise ResultsError(
+            f"{str(part)!r} could not be written: {error.strerror}. "
+            "The parts that are there are kept: make room, and go on with the same command and --resume"
+        ) from None

@@ -1,0 +1,197 @@
+"""What a cluster does for a scan, task by task; each is called by Dask, in a thread of some worker.
+
+A part of the list is looked up, its domains are sent to the districts where their servers are, each district
+is visited once, and what was said goes back to the part, whose lines are then made. `counted` and `addressed`
+lie between the first two: only when it is known how many domains have which server can it be decided who
+visits whom.
+
+A task is done twice where the worker that has its result is lost. The DNS may then say something else than
+before, so that a domain has a server that nobody asked: it is `left` for another round.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, TypeAlias, TypeVar
+
+import anyio
+import anyio.lowlevel
+import msgspec
+
+from checker_smtp.lines import LineWriter
+from probes.check import Prospect, server_name
+from probes.lookups import Lookups, look_up_reverse
+from probes.observation import Endpoint, Mx
+from probes.options import Options
+from probes.ports import DnsAnswer, DnsStatus, Resolver
+from probes.scope import Scope
+from report.document import NOT_CHECKED
+from report.summary.providers import provider_of
+
+from .districts import Census
+from .domain import Domain
+from .freight import Facts, Guest, Part, Said, pack, unpack
+from .job import World
+from .manners import network_of
+from .scan import Scan
+from .station import Station, station_of
+
+__all__ = ["Found", "Judged", "addressed", "counted", "judge", "look_up", "visit", "why_no_answers"]
+
+_T = TypeVar("_T")
+_Grouped: TypeAlias = list[tuple[int, list[tuple[int, _T]]]]
+"""What a shuffle gives: keys, each with its items, which still have the key."""
+
+
+class Found(NamedTuple):
+    """A part that was looked up: its facts, packed; whom to ask; the lines that need nobody to be asked."""
+
+    facts: bytes
+    guests: list[Guest]
+    lines: dict[int, bytes]
+
+
+class Judged(NamedTuple):
+    """The lines of a part, as they are in their file, and the numbers of the domains that have none yet."""
+
+    lines: bytes
+    statuses: Counter[str]
+    left: list[int]
+
+
+def why_no_answers(name: str) -> str:
+    """What happens where no resolver answers this worker anything; empty where one does."""
+    station = station_of(name)
+    answer = station.do(station.resolver.resolve, ".", "NS")
+    said = "" if answer.status.known else answer.detail or str(answer.status)
+    return said and f"{said} (so the worker {station.worker.address})"
+
+
+def look_up(name: str, number: int, part: Part) -> Found:
+    """Look up the domains of a part, which has this number in its round."""
+    station = station_of(name)
+    return station.do(_look_up, station, number, part)
+
+
+async def _look_up(station: Station, number: int, part: Part) -> Found:
+    domains = await station.scan.look_up(part)
+    guests = [
+        Guest(number, domain.number, domain.name, endpoint)
+        for domain in domains
+        for endpoint in domain.prospect.endpoints
+    ]
+    lines = {n: station.lines.pop(n) for n, _ in part if n in station.lines}
+    return Found(pack((domain.number, Facts.of(domain)) for domain in domains), guests, lines)
+
+
+def counted(found: Found) -> Census:
+    """How many of the part's domains have which server."""
+    return Census(
+        (guest.endpoint.address, provider_of(server_name(guest.endpoint))) for guest in found.guests
+    )
+
+
+def addressed(found: Found, district_of: dict[str, int]) -> list[tuple[int, Guest]]:
+    """The guests, each with its district; without those that have none."""
+    districts = (district_of.get(network_of(guest.endpoint.address)) for guest in found.guests)
+    return [(d, guest) for d, guest in zip(districts, found.guests, strict=True) if d is not None]
+
+
+def visit(name: str, grouped: _Grouped[Guest], places: int) -> list[tuple[int, bytes]]:
+    """Ask the servers of a district, `places` at once; what they said, packed, with the part it is for."""
+    station = station_of(name)
+    guests = [guest for _, items in grouped for _, guest in items]
+    if not guests:
+        return []
+    return station.do(_visit, station, guests, places)
+
+
+async def _visit(station: Station, guests: list[Guest], places: int) -> list[tuple[int, bytes]]:
+    world = World(station.resolver)
+    settings = replace(station.settings, concurrency=places)
+    scan = Scan(settings, world, lambda *_: None, stop_list=station.errand.stop_list)
+    domains = _at_the_door(guests, settings.options, world)
+    names: dict[str, tuple[DnsAnswer, ...]] = {}
+    todo = iter({guest.endpoint.address for guest in guests})
+
+    async def look_back() -> None:
+        for address in todo:
+            lookups = Lookups(world)
+            await look_up_reverse(lookups, address)
+            names[address] = lookups.answers
+
+    async with station.places_for(places), station.telling(scan):
+        # whoever was here before, if only in vain, may have left this very moment
+        await anyio.sleep(settings.pause)
+        async with anyio.create_task_group() as group:
+            for _ in range(2 * places):
+                group.start_soon(look_back)
+            group.start_soon(scan.visit, list(domains.values()))
+    parts = {guest.number: guest.part for guest in guests}
+    said: dict[int, list[tuple[int, Said]]] = defaultdict(list)
+    for number, domain in domains.items():
+        dns = tuple(answer for e in domain.prospect.endpoints for answer in names[e.address])
+        said[parts[number]].append((number, Said(domain.sessions, dns, domain.failed)))
+    return [(part, pack(things)) for part, things in said.items()]
+
+
+def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) -> dict[int, Domain]:
+    """The domains, as far as one can see them here: with those of their servers that are to be visited."""
+    endpoints: dict[int, list[Endpoint]] = defaultdict(list)
+    names = {}
+    for guest in guests:
+        endpoints[guest.number].append(guest.endpoint)
+        names[guest.number] = guest.domain
+    # in the order of the list, as they would be visited by one machine
+    return {
+        number: Domain(
+            number,
+            Prospect(
+                options=options.about(names[number]),
+                scope=Scope.of(None),
+                lookups=Lookups(resolver),
+                mx=Mx(status=DnsStatus.ANSWER),
+                endpoints=tuple(endpoints[number]),
+                skipped=(),
+            ),
+            run_at="",
+            began=0.0,
+        )
+        for number in sorted(names)
+    }
+
+
+def judge(name: str, found: Found, grouped: _Grouped[bytes], suffix: str) -> Judged:
+    """Make the lines of a part, in the order of the list; `suffix` is that of their file."""
+    station = station_of(name)
+    pieces = [unpack(packed) for _, items in grouped for _, packed in items]
+    return station.do(_judge, station, found, pieces, suffix)
+
+
+async def _judge(station: Station, found: Found, pieces: list[dict[int, msgspec.Raw]], suffix: str) -> Judged:
+    facts = unpack(found.facts)
+    statuses = Counter([NOT_CHECKED] * len(found.lines))
+    left: list[int] = []
+    with TemporaryDirectory(prefix="checker-smtp-") as folder:
+        path = Path(folder) / f"part{suffix}"
+        with LineWriter(path) as writer:
+            for number in sorted((*facts, *found.lines)):
+                if number in found.lines:
+                    writer.write(found.lines[number])
+                    continue
+                known = msgspec.msgpack.decode(facts.pop(number), type=Facts)
+                domain = known.at(number, station.settings.options, station.resolver)
+                for piece in pieces:
+                    if number in piece:
+                        msgspec.msgpack.decode(piece.pop(number), type=Said).add_to(domain)
+                if not domain.failed and any(e.address not in domain.sessions for e in known.endpoints):
+                    left.append(number)
+                    continue
+                line, status = await station.scan.line_of(domain)
+                writer.write(line)
+                statuses[status] += 1
+                # other tasks have their turn as well
+                await anyio.lowlevel.checkpoint()
+        return Judged(path.read_bytes(), statuses, left)
