@@ -1,5 +1,6 @@
 """What is known of a host serves every domain that uses it, until it is too old or was never certain."""
 
+import anyio
 import pytest
 
 from probes.check import look_up
@@ -44,6 +45,16 @@ async def test_a_domain_is_told_the_answers_as_if_it_had_asked() -> None:
         await look_up_reverse(prospect.lookups, "192.0.2.7")
     assert shared.lookups.answers == alone.lookups.answers
     assert shared.mx == alone.mx
+
+
+async def test_who_asks_what_is_being_asked_waits_for_that_answer() -> None:
+    names = Names(ZONE)
+    lookups = Lookups(names)
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(lookups.ask, "one.example", "MX")
+    assert names.asked == [("one.example", "MX")]
+    assert [answer.name for answer in lookups.answers] == ["one.example"]
 
 
 async def test_what_is_too_old_is_looked_up_again() -> None:
