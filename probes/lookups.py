@@ -104,8 +104,7 @@ class Lookups:
         key = (name.lower(), rdtype)
         if key not in self.answered:
             async with self._locks.setdefault(key, anyio.Lock()):
-                if key not in self.answered:
-                    self.answered[key] = await self._resolver.resolve(*key)
+                self.answered[key] = self.answered.get(key) or await self._resolver.resolve(*key)
             self._locks.pop(key, None)
         return self.answered[key]
 
