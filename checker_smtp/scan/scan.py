@@ -245,7 +245,8 @@ class Scan:
                 if server.defer(late):
                     self._later(settings.backoff * 2 ** (server.deferrals - 1), self._wake, server)
             elif settings.sharing:
-                server.learn(visit, began, settings.address_ttl)
+                heard = any(session.replies for sessions in told.values() for session in sessions)
+                server.learn(visit, began, settings.address_ttl, heard=heard)
                 self._call(server)  # what is known now is enough for another lane
             await self._settle(server, [g for g in guests if g not in late], told)
 

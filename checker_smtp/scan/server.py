@@ -52,6 +52,7 @@ class Server:
     lanes: int = 0
     deferrals: int = 0
     resting: bool = False
+    _silences: int = 0
     _known: Visit | None = None
     _known_until: float = 0.0
 
@@ -66,11 +67,15 @@ class Server:
         most = settings.per_session
         return Visit(runner, guest.options, self.address, self.server_name, seed, most=most)
 
-    def learn(self, visit: Visit, began: float, ttl: float) -> None:
+    def learn(self, visit: Visit, began: float, ttl: float, *, heard: bool) -> None:
         """Keep what this visit, begun at `began`, found out about the address; it holds for `ttl` seconds.
 
-        A visit that began with what was known makes that no younger.
+        A visit that began with what was known makes that no younger. Where nothing was `heard` at all, that
+        is held to be true from the second time on: one lost connection must not be told of everybody.
         """
+        self._silences = 0 if heard else self._silences + 1
+        if self._silences == 1:
+            return
         if began >= self._known_until:
             self._known_until = began + ttl
         elif began < self._known_until - ttl:

@@ -22,10 +22,14 @@ _SOA = b"\xc0\x0c" + pack(">HHIH", 6, 1, 300, 22) + b"\0\0" + pack(">IIIII", 1, 
 
 @dataclass(slots=True)
 class Visit:
-    """A session: at which host, from when to when, and which domains it was about."""
+    """A session: at which host, from when to when, and which domains it was about.
+
+    `moved` is whether it was where the host lives when it has moved.
+    """
 
     host: int
     began: float
+    moved: bool
     ended: float = 0.0
     domains: list[str] = field(default_factory=list)
 
@@ -33,7 +37,8 @@ class Visit:
 class Crowd:
     """Hosts, of which `providers` has each one's; a session takes `seconds`.
 
-    The first to visit a `busy` host gets a 421, the first to ask a `grey` one about a domain a 450.
+    The first to visit a `busy` host gets a 421, the first to ask a `grey` one about a domain a 450. When
+    they have `moved`, the DNS has other addresses for all of them; where they were they still are.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Crowd:
     ) -> None:
         self.providers = providers
         self.visits: list[Visit] = []
+        self.moved = False
         self._seconds = seconds
         self._busy = busy
         self._grey = grey
@@ -81,7 +87,7 @@ class Crowd:
     async def serve(self, ready: Callable[[], None]) -> None:
         """Until cancelled."""
         loop = asyncio.get_running_loop()
-        names, _ = await loop.create_datagram_endpoint(_Names, ("127.0.0.1", 0))
+        names, _ = await loop.create_datagram_endpoint(lambda: _Names(self), ("127.0.0.1", 0))
         self.dns_port = names.get_extra_info("sockname")[1]
         servers = []
         for host in range(len(self.providers)):
@@ -91,8 +97,9 @@ class Crowd:
             ) -> None:
                 await self._session(host, reader, writer)
 
-            servers.append(await asyncio.start_server(session, _address(host), self.port))
-            self.port = servers[0].sockets[0].getsockname()[1]
+            for moved in (False, True):
+                servers.append(await asyncio.start_server(session, _address(host, moved), self.port))
+                self.port = servers[0].sockets[0].getsockname()[1]
         ready()
         try:
             await asyncio.Event().wait()
@@ -102,7 +109,8 @@ class Crowd:
                 server.close()
 
     async def _session(self, host: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visit = Visit(host, time.monotonic())
+        here, _ = writer.get_extra_info("sockname")
+        visit = Visit(host, time.monotonic(), here == _address(host, moved=True))
         self.visits.append(visit)
         if host == self._busy and sum(v.host == host for v in self.visits) == 1:
             writer.write(b"421 too many of you, come back later\r\n")
@@ -135,6 +143,9 @@ class Crowd:
 
 
 class _Names(asyncio.DatagramProtocol):
+    def __init__(self, crowd: Crowd) -> None:
+        self._crowd = crowd
+
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self._transport = transport
 
@@ -144,23 +155,23 @@ class _Names(asyncio.DatagramProtocol):
             labels.append(data[at + 1 : at + 1 + size].decode().lower())
             at += 1 + size
         rdtype = int.from_bytes(data[at + 1 : at + 3], "big")
-        found = _record(labels, rdtype)
+        found = _record(labels, rdtype, self._crowd.moved)
         counts = pack(">HHHH", 1, 1, 0, 0) if found else pack(">HHHH", 1, 0, 1, 0)
         body = b"\xc0\x0c" + pack(">HHIH", rdtype, 1, 300, len(found)) + found if found else _SOA
         self._transport.sendto(data[:2] + b"\x81\x80" + counts + data[12 : at + 5] + body, peer)
 
 
-def _record(labels: list[str], rdtype: int) -> bytes:
+def _record(labels: list[str], rdtype: int, moved: bool) -> bytes:
     if rdtype == _MX and labels[-2:] == ["crowd", "test"]:
         target = [f"mx{labels[-4][1:]}", labels[-3], "test"]
         return pack(">H", 10) + b"".join(bytes([len(label)]) + label.encode() for label in target) + b"\0"
     if rdtype == _A and labels[0].startswith("mx"):
-        return bytes(map(int, _address(int(labels[0][2:])).split(".")))
+        return bytes(map(int, _address(int(labels[0][2:]), moved).split(".")))
     return b""
 
 
-def _address(host: int) -> str:
-    return f"127.78.{host // _NEIGHBOURS}.{host % _NEIGHBOURS + 1}"
+def _address(host: int, moved: bool) -> str:
+    return f"127.{79 if moved else 78}.{host // _NEIGHBOURS}.{host % _NEIGHBOURS + 1}"
 
 
 @contextmanager

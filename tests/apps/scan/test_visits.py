@@ -142,6 +142,25 @@ async def test_a_busy_server_keeps_nobody_else_waiting() -> None:
     assert found.of(found.domains[0]).observation.seconds < 10
 
 
+# a server that says nothing
+
+
+@pytest.mark.parametrize("fault", ["timeout", "refused", "silent"])
+async def test_one_lost_connection_is_not_told_of_everybody(fault: str) -> None:
+    here = town(60, [Host(fault=fault), Host()])
+    found = await scanned(here, shared(60), settings(per_session=20))
+    told = [found.of(domain).status for domain in shared(60)]
+    assert told.count("ok") + told.count("info") == 40
+
+
+@pytest.mark.parametrize("fault", ["timeout", "refused", "silent"])
+async def test_a_dead_server_is_believed_to_be_dead_the_second_time(fault: str) -> None:
+    here = town(200, Host(fault=fault))
+    found = await scanned(here, shared(200), settings(per_session=20, window=50))
+    assert here.connections(HERE) == 2
+    assert len({frozenset(found.codes(domain)) for domain in shared(200)}) == 1
+
+
 # greylisting
 
 

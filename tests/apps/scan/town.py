@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -128,17 +129,16 @@ class Scanned:
     numbers: list[int]
     scan: Scan
 
-    @property
+    @cached_property
     def lines(self) -> list[dict[str, Any]]:
         return list(map(json.loads, self.raw))
 
-    @property
+    @cached_property
     def domains(self) -> list[str]:
         return [line["domain"] if "domain" in line else line["observation"]["domain"] for line in self.lines]
 
     def line(self, domain: str) -> bytes:
-        (line,) = (line for line, name in zip(self.raw, self.domains, strict=True) if name == domain)
-        return line
+        return self.raw[self.domains.index(domain)]
 
     def of(self, domain: str) -> Result:
         """The result of a domain that was checked."""

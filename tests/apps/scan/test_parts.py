@@ -1,0 +1,117 @@
+"""The folder with a cluster's results: whose it is, and that a part is there whole or not at all."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from checker_smtp.scan.parts import claimed_parts, part_files, put_part, suffix_of
+from checker_smtp.scan.results import Note, ResultsError
+
+NOTE = Note(list_digest="list", options={"timeout": "12.0"})
+
+
+def claim(folder: Path, note: Note = NOTE, *, resume: bool = False, force: bool = False) -> int:
+    """The number of the next part, where the folder can be had."""
+    with claimed_parts(folder, note, resume=resume, force=force) as make_ready:
+        return make_ready()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder with the parts 0 and 7."""
+    folder = tmp_path / "out"
+    claim(folder)
+    for number in (7, 0):
+        put_part(folder, number, b"%d\n" % number)
+    return folder
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+WHOLE = [".scan", "part-00000.jsonl", "part-00007.jsonl"]
+
+
+def test_parts_are_in_the_order_of_their_numbers(out: Path) -> None:
+    assert [part.read_text() for part in part_files(out)] == ["0\n", "7\n"]
+    assert contents(out) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("out", ".jsonl"), ("out.gz", ".jsonl.gz"), ("o.jsonl.ZST", ".jsonl.zst"), ("o.2026", ".jsonl")],
+)
+def test_the_folders_name_says_how_parts_are_packed(name: str, suffix: str) -> None:
+    assert suffix_of(Path(name)) == suffix
+
+
+def test_going_on_begins_behind_what_is_there(out: Path) -> None:
+    (out / ".part-00008.jsonl").write_text("half a li")
+    assert claim(out, resume=True) == 8
+    assert contents(out) == WHOLE
+
+
+def test_there_may_be_nothing_to_go_on_with(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "new", tmp_path / "empty"):
+        assert claim(folder, resume=True) == 0
+        assert Note.read(folder) == NOTE
+
+
+def test_other_results_are_overwritten_only_when_asked_to(out: Path) -> None:
+    with pytest.raises(ResultsError, match="--resume, overwrite them with --force"):
+        claim(out)
+    assert contents(out) == WHOLE
+    other = Note(list_digest="other", options={})
+    assert claim(out, other, force=True) == 0
+    assert contents(out) == [".scan"]
+    assert Note.read(out) == other
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        (Note(list_digest="other", options=NOTE.options), "results of another list"),
+        (Note(list_digest="list", options={"timeout": "7.0"}), "timeout was 12.0"),
+    ],
+)
+def test_results_of_something_else_are_not_gone_on_with(out: Path, note: Note, words: str) -> None:
+    with pytest.raises(ResultsError, match=words):
+        claim(out, note, resume=True)
+    assert contents(out) == WHOLE
+    assert Note.read(out) == NOTE
+
+
+def test_nothing_is_changed_before_it_is_to_be_ready(out: Path) -> None:
+    with claimed_parts(out, Note(list_digest="other", options={}), resume=False, force=True):
+        pass
+    assert contents(out) == WHOLE
+    assert Note.read(out) == NOTE
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_two_scans_do_not_share_a_folder(out: Path, ready: bool) -> None:
+    with ExitStack() as first:
+        make_ready = first.enter_context(claimed_parts(out, NOTE, resume=False, force=True))
+        if ready:
+            make_ready()
+        with pytest.raises(ResultsError, match="another scan is writing"):
+            claim(out, resume=True)
+    claim(out, resume=True)
+
+
+def test_a_folder_that_cannot_be_had(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ResultsError, match="is a file: "):
+        claim(tmp_path / "file")
+    with pytest.raises(ResultsError, match="cannot be used \\(No such file or directory\\)"):
+        claim(tmp_path / "no" / "out")
+
+
+def test_a_part_that_cannot_be_written(out: Path) -> None:
+    (out / "part-00008.jsonl").mkdir()
+    with pytest.raises(ResultsError, match="could not be written: Is a directory"):
+        put_part(out, 8, b"8\n")
+    assert contents(out) == [*WHOLE, "part-00008.jsonl"]
