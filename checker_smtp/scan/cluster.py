@@ -182,7 +182,7 @@ async def _manned(client: Client, job: Job, servers: Servers, scheduler: str | N
             await client.register_plugin(Station(errand), name=errand.name)
         except ClusterError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever another version over there stumbles over
             raise ClusterError(
                 f"the workers cannot do this ({error}): install 'checker-smtp[dask]' {__version__} on each"
             ) from None

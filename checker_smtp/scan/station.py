@@ -124,7 +124,7 @@ class Station(WorkerPlugin):
         while not wait([future], timeout=_LOOK).done:
             task = self.worker.state.tasks.get(key)
             if task is None or task.state == "cancelled":
-                pass
+                future.cancel()
         return future.result()
 
     @asynccontextmanager
