@@ -1,9 +1,9 @@
 """Runs a script on asyncio or trio, whichever is running.
 
-Sockets are watched, not waited for (`watching`): each step is taken when the event loop calls back, and the
-task that called `run_anyio` sleeps until the last one. All it does in the meantime is to keep the time, and
-that lazily: an alarm that goes off for an effect long done is only set anew. Where nothing can be watched,
-the task waits for the socket itself, which costs more and comes to the same.
+Sockets are watched, not waited for (`watching`): each step is taken when the event loop calls, and the task
+that called `run_anyio` sleeps until the last one. Time is kept lazily: an alarm that goes off for an effect
+long done is only set anew. Where nothing can be watched, the task waits for the socket itself, which costs
+more and comes to the same.
 
 Every `Receive` waits, so a script cannot keep the loop from others. Whatever way it ends, cancellation
 included, the script and the socket are closed at once, which takes no waiting either.
@@ -18,7 +18,7 @@ import anyio
 
 from smtp_sansio import Script
 
-from .watching import Watcher, running_watcher
+from .watching import Alarm, Watcher, running_watcher
 from .wire import Dial, Late, Wait, Wire, dial_tcp
 
 __all__ = ["run_anyio"]
@@ -61,25 +61,22 @@ class _Watched(Wire, Generic[_T]):
         self._watcher = watcher
         self._watching: Wait | None = None
         self._fd = -1
+        self._alarm: Alarm | None = None
+        self._rings = inf
         self._steps = self.perform(script)
-        self._alarm = anyio.CancelScope()
-        self._rings = -inf  # the deadline that the alarm is set to
-        self._over = anyio.Event()
+        self._over = watcher.bell()
         self._value: _T
         self._error: BaseException | None = None
 
     async def run(self) -> _T:
-        """Take every step; see `run_anyio`."""
+        """Have every step taken; see `run_anyio`."""
         try:
-            self._take(self._steps.__next__)
-            while not self._over.is_set():
-                self._rings = self.deadline
-                with anyio.move_on_after(self.patience) as self._alarm:
-                    await self._over.wait()
-                if self.patience <= 0:
-                    self._take(partial(self._steps.throw, Late()))
+            self._go_on()
+            await self._over.wait()
         finally:
             self._steps.close()
+            if self._alarm is not None:
+                self._alarm.cancel()
         if self._error is not None:
             raise self._error
         return self._value
@@ -89,6 +86,16 @@ class _Watched(Wire, Generic[_T]):
         if self._watching is not None:
             self._watcher.forget(self._fd)
             self._watching = None
+
+    def _go_on(self) -> None:
+        self._take(self._steps.__next__)
+
+    def _ring(self) -> None:
+        self._alarm, self._rings = None, inf
+        if self.patience <= 0:
+            self._take(partial(self._steps.throw, Late()))
+        else:
+            self._set_alarm()
 
     def _take(self, step: Callable[[], Wait]) -> None:
         """Take one step, and see to it that the next one will be."""
@@ -108,8 +115,10 @@ class _Watched(Wire, Generic[_T]):
             self._watching, self._fd = wait, self.socket.fileno()
             self._watcher.watch(self._fd, wait, self._go_on)
         if self.deadline < self._rings:
-            self._rings = self.deadline
-            self._alarm.deadline = anyio.current_time() + self.patience
+            self._set_alarm()
 
-    def _go_on(self) -> None:
-        self._take(self._steps.__next__)
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._rings = self.deadline
+        self._alarm = self._watcher.call_at(self._rings, self._ring)

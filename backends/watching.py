@@ -1,12 +1,12 @@
-"""Who is called when a socket is ready: the event loop itself, where it can.
+"""Who calls when a socket is ready or a time has come: the event loop itself, where it can.
 
 What an event loop costs a session is paid per wait: a task to be woken, a cancel scope, a registration with
 the kernel. A watcher spares all three. The socket stays registered as long as it is open, which is safe
-because a session waits whenever the loop runs; and what is called back takes the session's next step at
-once, so that no task is woken before the session is over.
+because a session waits whenever the loop runs; and what is called takes the session's next step at once,
+so that no task is woken before the session is over.
 
 asyncio calls back by itself. trio only ever wakes tasks, so one task of its own, woken once for all sockets
-that are ready, calls back for them (`watching_trio`).
+that are ready, calls for them (`watching_trio`).
 """
 
 import asyncio
@@ -16,29 +16,60 @@ from typing import Protocol
 
 from .wire import Wait
 
-__all__ = ["Watcher", "running_watcher"]
+__all__ = ["Alarm", "Bell", "Watcher", "running_watcher"]
+
+
+class Alarm(Protocol):
+    """A call that will be made at a certain time."""
+
+    def cancel(self) -> object:
+        """See to it that it is not made."""
+        ...
+
+
+class Bell(Protocol):
+    """What a task waits for that is woken by somebody who is called."""
+
+    def set(self) -> object:
+        """Wake the task."""
+        ...
+
+    def is_set(self) -> bool:
+        """Whether it was woken."""
+        ...
+
+    async def wait(self) -> object:
+        """Wait for `set`."""
+        ...
 
 
 class Watcher(Protocol):
-    """Calls back while a socket is ready, again and again until told to forget it.
-
-    What is called has to raise nothing.
-    """
+    """Calls whenever a socket is ready, and at a certain time; what is called has to raise nothing."""
 
     def watch(self, fd: int, wait: Wait, call: Callable[[], object]) -> None:
-        """Call when `fd` is ready for `wait`, and for nothing else from now on."""
+        """Call while `fd` is ready for `wait`, from now on for nothing else."""
         ...
 
     def forget(self, fd: int) -> None:
-        """Call no more; to be said before `fd` is closed, and only if it is watched."""
+        """Call no more for `fd`, which is watched; to be said before it is closed."""
+        ...
+
+    def call_at(self, when: float, call: Callable[[], object]) -> Alarm:
+        """Call when `time.monotonic` has come to `when`."""
+        ...
+
+    def bell(self) -> Bell:
+        """A bell for the running task."""
         ...
 
 
 class _AsyncioWatcher:
-    """asyncio's event loop as a `Watcher`."""
+    """asyncio's event loop as a `Watcher`; its clock is `time.monotonic`."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.call_at = loop.call_at
+        self.bell = asyncio.Event
 
     def watch(self, fd: int, wait: Wait, call: Callable[[], object]) -> None:
         if wait is Wait.READABLE:
@@ -60,15 +91,9 @@ def running_watcher() -> Watcher | None:
     """
     if sys.platform == "win32":
         return None
-    if _in_asyncio():
-        return _AsyncioWatcher()
-    from .watching_trio import trio_watcher
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        from .watching_trio import trio_watcher
 
-    return trio_watcher()
-
-
-def _in_asyncio() -> bool:
-    try:
-        return asyncio.current_task() is not None
-    except RuntimeError:
-        return False
+        return trio_watcher()
+    return _AsyncioWatcher(asyncio.get_running_loop())

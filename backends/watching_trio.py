@@ -1,11 +1,16 @@
 """A `Watcher` for trio: one task that is woken for all sockets at once.
 
 The sockets are registered with a selector of their own. Its file descriptor is ready as soon as one of them
-is, so trio has to wait for that one only, however many sessions there are.
+is, so trio has to wait for that one only, however many sessions there are, and under one cancel scope, which
+ends when the first alarm goes off.
 """
 
 import selectors
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from math import inf
+from time import monotonic
 
 import trio
 
@@ -16,10 +21,22 @@ __all__ = ["trio_watcher"]
 _EVENTS = {Wait.READABLE: selectors.EVENT_READ, Wait.WRITABLE: selectors.EVENT_WRITE}
 
 
+@dataclass(order=True, slots=True)
+class _Alarm:
+    when: float
+    call: Callable[[], object] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        self.call = None
+
+
 class _TrioWatcher:
     def __init__(self) -> None:
         # epoll or kqueue: select and poll have no file descriptor to wait for
         self._selector = selectors.DefaultSelector()
+        self._alarms: list[_Alarm] = []
+        self._nap = trio.CancelScope()
+        self.bell = trio.Event
 
     def watch(self, fd: int, wait: Wait, call: Callable[[], object]) -> None:
         if fd in self._selector.get_map():
@@ -30,13 +47,33 @@ class _TrioWatcher:
     def forget(self, fd: int) -> None:
         self._selector.unregister(fd)
 
+    def call_at(self, when: float, call: Callable[[], object]) -> _Alarm:
+        alarm = _Alarm(when, call)
+        heappush(self._alarms, alarm)
+        if self._alarms[0] is alarm:
+            self._nap.deadline = self._first()
+        return alarm
+
     async def serve(self) -> None:
-        """Call back as long as trio runs."""
+        """Call as long as trio runs."""
         with self._selector as selector:
             while True:
-                await trio.lowlevel.wait_readable(selector)
-                for ready, _ in selector.select(0):
-                    ready.data()
+                with trio.CancelScope(deadline=self._first()) as self._nap:
+                    while True:
+                        await trio.lowlevel.wait_readable(selector)
+                        for ready, _ in selector.select(0):
+                            ready.data()
+                self._ring()
+
+    def _first(self) -> float:
+        """When the first alarm goes off, by trio's clock."""
+        return trio.current_time() + (self._alarms[0].when - monotonic()) if self._alarms else inf
+
+    def _ring(self) -> None:
+        now = monotonic()
+        while self._alarms and (self._alarms[0].call is None or self._alarms[0].when <= now):
+            if (call := heappop(self._alarms).call) is not None:
+                call()
 
 
 _running: trio.lowlevel.RunVar[_TrioWatcher] = trio.lowlevel.RunVar("checker-smtp watcher")

@@ -13,7 +13,6 @@ came, when the handshake starts.
 Not here: a closing handshake. A checker has said QUIT or has nothing more to say.
 """
 
-import ipaddress
 import os
 import socket
 import ssl
@@ -78,8 +77,7 @@ def dial_udp(host: str, port: int) -> socket.socket:
 
 
 def _dial(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    version = ipaddress.ip_address(host).version
-    sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, kind)
+    sock = socket.socket(_family(host), kind)
     try:
         sock.setblocking(False)
         if kind is socket.SOCK_STREAM:
@@ -90,6 +88,17 @@ def _dial(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _family(host: str) -> socket.AddressFamily:
+    try:
+        if ":" not in host:
+            socket.inet_pton(socket.AF_INET, host)
+            return socket.AF_INET
+        socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except OSError:
+        raise ValueError(f"{host!r} does not appear to be an IPv4 or IPv6 address") from None
+    return socket.AF_INET6
 
 
 class Wire:

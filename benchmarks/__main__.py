@@ -15,7 +15,7 @@ from pathlib import Path
 
 from checker_smtp import __version__
 
-_NAMES = ("parser", "linear", "roundtrips", "dns", "startup")
+_NAMES = ("parser", "linear", "roundtrips", "startup", "dns", "sessions", "concentration", "summary")
 _PACKAGES = ("aiosmtplib", "smtpproto", "anyio", "trio", "dnspython", "click")
 
 

@@ -21,7 +21,11 @@ from struct import pack
 
 from checker_smtp.demo.lab import tls_context
 
-__all__ = ["SERVERS", "domains"]
+__all__ = ["HELD", "PLAIN", "SERVERS", "domains"]
+
+# Names to introduce oneself with: who is offered no STARTTLS, and who has to wait for an answer under TLS.
+PLAIN, HELD = "plain.probe.test", "held.probe.test"
+_HELD_FOR = 6.0
 
 SERVERS = 500
 _NET = "127.77"
@@ -80,7 +84,7 @@ class _Names(asyncio.DatagramProtocol):
 def _reply(line: str, secured: bool) -> str:
     verb, _, rest = line.partition(" ")
     if verb == "EHLO":
-        words = ["mx.town.test", *_EXTENSIONS, *([] if secured else ["STARTTLS"])]
+        words = ["mx.town.test", *_EXTENSIONS, *([] if secured or rest == PLAIN else ["STARTTLS"])]
         return "".join(f"250-{word}\r\n" for word in words[:-1]) + f"250 {words[-1]}\r\n"
     if verb == "RCPT" and ".town.test>" not in rest:
         return "554 5.7.1 relay access denied\r\n"
@@ -91,10 +95,13 @@ async def _session(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: as
     """One session of any server; what came in one read is answered in one write, as Postfix does."""
     _counted["sessions"] += 1
     writer.write(b"220 mx.town.test ESMTP\r\n")
-    secured, rest = False, ""
+    secured, held, rest = False, False, ""
     try:
         while data := await reader.read(65536):
             *lines, rest = (rest + data.decode("latin-1")).split("\r\n")
+            held = held or f"EHLO {HELD}" in lines
+            if held and lines[0].startswith("MAIL"):
+                await asyncio.sleep(_HELD_FOR)
             writer.write("".join(_reply(line, secured) for line in lines).encode())
             if "STARTTLS" in lines:
                 await writer.start_tls(tls)

@@ -77,6 +77,7 @@ class Closed:
         ]
         self._places = [entry for entry, _, _ in self._log]
         self._seen: dict[tuple[int, int], ReplySeen] = {}
+        self._read: dict[bytes, tuple[str, str, str]] = {}
         self._capabilities = _keywords(account.capabilities)
         self._capabilities_tls = _keywords(account.capabilities_tls)
 
@@ -122,8 +123,25 @@ class Closed:
             key = place, shift
             seen = self._seen.get(key)
             if seen is None:
-                seen = self._seen[key] = _seen(event, at, entry + shift)
+                seen = self._seen[key] = self._see(event, at, entry + shift)
             found.put(event, seen)
+
+    def _see(self, event: Greeting | Reply | Unsolicited, at: float, entry: int) -> ReplySeen:
+        # servers repeat themselves, from one transaction to the next
+        read = self._read.get(event.raw)
+        if read is None:
+            read = event.text, event.raw.decode("latin-1"), event.enhanced_code or ""
+            self._read[event.raw] = read
+        text, raw, enhanced_code = read
+        return ReplySeen(
+            code=event.code,
+            text=text,
+            raw=raw,
+            at=at,
+            entry=entry,
+            enhanced_code=enhanced_code,
+            deviations=tuple([_irregularity(d) for d in event.deviations]) if event.deviations else (),
+        )
 
 
 class _Found:
@@ -165,18 +183,6 @@ class _Found:
             for wanted, heard in zip(self._wanted, self._answers, strict=False)
         )
         return (*held, *self._wanted[len(self._answers) :])
-
-
-def _seen(event: Greeting | Reply | Unsolicited, at: float, entry: int) -> ReplySeen:
-    return ReplySeen(
-        code=event.code,
-        text=event.text,
-        raw=event.raw.decode("latin-1"),
-        at=at,
-        entry=entry,
-        enhanced_code=event.enhanced_code or "",
-        deviations=tuple([_irregularity(deviation) for deviation in event.deviations]),
-    )
 
 
 def _irregularity(deviation: Deviation) -> Irregularity:

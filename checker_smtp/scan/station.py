@@ -19,7 +19,7 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 from anyio.from_thread import BlockingPortal
-from distributed import Lock, Worker, WorkerPlugin, get_worker
+from distributed import Semaphore, Worker, WorkerPlugin, get_worker
 
 from backends.dns import DnsResolver
 from backends.shared_dns import SharedResolver
@@ -168,7 +168,8 @@ class _InTurn:
     def __init__(self, station: Station) -> None:
         worker = station.worker
         self._station = station
-        self._turn = Lock(f"{station.errand.name}-knock", scheduler_rpc=worker.scheduler, loop=worker.loop)
+        name = f"{station.errand.name}-knock"
+        self._turn = Semaphore(1, name, scheduler_rpc=worker.scheduler, loop=worker.loop)
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
         """Ask the resolver."""

@@ -186,7 +186,7 @@ async def _judge(station: Station, found: Found, pieces: list[dict[int, msgspec.
                 for piece in pieces:
                     if number in piece:
                         msgspec.msgpack.decode(piece.pop(number), type=Said).add_to(domain)
-                if domain.failed and any(e.address not in domain.sessions for e in known.endpoints):
+                if not domain.failed and any(e.address not in domain.sessions for e in known.endpoints):
                     left.append(number)
                     continue
                 line, status = await station.scan.line_of(domain)
