@@ -83,6 +83,7 @@ class _Names(asyncio.DatagramProtocol):
 
 def _reply(line: str, secured: bool) -> str:
     verb, _, rest = line.partition(" ")
+    verb = verb.upper()
     if verb == "EHLO":
         words = ["mx.town.test", *_EXTENSIONS, *([] if secured or rest == PLAIN else ["STARTTLS"])]
         return "".join(f"250-{word}\r\n" for word in words[:-1]) + f"250 {words[-1]}\r\n"
@@ -99,14 +100,15 @@ async def _session(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: as
     try:
         while data := await reader.read(65536):
             *lines, rest = (rest + data.decode("latin-1")).split("\r\n")
+            verbs = [line.partition(" ")[0].upper() for line in lines]
             held = held or f"EHLO {HELD}" in lines
-            if held and lines[0].startswith("MAIL"):
+            if held and "MAIL" in verbs:
                 await asyncio.sleep(_HELD_FOR)
             writer.write("".join(_reply(line, secured) for line in lines).encode())
-            if "STARTTLS" in lines:
+            if "STARTTLS" in verbs:
                 await writer.start_tls(tls)
                 secured = True
-            if "QUIT" in lines:
+            if "QUIT" in verbs:
                 break
     except (OSError, ssl.SSLError):
         pass
