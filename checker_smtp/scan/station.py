@@ -127,13 +127,17 @@ class Station(WorkerPlugin):
                 future.cancel()
         return future.result()
 
+    def tell(self, visit: str, connections: int, sessions: int) -> None:
+        """Tell the client how many connections a visit took so far, and how many sessions are open."""
+        self.worker.log_event(self.errand.name, [visit, connections, sessions])
+
     @asynccontextmanager
     async def telling(self, scan: Scan) -> AsyncIterator[None]:
-        """Meanwhile, and at the end, tell the client how many connections there are and were."""
+        """Meanwhile, and at the end, tell how far the visit is that this scan makes."""
         visit = uuid4().hex
 
         def tell() -> None:
-            self.worker.log_event(self.errand.name, [visit, scan.tally.connections, scan.open])
+            self.tell(visit, scan.tally.connections, scan.open)
 
         async def tell_often() -> None:
             while True:
@@ -178,6 +182,7 @@ class _InTurn:
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` to its end, when it is our turn."""
         await anyio.to_thread.run_sync(self._turn.acquire)
+        self._station.tell(uuid4().hex, 1, 0)
         try:
             done = await World(self).run(script)
             await anyio.sleep(self._station.settings.pause)

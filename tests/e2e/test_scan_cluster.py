@@ -32,7 +32,7 @@ DASK = ["--engine", "dask"]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(
-        n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs="CRITICAL"
+        n_workers=2, threads_per_worker=2, dashboard_address=":0", silence_logs="CRITICAL"
     ) as here:
         yield here
 
