@@ -8,7 +8,9 @@ Run as `python -m benchmarks.sessions CLIENT PORT HOW SESSIONS` it is one such p
 milliseconds, or kB, each session took.
 """
 
+import gc
 import resource
+import smtplib
 import ssl
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from statistics import median
+from typing import NamedTuple, TypeAlias
 
 import anyio
 
@@ -82,17 +85,34 @@ def _measured(client: str, port: str, how: str) -> float:
 # in the process that is measured
 
 
-_shared = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-_shared.check_hostname, _shared.verify_mode = False, ssl.CERT_NONE
+# How many, and how many at once, before the clock starts: whatever is done once has been done.
+_FIRST = 20, 5
+
+_Talk: TypeAlias = Callable[[], Awaitable[None]]
 
 
-async def _ours(port: int, tls: bool, helo: str) -> None:
+class _Cost(NamedTuple):
+    """What the process has used; the garbage there is at the time is nobody's any more."""
+
+    seconds: float
+    kilobytes: int
+
+    @classmethod
+    def until_now(cls) -> "_Cost":
+        gc.collect()
+        gc.freeze()
+        return cls(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+    def since(self, begun: "_Cost") -> "_Cost":
+        return _Cost(self.seconds - begun.seconds, self.kilobytes - begun.kilobytes)
+
+
+def _ours(port: int, tls: bool, helo: str) -> _Talk:
     from backends.anyio_driver import run_anyio
     from probes.endpoint import transactions_for
     from probes.options import Options
     from probes.session import Plan, hold_session
 
-    options = Options(domain="d.town.test", helo_name=helo)
     plan = Plan(
         purpose="main",
         address=_HOST,
@@ -101,99 +121,128 @@ async def _ours(port: int, tls: bool, helo: str) -> None:
         helo_name=helo,
         timeout=60,
         budget=300,
-        transactions=transactions_for(options),
+        transactions=transactions_for(Options(domain="d.town.test", helo_name=helo)),
         starttls=tls,
     )
-    session = await run_anyio(hold_session(plan))
-    if session.end is not None or (session.tls is not None) != tls:
-        raise RuntimeError(f"{session.end}")
+
+    async def talk() -> None:
+        session = await run_anyio(hold_session(plan))
+        if session.end is not None or (session.tls is not None) != tls:
+            raise RuntimeError(f"{session.end}")
+
+    return talk
 
 
-async def _aiosmtplib(port: int, tls: bool, helo: str) -> None:
+def _aiosmtplib(port: int, tls: bool, helo: str) -> _Talk:
     import aiosmtplib
 
-    client = aiosmtplib.SMTP(hostname=_HOST, port=port, local_hostname=helo, timeout=60, start_tls=False)
-    await client.connect()
-    await client.ehlo()
-    if tls:
-        await client.starttls(tls_context=_shared)
+    context = _context()
+
+    async def talk() -> None:
+        client = aiosmtplib.SMTP(
+            hostname=_HOST, port=port, local_hostname=helo, timeout=60, start_tls=False, tls_context=context
+        )
+        await client.connect()
         await client.ehlo()
-    for sender, recipient in _ASKED:
-        await client.mail(sender)
-        with suppress(aiosmtplib.SMTPResponseException):
-            await client.rcpt(recipient)
-        await client.rset()
-    await client.quit()
+        if tls:
+            await client.starttls()
+            await client.ehlo()
+        for sender, recipient in _ASKED:
+            await client.mail(sender)
+            with suppress(aiosmtplib.SMTPResponseException):
+                await client.rcpt(recipient)
+            await client.rset()
+        await client.quit()
+
+    return talk
 
 
-async def _smtpproto(port: int, _: bool, helo: str) -> None:
+def _smtpproto(port: int, _: bool, helo: str) -> _Talk:
     from smtpproto.client import AsyncSMTPClient
     from smtpproto.protocol import SMTPException
 
-    # it begins TLS wherever that is offered
-    client = AsyncSMTPClient(_HOST, port, domain=helo, ssl_context=_shared, max_concurrent_connections=1000)
-    async with client.connect() as session:
-        for sender, recipient in _ASKED:
-            await session.send_command(session.protocol.mail, sender, smtputf8=False)
-            with suppress(SMTPException):
-                await session.send_command(session.protocol.recipient, recipient)
-            await session.send_command(session.protocol.reset)
+    context = _context()
+
+    async def talk() -> None:
+        # it begins TLS wherever that is offered
+        client = AsyncSMTPClient(
+            _HOST, port, domain=helo, ssl_context=context, max_concurrent_connections=1000
+        )
+        async with client.connect() as session:
+            for sender, recipient in _ASKED:
+                await session.send_command(session.protocol.mail, sender, smtputf8=False)
+                with suppress(SMTPException):
+                    await session.send_command(session.protocol.recipient, recipient)
+                await session.send_command(session.protocol.reset)
+
+    return talk
 
 
-def _smtplib(port: int, tls: bool, helo: str) -> None:
-    import smtplib
+def _smtplib(port: int, tls: bool, helo: str) -> Callable[[], None]:
+    context = _context()
 
-    client = smtplib.SMTP(_HOST, port, local_hostname=helo, timeout=60)
-    client.ehlo()
-    if tls:
-        client.starttls(context=_shared)
+    def talk() -> None:
+        client = smtplib.SMTP(_HOST, port, local_hostname=helo, timeout=60)
         client.ehlo()
-    for sender, recipient in _ASKED:
-        client.mail(sender)
-        client.rcpt(recipient)
-        client.rset()
-    client.quit()
+        if tls:
+            client.starttls(context=context)
+            client.ehlo()
+        for sender, recipient in _ASKED:
+            client.mail(sender)
+            client.rcpt(recipient)
+            client.rset()
+        client.quit()
+
+    return talk
 
 
-_Talk = Callable[[int, bool, str], Awaitable[None]]
+def _context() -> ssl.SSLContext:
+    """One for all sessions: to make one costs more than a session."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
-async def _all(talk: _Talk, port: int, tls: bool, helo: str, sessions: int, at_once: int) -> None:
-    limit = anyio.CapacityLimiter(at_once)
+async def _in_tasks(talk: _Talk, sessions: int, at_once: int) -> _Cost:
+    async def worker(left: Iterator[int]) -> None:
+        for _ in left:
+            await talk()
 
-    async def one() -> None:
-        async with limit:
-            await talk(port, tls, helo)
+    async def batch(number: int, workers: int) -> None:
+        left = iter(range(number))
+        async with anyio.create_task_group() as group:
+            for _ in range(workers):
+                group.start_soon(worker, left)
 
-    async with anyio.create_task_group() as group:
-        for _ in range(sessions):
-            group.start_soon(one)
+    await batch(*_FIRST)
+    begun = _Cost.until_now()
+    await batch(sessions, at_once)
+    return _Cost.until_now().since(begun)
+
+
+def _in_threads(talk: Callable[[], None], sessions: int, at_once: int) -> _Cost:
+    def batch(number: int, workers: int) -> None:
+        with ThreadPoolExecutor(workers) as threads:
+            for done in [threads.submit(talk) for _ in range(number)]:
+                done.result()
+
+    batch(*_FIRST)
+    begun = _Cost.until_now()
+    batch(sessions, at_once)
+    return _Cost.until_now().since(begun)
 
 
 def _main(client: str, port: int, how: str, sessions: int) -> None:
-    tls, helo = how != "plain", {"plain": PLAIN, "tls": "probe.test", "held": HELD}[how]
+    helo = {"plain": PLAIN, "tls": "probe.test", "held": HELD}[how]
     at_once = sessions if how == "held" else _AT_ONCE
-    talks: dict[str, _Talk] = {
-        "asyncio": _ours,
-        "trio": _ours,
-        "aiosmtplib": _aiosmtplib,
-        "smtpproto": _smtpproto,
-    }
-
-    def talk(number: int) -> None:
-        if client == "smtplib":
-            with ThreadPoolExecutor(at_once) as threads:
-                list(threads.map(lambda _: _smtplib(port, tls, helo), range(number)))
-        else:
-            loop = "trio" if client == "trio" else "asyncio"
-            anyio.run(_all, talks[client], port, tls, helo, number, at_once, backend=loop)
-
-    talk(5)  # imports, first times
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    talk(sessions)
-    spent = time.process_time() - began
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(grown / sessions if how == "held" else 1000 * spent / sessions)
+    talks = {"asyncio": _ours, "trio": _ours, "aiosmtplib": _aiosmtplib, "smtpproto": _smtpproto}
+    if client == "smtplib":
+        cost = _in_threads(_smtplib(port, how != "plain", helo), sessions, at_once)
+    else:
+        talk = talks[client](port, how != "plain", helo)
+        loop = "trio" if client == "trio" else "asyncio"
+        cost = anyio.run(_in_tasks, talk, sessions, at_once, backend=loop)
+    print((cost.kilobytes if how == "held" else 1000 * cost.seconds) / sessions)
 
 
 if __name__ == "__main__":

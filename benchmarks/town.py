@@ -1,4 +1,4 @@
-"""The other side of `concentration`: a town of 500 mail servers, and the DNS that leads to them.
+"""The other side of `scans`: a town of 500 mail servers, and the DNS that leads to them.
 
 Run as `python -m benchmarks.town`, in a process of its own. It prints the ports, DNS and SMTP, and runs until
 it is ended; at SIGUSR1 it prints how many questions and sessions there were since the last time.
@@ -31,7 +31,16 @@ SERVERS = 500
 _NET = "127.77"
 _A, _PTR, _MX, _AAAA = 1, 12, 15, 28
 _SOA = b"\xc0\x0c" + pack(">HHIH", 6, 1, 300, 22) + b"\x00\x00" + pack(">IIIII", 1, 300, 300, 300, 300)
-_EXTENSIONS = "PIPELINING", "SIZE 10240000", "ENHANCEDSTATUSCODES", "8BITMIME"
+# Postfix's, in its order, and its words below.
+_BEFORE = "PIPELINING", "SIZE 10240000", "VRFY", "ETRN"
+_AFTER = "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"
+_REPLIES = {
+    "MAIL": "250 2.1.0 Ok",
+    "RCPT": "250 2.1.5 Ok",
+    "RSET": "250 2.0.0 Ok",
+    "QUIT": "221 2.0.0 Bye",
+    "STARTTLS": "220 2.0.0 Ready to start TLS",
+}
 _counted: Counter[str] = Counter()
 
 
@@ -85,11 +94,12 @@ def _reply(line: str, secured: bool) -> str:
     verb, _, rest = line.partition(" ")
     verb = verb.upper()
     if verb == "EHLO":
-        words = ["mx.town.test", *_EXTENSIONS, *([] if secured or rest == PLAIN else ["STARTTLS"])]
+        starttls = () if secured or rest == PLAIN else ("STARTTLS",)
+        words = "mx.town.test", *_BEFORE, *starttls, *_AFTER
         return "".join(f"250-{word}\r\n" for word in words[:-1]) + f"250 {words[-1]}\r\n"
     if verb == "RCPT" and ".town.test>" not in rest:
-        return "554 5.7.1 relay access denied\r\n"
-    return {"QUIT": "221 2.0.0 bye\r\n", "STARTTLS": "220 2.0.0 go\r\n"}.get(verb, "250 2.0.0 ok\r\n")
+        return f"554 5.7.1 {rest[3:]}: Relay access denied\r\n"
+    return _REPLIES[verb] + "\r\n"
 
 
 async def _session(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

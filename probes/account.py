@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 
 from smtp_sansio import (
     Capabilities,
@@ -29,8 +30,12 @@ from .observation import Ending, Entry, Irregularity, Keyword, ReplySeen, Sessio
 
 __all__ = ["EVERYBODY", "Account", "Closed", "verb"]
 
-# All servers together offer some hundred different things, over and over.
-_KEYWORDS_KNOWN = 256
+# All servers together offer some hundred different things and say some hundred different things, over and
+# over; a line of what they say is short.
+_KEYWORDS_KNOWN = _REPLIES_KNOWN = 256
+_SHORT = 512
+
+_entry_of = itemgetter(1)
 
 EVERYBODY = -1
 """Whose the opening is, the flight that belongs to all, and the closing."""
@@ -70,14 +75,8 @@ class Closed:
         self._entries = entries
         self._end = end
         self._turns = [*account.turns, (EVERYBODY, len(entries))]
-        self._log = [
-            (entry, at, event)
-            for at, entry, event in account.dialogue.log
-            if not isinstance(event, ConnectionClosed)
-        ]
-        self._places = [entry for entry, _, _ in self._log]
+        self._log = account.dialogue.log
         self._seen: dict[tuple[int, int], ReplySeen] = {}
-        self._read: dict[bytes, tuple[str, str, str]] = {}
         self._capabilities = _keywords(account.capabilities)
         self._capabilities_tls = _keywords(account.capabilities_tls)
 
@@ -115,24 +114,21 @@ class Closed:
 
     def _sort(self, found: "_Found", part: range, shift: int) -> None:
         """Put what was heard in these entries where it belongs; they are numbered anew by `shift`."""
-        first, last = (bisect_left(self._places, place) for place in (part.start, part.stop))
-        for place in range(first, last):
-            entry, at, event = self._log[place]
+        log, seen = self._log, self._seen
+        for place in range(bisect_left(log, part.start, key=_entry_of), len(log)):
+            at, entry, event = log[place]
+            if entry >= part.stop or isinstance(event, ConnectionClosed):
+                break
             # what everybody is told under the same number is made once; but each reply is an object of its
             # own, because evidence is found by it
             key = place, shift
-            seen = self._seen.get(key)
-            if seen is None:
-                seen = self._seen[key] = self._see(event, at, entry + shift)
-            found.put(event, seen)
+            reply = seen.get(key)
+            if reply is None:
+                reply = seen[key] = self._see(event, at, entry + shift)
+            found.put(event, reply)
 
     def _see(self, event: Greeting | Reply | Unsolicited, at: float, entry: int) -> ReplySeen:
-        # servers repeat themselves, from one transaction to the next
-        read = self._read.get(event.raw)
-        if read is None:
-            read = event.text, event.raw.decode("latin-1"), event.enhanced_code or ""
-            self._read[event.raw] = read
-        text, raw, enhanced_code = read
+        text, raw, enhanced_code = (_remembered if len(event.raw) <= _SHORT else _read)(event.raw)
         return ReplySeen(
             code=event.code,
             text=text,
@@ -193,6 +189,15 @@ def _irregularity(deviation: Deviation) -> Irregularity:
         excerpt=deviation.excerpt.decode("latin-1"),
         reference=deviation.kind.reference,
     )
+
+
+def _read(octets: bytes) -> tuple[str, str, str]:
+    """The text, the octets and the enhanced code of a reply, as they are written down."""
+    heard = Unsolicited(0, octets, ())
+    return heard.text, octets.decode("latin-1"), heard.enhanced_code or ""
+
+
+_remembered = lru_cache(_REPLIES_KNOWN)(_read)
 
 
 def verb(command: Command) -> str:

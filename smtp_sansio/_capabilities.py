@@ -63,24 +63,23 @@ def parse_capabilities(octets: bytes, irregular: Irregularities, *, over_tls: bo
     lines = LINE.finditer(octets)
     next(lines)
     for number, line in enumerate(lines, start=2):
-        keyword, parameters, odd = _entry(line[1])
+        entry, odd = _entry(line[1])
+        keyword = entry[0]
         if keyword in seen:
             odd = (*odd, DeviationKind.KEYWORD_REPEATED)
-        if keyword == "SIZE" and all(p.strip("0") == "" for p in parameters):
-            odd = (*odd, DeviationKind.SIZE_UNSPECIFIED)
         if over_tls and keyword == "STARTTLS":
             odd = (*odd, DeviationKind.STARTTLS_AGAIN)
         for kind in odd:
             irregular.note(kind, number, line.start(), line[1])
         if keyword:
             seen.add(keyword)
-            entries.append((keyword, parameters))
+            entries.append(entry)
     return Capabilities(tuple(entries))
 
 
 @lru_cache(_LINES_KNOWN)
-def _entry(line: bytes) -> tuple[str, tuple[str, ...], tuple[DeviationKind, ...]]:
-    """The keyword, empty where there is none, its parameters, and what is odd about how they are written."""
+def _entry(line: bytes) -> tuple[tuple[str, tuple[str, ...]], tuple[DeviationKind, ...]]:
+    """The keyword, empty where there is none, with its parameters; and what is odd about the line alone."""
     odd: list[DeviationKind] = []
     if (well_formed := _well_formed(line)) is not None:
         given, rest = well_formed[1].decode("ascii"), well_formed[2].decode("ascii").lstrip(" =")
@@ -91,4 +90,6 @@ def _entry(line: bytes) -> tuple[str, tuple[str, ...], tuple[DeviationKind, ...]
     keyword, parameters = given.upper(), tuple(rest.split())
     if given != keyword:
         odd.append(DeviationKind.KEYWORD_CASE)
-    return keyword, parameters, tuple(odd)
+    if keyword == "SIZE" and all(p.strip("0") == "" for p in parameters):
+        odd.append(DeviationKind.SIZE_UNSPECIFIED)
+    return (keyword, parameters), tuple(odd)

@@ -76,6 +76,7 @@ class Connection:
         self._state = self._sent = _GREETING
         self._queue: deque[Command] = deque()
         self._capabilities: Capabilities | None = None
+        self._pipelining = False
         self._tls_active = False
         self._trailing = bytearray()
         self._room = self._policy.max_session
@@ -154,7 +155,7 @@ class Connection:
             raise LocalProtocolError("state.starttls-not-offered", "the server did not offer STARTTLS")
 
     def _check_group(self) -> None:
-        if self._capabilities is None or "PIPELINING" not in self._capabilities:
+        if not self._pipelining:
             raise LocalProtocolError("pipelining.not-offered", "the server did not offer PIPELINING")
         if type(self._queue[-1]) not in GROUPABLE:
             last = self._queue[-1].line.split()[0]
@@ -189,16 +190,16 @@ class Connection:
         if self._error is not None:
             raise self._error.with_traceback(None)  # which would grow each time
         try:
-            return self._next_event()
+            if self._state is not _TLS and (raw := self._parser.next_reply()) is not None:
+                return self._heard(*raw)
+            return self._nothing_heard()
         except RemoteProtocolError as error:
             self._fail(error)
             raise
 
-    def _next_event(self) -> Event | Need:
+    def _nothing_heard(self) -> Event | Need:
         if self._state is _CLOSED:
             raise LocalProtocolError("state.closed", "the connection is closed")
-        if self._state is not _TLS and (raw := self._parser.next_reply()) is not None:
-            return self._heard(*raw)
         if self._overflow:
             raise RemoteProtocolError(
                 "limit.session", f"the peer sent more than {self._policy.max_session} octets"
@@ -225,10 +226,14 @@ class Connection:
             self._note_code(kind, code, octets, legal=legal)
         if code // 100 == 2:
             if kind is Ehlo:
-                self._capabilities = parse_capabilities(octets, self._irregular, over_tls=self._tls_active)
+                self._offered(parse_capabilities(octets, self._irregular, over_tls=self._tls_active))
             elif kind is Helo:
-                self._capabilities = Capabilities()
+                self._offered(Capabilities())
         return Reply(code, octets, self._irregular.take(), command)
+
+    def _offered(self, capabilities: Capabilities | None) -> None:
+        self._capabilities = capabilities
+        self._pipelining = capabilities is not None and "PIPELINING" in capabilities
 
     def _move(self, kind: type[Command] | None, code: int) -> bool:
         """Go where the table says; whether the command was legal in the confirmed state."""
@@ -291,7 +296,7 @@ class Connection:
             self._fail(error)
             raise error
         self._tls_active = True
-        self._capabilities = None
+        self._offered(None)
         self._state = self._sent = _FRESH
 
     def tls_failed(self) -> None:

@@ -9,8 +9,8 @@ out: how long to wait, and what to say next.
   peer's close, a 421 nobody asked for, octets that make no sense. What was heard until then is in `log`.
 * HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are given back. A 421
   never triggers it: the server is closing.
-* Before speaking, everything the server has said is read (`_settle`), so that a late reply is told as
-  `Unsolicited` instead of answering the next command.
+* Before speaking, everything the server has said is read, up to the end of a reply begun, so that a late
+  reply is told as `Unsolicited` instead of answering the next command.
 """
 
 from math import inf
@@ -20,7 +20,6 @@ from ._commands import Command, Ehlo, Helo, Quit, StartTls
 from ._connection import Connection, Need
 from ._effects import (
     Connect,
-    Effect,
     Failed,
     FailureKind,
     Outcome,
@@ -71,11 +70,12 @@ class Dialogue:
 
     def connect(self, host: str, port: int) -> Script[None]:
         """Open the connection. Raises `Interrupted`, as every script here does."""
-        yield from self._perform(Connect(host, port, self._patience()))
+        self._done((yield Connect(host, port, self._patience())))
 
     def greet(self) -> Script[Greeting]:
         """Wait for the whole greeting, saying nothing before it (RFC 5321 §4.3.1)."""
-        event = yield from self._listen()
+        while (event := self._read()) is None:
+            self._take((yield Receive(self._patience())))
         assert isinstance(event, Greeting), event  # noqa: S101 - the first event of a session
         return event
 
@@ -97,7 +97,8 @@ class Dialogue:
             return reply, None
         if self.connection.trailing_data:
             self._established()
-        outcome = yield from self._attempt(Upgrade(server_name, self._patience()))
+        outcome = yield Upgrade(server_name, self._patience())
+        self._note(outcome)
         if isinstance(outcome, Failed):
             self.connection.tls_failed()
             return reply, outcome
@@ -112,13 +113,15 @@ class Dialogue:
 
     def group(self, *commands: Command) -> Script[tuple[Reply, ...]]:
         """Say commands in one write (RFC 2920) and wait for all the replies."""
-        yield from self._settle()
+        while (late := self._read()) is not None or self.connection.unread:
+            if late is None:
+                self._take((yield Receive(self._patience())))
         data = self.connection.send(*commands)
-        yield from self._perform(Send(data, self._patience()))
+        self._done((yield Send(data, self._patience())))
         replies: list[Reply] = []
         for _ in commands:
             while (event := self._read()) is None:
-                yield from self._receive()
+                self._take((yield Receive(self._patience())))
             assert isinstance(event, Reply), event  # noqa: S101 - a command is outstanding
             replies.append(event)
         return tuple(replies)
@@ -134,35 +137,19 @@ class Dialogue:
             raise Interrupted(Failed(self.at, FailureKind.BUDGET))
         return min(self.timeout, left)
 
-    def _perform(self, effect: Effect) -> Script[Outcome]:
-        outcome = yield from self._attempt(effect)
-        if isinstance(outcome, Failed):
-            raise Interrupted(outcome)
-        return outcome
-
-    def _attempt(self, effect: Effect) -> Script[Outcome]:
-        outcome = yield effect
+    def _note(self, outcome: Outcome) -> None:
         self.at = outcome.at
         self.entries += 1
-        return outcome
 
-    def _listen(self) -> Script[Event]:
-        """The next event, received if need be and logged."""
-        while (event := self._read()) is None:
-            yield from self._receive()
-        return event
+    def _done(self, outcome: Outcome) -> None:
+        self._note(outcome)
+        if isinstance(outcome, Failed):
+            raise Interrupted(outcome)
 
-    def _receive(self) -> Script[None]:
-        outcome = yield from self._perform(Receive(self._patience()))
+    def _take(self, outcome: Outcome) -> None:
+        self._done(outcome)
         assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
         self.connection.receive_data(outcome.data)
-
-    def _settle(self) -> Script[None]:
-        """Read all that was received, up to the end of a reply begun."""
-        while self._read() is not None:
-            pass
-        while self.connection.unread:
-            yield from self._listen()
 
     def _read(self) -> Event | None:
         """The next event out of what was received already, logged."""
@@ -173,6 +160,8 @@ class Dialogue:
         if isinstance(event, Need):
             return None
         self.log.append(Logged(self.at, self.entries - 1, event))
+        if isinstance(event, Reply):
+            return event
         if isinstance(event, ConnectionClosed):
             raise Interrupted(event)
         if isinstance(event, Unsolicited) and event.code == 421:
