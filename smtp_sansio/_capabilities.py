@@ -60,17 +60,18 @@ def parse_capabilities(octets: bytes, irregular: Irregularities, *, over_tls: bo
     """
     entries: list[tuple[str, tuple[str, ...]]] = []
     seen: set[str] = set()
-    lines = LINE.finditer(octets)
-    next(lines)
-    for number, line in enumerate(lines, start=2):
-        entry, odd = _entry(line[1])
+    first, *lines, _ = octets.split(b"\n")
+    for number, line in enumerate(lines):
+        entry, odd = _entry(line)
         keyword = entry[0]
         if keyword in seen:
             odd = (*odd, DeviationKind.KEYWORD_REPEATED)
         if over_tls and keyword == "STARTTLS":
             odd = (*odd, DeviationKind.STARTTLS_AGAIN)
-        for kind in odd:
-            irregular.note(kind, number, line.start(), line[1])
+        if odd:
+            offset = sum(len(before) + 1 for before in (first, *lines[:number]))
+            for kind in odd:
+                irregular.note(kind, number + 2, offset, _text(line))
         if keyword:
             seen.add(keyword)
             entries.append(entry)
@@ -81,11 +82,12 @@ def parse_capabilities(octets: bytes, irregular: Irregularities, *, over_tls: bo
 def _entry(line: bytes) -> tuple[tuple[str, tuple[str, ...]], tuple[DeviationKind, ...]]:
     """The keyword, empty where there is none, with its parameters; and what is odd about the line alone."""
     odd: list[DeviationKind] = []
-    if (well_formed := _well_formed(line)) is not None:
+    text = _text(line)
+    if (well_formed := _well_formed(text)) is not None:
         given, rest = well_formed[1].decode("ascii"), well_formed[2].decode("ascii").lstrip(" =")
     else:
         odd.append(DeviationKind.KEYWORD_SYNTAX)
-        split = _split_keyword(line.decode("ascii", "backslashreplace").strip())
+        split = _split_keyword(text.decode("ascii", "backslashreplace").strip())
         given, rest = split.groups() if split is not None else ("", "")
     keyword, parameters = given.upper(), tuple(rest.split())
     if given != keyword:
@@ -93,3 +95,8 @@ def _entry(line: bytes) -> tuple[tuple[str, tuple[str, ...]], tuple[DeviationKin
     if keyword == "SIZE" and all(p.strip("0") == "" for p in parameters):
         odd.append(DeviationKind.SIZE_UNSPECIFIED)
     return (keyword, parameters), tuple(odd)
+
+
+def _text(line: bytes) -> bytes:
+    """The line without its code and its CR; its LF is gone already."""
+    return LINE.sub(rb"\1", line + b"\n")
