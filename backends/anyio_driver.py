@@ -84,7 +84,7 @@ class _Watched(Wire, Generic[_T]):
     def leave(self) -> None:
         """Have the watcher forget the socket."""
         if self._watching is not None:
-            self._watcher.forget(self._fd)
+            self._watcher.forget(self._fd, self._watching)
             self._watching = None
 
     def _go_on(self) -> None:
@@ -112,8 +112,9 @@ class _Watched(Wire, Generic[_T]):
 
     def _expect(self, wait: Wait) -> None:
         if wait is not self._watching:
-            self._watching, self._fd = wait, self.socket.fileno()
-            self._watcher.watch(self._fd, wait, self._go_on)
+            self._fd = self.socket.fileno()
+            self._watcher.watch(self._fd, wait, self._go_on, self._watching)
+            self._watching = wait
         if self.deadline < self._rings:
             self._set_alarm()
 

@@ -47,12 +47,12 @@ class Bell(Protocol):
 class Watcher(Protocol):
     """Calls whenever a socket is ready, and at a certain time; what is called has to raise nothing."""
 
-    def watch(self, fd: int, wait: Wait, call: Callable[[], object]) -> None:
-        """Call while `fd` is ready for `wait`, from now on for nothing else."""
+    def watch(self, fd: int, wait: Wait, call: Callable[[], object], instead_of: Wait | None) -> None:
+        """Call while `fd` is ready for `wait`, instead of what it has been watched for until now."""
         ...
 
-    def forget(self, fd: int) -> None:
-        """Call no more for `fd`, which is watched; to be said before it is closed."""
+    def forget(self, fd: int, wait: Wait) -> None:
+        """Call no more for `fd`, which is watched for `wait`; to be said before it is closed."""
         ...
 
     def call_at(self, when: float, call: Callable[[], object]) -> Alarm:
@@ -72,17 +72,13 @@ class _AsyncioWatcher:
         self.call_at = loop.call_at
         self.bell = asyncio.Event
 
-    def watch(self, fd: int, wait: Wait, call: Callable[[], object]) -> None:
-        if wait is Wait.READABLE:
-            self._loop.add_reader(fd, call)
-            self._loop.remove_writer(fd)
-        else:
-            self._loop.add_writer(fd, call)
-            self._loop.remove_reader(fd)
+    def watch(self, fd: int, wait: Wait, call: Callable[[], object], instead_of: Wait | None) -> None:
+        (self._loop.add_reader if wait is Wait.READABLE else self._loop.add_writer)(fd, call)
+        if instead_of is not None:
+            self.forget(fd, instead_of)
 
-    def forget(self, fd: int) -> None:
-        self._loop.remove_reader(fd)
-        self._loop.remove_writer(fd)
+    def forget(self, fd: int, wait: Wait) -> None:
+        (self._loop.remove_reader if wait is Wait.READABLE else self._loop.remove_writer)(fd)
 
 
 @cache

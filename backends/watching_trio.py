@@ -34,20 +34,14 @@ class _TrioWatcher:
     def __init__(self) -> None:
         # epoll or kqueue: select and poll have no file descriptor to wait for
         self._selector = selectors.DefaultSelector()
-        self._watched: set[int] = set()
         self._alarms: list[_Alarm] = []
         self._nap = trio.CancelScope()
         self.bell = trio.Event
 
-    def watch(self, fd: int, wait: Wait, call: Callable[[], object]) -> None:
-        if fd in self._watched:
-            self._selector.modify(fd, _EVENTS[wait], call)
-        else:
-            self._watched.add(fd)
-            self._selector.register(fd, _EVENTS[wait], call)
+    def watch(self, fd: int, wait: Wait, call: Callable[[], object], instead_of: Wait | None) -> None:
+        (self._selector.register if instead_of is None else self._selector.modify)(fd, _EVENTS[wait], call)
 
-    def forget(self, fd: int) -> None:
-        self._watched.remove(fd)
+    def forget(self, fd: int, _: Wait) -> None:
         self._selector.unregister(fd)
 
     def call_at(self, when: float, call: Callable[[], object]) -> _Alarm:

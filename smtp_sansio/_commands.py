@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from ._errors import LocalProtocolError
+from ._values import filled_directly
 
 __all__ = ["Command", "Ehlo", "Helo", "Mail", "Noop", "Quit", "Rcpt", "Rset", "StartTls"]
 
@@ -86,6 +87,7 @@ class StartTls:
         return "STARTTLS"
 
 
+@filled_directly
 @dataclass(frozen=True, slots=True)
 class Mail:
     """MAIL FROM; an empty `sender` is the null reverse-path `<>` (RFC 5321 §4.1.1.2, §4.5.5)."""
@@ -101,6 +103,7 @@ class Mail:
         return f"MAIL FROM:<{self.sender}>"
 
 
+@filled_directly
 @dataclass(frozen=True, slots=True)
 class Rcpt:
     """RCPT TO (RFC 5321 §4.1.1.3); `postmaster` alone needs no domain."""

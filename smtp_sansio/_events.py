@@ -13,6 +13,7 @@ from typing import TypeAlias
 from ._commands import Command
 from ._deviations import Deviation
 from ._reply import CODE, LINE
+from ._values import filled_directly
 
 __all__ = ["ConnectionClosed", "Event", "Greeting", "Heard", "Reply", "Unsolicited"]
 
@@ -53,11 +54,13 @@ class Heard:
         return m[1].decode("ascii") if m else None
 
 
+@filled_directly
 @dataclass(frozen=True, slots=True)
 class Greeting(Heard):
     """The first reply of a session (RFC 5321 §3.1)."""
 
 
+@filled_directly
 @dataclass(frozen=True, slots=True)
 class Reply(Heard):
     """The answer to `command`."""
