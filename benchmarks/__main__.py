@@ -15,7 +15,10 @@ from pathlib import Path
 
 from checker_smtp import __version__
 
-_NAMES = ("parser", "linear", "roundtrips", "startup", "dns", "sessions", "concentration", "summary")
+_NAMES = (
+    *("parser", "linear", "roundtrips", "startup", "dns", "sessions"),
+    *("concentration", "scan_memory", "summary"),
+)
 _PACKAGES = ("aiosmtplib", "smtpproto", "anyio", "trio", "dnspython", "click")
 
 

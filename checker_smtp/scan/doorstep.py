@@ -39,7 +39,8 @@ class Doorstep:
 
     def of(self, server: Server) -> Runner:
         """What runs the sessions with this server. Its `run` raises `Stopping`."""
-        return _Door(self, server)
+        # not the server itself, which keeps what is run here: nobody would let go of the other
+        return _Door(self, server.address, server.provider)
 
     async def hold(self, address: str, provider: str, script: Script[_T]) -> _T:
         """Run a session's script as soon as that is decent. Raises `Stopping`."""
@@ -64,8 +65,9 @@ class Doorstep:
 @dataclass(frozen=True, slots=True)
 class _Door:
     doorstep: Doorstep
-    server: Server
+    address: str
+    provider: str
 
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` to its end."""
-        return await self.doorstep.hold(self.server.address, self.server.provider, script)
+        return await self.doorstep.hold(self.address, self.provider, script)

@@ -18,7 +18,6 @@ __all__ = ["Endpoint", "Line", "LineError", "Reply", "Seen", "read_line"]
 _Word = Annotated[str, msgspec.Meta(max_length=100)]
 _Name = Annotated[str, msgspec.Meta(max_length=255)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class LineError(ValueError):
@@ -141,17 +140,13 @@ class _Finding(msgspec.Struct, gc=False):
 
 
 class Line(msgspec.Struct, gc=False):
-    """`observation`, `findings` and `status` of a domain that was checked, `not_checked` of one that was not.
-
-    `sessions_made` are the connections opened for this line and counted with no other, so that their sum is
-    right where domains share sessions; None where the line does not tell, as a single check's.
-    """
+    """`observation`, `findings` and `status` of a domain that was checked; of one that was not, `not_checked`
+    (why, in a word), `domain` as it was given, and `reason`."""
 
     version: int = VERSION
     observation: Seen | None = None
     findings: tuple[_Finding, ...] = ()
     status: _Word = ""
-    sessions_made: _Count | None = None
     not_checked: _Word = ""
     domain: str = ""
     reason: str = ""

@@ -55,10 +55,7 @@ def _facts(tally: Tally, path: str) -> Iterator[tuple[str, str]]:
         yield "Checked", f"{_minute(tally.first_run)} to {_minute(tally.last_run)} UTC"
     yield "Names given", f"{tally.checked + tally.unchecked:,}"
     yield "Not checked", f"{tally.unchecked:,}"
-    if tally.sessions_made is not None:
-        yield "Sessions made", f"{tally.sessions_made:,}"
-    else:
-        yield "Sessions in the results", f"{tally.sessions:,}, shared ones with each domain"
+    yield "Sessions in the results", f"{tally.sessions:,}, shared ones with each domain"
     yield "Results", "standard input" if path == "-" else path
 
 

@@ -39,16 +39,15 @@ class Tally:
     """Filled by `add`, one line at a time, in any order.
 
     `unchecked` are the names that were not checked. `sessions` are those that the lines tell, each with every
-    domain that shared it; `sessions_made` the connections, None where a line does not tell. `broken_told` are
-    the first lines that could not be read: number, reason. `unanswered` are domains none of whose servers
-    accepted EHLO or HELO; `without_tls` and `unrecognised` those with a server that did, and without TLS or
-    without saying what it is.
+    domain that shared it: how many connections there were is not in the lines. `broken_told` are the first
+    lines that could not be read: number, reason. `unanswered` are domains none of whose servers accepted EHLO
+    or HELO; `without_tls` and `unrecognised` those with a server that did, and without TLS or without saying
+    what it is.
     """
 
     checked: int = 0
     unchecked: int = 0
     sessions: int = 0
-    sessions_made: int | None = 0
     first_run: datetime | None = None
     last_run: datetime | None = None
     lines: int = 0
@@ -96,9 +95,6 @@ class Tally:
         domain = seen.domain
         self.checked += 1
         self.sessions += sum(len(endpoint.sessions) for endpoint in seen.endpoints)
-        if self.sessions_made is not None:
-            made = line.sessions_made
-            self.sessions_made = None if made is None else self.sessions_made + made
         self._note_time(seen.run_at)
         self.statuses.add(line.status, domain)
         for severity, code in {(finding.severity, finding.code) for finding in line.findings}:

@@ -142,13 +142,10 @@ def test_when_it_was() -> None:
     assert dict(tell_summary(tally, "x.jsonl").facts)["Checked"] == "2026-02-28 23:59 to 2026-03-01 12:30 UTC"
 
 
-def test_sessions_made_are_those_told_or_else_unknown() -> None:
-    result = POSTURES["healthy"]()
-    told = tallied(line(result, sessions_made=2), line(result, sessions_made=0))
-    assert dict(tell_summary(told, "x").facts)["Sessions made"] == "2"
-    untold = tallied(line(result, sessions_made=2), line(result))
-    assert "Sessions made" not in dict(tell_summary(untold, "x").facts)
-    assert dict(tell_summary(untold, "x").facts)["Sessions in the results"].startswith("4,")
+def test_a_session_is_told_with_each_domain_that_shared_it() -> None:
+    shared = line(POSTURES["healthy"]())
+    facts = dict(tell_summary(tallied(shared, shared), "x").facts)
+    assert facts["Sessions in the results"] == "4, shared ones with each domain"
 
 
 def test_what_was_not_checked() -> None:
