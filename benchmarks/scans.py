@@ -1,4 +1,7 @@
-"""Scans of `town`, in real sockets: the command that a user would give, and what it took."""
+"""Scans of `town`, in real sockets: the command that a user would give, and what it took.
+
+Run as `python -m benchmarks.scans` it is that command, and says in the end how much memory it had at most.
+"""
 
 import os
 import re
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGUSR1
 
+from .figures import peak_memory
 from .town import domains
 
 __all__ = ["Scanned", "Town", "town"]
@@ -55,7 +59,7 @@ class Town:
         names, written = self._folder / "names", self._folder / results
         names.write_text("\n".join(domains(number)) + "\n", encoding="ascii")
         command = [
-            *(sys.executable, "-m", "checker_smtp", "scan", str(names), "-o", str(written)),
+            *(sys.executable, "-m", "benchmarks.scans", "scan", str(names), "-o", str(written)),
             *("--force", "--resolver", f"127.0.0.1:{self._dns}", "--port", str(self._smtp)),
             *("--allow-target", "127.0.0.0/8", *_ONE_OF_MANY, *more),
         ]
@@ -68,7 +72,8 @@ class Town:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - began
-        if not re.search(rf"^{number} domains", told, re.MULTILINE):
+        kilobytes = re.search(r"^(\d+) kB at most$", told, re.MULTILINE)
+        if kilobytes is None or not re.search(rf"^{number} domains", told, re.MULTILINE):
             raise RuntimeError(told)
         self._process.send_signal(SIGUSR1)
         questions, sessions = self._numbers()
@@ -76,7 +81,7 @@ class Town:
             domains=number,
             seconds=seconds,
             processor=usage.ru_utime + usage.ru_stime,
-            megabytes=usage.ru_maxrss / 1024,
+            megabytes=int(kilobytes[1]) / 1024,
             written=written.stat().st_size,
             questions=questions,
             sessions=sessions,
@@ -95,3 +100,16 @@ def town() -> Iterator[Town]:
             yield Town(process, Path(folder))
         finally:
             process.terminate()
+
+
+def _main() -> int:
+    from checker_smtp.cli import main
+
+    try:
+        return main()
+    finally:
+        print(f"{peak_memory()} kB at most", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

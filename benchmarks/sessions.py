@@ -1,15 +1,14 @@
 """What one session costs a client: processor time at 100 at once, and memory while it waits under TLS.
 
 Each client does the same dialogue against `town`, in a process of its own that is measured from within; all
-of them in turns, and the medians are compared. Ours is the script and the driver that a check runs, with all
-that is written down for the report; the others only talk.
+of them in turns, and the least of each is compared, since other work only ever adds. Ours is the script and
+the driver that a check runs, with all that is written down for the report; the others only talk.
 
 Run as `python -m benchmarks.sessions CLIENT PORT HOW SESSIONS` it is one such process, and prints how many
 milliseconds, or kB, each session took.
 """
 
 import gc
-import resource
 import smtplib
 import ssl
 import subprocess
@@ -23,7 +22,7 @@ from typing import NamedTuple, TypeAlias
 
 import anyio
 
-from .figures import Requirement, in_turns, table
+from .figures import Requirement, in_turns, peak_memory, table
 from .town import HELD, PLAIN
 
 __all__ = ["run"]
@@ -100,7 +99,7 @@ class _Cost(NamedTuple):
     def until_now(cls) -> "_Cost":
         gc.collect()
         gc.freeze()
-        return cls(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        return cls(time.process_time(), peak_memory())
 
     def since(self, begun: "_Cost") -> "_Cost":
         return _Cost(self.seconds - begun.seconds, self.kilobytes - begun.kilobytes)
