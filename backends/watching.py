@@ -12,7 +12,6 @@ that are ready, calls for them (`watching_trio`).
 import asyncio
 import sys
 from collections.abc import Callable
-from functools import cache
 from typing import Protocol
 
 from .wire import Wait
@@ -81,14 +80,6 @@ class _AsyncioWatcher:
         (self._loop.remove_reader if wait is Wait.READABLE else self._loop.remove_writer)(fd)
 
 
-@cache
-def _trio_watcher() -> Callable[[], Watcher]:
-    # trio is there where it runs; to say import costs, even the second time
-    from .watching_trio import trio_watcher
-
-    return trio_watcher
-
-
 def running_watcher() -> Watcher | None:
     """The watcher of the event loop that runs this task, asyncio's or trio's.
 
@@ -98,6 +89,7 @@ def running_watcher() -> Watcher | None:
         return None
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_task():
-        trio_watcher = _trio_watcher()
+        from .watching_trio import trio_watcher
+
         return trio_watcher()
     return _AsyncioWatcher(asyncio.get_running_loop())

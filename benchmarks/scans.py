@@ -42,12 +42,12 @@ class Scanned:
 
 
 class Town:
-    """The town's process, and a folder for what is scanned there."""
+    """The town's process, and a folder for what is scanned there; its servers listen on the port `smtp`."""
 
     def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
         self._process = process
         self._folder = folder
-        self._dns, self._smtp = self._numbers()
+        self._dns, self.smtp = self._numbers()
 
     def _numbers(self) -> tuple[int, int]:
         assert self._process.stdout is not None
@@ -60,7 +60,7 @@ class Town:
         names.write_text("\n".join(domains(number)) + "\n", encoding="ascii")
         command = [
             *(sys.executable, "-m", "benchmarks.scans", "scan", str(names), "-o", str(written)),
-            *("--force", "--resolver", f"127.0.0.1:{self._dns}", "--port", str(self._smtp)),
+            *("--force", "--resolver", f"127.0.0.1:{self._dns}", "--port", str(self.smtp)),
             *("--allow-target", "127.0.0.0/8", *_ONE_OF_MANY, *more),
         ]
         began = time.monotonic()

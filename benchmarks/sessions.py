@@ -23,6 +23,7 @@ from typing import NamedTuple, TypeAlias
 import anyio
 
 from .figures import Requirement, in_turns, peak_memory, table
+from .scans import town
 from .town import HELD, PLAIN
 
 __all__ = ["run"]
@@ -47,20 +48,14 @@ _ASKED = (
 
 def run() -> Iterator[Requirement]:
     """Measure, print the table, and give what is required."""
-    command = [sys.executable, "-m", "benchmarks.town"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as town:
-        try:
-            assert town.stdout is not None
-            port = town.stdout.readline().split()[1]
-            measures = {
-                (how, client): partial(_measured, client, port, how)
-                for how in ("plain", "tls")
-                for client in _CLIENTS
-            }
-            taken = in_turns(_ROUNDS, measures, min)
-            held = _measured("asyncio", port, "held")
-        finally:
-            town.terminate()
+    with town() as here:
+        measures = {
+            (how, client): partial(_measured, client, here.smtp, how)
+            for how in ("plain", "tls")
+            for client in _CLIENTS
+        }
+        taken = in_turns(_ROUNDS, measures, min)
+        held = _measured("asyncio", here.smtp, "held")
     base = {how: taken[how, "aiosmtplib"] for how in ("plain", "tls")}
     rows = [
         [client, *(f"{taken[how, client]:.2f} ({taken[how, client] / base[how]:.2f})" for how in base)]
@@ -74,8 +69,8 @@ def run() -> Iterator[Requirement]:
     yield Requirement("memory of a TLS session in flight, at most 75 kB", f"{held:.0f} kB", held <= 75)
 
 
-def _measured(client: str, port: str, how: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.sessions", client, port, how, str(_SESSIONS[how])]
+def _measured(client: str, port: int, how: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.sessions", client, str(port), how, str(_SESSIONS[how])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
 

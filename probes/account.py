@@ -62,13 +62,12 @@ class Account:
         """How many guests had their turn."""
         return sum(guest != EVERYBODY for guest, _ in self.turns)
 
-    def close(self, entries: tuple[Entry, ...], end: Ending | None) -> "Closed":
-        """What it was, with its whole transcript and how it ended."""
-        return Closed(self, entries, end)
-
 
 class Closed:
-    """One connection that is over, to be told to each who had a part in it."""
+    """One connection that is over, to be told to each who had a part in it.
+
+    `entries` is its whole transcript, `end` how it ended.
+    """
 
     def __init__(self, account: Account, entries: tuple[Entry, ...], end: Ending | None) -> None:
         self._account = account

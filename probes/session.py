@@ -35,7 +35,7 @@ from smtp_sansio import (
     tap,
 )
 
-from .account import EVERYBODY, Account, verb
+from .account import EVERYBODY, Account, Closed, verb
 from .observation import Ending, Session, Tls, Transaction
 
 __all__ = ["Plan", "Shared", "hold_session", "hold_shared"]
@@ -107,7 +107,7 @@ def hold_shared(plan: Plan) -> Script[Shared]:
     transcript = Transcript()
     course = _Course(plan)
     yield from tap(course.hold(), transcript.note)
-    closed = course.account.close(transcript.entries(), course.ending())
+    closed = Closed(course.account, transcript.entries(), course.ending())
     return Shared(
         sessions=tuple(
             closed.session(number, plan.guests[number] + plan.transactions)

@@ -76,7 +76,6 @@ class Connection:
         self._state = self._sent = _GREETING
         self._queue: deque[Command] = deque()
         self._capabilities: Capabilities | None = None
-        self._pipelining = False
         self._tls_active = False
         self._trailing = bytearray()
         self._room = self._policy.max_session
@@ -121,15 +120,17 @@ class Connection:
         `state.*` by the table, `pipelining.*` by RFC 2920.
         """
         waiting, unread = len(self._queue), self.unread
+        pipelining = "PIPELINING" in (self._capabilities or ())
         try:
-            return "".join([self._say(command, unread) for command in commands]).encode("ascii")
+            said = [self._say(command, unread, pipelining) for command in commands]
+            return "".join(said).encode("ascii")
         except LocalProtocolError:
             while len(self._queue) > waiting:
                 self._queue.pop()
             self._sent = self._foresee()
             raise
 
-    def _say(self, command: Command, unread: bool) -> str:
+    def _say(self, command: Command, unread: bool, pipelining: bool) -> str:
         cell = TABLE[self._sent].get(type(command))
         if cell is None:
             raise LocalProtocolError(
@@ -140,7 +141,7 @@ class Connection:
         if type(command) is StartTls:
             self._check_starttls()
         if self._queue:
-            self._check_group()
+            self._check_group(pipelining)
         self._queue.append(command)
         self._sent = cell[0]
         return f"{command.line}\r\n"
@@ -154,8 +155,8 @@ class Connection:
         if self._capabilities is None or "STARTTLS" not in self._capabilities:
             raise LocalProtocolError("state.starttls-not-offered", "the server did not offer STARTTLS")
 
-    def _check_group(self) -> None:
-        if not self._pipelining:
+    def _check_group(self, pipelining: bool) -> None:
+        if not pipelining:
             raise LocalProtocolError("pipelining.not-offered", "the server did not offer PIPELINING")
         if type(self._queue[-1]) not in GROUPABLE:
             last = self._queue[-1].line.split()[0]
@@ -226,14 +227,10 @@ class Connection:
             self._note_code(kind, code, octets, legal=legal)
         if code // 100 == 2:
             if kind is Ehlo:
-                self._offered(parse_capabilities(octets, self._irregular, over_tls=self._tls_active))
+                self._capabilities = parse_capabilities(octets, self._irregular, over_tls=self._tls_active)
             elif kind is Helo:
-                self._offered(Capabilities())
+                self._capabilities = Capabilities()
         return Reply(code, octets, self._irregular.take(), command)
-
-    def _offered(self, capabilities: Capabilities | None) -> None:
-        self._capabilities = capabilities
-        self._pipelining = capabilities is not None and "PIPELINING" in capabilities
 
     def _move(self, kind: type[Command] | None, code: int) -> bool:
         """Go where the table says; whether the command was legal in the confirmed state."""
@@ -296,7 +293,7 @@ class Connection:
             self._fail(error)
             raise error
         self._tls_active = True
-        self._offered(None)
+        self._capabilities = None
         self._state = self._sent = _FRESH
 
     def tls_failed(self) -> None:

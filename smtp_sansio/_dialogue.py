@@ -74,8 +74,7 @@ class Dialogue:
 
     def greet(self) -> Script[Greeting]:
         """Wait for the whole greeting, saying nothing before it (RFC 5321 §4.3.1)."""
-        while (event := self._read()) is None:
-            self._take((yield Receive(self._patience())))
+        event = yield from self._listen()
         assert isinstance(event, Greeting), event  # noqa: S101 - the first event of a session
         return event
 
@@ -113,15 +112,15 @@ class Dialogue:
 
     def group(self, *commands: Command) -> Script[tuple[Reply, ...]]:
         """Say commands in one write (RFC 2920) and wait for all the replies."""
-        while (late := self._read()) is not None or self.connection.unread:
-            if late is None:
-                self._take((yield Receive(self._patience())))
+        while self._read() is not None:
+            pass
+        while self.connection.unread:
+            yield from self._listen()
         data = self.connection.send(*commands)
         self._done((yield Send(data, self._patience())))
         replies: list[Reply] = []
         for _ in commands:
-            while (event := self._read()) is None:
-                self._take((yield Receive(self._patience())))
+            event = self._read() or (yield from self._listen())
             assert isinstance(event, Reply), event  # noqa: S101 - a command is outstanding
             replies.append(event)
         return tuple(replies)
@@ -146,10 +145,14 @@ class Dialogue:
         if isinstance(outcome, Failed):
             raise Interrupted(outcome)
 
-    def _take(self, outcome: Outcome) -> None:
-        self._done(outcome)
-        assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
-        self.connection.receive_data(outcome.data)
+    def _listen(self) -> Script[Event]:
+        """The next event, received if need be and logged."""
+        while (event := self._read()) is None:
+            outcome = yield Receive(self._patience())
+            self._done(outcome)
+            assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
+            self.connection.receive_data(outcome.data)
+        return event
 
     def _read(self) -> Event | None:
         """The next event out of what was received already, logged."""
@@ -160,8 +163,6 @@ class Dialogue:
         if isinstance(event, Need):
             return None
         self.log.append(Logged(self.at, self.entries - 1, event))
-        if isinstance(event, Reply):
-            return event
         if isinstance(event, ConnectionClosed):
             raise Interrupted(event)
         if isinstance(event, Unsolicited) and event.code == 421:

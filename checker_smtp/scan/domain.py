@@ -1,12 +1,18 @@
 """One domain on its way from the list to its line."""
 
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from probes.check import Prospect
+import anyio
+
+from probes.check import Prospect, observe
+from probes.lookups import look_up_reverse
 from probes.observation import Session
 from probes.options import Options
+from probes.result import Result, judged
 
 __all__ = ["Domain", "bug"]
 
@@ -36,6 +42,21 @@ class Domain:
     @property
     def name(self) -> str:
         return self.prospect.options.domain
+
+    async def judged(self, knock: Callable[[Options, str], Awaitable[str]], resolver_name: str) -> Result:
+        """What there is to say when all were asked. `knock` visits a control, by its address."""
+        prospect = self.prospect
+        addresses = [endpoint.address for endpoint in prospect.endpoints]
+        names = {address: await look_up_reverse(prospect.lookups, address) for address in addresses}
+        observation = await observe(
+            prospect,
+            self.sessions,
+            names,
+            partial(knock, self.options),
+            run_at=self.run_at,
+            resolver_name=resolver_name,
+        )
+        return judged(replace(observation, seconds=round(anyio.current_time() - self.began, 3)))
 
 
 def bug(error: Exception) -> str:

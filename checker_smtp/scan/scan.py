@@ -10,8 +10,6 @@ Not here: how a list is read, how lines are kept, what is shown meanwhile.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
-from functools import partial
 from itertools import islice
 from math import inf
 from secrets import randbits
@@ -23,11 +21,10 @@ from anyio.abc import ObjectReceiveStream
 
 from backends.recording import Backend
 from checker_smtp.facade import now
-from probes.check import ResolverError, look_up, observe, server_name
+from probes.check import ResolverError, look_up, server_name
 from probes.endpoint import Visit
-from probes.lookups import Hosts, look_up_reverse
+from probes.lookups import Hosts
 from probes.observation import Ending, Endpoint, Session
-from probes.result import Result, judged
 from probes.revisit import once_more, put_off
 from report.document import NOT_CHECKED, dump_line, dump_not_checked
 from report.summary.providers import provider_of
@@ -327,26 +324,11 @@ class Scan:
         """The line of a domain whose servers all were asked, and the status in it."""
         if not domain.failed:
             try:
-                result = await self._judge(domain)
+                result = await domain.judged(self.doorstep.knock, self._resolver_name)
                 return dump_line(result), result.status
             except Exception as error:  # noqa: BLE001 - no domain may end the scan of the others
                 domain.failed = bug(error)
         return dump_not_checked(domain.name, "error", domain.failed), NOT_CHECKED
-
-    async def _judge(self, domain: Domain) -> Result:
-        prospect = domain.prospect
-        addresses = [endpoint.address for endpoint in prospect.endpoints]
-        names = {address: await look_up_reverse(prospect.lookups, address) for address in addresses}
-        observation = await observe(
-            prospect,
-            domain.sessions,
-            names,
-            partial(self.doorstep.knock, domain.options),
-            run_at=domain.run_at,
-            resolver_name=self._resolver_name,
-        )
-        seconds = round(anyio.current_time() - domain.began, 3)
-        return judged(replace(observation, seconds=seconds))
 
     def _tell_why_not(self, number: int, name: str, kind: str, reason: str) -> None:
         self._tell(number, dump_not_checked(name, kind, reason), NOT_CHECKED)

@@ -53,7 +53,7 @@ async def test_a_rule_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyError("what?")
         return judged(observation)
 
-    monkeypatch.setattr("checker_smtp.scan.scan.judged", judge)
+    monkeypatch.setattr("checker_smtp.scan.domain.judged", judge)
     ((domain, reason),) = bugs(await scanned(town(), shared(5))).items()
     assert domain == "d3.test"
     assert reason.startswith("a bug in checker-smtp, please report it: KeyError: 'what?' (test_faults.py:")
