@@ -119,6 +119,8 @@ async def _connected(scheduler: str | None) -> AsyncIterator[Client]:
                 memory_limit=1 / CPU_COUNT,
                 # whoever can talk to a scheduler can run what he likes: nobody but us can
                 security=True,
+                # Dask would show it to the whole network; and its usual port may be taken
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
                 asynchronous=True,
             )

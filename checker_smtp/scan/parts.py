@@ -6,13 +6,11 @@ the same conditions. The folder's name decides about compression as a file's doe
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import msgspec
-
-from .results import Note, ResultsError, compare, lock
+from .results import Note, ResultsError, compare, lock_note, new_note
 
 __all__ = ["claimed_parts", "part_files", "put_part", "suffix_of"]
 
@@ -37,8 +35,7 @@ def claimed_parts(folder: Path, note: Note, *, resume: bool, force: bool) -> Ite
     if folder.exists() and not folder.is_dir():
         raise ResultsError(f"{str(folder)!r} is a file: a cluster's results need a folder, name one after -o")
     with ExitStack() as held:
-        with suppress(OSError):
-            lock(held.enter_context(Note.place(folder).open("rb")), folder)
+        noted = lock_note(held, folder)
         with _usable(folder):
             parts = part_files(folder)
         if parts and resume:
@@ -49,33 +46,29 @@ def claimed_parts(folder: Path, note: Note, *, resume: bool, force: bool) -> Ite
                 "or name another folder"
             )
 
+        def clear() -> None:
+            _remove(part_files(folder))
+            _remove(_unfinished(folder))
+
         def make_ready() -> int:
             with _usable(folder):
                 if not (parts and resume):
-                    held.enter_context(_begun(folder, note))
+                    folder.mkdir(exist_ok=True)
+                    held.enter_context(new_note(folder, note, clear, noted=noted))
                     return 0
-                for unfinished in folder.glob(".part-*"):
-                    unfinished.unlink()
+                _remove(_unfinished(folder))
             return int(parts[-1].name.removeprefix("part-").partition(".")[0]) + 1
 
         yield make_ready
 
 
-@contextmanager
-def _begun(folder: Path, note: Note) -> Iterator[None]:
-    """An empty folder with a new note, locked."""
-    folder.mkdir(exist_ok=True)
-    place = Note.place(folder)
-    new = place.with_name(place.name + ".new")
-    with new.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(note)) + b"\n")
-        file.flush()
-        lock(file, folder)
-        # before the note takes its place, which old results must not be found with
-        for old in part_files(folder):
-            old.unlink()
-        new.replace(place)
-        yield
+def _unfinished(folder: Path) -> list[Path]:
+    return list(folder.glob(".part-*"))
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink()
 
 
 @contextmanager

@@ -17,7 +17,17 @@ import msgspec
 
 from checker_smtp.lines import LineWriter, open_lines, repair
 
-__all__ = ["Note", "Results", "ResultsError", "claimed", "compare", "done_before", "lock", "writing"]
+__all__ = [
+    "Note",
+    "Results",
+    "ResultsError",
+    "claimed",
+    "compare",
+    "done_before",
+    "lock_note",
+    "new_note",
+    "writing",
+]
 
 # Octets of lines whose turn has not come that are kept in memory; more wait in a file beside the results.
 _MAX_EARLY = 1 << 24
@@ -55,8 +65,7 @@ def claimed(results: Path, note: Note, *, resume: bool, force: bool) -> Iterator
     as they were then.
     """
     with ExitStack() as held:
-        with suppress(OSError):
-            lock(held.enter_context(Note.place(results).open("rb")), results)
+        noted = lock_note(held, results)
         with _usable(results):
             there = results.exists()
             going_on = resume and there and results.stat().st_size > 0
@@ -73,7 +82,7 @@ def claimed(results: Path, note: Note, *, resume: bool, force: bool) -> Iterator
                 if going_on:
                     repair(results)
                 else:
-                    held.enter_context(_begun(results, note))
+                    held.enter_context(_begun(results, note, noted=noted))
 
         yield make_ready
 
@@ -90,27 +99,56 @@ def _usable(results: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _begun(results: Path, note: Note) -> Iterator[None]:
+def _begun(results: Path, note: Note, *, noted: bool) -> Iterator[None]:
     """Put a new note, locked, where the old one was, and empty results beside it."""
+    for old in filter(Path.exists, (results, Note.place(results))):
+        # whether they can be written, before anything is
+        old.open("ab").close()
+
+    def clear() -> None:
+        if results.exists():
+            results.write_bytes(b"")
+
+    with new_note(results, note, clear, noted=noted):
+        yield
+
+
+def lock_note(held: ExitStack, results: Path) -> bool:
+    """Lock the note of these results as long as `held` is; False where there is none that can be read.
+
+    Raises `ResultsError` where another scan has it.
+    """
+    with suppress(OSError):
+        _lock(held.enter_context(Note.place(results).open("rb")), results)
+        return True
+    return False
+
+
+@contextmanager
+def new_note(results: Path, note: Note, clear: Callable[[], None], *, noted: bool) -> Iterator[None]:
+    """Put a new note, locked, where the old one was; `noted` is whether there was one, as `lock_note` said.
+
+    `clear` is called before it takes its place, so that old results are never found with it. Raises
+    `ResultsError` where another scan is writing there, be it since a moment ago, and OSError.
+    """
     place = Note.place(results)
     new = place.with_name(place.name + ".new")
     with ExitStack() as held:
-        for old in filter(Path.exists, (results, place)):
-            # whether they can be written, before anything is
-            old.open("ab").close()
-        file = held.enter_context(new.open("wb"))
+        # not emptied before it is ours: another scan may be about to put it in its place
+        file = held.enter_context(new.open("ab"))
+        _lock(file, results)
         held.callback(new.unlink, missing_ok=True)
+        if place.is_file() and not noted:
+            raise _taken(results)
+        file.truncate(0)
         file.write(msgspec.json.format(msgspec.json.encode(note)) + b"\n")
         file.flush()
-        lock(file, results)
-        if results.exists():
-            # before the note takes its place, which old results must not be found beside
-            results.write_bytes(b"")
+        clear()
         new.replace(place)
         yield
 
 
-def lock(file: IO[bytes], results: Path) -> None:
+def _lock(file: IO[bytes], results: Path) -> None:
     """Lock the note as long as it is open, or this process lives."""
     if sys.platform == "win32":
         return
@@ -119,7 +157,11 @@ def lock(file: IO[bytes], results: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise ResultsError(f"another scan is writing {str(results)!r}: wait until it is over") from None
+        raise _taken(results) from None
+
+
+def _taken(results: Path) -> ResultsError:
+    return ResultsError(f"another scan is writing {str(results)!r}: wait until it is over")
 
 
 def compare(results: Path, note: Note) -> None:

@@ -102,6 +102,21 @@ def test_two_scans_do_not_share_a_folder(out: Path, ready: bool) -> None:
     claim(out, resume=True)
 
 
+def test_nor_do_two_that_begin_at_the_same_moment(tmp_path: Path) -> None:
+    """A cluster takes its time to start, and neither has found the other when it claims the folder."""
+    folder = tmp_path / "out"
+    with ExitStack() as both:
+        first, second = (
+            both.enter_context(claimed_parts(folder, NOTE, resume=False, force=False)) for _ in range(2)
+        )
+        first()
+        put_part(folder, 0, b"{}\n")
+        with pytest.raises(ResultsError, match="another scan is writing"):
+            second()
+        assert Note.read(folder) == NOTE
+        assert [path.name for path in part_files(folder)] == ["part-00000.jsonl"]
+
+
 def test_a_folder_that_cannot_be_had(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ResultsError, match="is a file: "):

@@ -205,6 +205,20 @@ def test_two_scans_do_not_write_to_the_same_results(results: Path) -> None:
     begin(results, resume=True)
 
 
+def test_nor_do_two_that_begin_at_the_same_moment(results: Path) -> None:
+    """Neither has found the other when it claims the place."""
+    with ExitStack() as both:
+        first, second = (
+            both.enter_context(claimed(results, NOTE, resume=False, force=False)) for _ in range(2)
+        )
+        first()
+        write(results, [0])
+        with pytest.raises(ResultsError, match="another scan is writing"):
+            second()
+        assert Note.read(results) == NOTE
+        assert read(results) == ["d0.test"]
+
+
 # a full disk
 
 
