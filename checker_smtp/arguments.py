@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from probes.options import Options
 
-__all__ = ["check_options", "options_from", "resolver_address"]
+__all__ = ["backend_option", "check_options", "options_from", "resolver_address"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -94,6 +94,23 @@ def options_from(domain: str, given: Mapping[str, Any]) -> "Options":
         controls=given["controls"],
         revisit=given["revisit"],
     )
+
+
+def backend_option(text: str = "Event loop to run on.", **more: Any) -> Callable[[_F], _F]:
+    """The option `--backend`, told as `text`; `more` is for `click.option`."""
+    loops = click.Choice(["asyncio", "trio"])
+    return click.option(
+        "--backend", type=loops, default="asyncio", show_default=True, callback=_installed, help=text, **more
+    )
+
+
+def _installed(_: click.Context, __: click.Parameter, loop: str) -> str:
+    """An option's callback: the event loop asked for. Raises `BadParameter` where it is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec(loop) is None:
+        raise click.BadParameter(f"{loop} is not installed: pip install 'checker-smtp[{loop}]'")
+    return loop
 
 
 def resolver_address(text: str | None) -> tuple[str | None, int]:

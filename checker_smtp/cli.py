@@ -17,7 +17,7 @@ import click
 from report.formats import FORMATS, render
 
 from . import __version__
-from .arguments import check_options, options_from, resolver_address
+from .arguments import backend_option, check_options, options_from, resolver_address
 from .cli_reports import diff, explain, schema, terminal_of
 from .cli_scan import scan
 from .cli_serve import healthcheck, serve
@@ -135,13 +135,7 @@ def _output_options(command: _F) -> _F:
     metavar="DIR",
     help="Keep the whole check in this new folder, for replay.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(["asyncio", "trio"]),
-    default="asyncio",
-    show_default=True,
-    help="Event loop to run on.",
-)
+@backend_option()
 def check(
     domain: str,
     form: str,
@@ -229,7 +223,7 @@ def replay(folder: Path, form: str, output: Path | None) -> int:
 
 
 @_commands.command()
-@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", show_default=True)
+@backend_option()
 @click.option(
     "--report",
     "folder",

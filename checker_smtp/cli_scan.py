@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .arguments import check_options, options_from, resolver_address
+from .arguments import backend_option, check_options, options_from, resolver_address
 from .cli_summary import write_page
 
 if TYPE_CHECKING:
@@ -95,13 +95,7 @@ def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
     multiple=True,
     help="DNS server to ask instead of the system's; may be repeated, they take turns.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(["asyncio", "trio"]),
-    default="asyncio",
-    show_default=True,
-    help="Event loop to run on.",
-)
+@backend_option()
 @click.option(
     "--engine",
     type=click.Choice(["local", "dask"]),

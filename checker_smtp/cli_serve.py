@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import resolver_address
+from .arguments import backend_option, resolver_address
 
 if TYPE_CHECKING:
     from .service.settings import Settings
@@ -81,14 +81,9 @@ _many = partial(click.option, show_envvar=True, multiple=True)
     "allow_targets",
     metavar="CIDR",
     envvar=f"{_PREFIX}_ALLOW_TARGET",
-    help="Dial addresses in this network though not public, as in a lab.",
+    help="Dial addresses in this network though not public, as in a lab; may be repeated.",
 )
-@_option(
-    "--backend",
-    type=click.Choice(["asyncio", "trio"]),
-    default="asyncio",
-    help="Event loop that checks run on.",
-)
+@backend_option("Event loop that checks run on.", show_envvar=True)
 @_option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -105,7 +100,7 @@ _many = partial(click.option, show_envvar=True, multiple=True)
     "allow_domains",
     metavar="PATTERN",
     envvar=f"{_PREFIX}_ALLOW_DOMAIN",
-    help="Check this domain only, or those below it (*.example.com).",
+    help="Check this domain only, or those below it (*.example.com); may be repeated.",
 )
 @click.option(
     "--token",
@@ -126,12 +121,12 @@ _many = partial(click.option, show_envvar=True, multiple=True)
     "trusted_proxies",
     metavar="CIDR",
     envvar=f"{_PREFIX}_TRUSTED_PROXY",
-    help="Believe what a proxy there says of who asks.",
+    help="Believe what a proxy there says of who asks; may be repeated.",
 )
 @_many(
     "--frame-ancestors",
     metavar="ORIGIN",
-    help="Let pages of this site show the page in a frame.",
+    help="Let pages of this site show the page in a frame; may be repeated.",
 )
 @_option("--log-json", is_flag=True, help="Log one JSON object a line.")
 def serve(resolver: str | None, **given: Any) -> None:
@@ -142,7 +137,7 @@ def serve(resolver: str | None, **given: Any) -> None:
     """
     from .service.settings import SettingError, Settings
 
-    settings = Settings(resolver=_resolver(resolver), resolver_name=resolver or "", **given)
+    settings = Settings(resolver=resolver_address(resolver), resolver_name=resolver or "", **given)
     _require_dialable(settings)
     try:
         from .service.server import serve
@@ -156,11 +151,6 @@ def serve(resolver: str | None, **given: Any) -> None:
         serve(settings)
     except SettingError as error:
         raise click.UsageError(str(error)) from None
-
-
-def _resolver(text: str | None) -> tuple[()] | tuple[str, int]:
-    address, port = resolver_address(text)
-    return () if address is None else (address, port)
 
 
 def _require_dialable(settings: "Settings") -> None:

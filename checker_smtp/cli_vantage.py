@@ -2,6 +2,8 @@
 
 import click
 
+from .arguments import backend_option, resolver_address
+
 __all__ = ["vantage"]
 
 
@@ -16,7 +18,7 @@ __all__ = ["vantage"]
 @click.option(
     "--allow-target", "allowed", multiple=True, metavar="CIDR", help="Dial this network though not public."
 )
-@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", show_default=True)
+@backend_option()
 def vantage(
     controls: tuple[str, ...],
     helo_name: str,
@@ -38,7 +40,6 @@ def vantage(
     from probes.options import Options
     from report.vantage import remarks, render_vantage
 
-    from .arguments import resolver_address
     from .cli_reports import terminal_of
     from .facade import vantage
     from .output import Output

@@ -52,6 +52,11 @@ class Refused(Exception):  # noqa: N818 - not a fault of this program: an answer
         self.retry_after = retry_after
         self.reason = reason
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What HTTP says beside the status."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
 
 class Admission:
     """Lets checks in, as `settings` say. Raises `SettingError` where they cannot be understood."""

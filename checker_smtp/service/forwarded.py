@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .settings import SettingError
 
-__all__ = ["Forwarded"]
+__all__ = ["Forwarded", "client_of"]
 
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 # an address, perhaps with a port: 192.0.2.1, 192.0.2.1:5, 2001:db8::1, [2001:db8::1]:5
@@ -72,6 +72,12 @@ class Forwarded:
         except ValueError:
             return False
         return any(address in network for network in self._proxies)
+
+
+def client_of(scope: Scope) -> str:
+    """The client's address, as `Forwarded` left it; empty text where there is none, as on a Unix socket."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from report.visible import visible
 
 from .answers import refuse
-from .forwarded import Forwarded
+from .forwarded import Forwarded, client_of
 from .gate import Gate
 from .intake import Intake
 from .metrics import Metrics
@@ -97,7 +97,7 @@ class _Observed:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         self._metrics.request(scope["method"], scope["path"], status)
-        client = scope["client"][0] if scope.get("client") else "-"
+        client = client_of(scope) or "-"
         # the query is left out: what people type there is no business of whoever reads logs
         path = visible(scope["path"][:_MAX_PATH])
         _access.info(

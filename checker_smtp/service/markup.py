@@ -94,15 +94,14 @@ def _environment() -> Environment:
     made = environment(__package__)
     made.filters["sentence"] = _sentence
     made.globals["options"] = OPTIONS
-    made.globals["version"] = _Version()
+    made.globals["version"] = _version
     return made
 
 
-class _Version:
+@cache
+def _version() -> str:
     """Changes with the static files, so that browsers may keep them."""
-
-    def __str__(self) -> str:
-        return hashlib.sha256(b"".join(map(static, STATIC))).hexdigest()[:12]
+    return hashlib.sha256(b"".join(map(static, STATIC))).hexdigest()[:12]
 
 
 def _sentence(text: str) -> str:

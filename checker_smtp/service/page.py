@@ -27,6 +27,7 @@ from probes.options import Options
 
 from . import form, markup
 from .admission import Refused
+from .forwarded import client_of
 from .results import CASE, DOCUMENT, REPORT, Results, files_of, title_of
 from .runs import Checked, Failed, Run, started
 
@@ -71,8 +72,7 @@ class _Page:
         options = form.read(given, self._service.checks.options)
         if isinstance(options, dict):
             return self._form(400, given=given, errors=options)
-        client = request.client.host if request.client is not None else ""
-        return partial(self._watched, given, options, client)
+        return partial(self._watched, given, options, client_of(request.scope))
 
     async def result(self, request: Request) -> Response:
         """A file of a result that is kept."""
@@ -126,8 +126,8 @@ class _Page:
                 async with started(self._service.checks, options, client=client) as run:
                     await self._told(given, options, run, send)
             except Refused as refusal:
-                again = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-                answer = self._form(refusal.status, given=given, message=str(refusal), headers=again)
+                said = str(refusal)
+                answer = self._form(refusal.status, given=given, message=said, headers=refusal.headers)
                 await answer(scope, receive, send)
 
     async def _told(self, given: dict[str, str], options: Options, run: Run, send: Send) -> None:

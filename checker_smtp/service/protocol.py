@@ -23,6 +23,7 @@ from .checks import OutOfTime
 from .collect import collect, precheck
 from .definition import definition
 from .evaluate import evaluate
+from .forwarded import client_of
 from .reporting import metrics, page, result_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _Protocol:
         return await self._worked(request, self._described)
 
     async def collect(self, request: Request) -> Response:
-        return await self._worked(request, partial(self._collected, client=_client(request)))
+        return await self._worked(request, partial(self._collected, client=client_of(request.scope)))
 
     async def evaluate(self, request: Request) -> Response:
         return await self._worked(request, _aside(_evaluated))
@@ -102,10 +103,6 @@ def _evaluated(body: bytes) -> Response:
 def _reported(body: bytes, as_page: bool) -> Response:
     result = result_of(decode(body, Report))
     return HTMLResponse(page(result)) if as_page else _json(metrics(result, datetime.now(UTC)))
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
 
 
 def _json(content: object, status: int = 200) -> Response:

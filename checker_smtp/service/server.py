@@ -12,6 +12,8 @@ import anyio.to_thread
 import uvicorn
 from prometheus_client import start_http_server
 
+from probes.addresses import subject_of
+
 from .app import build
 from .guard import Guard
 from .logs import configure
@@ -52,7 +54,7 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=_END,
         )
         _be_quick_to_answer()
-        _logger.info("listening on http://%s", _shown(listener.getsockname()))
+        _logger.info("listening on http://%s", subject_of(*listener.getsockname()[:2]))
         _Server(config, guard).run([listener])
     _logger.info("stopped")
 
@@ -111,16 +113,12 @@ def _serve_metrics(guard: Guard, address: tuple[str, int]) -> None:
         server, _ = start_http_server(port, host or every, guard.metrics.registry)
     except OSError as error:
         raise _unusable(address, error) from None
-    _logger.info("metrics on http://%s/metrics", _shown(server.socket.getsockname()))
+    _logger.info("metrics on http://%s/metrics", subject_of(*server.socket.getsockname()[:2]))
 
 
 def _unusable(address: tuple[str, int], error: OSError) -> SettingError:
     reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
     return SettingError(
-        f"{_shown(address)} cannot be listened on ({reason}): give another [HOST]:PORT, or stop what is there"
+        f"{subject_of(*address)} cannot be listened on ({reason}): "
+        "give another [HOST]:PORT, or stop what is there"
     )
-
-
-def _shown(address: tuple[str, int]) -> str:
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -20,7 +20,7 @@ class Settings:
     metrics_listen: tuple[str, int] | None = None
 
     # the network: `resolver` are the arguments of `Network`, `resolver_name` is what was given for it
-    resolver: tuple[()] | tuple[str] | tuple[str, int] = ()
+    resolver: tuple[str | None, int] = (None, 53)
     resolver_name: str = ""
     allow_targets: tuple[str, ...] = ()
     backend: str = "asyncio"

@@ -2,11 +2,17 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from checker_smtp.cli import check, demo
+from checker_smtp.cli_scan import scan
+from checker_smtp.cli_vantage import vantage
 from tests.apps.command import FIXTURES, Run, run
 
 LONG = "a" * 64
@@ -171,3 +177,16 @@ def test_a_case_without_its_session(case: Path) -> None:
     assert (done.code, done.out) == (3, "")
     assert "Traceback" not in done.err
     assert "no connection to 127.1.1.10 is left" in done.err
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [(check, ["example.com"]), (demo, []), (scan, ["-", "-o", "r.jsonl"]), (vantage, [])],
+)
+def test_an_event_loop_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, command: click.Command, arguments: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "trio", None)
+    done = CliRunner().invoke(command, [*arguments, "--backend", "trio"])
+    assert done.exit_code == 2
+    assert "trio is not installed: pip install 'checker-smtp[trio]'" in done.output

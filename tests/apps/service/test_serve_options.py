@@ -140,6 +140,13 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str) 
     assert done.output == f"Error: {said}\n"
 
 
+def test_a_missing_event_loop_is_said_before_anything_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trio", None)
+    done = CliRunner().invoke(serve, ["--backend", "trio"])
+    assert done.exit_code == 2
+    assert "trio is not installed: pip install 'checker-smtp[trio]'" in done.output
+
+
 def test_help_names_the_variables() -> None:
     done = run("serve", "--help")
     assert done.code == 0
