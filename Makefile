@@ -37,7 +37,9 @@ lint: $(VENV)/.has-lint
 	$(BIN)/lint-imports
 	rm -rf $(VENV)/wheel
 	$(BIN)/python -m build --wheel --no-isolation --outdir $(VENV)/wheel
-	$(BIN)/check-wheel-contents $(VENV)/wheel
+	$(BIN)/python -m build --wheel --no-isolation --outdir $(VENV)/wheel smtp_sansio
+	$(BIN)/check-wheel-contents --toplevel checker_smtp $(VENV)/wheel/checker_smtp-*.whl
+	$(BIN)/check-wheel-contents --toplevel smtp_sansio $(VENV)/wheel/smtp_sansio-*.whl
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks
@@ -45,9 +47,9 @@ bench: $(VENV)/.has-bench
 # a linter checks the types of what the code and its tests import, so their packages come first
 $(VENV)/.has-lint $(VENV)/.has-bench: $(VENV)/.has-test
 
-$(VENV)/.has-%: pyproject.toml | $(BIN)/python
+$(VENV)/.has-%: pyproject.toml smtp_sansio/pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet "pip>=25.1"
-	$(PIP) install --quiet --editable ".[trio,server,scan,dask]" --group $*
+	$(PIP) install --quiet --editable ./smtp_sansio --editable ".[trio,server,scan,dask]" --group $*
 	@touch $@
 
 $(BIN)/python:

@@ -15,11 +15,11 @@ import aiosmtplib
 from smtpproto.client import AsyncSMTPClient
 from smtpproto.protocol import SMTPException
 
-from backends.anyio_driver import run_anyio
-from backends.tls import client_context
-from probes.endpoint import transactions_for
-from probes.options import Options
-from probes.session import Plan, hold_session
+from checker_smtp.backends.anyio_driver import run_anyio
+from checker_smtp.backends.tls import client_context
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.session import Plan, hold_session
 
 from .far_end import HEALTHY, HOST
 

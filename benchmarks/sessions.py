@@ -101,10 +101,10 @@ class _Cost(NamedTuple):
 
 
 def _ours(port: int, tls: bool, helo: str) -> _Talk:
-    from backends.anyio_driver import run_anyio
-    from probes.endpoint import transactions_for
-    from probes.options import Options
-    from probes.session import Plan, hold_session
+    from checker_smtp.backends.anyio_driver import run_anyio
+    from checker_smtp.probes.endpoint import transactions_for
+    from checker_smtp.probes.options import Options
+    from checker_smtp.probes.session import Plan, hold_session
 
     plan = Plan(
         purpose="main",

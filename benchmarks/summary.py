@@ -21,8 +21,8 @@ import anyio
 import msgspec
 
 from checker_smtp import replay
-from probes.result import Result
-from report.document import dump
+from checker_smtp.probes.result import Result
+from checker_smtp.report.document import dump
 
 from .figures import Requirement, table
 

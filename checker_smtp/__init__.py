@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from probes.check import ResolverError
-    from probes.limits import ConnectionLimits
-    from probes.options import OptionError, Options
-    from probes.result import Result
+    from checker_smtp.probes.check import ResolverError
+    from checker_smtp.probes.limits import ConnectionLimits
+    from checker_smtp.probes.options import OptionError, Options
+    from checker_smtp.probes.result import Result
 
     from .facade import Moment, check, replay
 
@@ -36,12 +36,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ConnectionLimits": "probes.limits",
+    "ConnectionLimits": "checker_smtp.probes.limits",
     "Moment": "checker_smtp.facade",
-    "OptionError": "probes.options",
-    "Options": "probes.options",
-    "ResolverError": "probes.check",
-    "Result": "probes.result",
+    "OptionError": "checker_smtp.probes.options",
+    "Options": "checker_smtp.probes.options",
+    "ResolverError": "checker_smtp.probes.check",
+    "Result": "checker_smtp.probes.result",
     "check": "checker_smtp.facade",
     "replay": "checker_smtp.facade",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from probes.options import Options
+    from checker_smtp.probes.options import Options
 
 __all__ = ["backend_option", "check_options", "options_from", "resolver_address"]
 
@@ -76,7 +76,7 @@ def check_options(command: _F) -> _F:
 
 def options_from(domain: str, given: Mapping[str, Any]) -> "Options":
     """What `check_options` were given, for this domain. Raises `OptionError`."""
-    from probes.options import Options
+    from checker_smtp.probes.options import Options
 
     one_family = given["ipv4"] != given["ipv6"]
     return Options(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
-from report.formats import FORMATS, render
+from checker_smtp.report.formats import FORMATS, render
 
 from . import __version__
 from .arguments import backend_option, check_options, options_from, resolver_address
@@ -25,8 +25,8 @@ from .cli_summary import summary
 from .cli_vantage import vantage
 
 if TYPE_CHECKING:
-    from probes.options import Options
-    from probes.result import Result
+    from checker_smtp.probes.options import Options
+    from checker_smtp.probes.result import Result
 
     from .facade import Backend, Moment
 
@@ -35,10 +35,10 @@ __all__ = ["main"]
 _EXIT = {"ok": 0, "info": 0, "warning": 1, "critical": 2, "unknown": 3}
 _USAGE, _INTERRUPTED = 3, 130
 _REFUSALS = (
-    ("backends.case", "CaseError"),
-    ("backends.dns", "ResolverUnavailable"),
-    ("backends.replay", "ReplayMismatch"),
-    ("probes.options", "OptionError"),
+    ("checker_smtp.backends.case", "CaseError"),
+    ("checker_smtp.backends.dns", "ResolverUnavailable"),
+    ("checker_smtp.backends.replay", "ReplayMismatch"),
+    ("checker_smtp.probes.options", "OptionError"),
 )
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -75,7 +75,7 @@ def _sentence(error: click.ClickException) -> str:
 
 def _refuse(message: str) -> NoReturn:
     """Say why there is no report. A record may hold anything, so what is said is made safe to show."""
-    from report.visible import visible
+    from checker_smtp.report.visible import visible
 
     lines = [visible(line) for line in message.split("\n")]
     click.echo("checker-smtp: " + "\n".join(lines), err=True)
@@ -150,10 +150,10 @@ def check(
     server = resolver_address(resolver)
 
     # only now, so that a slip of the pen is told at once
-    from backends.case import require_empty
-    from backends.case_files import Header
-    from backends.network import Network
-    from backends.recording import Recording
+    from checker_smtp.backends.case import require_empty
+    from checker_smtp.backends.case_files import Header
+    from checker_smtp.backends.network import Network
+    from checker_smtp.backends.recording import Recording
 
     from .facade import Moment
     from .output import Output
@@ -185,7 +185,7 @@ def _check(
 ) -> "Result":
     import anyio
 
-    from probes.check import ResolverError
+    from checker_smtp.probes.check import ResolverError
 
     from .facade import check
 
@@ -248,7 +248,7 @@ def demo(backend: str, folder: Path | None) -> None:
 @_commands.command()
 def rules() -> None:
     """List the rules and the codes of their findings."""
-    from probes.rules import RULES
+    from checker_smtp.probes.rules import RULES
 
     from .output import Output
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
-    from probes.result import Result
-    from report.diff import Difference
-    from report.terminal import Terminal
+    from checker_smtp.probes.result import Result
+    from checker_smtp.report.diff import Difference
+    from checker_smtp.report.terminal import Terminal
 
 __all__ = ["diff", "explain", "schema", "terminal_of"]
 
@@ -23,7 +23,7 @@ def terminal_of(*, to_file: bool) -> "Terminal":
     import os
     import shutil
 
-    from report.terminal import Terminal
+    from checker_smtp.report.terminal import Terminal
 
     # None is what Python has for a stream that was closed before it started
     stdout: TextIO | None = sys.stdout
@@ -40,8 +40,8 @@ def terminal_of(*, to_file: bool) -> "Terminal":
 @click.argument("code")
 def explain(code: str) -> None:
     """Say what CODE means, why it matters and how to mend it."""
-    from report.explain import UnknownCodeError, render_explanation
-    from report.explain import explain as look_up
+    from checker_smtp.report.explain import UnknownCodeError, render_explanation
+    from checker_smtp.report.explain import explain as look_up
 
     from .output import Output
 
@@ -55,7 +55,7 @@ def explain(code: str) -> None:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of the documents that `--format json` writes."""
-    from report.schema import dump_schema
+    from checker_smtp.report.schema import dump_schema
 
     from .output import Output
 
@@ -86,7 +86,7 @@ def diff(old: Path, new: Path, form: str, output: Path | None) -> int:
     Each is a document of `check --format json` or the folder of `check --record`. The exit code is 1 when it
     got worse, 0 when it did not, 3 when they cannot be compared.
     """
-    from report.diff import DifferenceError, compare
+    from checker_smtp.report.diff import DifferenceError, compare
 
     from .output import Output
 
@@ -101,8 +101,8 @@ def diff(old: Path, new: Path, form: str, output: Path | None) -> int:
 
 
 def _read(path: Path) -> "Result":
-    from probes.result import judged
-    from report.document import DocumentError, load
+    from checker_smtp.probes.result import judged
+    from checker_smtp.report.document import DocumentError, load
 
     if path.is_dir():
         import anyio
@@ -122,10 +122,10 @@ def _read(path: Path) -> "Result":
 
 def _told(difference: "Difference", form: str, *, to_file: bool) -> str:
     if form == "html":
-        from report.diff_html import render_difference_html
+        from checker_smtp.report.diff_html import render_difference_html
 
         return render_difference_html(difference)
-    from report.diff_text import dump_difference, render_difference_text
+    from checker_smtp.report.diff_text import dump_difference, render_difference_text
 
     if form == "json":
         return dump_difference(difference)

@@ -130,8 +130,8 @@ def scan(
         raise click.UsageError("where to? name a file for the results, as in -o results.jsonl")
     _keep_apart(results, names, given["stop_list"], summary)
 
-    from backends.dns import DnsResolver
-    from probes.lookups import ResolverError
+    from checker_smtp.backends.dns import DnsResolver
+    from checker_smtp.probes.lookups import ResolverError
 
     from .lines import LinesError
     from .output import Output

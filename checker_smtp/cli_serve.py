@@ -155,7 +155,7 @@ def serve(resolver: str | None, **given: Any) -> None:
 
 def _require_dialable(settings: "Settings") -> None:
     """Refuse now what every check would be refused for. Raises OptionError."""
-    from probes.options import Options
+    from checker_smtp.probes.options import Options
 
     Options(domain="example.com", port=settings.port, allow_targets=settings.allow_targets)
 
@@ -167,7 +167,7 @@ def healthcheck(url: str) -> int:
 
     The exit code is 0 where it is well, and 1 where it is not or does not answer.
     """
-    from report.visible import visible
+    from checker_smtp.report.visible import visible
 
     from .service.healthcheck import health_problem
 

@@ -27,8 +27,8 @@ def summary(results: Path, output: Path | None) -> None:
 
 def write_page(results: Path, output: Path | None) -> None:
     """Make the page of these results, and write it to `output`. Raises `click.ClickException`."""
-    from report.summary.page import render_summary
-    from report.summary.tally import Tally
+    from checker_smtp.report.summary.page import render_summary
+    from checker_smtp.report.summary.tally import Tally
 
     from .lines import LinesError, open_lines
     from .output import Output

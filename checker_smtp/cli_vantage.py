@@ -36,9 +36,9 @@ def vantage(
     """
     import anyio
 
-    from backends.network import Network
-    from probes.options import Options
-    from report.vantage import remarks, render_vantage
+    from checker_smtp.backends.network import Network
+    from checker_smtp.probes.options import Options
+    from checker_smtp.report.vantage import remarks, render_vantage
 
     from .cli_reports import terminal_of
     from .facade import vantage

@@ -14,14 +14,14 @@ from typing import TypeVar
 
 import anyio
 
-from backends.host import local_addresses
-from backends.recording import Backend
-from probes import check as probing
-from probes.limits import ConnectionLimits
-from probes.lookups import Lookups
-from probes.options import Options
-from probes.result import Result, judged
-from probes.vantage import Vantage, look_around
+from checker_smtp.backends.host import local_addresses
+from checker_smtp.backends.recording import Backend
+from checker_smtp.probes import check as probing
+from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.lookups import Lookups
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.vantage import Vantage, look_around
 
 __all__ = ["Backend", "Moment", "check", "now", "replay", "vantage"]
 
@@ -83,7 +83,7 @@ async def vantage(options: Options, backend: Backend | None = None) -> Vantage:
 
 def _network() -> Backend:
     # late: a replay can do without sockets and DNS, and a third of the time it takes to start
-    from backends.network import Network
+    from checker_smtp.backends.network import Network
 
     return Network()
 
@@ -94,9 +94,9 @@ async def replay(folder: Path) -> Result:
     Raises `CaseError` where the folder is no case, `ReplayMismatch` where this program would have asked
     something else than was asked then.
     """
-    from backends.case import read_case
-    from backends.replay import ReplayMismatch
-    from backends.replaying import Replay
+    from checker_smtp.backends.case import read_case
+    from checker_smtp.backends.replay import ReplayMismatch
+    from checker_smtp.backends.replaying import Replay
 
     case = read_case(folder)
     backend = Replay(case)

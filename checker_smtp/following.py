@@ -7,8 +7,8 @@ of the conversation only, so nothing in it was said by a server.
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from probes.addresses import subject_of
-from probes.ports import DnsAnswer
+from checker_smtp.probes.addresses import subject_of
+from checker_smtp.probes.ports import DnsAnswer
 from smtp_sansio import Connect, Effect, Receive, Script, Send, Upgrade
 
 from .facade import Backend

@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from probes.rules import RULES  # noqa: E402
-from report.explain import SEVERITIES, Explanation, explain, steps  # noqa: E402
+from checker_smtp.probes.rules import RULES  # noqa: E402
+from checker_smtp.report.explain import SEVERITIES, Explanation, explain, steps  # noqa: E402
 
 
 def page() -> str:

@@ -71,3 +71,5 @@ __all__ = [
     "Upgrade",
     "tap",
 ]
+
+__version__ = "0.1.0"

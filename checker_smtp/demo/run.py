@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from backends.network import Network
+from checker_smtp.backends.network import Network
 from checker_smtp.facade import check
-from probes.options import Options
-from probes.result import Result
-from probes.rules import Severity
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import Severity
 
 from .lab import lab
 
@@ -34,7 +34,7 @@ async def run_demo(say: Callable[[str], object]) -> dict[str, Result]:
 
 def write_pages(results: dict[str, Result], folder: Path) -> Path:
     """Write a page for each domain and an index, `report.html`, to `folder`; the index's path."""
-    from report.html import render_html, render_index
+    from checker_smtp.report.html import render_html, render_index
 
     folder.mkdir(parents=True, exist_ok=True)
     for domain, result in results.items():

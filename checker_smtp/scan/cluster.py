@@ -21,7 +21,7 @@ from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from checker_smtp import __version__
-from probes.check import ResolverError
+from checker_smtp.probes.check import ResolverError
 
 from .job import TOLD, Job, innermost
 from .names import entries

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import anyio
 
-from probes.check import Prospect, observe
-from probes.lookups import look_up_reverse
-from probes.observation import Session
-from probes.options import Options
-from probes.result import Result, judged
+from checker_smtp.probes.check import Prospect, observe
+from checker_smtp.probes.lookups import look_up_reverse
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.result import Result, judged
 
 __all__ = ["Domain", "bug"]
 

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import anyio
 
-from probes.options import Options
-from probes.ports import Runner
-from probes.vantage import knocking
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import Runner
+from checker_smtp.probes.vantage import knocking
 from smtp_sansio import Script
 
 from .manners import Manners

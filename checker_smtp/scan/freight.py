@@ -12,12 +12,12 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import anyio
 import msgspec
 
-from probes.check import Prospect
-from probes.lookups import Lookups
-from probes.observation import Endpoint, Mx, Session
-from probes.options import Options
-from probes.ports import DnsAnswer, Resolver
-from probes.scope import Scope
+from checker_smtp.probes.check import Prospect
+from checker_smtp.probes.lookups import Lookups
+from checker_smtp.probes.observation import Endpoint, Mx, Session
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer, Resolver
+from checker_smtp.probes.scope import Scope
 
 from .domain import Domain
 from .names import Entry

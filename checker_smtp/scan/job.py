@@ -14,13 +14,13 @@ import anyio
 import click
 from anyio.abc import TaskGroup
 
-from backends.anyio_driver import run_anyio
-from backends.dns import DnsResolver
-from backends.shared_dns import SharedResolver
+from checker_smtp.backends.anyio_driver import run_anyio
+from checker_smtp.backends.dns import DnsResolver
+from checker_smtp.backends.shared_dns import SharedResolver
 from checker_smtp.lines import LinesError, open_lines
-from probes.check import ResolverError
-from probes.options import OptionError, Options
-from probes.ports import DnsAnswer, Resolver
+from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.probes.ports import DnsAnswer, Resolver
 from smtp_sansio import Script
 
 from .manners import StopList

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from probes.limits import PerKey
-from probes.options import OptionError, host_name
+from checker_smtp.probes.limits import PerKey
+from checker_smtp.probes.options import OptionError, host_name
 
 from .settings import ScanSettings
 

@@ -9,7 +9,7 @@ import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from probes.options import OptionError, host_name
+from checker_smtp.probes.options import OptionError, host_name
 
 from .manners import StopList
 

@@ -7,9 +7,9 @@ the least (one server for all) and the most that there can be.
 from collections.abc import Iterable, Iterator
 from math import ceil
 
-from probes.check import MAX_ENDPOINTS
-from probes.endpoint import transactions_for
-from probes.options import Options
+from checker_smtp.probes.check import MAX_ENDPOINTS
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.options import Options
 
 from .names import Entry
 from .settings import ScanSettings

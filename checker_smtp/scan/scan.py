@@ -19,15 +19,15 @@ from typing import TypeAlias, TypeVarTuple
 import anyio
 from anyio.abc import ObjectReceiveStream
 
-from backends.recording import Backend
+from checker_smtp.backends.recording import Backend
 from checker_smtp.facade import now
-from probes.check import ResolverError, look_up, server_name
-from probes.endpoint import Visit
-from probes.lookups import Hosts
-from probes.observation import Ending, Endpoint, Session
-from probes.revisit import once_more, put_off
-from report.document import NOT_CHECKED, dump_line, dump_not_checked
-from report.summary.providers import provider_of
+from checker_smtp.probes.check import ResolverError, look_up, server_name
+from checker_smtp.probes.endpoint import Visit
+from checker_smtp.probes.lookups import Hosts
+from checker_smtp.probes.observation import Ending, Endpoint, Session
+from checker_smtp.probes.revisit import once_more, put_off
+from checker_smtp.report.document import NOT_CHECKED, dump_line, dump_not_checked
+from checker_smtp.report.summary.providers import provider_of
 
 from .domain import Domain, bug
 from .doorstep import Doorstep, Stopping

@@ -11,9 +11,9 @@ from collections import deque
 from copy import copy
 from dataclasses import dataclass, field
 
-from probes.endpoint import Visit
-from probes.observation import Session
-from probes.ports import Runner
+from checker_smtp.probes.endpoint import Visit
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.ports import Runner
 
 from .domain import Domain
 from .settings import ScanSettings

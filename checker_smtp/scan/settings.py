@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from probes.options import OptionError, Options
+from checker_smtp.probes.options import OptionError, Options
 
 __all__ = ["ScanSettings"]
 

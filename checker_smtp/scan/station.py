@@ -21,11 +21,11 @@ import anyio.to_thread
 from anyio.from_thread import BlockingPortal
 from distributed import Semaphore, Worker, WorkerPlugin, get_worker
 
-from backends.dns import DnsResolver
-from backends.shared_dns import SharedResolver
 from checker_smtp import __version__
-from probes.options import OptionError
-from probes.ports import DnsAnswer, Resolver
+from checker_smtp.backends.dns import DnsResolver
+from checker_smtp.backends.shared_dns import SharedResolver
+from checker_smtp.probes.options import OptionError
+from checker_smtp.probes.ports import DnsAnswer, Resolver
 from smtp_sansio import Script
 
 from .job import World, allow_files

@@ -21,14 +21,14 @@ import anyio.lowlevel
 import msgspec
 
 from checker_smtp.lines import LineWriter
-from probes.check import Prospect, server_name
-from probes.lookups import Lookups, look_up_reverse
-from probes.observation import Endpoint, Mx
-from probes.options import Options
-from probes.ports import DnsAnswer, DnsStatus, Resolver
-from probes.scope import Scope
-from report.document import NOT_CHECKED
-from report.summary.providers import provider_of
+from checker_smtp.probes.check import Prospect, server_name
+from checker_smtp.probes.lookups import Lookups, look_up_reverse
+from checker_smtp.probes.observation import Endpoint, Mx
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
+from checker_smtp.probes.scope import Scope
+from checker_smtp.report.document import NOT_CHECKED
+from checker_smtp.report.summary.providers import provider_of
 
 from .districts import Census
 from .domain import Domain

@@ -24,7 +24,7 @@ from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
 
-from probes.options import OptionError, host_name
+from checker_smtp.probes.options import OptionError, host_name
 
 from .settings import SettingError, Settings
 

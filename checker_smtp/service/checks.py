@@ -16,9 +16,9 @@ from anyio.from_thread import BlockingPortalProvider
 
 from checker_smtp.facade import Backend, Moment, check
 from checker_smtp.following import Followed, Note
-from probes.limits import ConnectionLimits
-from probes.options import OptionError, Options
-from probes.result import Result
+from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.probes.result import Result
 
 from .admission import Admission
 from .definition import OPTIONS, Option

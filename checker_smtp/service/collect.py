@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import anyio.to_thread
 import msgspec
 
-from probes.options import OptionError, Options
-from probes.related import tls_targets
-from probes.result import Result
-from probes.rules import RULES
+from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.probes.related import tls_targets
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import RULES
 
 from .bodies import BodyError, Collect
 from .checks import Checks

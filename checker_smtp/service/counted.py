@@ -6,9 +6,9 @@ from time import monotonic
 
 from checker_smtp.facade import Backend, Moment
 from checker_smtp.following import Note
-from probes.check import ResolverError
-from probes.options import Options
-from probes.result import Result
+from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.result import Result
 
 from .admission import Admission, Refused
 from .checks import Checks, OutOfTime

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 import checker_smtp
-from probes.options import Options
-from probes.rules import RULES
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.rules import RULES
 
 from .zone import SERVICE_TYPE
 

@@ -6,11 +6,11 @@ tested. A null MX has its one state and nothing else.
 
 from collections.abc import Iterator
 
-from probes.observation import Observation
-from probes.related import with_related
-from probes.rules import RULES, Finding, Rule, Severity
-from report.document import DocumentError, load_observation
-from report.visible import visible
+from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.related import with_related
+from checker_smtp.probes.rules import RULES, Finding, Rule, Severity
+from checker_smtp.report.document import DocumentError, load_observation
+from checker_smtp.report.visible import visible
 
 from .bodies import BodyError, Evaluate, foreign
 from .collect import enabled

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
-from probes.options import OptionError, Options
+from checker_smtp.probes.options import OptionError, Options
 
 from .definition import OPTIONS
 

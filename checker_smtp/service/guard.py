@@ -11,7 +11,7 @@ from time import monotonic
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from report.visible import visible
+from checker_smtp.report.visible import visible
 
 from .answers import refuse
 from .forwarded import Forwarded, client_of

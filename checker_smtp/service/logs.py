@@ -9,7 +9,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from report.visible import visible
+from checker_smtp.report.visible import visible
 
 __all__ = ["configure"]
 

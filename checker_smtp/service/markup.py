@@ -13,8 +13,8 @@ from typing import Any
 
 from jinja2 import Environment
 
-from report.environment import environment
-from report.story import tell
+from checker_smtp.report.environment import environment
+from checker_smtp.report.story import tell
 
 from .definition import OPTIONS
 from .form import Form

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from probes.options import Options
+from checker_smtp.probes.options import Options
 
 from . import form, markup
 from .admission import Refused

@@ -10,10 +10,10 @@ import ipaddress
 import socket
 from typing import TypeVar
 
-from backends.anyio_driver import run_anyio
-from backends.network import Network
-from backends.wire import dial_tcp
-from probes.addresses import why_not_public
+from checker_smtp.backends.anyio_driver import run_anyio
+from checker_smtp.backends.network import Network
+from checker_smtp.backends.wire import dial_tcp
+from checker_smtp.probes.addresses import why_not_public
 from smtp_sansio import Connect, Done, Effect, Failed, FailureKind, Outcome, Script
 
 __all__ = ["PinnedNetwork"]

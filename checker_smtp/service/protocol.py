@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from probes.check import ResolverError
-from probes.options import OptionError
+from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.options import OptionError
 
 from .bodies import BodyError, Collect, Evaluate, Precheck, Report, decode
 from .checks import OutOfTime

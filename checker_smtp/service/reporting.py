@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from probes.observation import Observation
-from probes.related import with_related
-from probes.result import Result, judged
-from probes.rules import RULES
-from report.html import render_html
-from report.prometheus import families
+from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.related import with_related
+from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.rules import RULES
+from checker_smtp.report.html import render_html
+from checker_smtp.report.prometheus import families
 
 from .bodies import BodyError, Report, foreign
 from .definition import KEY

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from backends.case import texts
-from report.document import dump
-from report.html import render_html
+from checker_smtp.backends.case import texts
+from checker_smtp.report.document import dump
+from checker_smtp.report.html import render_html
 from smtp_sansio import Received, Transcript
 
 from .runs import Checked

@@ -15,12 +15,12 @@ from time import monotonic
 import anyio
 
 import checker_smtp
-from backends.case import Case, Header
-from backends.recording import Recording
+from checker_smtp.backends.case import Case, Header
+from checker_smtp.backends.recording import Recording
 from checker_smtp.facade import Moment
-from probes.check import ResolverError
-from probes.options import Options
-from probes.result import Result
+from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.result import Result
 
 from .admission import Refused
 from .checks import Checks, OutOfTime

@@ -12,7 +12,7 @@ import anyio.to_thread
 import uvicorn
 from prometheus_client import start_http_server
 
-from probes.addresses import subject_of
+from checker_smtp.probes.addresses import subject_of
 
 from .app import build
 from .guard import Guard

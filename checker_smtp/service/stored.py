@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from probes.observation import Observation
+from checker_smtp.probes.observation import Observation
 
 __all__ = ["encoded"]
 

@@ -11,9 +11,9 @@ import dns.exception
 import dns.name
 import msgspec
 
-from backends.recording import Backend
-from probes.options import OptionError, host_name
-from probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.backends.recording import Backend
+from checker_smtp.probes.options import OptionError, host_name
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Script
 
 __all__ = ["SERVICE_TYPE", "MxSet", "Zone", "given_mx"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import checker_smtp
-from probes.rules import CODES, RULES
-from report.document import load
+from checker_smtp.probes.rules import CODES, RULES
+from checker_smtp.report.document import load
 from tests.apps.command import FIXTURES, environment, invocation, run, run_in_terminal
 
 # the worst of the findings, and what a monitoring system is told

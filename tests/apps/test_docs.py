@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from checker_smtp import replay
-from report.text import render_text
+from checker_smtp.report.text import render_text
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

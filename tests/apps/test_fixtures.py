@@ -16,12 +16,12 @@ import pytest_socket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.case import Case, file_name, host_of, read_case, write_case
-from backends.replay import Entries, Resplit, run_found
-from backends.replaying import Replay
 from checker_smtp import Moment, Result, check, replay
-from probes.ports import DnsAnswer
-from report.document import dump, load
+from checker_smtp.backends.case import Case, file_name, host_of, read_case, write_case
+from checker_smtp.backends.replay import Entries, Resplit, run_found
+from checker_smtp.backends.replaying import Replay
+from checker_smtp.probes.ports import DnsAnswer
+from checker_smtp.report.document import dump, load
 from smtp_sansio import Connect, Effect, Script
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

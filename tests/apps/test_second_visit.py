@@ -5,13 +5,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from backends.case import read_case
-from backends.case_files import Header
-from backends.recording import Recording
 from checker_smtp import Moment, check, replay
-from probes.options import Options
-from probes.ports import DnsAnswer
-from report.document import dump
+from checker_smtp.backends.case import read_case
+from checker_smtp.backends.case_files import Header
+from checker_smtp.backends.recording import Recording
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer
+from checker_smtp.report.document import dump
 from smtp_sansio import Connect, Script
 from tests.apps.command import run
 from tests.probes.hosts import Host, T, resumed

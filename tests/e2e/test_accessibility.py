@@ -16,8 +16,8 @@ import anyio
 import pytest
 
 from checker_smtp import replay
-from report.html import render_html, render_index
-from report.summary.page import render_summary
+from checker_smtp.report.html import render_html, render_index
+from checker_smtp.report.summary.page import render_summary
 from tests.e2e.browsers import AXE, install, npm
 from tests.report.results import FIXTURES, everywhere_hostile, replayed
 from tests.report.scan_lines import line, tallied

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from report.document import load
+from checker_smtp.report.document import load
 from tests.apps.scan.comparing import told
 from tests.e2e.conftest import ASKED, Run, Tool
 from tests.e2e.lab import Lab

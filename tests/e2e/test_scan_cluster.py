@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from distributed import Client, LocalCluster
 
-from report.document import load
+from checker_smtp.report.document import load
 from tests.apps.scan.comparing import told
 from tests.e2e.conftest import Run, Tool
 from tests.e2e.crowd import crowd

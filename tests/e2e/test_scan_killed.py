@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from report.document import load
+from checker_smtp.report.document import load
 from tests.e2e.lab import Lab
 from tests.e2e.lab.table import domain, many
 from tests.e2e.scans import BRISK, domain_of, domains, lines, listed, scanning

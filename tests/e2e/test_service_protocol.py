@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from probes.rules import RULES
+from checker_smtp.probes.rules import RULES
 from tests.apps.service.hosted import (
     Collected,
     Definition,

@@ -10,9 +10,9 @@ from functools import partial
 import anyio
 import pytest
 
-from backends.dns import DnsResolver
-from backends.shared_dns import SharedResolver
-from probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.backends.dns import DnsResolver
+from checker_smtp.backends.shared_dns import SharedResolver
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
 HOST = "127.0.0.1"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from report.summary.panels import Row
-from report.summary.story import Summary, tell_summary
-from report.summary.tally import Tally
+from checker_smtp.report.summary.panels import Row
+from checker_smtp.report.summary.story import Summary, tell_summary
+from checker_smtp.report.summary.tally import Tally
 from tests.report.results import FIXTURES, NASTY, finding, replayed
 from tests.report.scan_lines import checked, line, not_checked, speaking
 from tests.report.test_software import GREETINGS, NOBODYS

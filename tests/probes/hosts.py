@@ -7,7 +7,7 @@ the same server can be asked by one domain alone and by many together, and the a
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from probes.observation import Endpoint, Session
+from checker_smtp.probes.observation import Endpoint, Session
 from smtp_sansio import (
     Connect,
     Done,

@@ -11,8 +11,8 @@ A transaction is the answer to RCPT, or to MAIL where it says so: `MAIL 550 no`.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from probes.endpoint import transactions_for
-from probes.observation import (
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.observation import (
     Coverage,
     Ending,
     Endpoint,
@@ -30,8 +30,8 @@ from probes.observation import (
     Tls,
     Transaction,
 )
-from probes.ports import DnsStatus
-from probes.rules import Finding, judge
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.rules import Finding, judge
 from smtp_sansio import Greeting
 from tests.probes.world import options
 

@@ -8,7 +8,7 @@ answer the connection ends as it did then.
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from probes.observation import Ending, Observation, ReplySeen, Session
+from checker_smtp.probes.observation import Ending, Observation, ReplySeen, Session
 from smtp_sansio import (
     Connect,
     Done,

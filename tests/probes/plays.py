@@ -1,8 +1,8 @@
 """Pieces of conversations that many tests share, and the plan they follow."""
 
-from probes.endpoint import transactions_for
-from probes.observation import Session
-from probes.session import Plan, hold_session
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.session import Plan, hold_session
 from tests.probes.world import act, options
 
 PLAIN = """

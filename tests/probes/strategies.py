@@ -10,8 +10,8 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from probes.endpoint import transactions_for
-from probes.observation import (
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.observation import (
     Control,
     Coverage,
     Ending,
@@ -30,7 +30,7 @@ from probes.observation import (
     TlsProbe,
     Transaction,
 )
-from probes.ports import DnsStatus
+from checker_smtp.probes.ports import DnsStatus
 from smtp_sansio import DeviationKind, FailureKind
 from tests.probes.observations import CONTROL, reply, settings
 from tests.probes.world import answer, options

@@ -2,9 +2,9 @@
 
 import pytest
 
-from probes.endpoint import transactions_for
-from probes.observation import Session
-from probes.session import Shared, hold_shared
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.session import Shared, hold_shared
 from tests.probes.plays import PIPELINING, PLAIN, codes, ending, plan
 from tests.probes.world import act, options
 

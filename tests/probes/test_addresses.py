@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.addresses import NOT_PUBLIC, Address, why_not_public
+from checker_smtp.probes.addresses import NOT_PUBLIC, Address, why_not_public
 
 RANGES = {
     "0.0.0.0/8": "this network (RFC 791 §3.2)",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.rules._blame import (
+from checker_smtp.probes.rules._blame import (
     about_mailbox,
     about_sender,
     blames_address,

@@ -3,10 +3,17 @@
 import anyio
 import pytest
 
-from probes.check import MAX_ENDPOINTS, check
-from probes.lookups import ResolverError
-from probes.observation import Control, Coverage, FamilyCoverage, Observation, ReverseDns, Settings
-from probes.ports import DnsStatus
+from checker_smtp.probes.check import MAX_ENDPOINTS, check
+from checker_smtp.probes.lookups import ResolverError
+from checker_smtp.probes.observation import (
+    Control,
+    Coverage,
+    FamilyCoverage,
+    Observation,
+    ReverseDns,
+    Settings,
+)
+from checker_smtp.probes.ports import DnsStatus
 from tests.probes.plays import ASKED, BYE, PLAIN, SECURED, TAKES_ALL
 from tests.probes.world import Names, Servers, options
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from probes.rules import CODES, RULES, Severity
+from checker_smtp.probes.rules import CODES, RULES, Severity
 
 # DESIGN §5; the eight that the original checker has, whose names and levels people's alerts depend on
 ORIGINAL = {

@@ -7,8 +7,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from probes.check import check
-from probes.limits import ConnectionLimits
+from checker_smtp.probes.check import check
+from checker_smtp.probes.limits import ConnectionLimits
 from tests.probes.plays import ASKED, PLAIN
 from tests.probes.world import Names, Servers, options
 

@@ -6,8 +6,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.endpoint import probe_endpoint
-from probes.observation import Session
+from checker_smtp.probes.endpoint import probe_endpoint
+from checker_smtp.probes.observation import Session
 from smtp_sansio import Transcript
 from tests.probes.chaos import WEATHERS, Chaos, Weather, result_of
 from tests.probes.world import VERBS, options

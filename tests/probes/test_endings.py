@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.observation import Ending
+from checker_smtp.probes.observation import Ending
 from tests.probes.plays import (
     BYE,
     FLIGHT,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from probes.endpoint import control_address, probe_endpoint, transactions_for
-from probes.observation import Session
+from checker_smtp.probes.endpoint import control_address, probe_endpoint, transactions_for
+from checker_smtp.probes.observation import Session
 from tests.probes.plays import (
     ASKED,
     BYE,

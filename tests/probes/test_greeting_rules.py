@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from probes.rules import RULES, judge, status_of
+from checker_smtp.probes.rules import RULES, judge, status_of
 from tests.probes.observations import (
     HERE,
     PLAIN_EHLO,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.lookups import Lookups, addresses_of, look_up_mx, look_up_reverse, mx_rows
-from probes.observation import Mx
-from probes.options import Options
-from probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.lookups import Lookups, addresses_of, look_up_mx, look_up_reverse, mx_rows
+from checker_smtp.probes.observation import Mx
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from tests.probes.world import Names, answer, options
 from tests.sansio.strategies import steady
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.lookups import literal_of
+from checker_smtp.probes.lookups import literal_of
 
 
 @pytest.mark.parametrize(

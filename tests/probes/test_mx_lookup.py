@@ -2,9 +2,9 @@
 
 import pytest
 
-from probes.lookups import Lookups, ResolverError, look_up_mx
-from probes.observation import Mx, MxTarget
-from probes.ports import DnsStatus
+from checker_smtp.probes.lookups import Lookups, ResolverError, look_up_mx
+from checker_smtp.probes.observation import Mx, MxTarget
+from checker_smtp.probes.ports import DnsStatus
 from tests.probes.world import Names, options
 
 pytestmark = pytest.mark.anyio

@@ -3,9 +3,9 @@
 import anyio
 import pytest
 
-from probes.lookups import Lookups, look_up_mx
-from probes.observation import Observation
-from probes.rules import RULES, Finding, judge, status_of
+from checker_smtp.probes.lookups import Lookups, look_up_mx
+from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.rules import RULES, Finding, judge, status_of
 from tests.probes.observations import observation, only, told
 from tests.probes.world import Names, options
 

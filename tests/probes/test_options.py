@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from probes.options import OptionError, Options, host_name
+from checker_smtp.probes.options import OptionError, Options, host_name
 from tests.probes.world import options
 
 BAD_NAMES = {

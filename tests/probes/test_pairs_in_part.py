@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from probes.endpoint import transactions_for
-from probes.observation import Observation
-from probes.rules import RULES
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.rules import RULES
 from tests.probes.observations import (
     DENIED,
     HERE,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.endpoint import probe_endpoint
-from probes.observation import Endpoint, Observation
-from probes.result import judged
-from probes.rules import CODES, RULES, Finding, Outcome, Severity, judge, status_of
-from report.document import dump, load
+from checker_smtp.probes.endpoint import probe_endpoint
+from checker_smtp.probes.observation import Endpoint, Observation
+from checker_smtp.probes.result import judged
+from checker_smtp.probes.rules import CODES, RULES, Finding, Outcome, Severity, judge, status_of
+from checker_smtp.report.document import dump, load
 from tests.probes.chaos import WEATHERS, Chaos, Weather, result_of
 from tests.probes.observations import NAMED, endpoint, observation
 from tests.probes.strategies import observations

@@ -2,8 +2,8 @@
 
 import pytest
 
-from probes.observation import Control
-from probes.rules import RULES, judge, status_of
+from checker_smtp.probes.observation import Control
+from checker_smtp.probes.rules import RULES, judge, status_of
 from tests.probes.observations import (
     HERE,
     THERE,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.observation import Mx, Observation, TlsIssue, TlsProbe
-from probes.ports import DnsStatus
-from probes.related import tls_targets, with_related
+from checker_smtp.probes.observation import Mx, Observation, TlsIssue, TlsProbe
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.related import tls_targets, with_related
 from tests.probes.observations import endpoint, observation, only, settings, target, told
 
 REF = "smtp:mx.example.org:25"

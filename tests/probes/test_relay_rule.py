@@ -2,8 +2,8 @@
 
 import pytest
 
-from probes.observation import Session
-from probes.rules import RULES
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.rules import RULES
 from tests.probes.observations import HERE, endpoint, observation, only, session, told
 
 TAKEN = "250 2.1.5 ok"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from probes.lookups import Lookups, look_up_reverse
-from probes.observation import ReverseDns
-from probes.ports import DnsStatus
+from checker_smtp.probes.lookups import Lookups, look_up_reverse
+from checker_smtp.probes.observation import ReverseDns
+from checker_smtp.probes.ports import DnsStatus
 from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio

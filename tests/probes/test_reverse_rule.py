@@ -2,9 +2,9 @@
 
 import pytest
 
-from probes.observation import ReverseDns
-from probes.ports import DnsStatus
-from probes.rules import RULES
+from checker_smtp.probes.observation import ReverseDns
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.rules import RULES
 from tests.probes.observations import HERE, THERE, V6, endpoint, observation, only, told
 from tests.probes.world import answer
 

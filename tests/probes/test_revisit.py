@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 import anyio
 import pytest
 
-from probes.check import check
-from probes.limits import ConnectionLimits
-from probes.observation import Endpoint, Observation
-from probes.options import OptionError
-from probes.ports import Runner
-from probes.revisit import once_more, put_off
-from probes.rules import judge
+from checker_smtp.probes.check import check
+from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.observation import Endpoint, Observation
+from checker_smtp.probes.options import OptionError
+from checker_smtp.probes.ports import Runner
+from checker_smtp.probes.revisit import once_more, put_off
+from checker_smtp.probes.rules import judge
 from smtp_sansio import Connect, Script
 from tests.probes.hosts import FAULTS, Host, T, resumed
 from tests.probes.observations import HERE, endpoint, observation, session, short

@@ -8,16 +8,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from backends.case import read_case
-from backends.replaying import Replay
-from probes.check import check
-from probes.observation import Observation
-from probes.options import Options
-from probes.ports import Resolver, Runner
-from probes.result import judged
-from probes.rules import RULES, Finding, judge, status_of
-from probes.scope import NOT_HELD, Scope
-from report.document import dump, load
+from checker_smtp.backends.case import read_case
+from checker_smtp.backends.replaying import Replay
+from checker_smtp.probes.check import check
+from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import Resolver, Runner
+from checker_smtp.probes.result import judged
+from checker_smtp.probes.rules import RULES, Finding, judge, status_of
+from checker_smtp.probes.scope import NOT_HELD, Scope
+from checker_smtp.report.document import dump, load
 from tests.probes.hosts import Host
 from tests.probes.parrot import Parrots
 from tests.probes.world import Names, options

@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.observation import Irregularity, Keyword, ReplySeen, Session, Tls, Transaction
+from checker_smtp.probes.observation import Irregularity, Keyword, ReplySeen, Session, Tls, Transaction
 from tests.probes.plays import (
     ASKED,
     BYE,

@@ -3,9 +3,9 @@
 import anyio
 import pytest
 
-from probes.check import look_up
-from probes.lookups import Hosts, Lookups, look_up_reverse
-from probes.options import OptionError
+from checker_smtp.probes.check import look_up
+from checker_smtp.probes.lookups import Hosts, Lookups, look_up_reverse
+from checker_smtp.probes.options import OptionError
 from tests.probes.world import Names, options
 
 pytestmark = pytest.mark.anyio

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.endpoint import Visit, control_address, probe_endpoint
-from probes.observation import Session
-from probes.options import Options
-from probes.rules import judge
-from probes.session import Plan
+from checker_smtp.probes.endpoint import Visit, control_address, probe_endpoint
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.rules import judge
+from checker_smtp.probes.session import Plan
 from tests.probes.chaos import WEATHERS, Chaos, Weather, result_of
 from tests.probes.hosts import ENDINGS, FAULTS, Host, answers, endpoint_of, plain
 from tests.probes.observations import observation

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from probes.observation import Keyword, Observation, TlsIssue, TlsProbe
-from probes.rules import RULES, judge
+from checker_smtp.probes.observation import Keyword, Observation, TlsIssue, TlsProbe
+from checker_smtp.probes.rules import RULES, judge
 from tests.probes.observations import (
     EHLO,
     EHLO_TLS,

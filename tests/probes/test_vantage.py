@@ -2,10 +2,10 @@
 
 import pytest
 
-from probes.lookups import Lookups
-from probes.observation import Control
-from probes.ports import DnsStatus
-from probes.vantage import FamilyView, Vantage, look_around
+from checker_smtp.probes.lookups import Lookups
+from checker_smtp.probes.observation import Control
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.vantage import FamilyView, Vantage, look_around
 from tests.probes.world import Names, Servers, options
 
 pytestmark = pytest.mark.anyio

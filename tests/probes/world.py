@@ -18,8 +18,8 @@ from typing import TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from probes.options import Options
-from probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import (
     Connect,
     Done,

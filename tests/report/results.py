@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import anyio
 
 from checker_smtp import replay
-from probes.observation import (
+from checker_smtp.probes.observation import (
     Coverage,
     Ending,
     Endpoint,
@@ -30,9 +30,9 @@ from probes.observation import (
     TlsProbe,
     Transaction,
 )
-from probes.ports import DnsAnswer, DnsStatus
-from probes.result import Result
-from probes.rules import Evidence, Finding, Outcome, Severity
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import Evidence, Finding, Outcome, Severity
 
 _T = TypeVar("_T")
 DATA = Path(__file__).parent / "data"

@@ -3,12 +3,12 @@
 import json
 from dataclasses import replace
 
-from probes.observation import Endpoint, MxTarget, Observation, Session
-from probes.ports import DnsStatus
-from probes.result import Result
-from probes.rules import Finding
-from report.document import dump
-from report.summary.tally import Tally
+from checker_smtp.probes.observation import Endpoint, MxTarget, Observation, Session
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import Finding
+from checker_smtp.report.document import dump
+from checker_smtp.report.summary.tally import Tally
 from tests.report.results import endpoint, observation, reply, session
 
 __all__ = ["checked", "line", "no_address", "not_checked", "speaking", "tallied"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from probes.rules import CODES
-from report.advice import advice_for, all_advice
-from report.software import Software
+from checker_smtp.probes.rules import CODES
+from checker_smtp.report.advice import advice_for, all_advice
+from checker_smtp.report.software import Software
 
 TAILORED = [(code, software) for code in CODES for software in all_advice(code)]
 # What most operators run, and what can be wrong with all of it.
@@ -45,7 +45,7 @@ def test_every_software_has_advice() -> None:
 
 
 def test_no_advice_is_for_an_unknown_code_or_software() -> None:
-    from report.advice import _texts
+    from checker_smtp.report.advice import _texts
 
     assert set(_texts()) <= set(CODES)
     assert {name for texts in _texts().values() for name in texts} <= set(map(str, Software))

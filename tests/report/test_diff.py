@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from probes.observation import MxTarget, Session
-from probes.ports import DnsStatus
-from probes.result import Result, judged
-from probes.rules import Outcome, Severity
-from report.diff import Difference, DifferenceError, compare
-from report.diff_sections import headline, sections
+from checker_smtp.probes.observation import MxTarget, Session
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.rules import Outcome, Severity
+from checker_smtp.report.diff import Difference, DifferenceError, compare
+from checker_smtp.report.diff_sections import headline, sections
 from tests.report.results import (
     KEYWORDS,
     MX,

@@ -11,14 +11,14 @@ import html5lib
 import pytest
 
 from checker_smtp.cli_reports import diff, explain, schema
-from probes.observation import Endpoint, Session
-from probes.result import Result, judged
-from report.diff import Difference, compare
-from report.diff_html import render_difference_html
-from report.diff_sections import headline, sections
-from report.diff_text import dump_difference, render_difference_text
-from report.document import dump
-from report.terminal import Terminal
+from checker_smtp.probes.observation import Endpoint, Session
+from checker_smtp.probes.result import Result, judged
+from checker_smtp.report.diff import Difference, compare
+from checker_smtp.report.diff_html import render_difference_html
+from checker_smtp.report.diff_sections import headline, sections
+from checker_smtp.report.diff_text import dump_difference, render_difference_text
+from checker_smtp.report.document import dump
+from checker_smtp.report.terminal import Terminal
 from tests.report.results import (
     DATA,
     FIXTURES,

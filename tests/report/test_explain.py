@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from probes.rules import CODES
-from report.advice import all_advice
-from report.explain import UnknownCodeError, explain, render_explanation, steps
-from report.terminal import Terminal
+from checker_smtp.probes.rules import CODES
+from checker_smtp.report.advice import all_advice
+from checker_smtp.report.explain import UnknownCodeError, explain, render_explanation, steps
+from checker_smtp.report.terminal import Terminal
 from tests.report.results import NASTY, WIDER, hidden
 
 ROOT = Path(__file__).parents[2]

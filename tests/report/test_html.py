@@ -8,9 +8,9 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from probes.observation import Entry, TlsIssue, TlsProbe
-from probes.result import Result, judged
-from report.html import render_html, render_index
+from checker_smtp.probes.observation import Entry, TlsIssue, TlsProbe
+from checker_smtp.probes.result import Result, judged
+from checker_smtp.report.html import render_html, render_index
 from tests.report.page import faults, outline, parse, words
 from tests.report.results import (
     FIXTURES,

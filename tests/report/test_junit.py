@@ -6,11 +6,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from probes.observation import Mx
-from probes.ports import DnsStatus
-from probes.result import judged
-from probes.rules import RULES, Outcome, Severity
-from report.junit import render_junit
+from checker_smtp.probes.observation import Mx
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.result import judged
+from checker_smtp.probes.rules import RULES, Outcome, Severity
+from checker_smtp.report.junit import render_junit
 from tests.report.results import (
     FIXTURES,
     POSTURES,

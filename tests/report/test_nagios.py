@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.result import Result
-from report.nagios import render_nagios
+from checker_smtp.probes.result import Result
+from checker_smtp.report.nagios import render_nagios
 from tests.report.results import (
     FIXTURES,
     POSTURES,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from probes.result import Result, judged
-from report.document import VERSION, DocumentError, dump, load, load_observation
-from report.schema import dump_schema, schema
+from checker_smtp.probes.result import Result, judged
+from checker_smtp.report.document import VERSION, DocumentError, dump, load, load_observation
+from checker_smtp.report.schema import dump_schema, schema
 from tests.report.results import DATA, FIXTURES, POSTURES, everywhere_hostile, replayed
 
 OLD = DATA / "before-versions.json"

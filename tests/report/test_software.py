@@ -2,8 +2,8 @@
 
 import pytest
 
-from probes.observation import ReplySeen
-from report.software import Software, recognise, recognise_replies
+from checker_smtp.probes.observation import ReplySeen
+from checker_smtp.report.software import Software, recognise, recognise_replies
 from tests.report.results import FIXTURES, replayed
 
 # Greetings as found in the projects' sources, their manuals and public session logs.

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from probes.observation import Control, Observation
-from probes.result import Result
-from probes.rules import CODES, Outcome, Severity
-from report.story import Story, tell
-from report.timeline import phases, seconds
+from checker_smtp.probes.observation import Control, Observation
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import CODES, Outcome, Severity
+from checker_smtp.report.story import Story, tell
+from checker_smtp.report.timeline import phases, seconds
 from tests.report.results import (
     FIXTURES,
     POSTURES,

@@ -7,15 +7,15 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from probes.observation import Coverage, FamilyCoverage, Mx
-from probes.ports import DnsStatus
-from probes.rules import Severity
-from report.reading import ready, tls_of
-from report.software import recognise
-from report.summary.counters import Frequent
-from report.summary.page import render_summary
-from report.summary.story import tell_summary
-from report.summary.tally import Tally
+from checker_smtp.probes.observation import Coverage, FamilyCoverage, Mx
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.rules import Severity
+from checker_smtp.report.reading import ready, tls_of
+from checker_smtp.report.software import recognise
+from checker_smtp.report.summary.counters import Frequent
+from checker_smtp.report.summary.page import render_summary
+from checker_smtp.report.summary.story import tell_summary
+from checker_smtp.report.summary.tally import Tally
 from tests.report.page import faults, parse, words
 from tests.report.results import (
     FIXTURES,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.summary.counters import SAMPLES, Frequent, Slowest
+from checker_smtp.report.summary.counters import SAMPLES, Frequent, Slowest
 
 
 def test_counts_and_samples() -> None:

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from probes.observation import Control, ReverseDns
-from probes.ports import DnsStatus
-from probes.result import judged
-from probes.vantage import FamilyView, Vantage
-from report.story import tell
-from report.terminal import Terminal
-from report.vantage import remarks, render_vantage
+from checker_smtp.probes.observation import Control, ReverseDns
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.result import judged
+from checker_smtp.probes.vantage import FamilyView, Vantage
+from checker_smtp.report.story import tell
+from checker_smtp.report.terminal import Terminal
+from checker_smtp.report.vantage import remarks, render_vantage
 from tests.report.results import observation
 
 NAMED = ReverseDns(status=DnsStatus.ANSWER, names=("probe.test",), total=1, confirmed_by=("probe.test",))

@@ -9,13 +9,13 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from backends.anyio_driver import run_anyio
-from backends.case import Case, CaseError, Header, read_case, require_empty, write_case
-from backends.recording import Recording
-from backends.replay import ReplayMismatch
-from backends.replaying import Replay
-from probes.options import Options
-from probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.backends.anyio_driver import run_anyio
+from checker_smtp.backends.case import Case, CaseError, Header, read_case, require_empty, write_case
+from checker_smtp.backends.recording import Recording
+from checker_smtp.backends.replay import ReplayMismatch
+from checker_smtp.backends.replaying import Replay
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import (
     Connect,
     Done,

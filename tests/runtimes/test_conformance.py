@@ -12,8 +12,8 @@ from contextlib import suppress
 
 import pytest
 
-from backends.replay import run_replay
-from backends.wire import Dial
+from checker_smtp.backends.replay import run_replay
+from checker_smtp.backends.wire import Dial
 from smtp_sansio import (
     Connect,
     ConnectionClosed,

@@ -23,10 +23,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.dns import DnsResolver, ResolverUnavailable
-from backends.dns_messages import Question
-from backends.network import Network
-from probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.backends.dns import DnsResolver, ResolverUnavailable
+from checker_smtp.backends.dns_messages import Question
+from checker_smtp.backends.network import Network
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Connect, Done, Script
 
 Serve = Callable[[dns.message.Message], list[bytes] | None]
@@ -458,7 +458,7 @@ def test_network_is_both_ports(monkeypatch: pytest.MonkeyPatch, backend: str) ->
         return isinstance((yield Connect("192.0.2.7", 25, PATIENCE)), Done)
 
     servers = only(reply(MX))
-    monkeypatch.setattr("backends.wire._dial", lambda *_: near)
+    monkeypatch.setattr("checker_smtp.backends.wire._dial", lambda *_: near)
     network = Network("192.0.2.1", udp=servers.dial_udp)
 
     async def main() -> tuple[bool, DnsAnswer]:

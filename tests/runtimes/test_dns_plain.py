@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backends.dns_any import any_question, read_any
-from backends.dns_messages import Question
-from backends.dns_plain import Contents, RRset, plain_question, read_plain
+from checker_smtp.backends.dns_any import any_question, read_any
+from checker_smtp.backends.dns_messages import Question
+from checker_smtp.backends.dns_plain import Contents, RRset, plain_question, read_plain
 
 NAME = "mx.example.test"
 TYPES = ("A", "NS", "CNAME", "SOA", "PTR", "MX", "AAAA")

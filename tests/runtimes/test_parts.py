@@ -11,9 +11,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from backends import wire
-from backends.failures import MAX_DETAIL, classify
-from backends.tls import client_context
+from checker_smtp.backends import wire
+from checker_smtp.backends.failures import MAX_DETAIL, classify
+from checker_smtp.backends.tls import client_context
 from smtp_sansio import FailureKind
 
 
@@ -41,7 +41,7 @@ class FakeSockets:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSockets:
     sockets = FakeSockets()
-    monkeypatch.setattr("backends.wire.socket.socket", sockets)
+    monkeypatch.setattr("checker_smtp.backends.wire.socket.socket", sockets)
     return sockets
 
 

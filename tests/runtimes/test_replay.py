@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.blocking import run_blocking
-from backends.replay import ReplayMismatch, run_replay
+from checker_smtp.backends.blocking import run_blocking
+from checker_smtp.backends.replay import ReplayMismatch, run_replay
 from smtp_sansio import (
     Connect,
     Done,

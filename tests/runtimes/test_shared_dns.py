@@ -8,8 +8,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from backends.shared_dns import SharedResolver
-from probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.backends.shared_dns import SharedResolver
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
 Reply: TypeAlias = Callable[[str, str], DnsAnswer]
 Run: TypeAlias = Callable[[Callable[[], Awaitable[Any]]], Any]

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import anyio
 
-from backends.anyio_driver import run_anyio
-from backends.blocking import run_blocking
-from backends.wire import Dial
+from checker_smtp.backends.anyio_driver import run_anyio
+from checker_smtp.backends.blocking import run_blocking
+from checker_smtp.backends.wire import Dial
 from smtp_sansio import (
     ConnectionClosed,
     Dialogue,

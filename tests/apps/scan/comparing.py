@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from probes.observation import Session
-from probes.result import Result
-from report.document import dump, load
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.result import Result
+from checker_smtp.report.document import dump, load
 from tests.probes.hosts import plain
 
 __all__ = ["told"]

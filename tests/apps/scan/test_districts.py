@@ -7,10 +7,10 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checker_smtp.probes.options import Options
 from checker_smtp.scan.districts import Census, Districts, divided
 from checker_smtp.scan.manners import network_of
 from checker_smtp.scan.settings import ScanSettings
-from probes.options import Options
 
 SETTINGS = ScanSettings(
     options=Options(domain="example.com"),

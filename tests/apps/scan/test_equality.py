@@ -3,8 +3,8 @@
 import pytest
 
 from checker_smtp.facade import Moment, check
-from probes.result import Result
-from report.document import dump, load
+from checker_smtp.probes.result import Result
+from checker_smtp.report.document import dump, load
 from tests.apps.scan.comparing import told
 from tests.apps.scan.town import Town, scanned, settings, zone
 from tests.probes.hosts import FAULTS, Host

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 import pytest
 
+from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.result import Result, judged
+from checker_smtp.report.summary.line import read_line
 from checker_smtp.scan.names import Entry
 from checker_smtp.scan.results import ResultsError
 from checker_smtp.scan.scan import Scan
-from probes.observation import Observation
-from probes.result import Result, judged
-from report.summary.line import read_line
 from smtp_sansio import Script
 from tests.apps.scan.town import Scanned, Town, scanned, settings, shared, zone
 from tests.probes.hosts import Host

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from checker_smtp.lines import LinesError
+from checker_smtp.probes.lookups import ResolverError
+from checker_smtp.probes.options import OptionError
 from checker_smtp.scan import job as jobs
 from checker_smtp.scan.job import Job, NameList, named_list, run_job
 from checker_smtp.scan.manners import StopList
 from checker_smtp.scan.names import ListError
 from checker_smtp.scan.results import Note, Results, ResultsError
-from probes.lookups import ResolverError
-from probes.options import OptionError
 from tests.apps.scan.town import Town, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names

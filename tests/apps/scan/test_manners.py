@@ -6,8 +6,8 @@ from itertools import combinations
 import anyio
 import pytest
 
+from checker_smtp.probes.options import OptionError
 from checker_smtp.scan.manners import Manners, StopList, network_of
-from probes.options import OptionError
 from tests.apps.scan.town import Town, Visited, scanned, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names

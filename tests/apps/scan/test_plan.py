@@ -2,10 +2,10 @@
 
 import pytest
 
+from checker_smtp.probes.options import OptionError
 from checker_smtp.scan.names import Entry
 from checker_smtp.scan.plan import plan_of
 from checker_smtp.scan.settings import ScanSettings
-from probes.options import OptionError
 from tests.apps.scan.town import settings
 
 LISTED = [Entry(f"d{n}.test") for n in range(250)] + [

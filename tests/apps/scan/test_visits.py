@@ -4,10 +4,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from checker_smtp.probes.endpoint import control_address
 from checker_smtp.scan.names import Entry
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.server import MAX_DEFERRALS
-from probes.endpoint import control_address
 from tests.apps.scan.town import BUSY, Town, scanned, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names

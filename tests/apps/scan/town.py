@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import anyio
 
+from checker_smtp.probes.observation import Session
+from checker_smtp.probes.ports import DnsAnswer
+from checker_smtp.probes.result import Result
+from checker_smtp.report.document import load
 from checker_smtp.scan.manners import StopList
 from checker_smtp.scan.names import Entry, entries
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.settings import ScanSettings
-from probes.observation import Session
-from probes.ports import DnsAnswer
-from probes.result import Result
-from report.document import load
 from smtp_sansio import Connect, Effect, Script
 from tests.probes.hosts import Host
 from tests.probes.world import Names, options

@@ -16,9 +16,9 @@ import pytest
 from msgspec import UNSET, UnsetType
 
 import checker_smtp.facade
-from backends.case import Case, read_case
-from backends.recording import Backend
-from backends.replaying import Replay
+from checker_smtp.backends.case import Case, read_case
+from checker_smtp.backends.recording import Backend
+from checker_smtp.backends.replaying import Replay
 from checker_smtp.service.app import build
 from checker_smtp.service.definition import OPTIONS
 from checker_smtp.service.guard import Guard

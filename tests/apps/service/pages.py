@@ -11,9 +11,9 @@ from xml.etree.ElementTree import Element
 import pytest
 from starlette.types import ASGIApp, Message
 
-from backends.case import read_case
-from backends.recording import Backend
-from backends.replaying import Replay
+from checker_smtp.backends.case import read_case
+from checker_smtp.backends.recording import Backend
+from checker_smtp.backends.replaying import Replay
 from checker_smtp.facade import Moment
 from checker_smtp.service.app import build
 from checker_smtp.service.guard import Guard

@@ -5,11 +5,11 @@ from typing import TypeVar
 
 import pytest
 
-from backends.recording import Backend
+from checker_smtp.backends.recording import Backend
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.app import build
 from checker_smtp.service.guard import Guard
 from checker_smtp.service.settings import Settings
-from probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
 from tests.probes.world import Names

@@ -11,12 +11,12 @@ import pytest
 import trio
 
 from checker_smtp.facade import Moment
+from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.admission import Admission, Refused
 from checker_smtp.service.checks import Checks, OutOfTime
 from checker_smtp.service.settings import Settings
-from probes.check import ResolverError
-from probes.options import Options
-from probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Script
 from tests.probes.world import Names, Servers
 

@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.service.form import Form, link, read, typed, usual
 from checker_smtp.service.guard import Guard
-from probes.options import OptionError, Options
-from probes.ports import DnsAnswer
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
 from tests.apps.service.pages import by_id, shown, sound

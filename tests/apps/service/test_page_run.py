@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from backends.case import read_case
 from checker_smtp import replay
+from checker_smtp.backends.case import read_case
 from checker_smtp.following import Note
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.result import Result
+from checker_smtp.report.document import dump, load
+from checker_smtp.report.html import render_html
 from checker_smtp.service.admission import Admission, Refused
 from checker_smtp.service.checks import Checks
 from checker_smtp.service.guard import Guard
 from checker_smtp.service.runs import started
 from checker_smtp.service.settings import Settings
-from probes.options import Options
-from probes.ports import DnsAnswer, DnsStatus
-from probes.result import Result
-from report.document import dump, load
-from report.html import render_html
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
 from tests.apps.service.pages import by_id, replaying, shown, sound, visiting

@@ -8,10 +8,10 @@ from typing import NoReturn
 import anyio
 import pytest
 
-from backends.recording import Backend
+from checker_smtp.backends.recording import Backend
 from checker_smtp.facade import Moment, check
+from checker_smtp.probes.addresses import NOT_PUBLIC
 from checker_smtp.service.pinned import PinnedNetwork
-from probes.addresses import NOT_PUBLIC
 from smtp_sansio import Connect, Done, Failed, FailureKind, Outcome, Receive, Received, Script
 from tests.probes.world import Names, options
 

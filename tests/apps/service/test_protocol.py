@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 import checker_smtp
-from backends.case import read_case
-from probes.rules import RULES
+from checker_smtp.backends.case import read_case
+from checker_smtp.probes.rules import RULES
 from tests.apps.service.hosted import (
     FIXTURES,
     Definition,

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.rules import RULES
+from checker_smtp.report.document import load_observation
 from checker_smtp.service.zone import Zone
-from probes.ports import DnsAnswer, DnsStatus
-from probes.rules import RULES
-from report.document import load_observation
 from tests.apps.service.hosted import Host, folded, recorded, service
 from tests.probes.world import Names, Servers
 

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from probes.endpoint import transactions_for
-from probes.observation import Mx, Observation
-from probes.ports import DnsStatus
-from probes.rules import RULES
-from report.document import load_observation
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.observation import Mx, Observation
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.rules import RULES
+from checker_smtp.report.document import load_observation
 from tests.apps.service.hosted import Host, State, folded, service
 from tests.probes.observations import HERE, endpoint, observation, session, settings, unreached
 from tests.probes.world import Names, options

@@ -4,9 +4,9 @@ from typing import TypeVar
 
 import pytest
 
+from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.service.admission import Refused
 from checker_smtp.service.checks import Checks, OutOfTime
-from probes.ports import DnsAnswer
 from smtp_sansio import Script
 from tests.apps.service.hosted import Host, service
 

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from probes.observation import Mx, Observation
-from probes.ports import DnsStatus
-from probes.result import judged
-from probes.rules import RULES
-from report.document import load_observation
-from report.html import render_html
-from report.prometheus import render_prometheus
+from checker_smtp.probes.observation import Mx, Observation
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.result import judged
+from checker_smtp.probes.rules import RULES
+from checker_smtp.report.document import load_observation
+from checker_smtp.report.html import render_html
+from checker_smtp.report.prometheus import render_prometheus
 from tests.apps.service.hosted import Host, Metric, service
 from tests.probes.observations import endpoint, observation, session
 from tests.probes.world import Names

@@ -7,12 +7,20 @@ import anyio
 import pytest
 
 from checker_smtp import replay
+from checker_smtp.probes.observation import (
+    Endpoint,
+    Irregularity,
+    Keyword,
+    Mx,
+    Observation,
+    ReplySeen,
+    Session,
+)
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.result import judged
+from checker_smtp.report.document import load_observation
+from checker_smtp.report.html import render_html
 from checker_smtp.service.stored import encoded
-from probes.observation import Endpoint, Irregularity, Keyword, Mx, Observation, ReplySeen, Session
-from probes.ports import DnsStatus
-from probes.result import judged
-from report.document import load_observation
-from report.html import render_html
 from tests.apps.service.hosted import FIXTURES
 from tests.probes.observations import endpoint, observation, target
 from tests.probes.world import answer

@@ -1,0 +1,45 @@
+"""Why an endpoint was not reached, and whose fault that is.
+
+A refused or reset connection came from the other side. A missing route, a missing address family or a local
+ban is ours. Silence, and "host unreachable", are ambiguous: they count against the domain only where
+another endpoint of the same family, or a control that the caller named, showed that the port gets out of
+here.
+"""
+
+from checker_smtp.probes.observation import Ending, Endpoint, Observation
+from checker_smtp.probes.vantage import AMBIGUOUS
+
+__all__ = ["blamed", "lost", "unreached"]
+
+_THEIRS = ("refused", "reset", "closed")
+_OURS = ("host-unreachable", "network-unreachable", "not-permitted", "other")
+
+
+def unreached(endpoint: Endpoint) -> Ending | None:
+    """How the connection attempt failed; None where it did not."""
+    return None if endpoint.connected else endpoint.main.end
+
+
+def lost(end: Ending) -> str:
+    """What broke a session off that is not the server's doing, in words; empty where it may be."""
+    if end.kind == "budget":
+        return "the time for this endpoint ran out"
+    return f"the network failed ({end.kind})" if end.kind in _OURS else ""
+
+
+def blamed(observation: Observation) -> tuple[list[Endpoint], list[Endpoint]]:
+    """The endpoints not reached: those that are the domain's fault, those that could not be tested."""
+    proven = {
+        e.family
+        for e in observation.endpoints
+        if e.connected or ((end := unreached(e)) is not None and end.kind in _THEIRS)
+    } | {c.family for c in observation.controls if c.outcome in ("connected", *_THEIRS)}
+    theirs: list[Endpoint] = []
+    ours: list[Endpoint] = []
+    for endpoint in observation.endpoints:
+        end = unreached(endpoint)
+        if end is None:
+            continue
+        theirs_too = end.kind in AMBIGUOUS and endpoint.family in proven
+        (theirs if end.kind in _THEIRS or theirs_too else ours).append(endpoint)
+    return theirs, ours

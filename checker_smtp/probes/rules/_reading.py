@@ -1,0 +1,122 @@
+"""What the rules read off an observation: who was reached, who spoke, and where it is written."""
+
+from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
+
+from ._finding import Evidence
+
+__all__ = [
+    "any_connected",
+    "any_extensions",
+    "any_greeted",
+    "any_target",
+    "dns_evidence",
+    "end_evidence",
+    "extensions",
+    "greeted",
+    "listed",
+    "ready",
+    "reply_evidence",
+    "same_refusal",
+    "shown",
+]
+
+
+def greeted(endpoint: Endpoint) -> bool:
+    """Whether the server welcomed us with a 2yz."""
+    greeting = endpoint.main.greeting
+    return greeting is not None and greeting.positive
+
+
+def ready(endpoint: Endpoint) -> Session | None:
+    """The first session in which EHLO or HELO was accepted."""
+    return next((session for session in endpoint.sessions if session.ready), None)
+
+
+def extensions(endpoint: Endpoint) -> Session | None:
+    """The first session in which EHLO was accepted, so that extensions are known."""
+    return next((s for s in endpoint.sessions if s.ehlo is not None and s.ehlo.positive), None)
+
+
+def any_target(observation: Observation) -> bool:
+    return bool(observation.mx.records)
+
+
+def any_connected(observation: Observation) -> bool:
+    return any(endpoint.connected for endpoint in observation.endpoints)
+
+
+def any_greeted(observation: Observation) -> bool:
+    return any(greeted(endpoint) for endpoint in observation.endpoints)
+
+
+def any_extensions(observation: Observation) -> bool:
+    return any(extensions(endpoint) for endpoint in observation.endpoints)
+
+
+def reply_evidence(endpoint: Endpoint, reply: ReplySeen | None) -> tuple[Evidence, ...]:
+    """Where this reply stands; nothing for None."""
+    for number, session in enumerate(endpoint.sessions):
+        if reply is not None and any(reply is heard for heard in session.replies):
+            return (
+                Evidence(
+                    source="session",
+                    where=endpoint.subject,
+                    quote=reply.raw,
+                    session=number,
+                    entry=reply.entry,
+                ),
+            )
+    return ()
+
+
+def end_evidence(endpoint: Endpoint, session: Session, end: Ending) -> tuple[Evidence, ...]:
+    """Where the session ended."""
+    if not session.transcript:
+        return ()
+    quote = end.excerpt or end.detail or end.kind
+    return (
+        Evidence(
+            source="session",
+            where=endpoint.subject,
+            quote=quote,
+            session=next(n for n, held in enumerate(endpoint.sessions) if held is session),
+            entry=end.entry,
+        ),
+    )
+
+
+def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Evidence, ...]:
+    """The answers to these questions about `name`."""
+    return tuple(
+        Evidence(
+            source="dns",
+            where=f"{answer.rdtype} {answer.name}",
+            quote="\n".join(answer.records) or f"{answer.status} {answer.detail}".strip(),
+        )
+        for answer in observation.dns
+        if answer.name == name and answer.rdtype in rdtypes
+    )
+
+
+def shown(reply: ReplySeen) -> str:
+    """`550 5.1.1`, for a sentence."""
+    return f"{reply.code} {reply.enhanced_code}".strip()
+
+
+def listed(items: list[str], most: int = 5) -> str:
+    """`a, b and c`, cut where there are many."""
+    if len(items) > most:
+        items = [*items[:most], f"{len(items) - most} more"]
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
+
+
+def same_refusal(one: ReplySeen, other: ReplySeen) -> bool:
+    """Whether two refusals say the same thing, whoever they name."""
+    return one.code == other.code and _gist(one) == _gist(other)
+
+
+def _gist(reply: ReplySeen) -> str:
+    """The text without addresses, numbers and spacing."""
+    words = reply.text.lower().replace("<>", " ").split()
+    kept = (word for word in words if "@" not in word and not any(c.isdigit() for c in word))
+    return " ".join([reply.enhanced_code, *kept])

@@ -1,0 +1,63 @@
+"""No password is asked for in the clear (RFC 4954 §4, RFC 8314 §3)."""
+
+import re
+from collections.abc import Iterator
+
+from checker_smtp.probes.observation import Endpoint, Observation
+
+from ._finding import Finding, Severity, code, rule
+from ._reading import any_extensions, extensions, listed, reply_evidence
+
+PLAINTEXT = code(
+    "smtp.auth.plaintext",
+    Severity.CRIT,
+    title="The server invites clients to log in without encryption",
+    why="A mail program that is set up wrongly sends its password readable by everybody on the way.",
+    fix="Offer AUTH only after STARTTLS (Postfix: `smtpd_tls_auth_only = yes`; Exim: "
+    "`auth_advertise_hosts = ${if def:tls_in_cipher {*}}`), or on the submission ports only.",
+    reference="RFC 4954 §4, RFC 8314 §3",
+)
+
+# Mechanisms that hand the secret itself, or a token as good as it, to whoever listens.
+_REVEALING = ("PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER")
+# RFC 4422 §3.1; whatever else a server puts there is not repeated
+_is_mechanism = re.compile(r"[A-Z0-9_-]{1,20}").fullmatch
+
+
+@rule(
+    "smtp.auth_posture",
+    Severity.CRIT,
+    "Checks that AUTH is not offered before STARTTLS.",
+    PLAINTEXT,
+    tested=any_extensions,
+)
+def auth_posture(observation: Observation) -> Iterator[Finding]:
+    for endpoint in observation.endpoints:
+        mechanisms = _mechanisms(endpoint)
+        if mechanisms is None:
+            continue
+        revealing = [m for m in mechanisms if m in _REVEALING]
+        session = extensions(endpoint)
+        evidence = reply_evidence(endpoint, session.ehlo if session else None)
+        if revealing:
+            yield PLAINTEXT.finding(
+                endpoint.subject, f"AUTH {' '.join(revealing)} is offered before TLS.", *evidence
+            )
+        else:
+            offered = listed(mechanisms) if mechanisms else "no mechanism named"
+            yield PLAINTEXT.finding(
+                endpoint.subject,
+                f"AUTH is offered before TLS ({offered}); the password itself is not sent in the clear.",
+                *evidence,
+                severity=Severity.WARN,
+            )
+
+
+def _mechanisms(endpoint: Endpoint) -> list[str] | None:
+    """SASL mechanisms offered in the clear; None where AUTH is not."""
+    session = extensions(endpoint)
+    offers = [k.parameters for k in session.capabilities if k.keyword == "AUTH"] if session else []
+    if not offers:
+        return None
+    named = (m.upper() for parameters in offers for m in parameters)
+    return list(dict.fromkeys(m for m in named if _is_mechanism(m)))

@@ -1,0 +1,138 @@
+"""The server greets with 220, whole and in time (RFC 5321 §3.1, §4.3.2)."""
+
+from collections.abc import Iterator
+
+from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen
+
+from ._blame import blames_us, is_policy
+from ._finding import Finding, Outcome, Severity, code, rule
+from ._reach import lost
+from ._reading import any_connected, end_evidence, reply_evidence, shown
+from ._shared import NOT_TESTED, REFUSED_US
+
+MISSING = code(
+    "smtp.banner.missing",
+    Severity.CRIT,
+    title="The server accepts connections and does not greet",
+    why="Senders wait for the greeting, up to five minutes, and then try elsewhere or later.",
+    fix="See whether the mail server itself is running behind the port, and not a proxy or firewall "
+    "whose backend is gone; look for the connection in its log.",
+    reference="RFC 5321 §3.1, §4.5.3.2.1",
+)
+REFUSED = code(
+    "smtp.banner.refused",
+    Severity.CRIT,
+    title="The server greets with a refusal",
+    why="A 5yz greeting tells every sender that no mail is taken here.",
+    fix="Let the server greet with 220, or remove it from the domain's MX records; if nothing but this "
+    "checker is refused, look for the client's address in the server's access rules.",
+    reference="RFC 5321 §3.1, RFC 7504",
+)
+DEFERRED = code(
+    "smtp.banner.deferred",
+    Severity.WARN,
+    title="The server greets with: not now",
+    why="Senders try again later; if it lasts, mail is delayed and then returned.",
+    fix="Repeat the check; if it persists look into the server's log for its limits on connections, "
+    "load, disk space or greylisting.",
+    reference="RFC 5321 §3.8, §4.3.2",
+)
+SLOW = code(
+    "smtp.banner.slow",
+    Severity.INFO,
+    title="The greeting takes more than ten seconds",
+    why="Some senders give up sooner than the five minutes they should wait.",
+    fix="Look for slow DNS or blocklist lookups at connect, or shorten a deliberate greet delay.",
+    reference="RFC 5321 §4.5.3.2.1",
+)
+
+_SLOW_AFTER = 10.0
+
+
+@rule(
+    "smtp.banner_sanity",
+    Severity.CRIT,
+    "Checks that every reachable endpoint greets with 220.",
+    MISSING,
+    REFUSED,
+    DEFERRED,
+    SLOW,
+    REFUSED_US,
+    NOT_TESTED,
+    tested=any_connected,
+)
+def banner_sanity(observation: Observation) -> Iterator[Finding]:
+    for endpoint in observation.endpoints:
+        greeting = endpoint.main.greeting
+        if not endpoint.connected:
+            continue
+        if greeting is None:
+            yield from _missing(endpoint)
+        elif greeting.transient:
+            yield DEFERRED.finding(
+                endpoint.subject,
+                f"The greeting is {shown(greeting)}: temporarily no service{_hint(greeting)}.",
+                *reply_evidence(endpoint, greeting),
+                outcome=Outcome.TRANSIENT,
+            )
+        elif not greeting.positive:
+            yield _refused(endpoint, greeting)
+        else:
+            yield from _slow(endpoint, greeting)
+
+
+def _missing(endpoint: Endpoint) -> Iterator[Finding]:
+    end = endpoint.main.end
+    if end is None:
+        return
+    evidence = end_evidence(endpoint, endpoint.main, end)
+    waited = end.at - (endpoint.main.connected_at or 0)
+    if end.kind == "timeout":
+        yield MISSING.finding(
+            endpoint.subject,
+            f"The server accepted the connection and said nothing for {waited:.0f} s.",
+            *evidence,
+            outcome=Outcome.TRANSIENT,
+            severity=Severity.WARN,
+            fix="A sender waits up to five minutes: repeat the check with a timeout of 300 to be sure. "
+            + MISSING.fix,
+        )
+    elif why := lost(end):
+        yield NOT_TESTED.finding(
+            endpoint.subject, f"Not tested: the greeting; {why}.", *evidence, outcome=Outcome.NOT_TESTED
+        )
+    elif end.kind in ("closed", "reset"):
+        yield MISSING.finding(
+            endpoint.subject, f"The server {end.kind} the connection without a greeting.", *evidence
+        )
+    else:
+        yield MISSING.finding(endpoint.subject, "What the server says first is no SMTP greeting.", *evidence)
+
+
+def _refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
+    evidence = reply_evidence(endpoint, greeting)
+    if greeting.permanent and (blames_us(greeting) or is_policy(greeting)):
+        return REFUSED_US.finding(
+            endpoint.subject,
+            f"The greeting is {shown(greeting)}, a refusal of this client{_hint(greeting)}.",
+            *evidence,
+            outcome=Outcome.REFUSED_US,
+        )
+    return REFUSED.finding(
+        endpoint.subject, f"The greeting is {shown(greeting)}: no mail is taken.", *evidence
+    )
+
+
+def _slow(endpoint: Endpoint, greeting: ReplySeen) -> Iterator[Finding]:
+    waited = greeting.at - (endpoint.main.connected_at or 0)
+    if waited > _SLOW_AFTER:
+        yield SLOW.finding(
+            endpoint.subject,
+            f"The greeting was complete after {waited:.0f} s.",
+            *reply_evidence(endpoint, greeting),
+        )
+
+
+def _hint(greeting: ReplySeen) -> str:
+    words = blames_us(greeting)
+    return f' (it says "{words}")' if words else ""

@@ -1,0 +1,113 @@
+"""EHLO is accepted, or HELO in its place (RFC 5321 §3.2, §4.1.1.1)."""
+
+from collections.abc import Iterator
+
+from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session
+
+from ._blame import blames_us, is_policy
+from ._finding import Finding, Outcome, Severity, code, rule
+from ._reach import lost
+from ._reading import any_greeted, end_evidence, extensions, greeted, ready, reply_evidence, shown
+from ._shared import NOT_TESTED, REFUSED_US
+
+FAILED = code(
+    "smtp.ehlo.failed",
+    Severity.CRIT,
+    title="The server accepts neither EHLO nor HELO",
+    why="Without it no mail can be handed over; senders queue the mail and return it in the end.",
+    fix="Remove the rule that refuses EHLO (Postfix: `smtpd_helo_restrictions`; Exim: `acl_smtp_helo`), "
+    "or the device in front of the server that does.",
+    reference="RFC 5321 §4.1.1.1, §4.1.4",
+)
+FALLBACK = code(
+    "smtp.ehlo.fallback",
+    Severity.WARN,
+    title="The server knows HELO only",
+    why="Without EHLO there are no extensions: no STARTTLS, so all mail to this server travels in the "
+    "clear, and some senders refuse to.",
+    fix="Allow EHLO; a firewall that inspects SMTP often takes it away and should be told not to.",
+    reference="RFC 5321 §3.2, RFC 3207 §4",
+)
+
+
+@rule(
+    "smtp.ehlo_supported",
+    Severity.CRIT,
+    "Checks that every endpoint that greets accepts EHLO.",
+    FAILED,
+    FALLBACK,
+    REFUSED_US,
+    NOT_TESTED,
+    tested=any_greeted,
+)
+def ehlo_supported(observation: Observation) -> Iterator[Finding]:
+    for endpoint in observation.endpoints:
+        if not greeted(endpoint) or extensions(endpoint):
+            continue
+        spoken = ready(endpoint)
+        if spoken is None:
+            yield _failed(endpoint, endpoint.sessions[-1])
+        else:
+            yield FALLBACK.finding(
+                endpoint.subject,
+                "EHLO is refused and HELO accepted: no extension, so no STARTTLS.",
+                *reply_evidence(endpoint, endpoint.main.ehlo),
+                *reply_evidence(endpoint, spoken.helo),
+            )
+
+
+def _failed(endpoint: Endpoint, session: Session) -> Finding:
+    reply = session.helo or session.ehlo or endpoint.main.ehlo
+    if reply is None or (not reply.permanent and not reply.transient):
+        return _cut(endpoint, endpoint.main)
+    evidence = (*reply_evidence(endpoint, endpoint.main.ehlo), *reply_evidence(endpoint, session.helo))
+    said = _said(endpoint.main.ehlo, session.helo)
+    if reply.transient:
+        return FAILED.finding(
+            endpoint.subject,
+            f"The server answers {said}: not now.",
+            *evidence,
+            outcome=Outcome.TRANSIENT,
+            severity=Severity.WARN,
+            fix="Repeat the check later; if it persists look for limits in the server's log.",
+        )
+    if (words := blames_us(reply)) or is_policy(reply):
+        return REFUSED_US.finding(
+            endpoint.subject,
+            f"The server answers {said}, a refusal of this client"
+            + (f' (it says "{words}").' if words else "."),
+            *evidence,
+            outcome=Outcome.REFUSED_US,
+        )
+    return FAILED.finding(endpoint.subject, f"The server answers {said}.", *evidence)
+
+
+def _cut(endpoint: Endpoint, session: Session) -> Finding:
+    """No reply that settles it: the session ended, or the reply was no completion."""
+    end = session.end
+    if end is None:
+        return FAILED.finding(
+            endpoint.subject,
+            "The answer to EHLO is neither yes nor no.",
+            *reply_evidence(endpoint, session.ehlo),
+        )
+    evidence = end_evidence(endpoint, session, end)
+    if why := lost(end):
+        return NOT_TESTED.finding(
+            endpoint.subject, f"Not tested: EHLO; {why}.", *evidence, outcome=Outcome.NOT_TESTED
+        )
+    if end.kind == "timeout":
+        return FAILED.finding(
+            endpoint.subject,
+            "EHLO was not answered in time.",
+            *evidence,
+            outcome=Outcome.TRANSIENT,
+            severity=Severity.WARN,
+            fix="Repeat the check with a longer timeout; a sender waits five minutes.",
+        )
+    return FAILED.finding(endpoint.subject, f"EHLO ended the session ({end.kind}).", *evidence)
+
+
+def _said(ehlo: ReplySeen | None, helo: ReplySeen | None) -> str:
+    told = [f"{verb} with {shown(reply)}" for verb, reply in (("EHLO", ehlo), ("HELO", helo)) if reply]
+    return " and ".join(told)

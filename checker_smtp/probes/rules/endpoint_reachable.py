@@ -1,0 +1,104 @@
+"""Every endpoint accepts a TCP connection, as far as that can be judged from here (see `_reach`)."""
+
+from collections.abc import Iterator
+
+from checker_smtp.probes.observation import Control, Endpoint, Observation
+from checker_smtp.probes.vantage import AMBIGUOUS
+
+from ._finding import Evidence, Finding, Outcome, Severity, code, rule
+from ._reach import blamed, unreached
+from ._reading import end_evidence, listed
+from ._shared import NOT_TESTED
+
+UNREACHABLE = code(
+    "smtp.tcp.unreachable",
+    Severity.WARN,
+    title="One of the addresses that receive mail does not accept connections",
+    why="Senders that try this address first wait for it before they try the next; mail is delayed.",
+    fix="Start the mail server on this address, open the port in the firewall, or remove the address "
+    "from DNS.",
+    reference="RFC 5321 §5.1",
+)
+ALL_UNREACHABLE = code(
+    "smtp.all_unreachable",
+    Severity.CRIT,
+    title="No mail server of the domain accepts connections",
+    why="Mail is queued at the senders and returned after some days.",
+    fix="Start the mail server, and let the port through the firewall from everywhere.",
+    reference="RFC 5321 §4.5.4.1, §5.1",
+)
+
+_WORDS = {
+    "refused": "refused the connection",
+    "reset": "reset the connection",
+    "closed": "closed the connection",
+    "timeout": "did not answer",
+    "host-unreachable": "is reported unreachable",
+}
+
+
+@rule(
+    "smtp.endpoint_reachable",
+    Severity.CRIT,
+    "Checks that every address of every MX target accepts TCP connections.",
+    UNREACHABLE,
+    ALL_UNREACHABLE,
+    NOT_TESTED,
+    tested=lambda o: any(e.connected for e in o.endpoints) or bool(blamed(o)[0]),
+)
+def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
+    theirs, ours = blamed(observation)
+    if theirs and not any(endpoint.connected for endpoint in observation.endpoints):
+        told = listed([f"{endpoint.subject} {_told(endpoint)}" for endpoint in theirs])
+        none = "No endpoint that could be tested" if ours or observation.skipped else "No endpoint"
+        evidence = [item for endpoint in theirs for item in _evidence(endpoint)]
+        yield ALL_UNREACHABLE.finding("", f"{none} accepts connections: {told}.", *evidence)
+    else:
+        for endpoint in theirs:
+            yield UNREACHABLE.finding(
+                endpoint.subject, f"{endpoint.subject} {_told(endpoint)}.", *_evidence(endpoint)
+            )
+    for family in (4, 6):
+        if untested := [endpoint for endpoint in ours if endpoint.family == family]:
+            yield _not_tested(family, untested, [c for c in observation.controls if c.family == family])
+    if observation.skipped:
+        yield NOT_TESTED.finding(
+            "",
+            "The domain has more endpoints than are visited; left alone: "
+            f"{listed(list(observation.skipped))}.",
+            outcome=Outcome.NOT_TESTED,
+        )
+
+
+def _not_tested(family: int, untested: list[Endpoint], controls: list[Control]) -> Finding:
+    names = listed([endpoint.subject for endpoint in untested])
+    ends = [end for endpoint in untested if (end := unreached(endpoint)) is not None]
+    evidence = [item for endpoint in untested for item in _evidence(endpoint)]
+    if any(end.kind in AMBIGUOUS for end in ends):
+        port = untested[0].port
+        message = f"Nothing answered over IPv{family} ({names}). " + (
+            f"Nor did {listed([control.host for control in controls])}: port {port} does not leave from here."
+            if controls
+            else f"Port {port} may be blocked on this side, as home, office and cloud networks often do."
+        )
+        fix = (
+            "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` "
+            "shows whether "
+            f"port {port} leaves from a machine."
+        )
+    else:
+        message = (
+            f"This machine cannot connect over IPv{family} ({ends[0].kind}), so {names} could not be tested."
+        )
+        fix = f"Run the check from a machine with IPv{family}, or leave IPv{family} out."
+    return NOT_TESTED.finding("", message, *evidence, outcome=Outcome.NOT_TESTED, fix=fix)
+
+
+def _told(endpoint: Endpoint) -> str:
+    end = unreached(endpoint)
+    return "" if end is None else _WORDS.get(end.kind, end.kind)
+
+
+def _evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
+    end = unreached(endpoint)
+    return () if end is None else end_evidence(endpoint, endpoint.main, end)

@@ -1,0 +1,54 @@
+"""A null MX says that the domain receives no mail (RFC 7505): where it is right, nothing else is asked."""
+
+from collections.abc import Iterator
+
+from checker_smtp.probes.observation import Observation
+
+from ._finding import Finding, Outcome, Severity, code, rule
+from ._reading import dns_evidence
+
+NULL_MX = code(
+    "smtp.null_mx",
+    Severity.INFO,
+    title="The domain says that it receives no mail",
+    why="Senders see the null MX and return mail at once instead of trying for days.",
+    fix="Nothing, if the domain is not meant to receive mail; otherwise publish MX records instead of it.",
+    reference="RFC 7505 §3",
+)
+MIXED = code(
+    "smtp.null_mx.mixed",
+    Severity.WARN,
+    title="The null MX is not published as it has to be",
+    why="A null MX beside other MX records, or with a preference other than 0, has no defined meaning: "
+    "some senders return the mail, others deliver it.",
+    fix="Publish either the single record `MX 0 .` (no mail) or real MX records only.",
+    reference="RFC 7505 §3",
+)
+
+
+@rule(
+    "smtp.null_mx",
+    Severity.INFO,
+    "Tells whether the domain declares by a null MX that it receives no mail.",
+    NULL_MX,
+    MIXED,
+    tested=lambda observation: observation.mx.status.known,
+)
+def null_mx(observation: Observation) -> Iterator[Finding]:
+    mx = observation.mx
+    evidence = dns_evidence(observation, observation.domain, "MX")
+    if not mx.null_preferences:
+        return
+    if not mx.null_mx:
+        yield MIXED.finding(
+            "", "A null MX (`.`) is published beside other MX records; the others were checked.", *evidence
+        )
+    elif mx.null_preferences != (0,):
+        found = ", ".join(map(str, mx.null_preferences))
+        yield MIXED.finding(
+            "", f"The null MX has the preference {found}; it has to be one record with 0.", *evidence
+        )
+    else:
+        yield NULL_MX.finding(
+            "", "The domain publishes a null MX: it receives no mail.", *evidence, outcome=Outcome.PASS
+        )

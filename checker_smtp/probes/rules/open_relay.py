@@ -1,0 +1,105 @@
+"""The server takes mail for others from nobody but its own (RFC 5321 §3.6, §7.9).
+
+A 2yz to the outside recipient is not proof alone: the server may serve that very domain, or be a sink that
+takes everything. So a second recipient is asked for, random, at a second outside domain; both accepted
+is an open relay as far as RCPT can show. Nothing is ever sent.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
+
+from ._blame import about_sender
+from ._finding import Finding, Outcome, Severity, code, rule
+from ._pairs import any_answered, common_refusal, obstacles, passed
+from ._reading import reply_evidence, shown
+from ._shared import NOT_TESTED, REFUSED_US
+
+OPEN_RELAY = code(
+    "smtp.open_relay",
+    Severity.CRIT,
+    title="The server relays mail for anybody",
+    why="Spammers find open relays within hours; the address is then blocklisted, and the domain's own mail "
+    "with it.",
+    fix="Relay for your own networks and for users who logged in only (Postfix: `mynetworks` and "
+    "`reject_unauth_destination` in `smtpd_relay_restrictions`; Exim: `relay_from_hosts` and "
+    "`acl_smtp_rcpt`).",
+    reference="RFC 5321 §3.6, §7.9; RFC 2505 §2.1",
+)
+SUSPECTED = code(
+    "smtp.open_relay.suspected",
+    Severity.WARN,
+    title="The server accepted one outside recipient, but not a second",
+    why="It may relay under conditions that were not all met here, or know the first address.",
+    fix="Look up in the server's log why the address was accepted, and repeat the check with a "
+    "test_probe_address of your own.",
+    reference="RFC 5321 §3.6, §7.9",
+)
+
+
+@rule(
+    "smtp.open_relay",
+    Severity.CRIT,
+    "Checks that mail for other domains is refused.",
+    OPEN_RELAY,
+    SUSPECTED,
+    REFUSED_US,
+    NOT_TESTED,
+    tested=partial(any_answered, "relay"),
+)
+def open_relay(observation: Observation) -> Iterator[Finding]:
+    yield from obstacles("relay", observation)
+    for endpoint in observation.endpoints:
+        asked = endpoint.asked("relay")
+        verdict = asked.verdict if asked else None
+        if asked is None or verdict is None or common_refusal(endpoint):
+            continue
+        if verdict.positive:
+            yield _accepted(observation, endpoint, asked, verdict)
+        elif verdict.transient or verdict is asked.mail or about_sender(verdict):
+            yield _undecided(endpoint, asked, verdict)
+
+
+def _undecided(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
+    where = "MAIL" if verdict is asked.mail else "RCPT"
+    return NOT_TESTED.finding(
+        endpoint.subject,
+        f"Whether the server relays is not known: {shown(verdict)} at {where} is no answer to that.",
+        *reply_evidence(endpoint, verdict),
+        outcome=Outcome.TRANSIENT if verdict.transient else Outcome.NOT_TESTED,
+    )
+
+
+def _accepted(
+    observation: Observation, endpoint: Endpoint, asked: Transaction, verdict: ReplySeen
+) -> Finding:
+    evidence = reply_evidence(endpoint, verdict)
+    hosts = observation.probe_hosts
+    if endpoint.address in hosts or any(target in hosts for target in endpoint.targets):
+        return NOT_TESTED.finding(
+            endpoint.subject,
+            f"The server accepts {asked.recipient} because it serves that domain, so it was not tested.",
+            *evidence,
+            outcome=Outcome.NOT_TESTED,
+            fix="Repeat the check with a test_probe_address at a domain that another server serves.",
+        )
+    control = endpoint.asked("relay-control")
+    if control is not None and passed(control):
+        return OPEN_RELAY.finding(
+            endpoint.subject,
+            f"The server accepts {asked.recipient} and {control.recipient} from outside: it relays "
+            "for anybody "
+            "(shown at RCPT; nothing was sent).",
+            *evidence,
+            *reply_evidence(endpoint, control.verdict),
+        )
+    answer = control.verdict if control else None
+    told = f"answered with {shown(answer)}" if answer else "not answered"
+    return SUSPECTED.finding(
+        endpoint.subject,
+        f"The server accepts {asked.recipient} from outside; a random recipient at another domain "
+        f"was {told}.",
+        *evidence,
+        *reply_evidence(endpoint, answer),
+    )

@@ -1,0 +1,153 @@
+"""Where STARTTLS is offered it works: accepted, nothing injected, a handshake, EHLO behind it."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
+
+from ._finding import Evidence, Finding, Outcome, Severity, code, rule
+from ._reach import lost
+from ._reading import end_evidence, extensions, reply_evidence, shown
+from ._shared import NOT_TESTED
+
+FAILED = code(
+    "smtp.starttls.failed",
+    Severity.CRIT,
+    title="Encryption is offered and does not work",
+    why="Senders that try it lose the connection; some fall back to the clear, others do not deliver.",
+    fix="Look into the server's log for the handshake; check that the certificate fits its key and that "
+    "the protocol versions and ciphers allowed are current (`openssl s_client -starttls smtp "
+    "-connect HOST:25`).",
+    reference="RFC 3207 §4, §4.1",
+)
+DEFERRED = code(
+    "smtp.starttls.deferred",
+    Severity.WARN,
+    title="Encryption is offered and then put off",
+    why="Senders deliver in the clear or wait; a server that has no usable key says so with 454.",
+    fix="Repeat the check; if it persists see whether the server can read its key and certificate.",
+    reference="RFC 3207 §4",
+)
+INJECTION = code(
+    "smtp.starttls.injection",
+    Severity.CRIT,
+    title="Something is said in the clear between STARTTLS and the handshake",
+    why="What arrives there can be put in by anybody on the way, and clients that read it behind the "
+    "handshake take it for the server's own word.",
+    fix="Update the mail server; if it is current, look for a proxy or firewall that speaks in its place.",
+    reference="RFC 3207 §4.2, §6",
+)
+
+
+@rule(
+    "smtp.starttls_handshake",
+    Severity.CRIT,
+    "Checks that STARTTLS works wherever it is offered.",
+    FAILED,
+    DEFERRED,
+    INJECTION,
+    NOT_TESTED,
+    tested=lambda o: any((s := extensions(e)) is not None and s.offers("STARTTLS") for e in o.endpoints),
+)
+def starttls_handshake(observation: Observation) -> Iterator[Finding]:
+    for endpoint in observation.endpoints:
+        yield from _session(endpoint, endpoint.main)
+        # without SNI there may be something new behind the handshake; that it failed too is not
+        unnamed = (s for s in endpoint.sessions if s.purpose == "without-sni" and s.tls is not None)
+        for session in islice(unnamed, 1):
+            yield from _session(endpoint, session)
+
+
+def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
+    reply = session.starttls
+    if not session.offers("STARTTLS"):
+        return
+    end = session.end
+    if reply is None:
+        if end is not None and end.step == "STARTTLS":
+            yield from _unanswered(endpoint, session, end)
+    elif reply.transient:
+        yield DEFERRED.finding(
+            endpoint.subject,
+            f"STARTTLS is answered with {shown(reply)}: not now.",
+            *reply_evidence(endpoint, reply),
+            outcome=Outcome.TRANSIENT,
+        )
+    elif not reply.positive:
+        yield FAILED.finding(
+            endpoint.subject,
+            f"STARTTLS is offered and answered with {shown(reply)}.",
+            *reply_evidence(endpoint, reply),
+        )
+    elif session.ehlo_tls is not None:
+        if not session.ehlo_tls.positive:
+            yield _refused_hello(endpoint, session.ehlo_tls)
+    elif end is not None:
+        yield from (_no_handshake if session.tls is None else _no_hello)(endpoint, session, end)
+
+
+def _unanswered(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
+    evidence = end_evidence(endpoint, session, end)
+    if end.kind == "timeout":
+        yield _late(endpoint, "STARTTLS was not answered in time.", evidence)
+    elif why := lost(end):
+        yield _not_tested(endpoint, why, evidence)
+    else:
+        yield FAILED.finding(endpoint.subject, f"STARTTLS ended the session ({end.kind}).", *evidence)
+
+
+def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
+    evidence = (*reply_evidence(endpoint, session.starttls), *end_evidence(endpoint, session, end))
+    if end.kind == "starttls.plaintext":
+        yield INJECTION.finding(
+            endpoint.subject, "Octets in the clear follow the 220 to STARTTLS; they were not used.", *evidence
+        )
+    elif end.kind == "timeout":
+        yield _late(endpoint, "The TLS handshake was not finished in time.", evidence)
+    elif why := lost(end):
+        yield _not_tested(endpoint, why, evidence)
+    elif any(other.purpose == "without-sni" and other.tls is not None for other in endpoint.sessions):
+        yield FAILED.finding(
+            endpoint.subject,
+            "The handshake is refused with the MX name as server name (SNI) and succeeds without one.",
+            *evidence,
+            severity=Severity.WARN,
+            fix="Let the server answer to its MX name, or ignore server names it does not know.",
+        )
+    else:
+        told = f"{end.kind} ({end.detail})" if end.detail else end.kind
+        yield FAILED.finding(endpoint.subject, f"The TLS handshake failed: {told}.", *evidence)
+
+
+def _refused_hello(endpoint: Endpoint, reply: ReplySeen) -> Finding:
+    return FAILED.finding(
+        endpoint.subject,
+        f"After the handshake EHLO is answered with {shown(reply)}.",
+        *reply_evidence(endpoint, reply),
+        outcome=Outcome.TRANSIENT if reply.transient else Outcome.FAIL,
+        severity=Severity.WARN if reply.transient else None,
+    )
+
+
+def _no_hello(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
+    evidence = end_evidence(endpoint, session, end)
+    if end.kind == "timeout":
+        yield _late(endpoint, "After the handshake EHLO was not answered in time.", evidence)
+    elif why := lost(end):
+        yield _not_tested(endpoint, why, evidence)
+    else:
+        yield FAILED.finding(
+            endpoint.subject, f"The session ended right after the handshake ({end.kind}).", *evidence
+        )
+
+
+def _late(endpoint: Endpoint, message: str, evidence: tuple[Evidence, ...]) -> Finding:
+    return FAILED.finding(
+        endpoint.subject, message, *evidence, outcome=Outcome.TRANSIENT, severity=Severity.WARN
+    )
+
+
+def _not_tested(endpoint: Endpoint, why: str, evidence: tuple[Evidence, ...]) -> Finding:
+    return NOT_TESTED.finding(
+        endpoint.subject, f"Not tested: the TLS handshake; {why}.", *evidence, outcome=Outcome.NOT_TESTED
+    )

@@ -1,0 +1,66 @@
+"""STARTTLS is offered; judged over the endpoints whose extensions are known, and no others."""
+
+from collections.abc import Iterator
+
+from checker_smtp.probes.observation import Endpoint, Observation, Session
+
+from ._finding import Evidence, Finding, Severity, code, rule
+from ._reading import any_extensions, extensions, listed, reply_evidence
+
+ALL_MISSING = code(
+    "smtp.all_no_starttls",
+    Severity.CRIT,
+    title="No mail server of the domain offers encryption",
+    why="All mail to the domain travels in the clear; senders that insist on TLS do not deliver at all.",
+    fix="Give the server a key and a certificate and let it offer STARTTLS (Postfix: "
+    "`smtpd_tls_chain_files` and `smtpd_tls_security_level = may`; Exim: `tls_certificate` and "
+    "`tls_advertise_hosts = *`).",
+    reference="RFC 3207 §4, RFC 7435",
+)
+MISSING = code(
+    "smtp.starttls.missing",
+    Severity.WARN,
+    title="One of the mail servers does not offer encryption",
+    why="Mail that takes this server travels in the clear, and whoever wants to read it can steer it there.",
+    fix="Let this server offer STARTTLS as the others do (Postfix: `smtpd_tls_chain_files` and "
+    "`smtpd_tls_security_level = may`; Exim: `tls_certificate` and `tls_advertise_hosts = *`).",
+    reference="RFC 3207 §4, RFC 7435",
+)
+
+
+@rule(
+    "smtp.starttls_offered",
+    Severity.CRIT,
+    "Checks that every endpoint offers STARTTLS in its answer to EHLO.",
+    ALL_MISSING,
+    MISSING,
+    tested=any_extensions,
+)
+def starttls_offered(observation: Observation) -> Iterator[Finding]:
+    known = [(e, session) for e in observation.endpoints if (session := extensions(e)) is not None]
+    without = [(e, session) for e, session in known if not session.offers("STARTTLS")]
+    if without and len(without) == len(known):
+        names = listed([endpoint.subject for endpoint, _ in without])
+        hint = next((hint for _, session in without if (hint := _masked(session))), "")
+        evidence = [item for endpoint, session in without for item in _evidence(endpoint, session)]
+        yield ALL_MISSING.finding("", f"STARTTLS is not offered by {names}.{hint}", *evidence)
+        return
+    for endpoint, session in without:
+        yield MISSING.finding(
+            endpoint.subject,
+            f"STARTTLS is not offered, although other servers of the domain do.{_masked(session)}",
+            *_evidence(endpoint, session),
+        )
+
+
+def _evidence(endpoint: Endpoint, session: Session) -> tuple[Evidence, ...]:
+    return reply_evidence(endpoint, session.ehlo)
+
+
+def _masked(session: Session) -> str:
+    """Firewalls that inspect SMTP overwrite the keyword with X, the length kept."""
+    if any(len(k.keyword) >= 4 and set(k.keyword[:-1]) == {"X"} for k in session.capabilities):
+        return (
+            " A keyword made of X shows that a device in between masks it (Cisco: turn off `inspect esmtp`)."
+        )
+    return ""

@@ -1,0 +1,6 @@
+"""How a result is presented. Pure: reads results, reaches nothing."""
+
+if __name__ != "checker_smtp.report":
+    raise ImportError(
+        f"{__name__!r} is a link in the source tree, not a package. Import checker_smtp.report instead."
+    )

@@ -1,0 +1,231 @@
+"""What there is to say about findings: each problem once, worst first, with its fix, evidence and command.
+
+Findings of the same kind on several endpoints become one item with several subjects. The fix is that of the
+software recognised at each subject; a fix that a rule wrote for the case at hand goes before both.
+Everything in an item is visible text; settings and commands in prose stand in backticks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from checker_smtp.probes.observation import Endpoint, Observation
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.rules import CODES, Evidence, Finding, Outcome, Severity
+
+from .advice import advice_for
+from .commands import commands_for, endpoint_of
+from .software import Recognised
+from .transcript import Log, Place, brief
+from .visible import visible
+
+__all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
+
+_MAX_SUBJECTS = 32
+_MAX_QUOTES = 6
+_MAX_LINES = 12
+# Which transactions a finding's evidence is from, in the order in which the rule gives it.
+_PURPOSES = {
+    "smtp.null_sender.rejected": ("null-sender", "postmaster"),
+    "smtp.null_sender.deferred": ("null-sender",),
+    "smtp.postmaster.rejected": ("postmaster",),
+    "smtp.postmaster.deferred": ("postmaster",),
+    "smtp.open_relay": ("relay", "relay-control"),
+    "smtp.open_relay.suspected": ("relay", "relay-control"),
+}
+
+# Codes that are not in the registry: the TLS checker's, and those of a newer version.
+_FOREIGN = {True: "The TLS checker found a weakness", False: "Something this version has no words for"}
+# In a reply of many lines, the word that marks the ones that matter.
+_TELLING = {"smtp.auth.plaintext": "AUTH"}
+# Within one severity: what stops mail, then what harms others and users, then what costs mail or privacy.
+_URGENT = (
+    "smtp.mx.",
+    "smtp.all_unreachable",
+    "smtp.banner.",
+    "smtp.ehlo.",
+    "smtp.open_relay",
+    "smtp.starttls.injection",
+    "smtp.auth.",
+    "smtp.starttls.failed",
+    "smtp.null_sender.",
+    "smtp.all_no_starttls",
+    "smtp.postmaster.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What an item is about: `name` is an endpoint, an MX target, or empty for the domain as a whole."""
+
+    name: str
+    target: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """What to do; `software` is empty for general advice, `subjects` where it applies if not everywhere."""
+
+    software: str
+    subjects: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Evidence: the question or who answered, what was `asked`, the words, the line they stand on."""
+
+    where: str
+    asked: tuple[str, ...]
+    lines: tuple[str, ...]
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One problem."""
+
+    anchor: str
+    code: str
+    severity: Severity
+    outcome: Outcome
+    title: str
+    why: str
+    reference: str
+    subjects: tuple[Subject, ...]
+    more_subjects: int
+    fixes: tuple[Fix, ...]
+    quotes: tuple[Quote, ...]
+    more_quotes: int
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What items are made with: who answers where, and the transcripts by endpoint and session."""
+
+    observation: Observation
+    software: dict[str, Recognised | None]
+    logs: dict[tuple[str, int], Log]
+
+
+def items_of(findings: Iterable[Finding], context: Context) -> tuple[Item, ...]:
+    """One item per problem, the most urgent first."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in sorted(findings, key=_urgency):
+        groups.setdefault(_kind(finding), []).append(finding)
+    return tuple(_item(f"f{n}", group, context) for n, group in enumerate(groups.values(), start=1))
+
+
+def _urgency(finding: Finding) -> tuple[int, int]:
+    codes = (n for n, code in enumerate(_URGENT) if finding.code.startswith(code))
+    return -finding.severity.rank, next(codes, len(_URGENT))
+
+
+def _kind(finding: Finding) -> tuple[str, ...]:
+    """What makes two findings the same problem."""
+    known = finding.code in CODES
+    return (
+        finding.code,
+        finding.severity,
+        finding.outcome,
+        finding.fix,
+        "" if known else finding.message,
+        # what could not be tested, or was refused, differs too much to be told in one breath
+        finding.message if finding.code == "smtp.not_tested" and not finding.subject else "",
+    )
+
+
+def _item(anchor: str, group: list[Finding], context: Context) -> Item:
+    first = group[0]
+    code = CODES.get(first.code)
+    quotes = [quote for finding in group for quote in _quotes(finding, context)]
+    quotes = list(dict.fromkeys(quotes))
+    return Item(
+        anchor=anchor,
+        code=visible(first.code),
+        severity=first.severity,
+        outcome=first.outcome,
+        title=code.title if code else _FOREIGN[first.code.startswith("smtp.tls.")],
+        why=code.why if code else "",
+        reference=visible(first.reference),
+        subjects=tuple(_subject(finding, context) for finding in group[:_MAX_SUBJECTS]),
+        more_subjects=max(len(group) - _MAX_SUBJECTS, 0),
+        fixes=tuple(_fixes(group, context)),
+        quotes=tuple(quotes[:_MAX_QUOTES]),
+        more_quotes=max(len(quotes) - _MAX_QUOTES, 0),
+        commands=tuple(visible(command) for command in commands_for(first, context.observation)),
+    )
+
+
+def _subject(finding: Finding, context: Context) -> Subject:
+    endpoint = next((e for e in context.observation.endpoints if e.subject == finding.subject), None)
+    target = ", ".join(endpoint.targets[:3]) if endpoint else ""
+    return Subject(
+        name=visible(finding.subject), target=visible(target), message=visible(finding.message[:2000])
+    )
+
+
+def _fixes(group: list[Finding], context: Context) -> list[Fix]:
+    """One fix for each software met; where all subjects share one, they need not be named."""
+    by_software: dict[str, dict[str, None]] = {}
+    for finding in group:
+        own = finding.code in CODES and finding.fix == CODES[finding.code].fix
+        met = [str(found.software) for e in _concerned(finding, context) if (found := _at(e, context))]
+        for name in met if own and met else [""]:
+            by_software.setdefault(name, {})[finding.subject] = None
+    texts: dict[tuple[str, str], dict[str, None]] = {}
+    for name, subjects in by_software.items():
+        text = advice_for(group[0].code, name) if name else visible(group[0].fix)
+        tailored = bool(name) and text != advice_for(group[0].code)
+        texts.setdefault((name if tailored else "", text), {}).update(subjects)
+    alone = len(texts) == 1
+    return [
+        Fix(software=name, subjects=() if alone else tuple(map(visible, filter(None, subjects))), text=text)
+        for (name, text), subjects in texts.items()
+        if text
+    ]
+
+
+def _at(endpoint: Endpoint, context: Context) -> Recognised | None:
+    return context.software.get(endpoint.subject)
+
+
+def _concerned(finding: Finding, context: Context) -> list[Endpoint]:
+    """The endpoints to be mended: the subject, or those that the evidence of a domain's fault is from."""
+    if finding.subject:
+        endpoint = endpoint_of(finding, context.observation)
+        return [endpoint] if endpoint else []
+    wheres = {item.where for item in finding.evidence if item.source == "session"}
+    if finding.code.startswith(("smtp.ipv6", "smtp.ipv4")):
+        return list(context.observation.endpoints)
+    return [e for e in context.observation.endpoints if e.subject in wheres]
+
+
+def _quotes(finding: Finding, context: Context) -> list[Quote]:
+    purposes = _PURPOSES.get(finding.code, ())
+    return [
+        _quote(item, purposes[number] if number < len(purposes) else "", finding.code, context)
+        for number, item in enumerate(finding.evidence)
+    ]
+
+
+def _quote(item: Evidence, purpose: str, code: str, context: Context) -> Quote:
+    lines = item.quote.removesuffix("\n").split("\n")
+    telling = [line for line in lines if _TELLING[code] in line.upper()] if code in _TELLING else lines
+    shown = [_quoted(line.removesuffix("\r"), item.source) for line in telling[:_MAX_LINES]]
+    if rest := len(lines) - len(shown):
+        shown.append(f"… {rest} more line{'s' * (rest != 1)}")
+    log = context.logs.get((item.where, item.session if item.session is not None else -1))
+    place = log.find(item, purpose) if log is not None else Place()
+    again = f", connection {item.session + 1}" if item.session else ""
+    return Quote(
+        where=visible(item.where) + again, asked=place.asked, lines=tuple(shown), anchor=place.anchor
+    )
+
+
+def _quoted(line: str, source: str) -> str:
+    if source == "session":
+        return brief(line)
+    # an answer without records is quoted as its status, which people know in capitals
+    return line.upper() if line in tuple(DnsStatus) else visible(line[:400])

@@ -1,0 +1,84 @@
+"""One status line with performance data, then the findings: what a monitoring plugin prints.
+
+As the Monitoring Plugins guidelines have it: `STATUS TEXT | 'label'=value[unit];warn;crit;min;max …`. A
+second `|` would begin performance data and a line break would end the status, so both are escaped wherever
+they come from. The exit code that goes with it is the command line's. Everything is ASCII, because agents
+(NRPE, NSClient++) do not agree on an encoding.
+"""
+
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import Finding, Severity
+
+from .reading import count, phases, visited
+from .visible import visible
+
+__all__ = ["render_nagios"]
+
+_STATUS = {
+    "ok": "OK",
+    "info": "OK",
+    "warning": "WARNING",
+    "critical": "CRITICAL",
+    "unknown": "UNKNOWN",
+}
+# Nagios reads 8 KiB of a plugin's output (MAX_PLUGIN_OUTPUT_LENGTH): the worst findings and the first
+# endpoints, which senders try first, fit in with room to spare.
+_MAX_FINDINGS, _MAX_TEXT = 12, 240
+_MAX_ENDPOINTS = 8
+
+
+def render_nagios(result: Result) -> str:
+    """The output of a plugin, with a final newline."""
+    lines = [f"SMTP {_STATUS[result.status]}: {_summary(result)} | {' '.join(_performance(result))}"]
+    lines += [_line(finding) for finding in result.findings[:_MAX_FINDINGS]]
+    if (more := len(result.findings) - _MAX_FINDINGS) > 0:
+        lines.append(f"and {more} more findings")
+    return "\n".join(lines) + "\n"
+
+
+def _summary(result: Result) -> str:
+    endpoints = result.observation.endpoints
+    asked = [endpoint for endpoint in endpoints if visited(endpoint)]
+    reached = f"{sum(endpoint.connected for endpoint in asked)} of {len(endpoints)} endpoints reached"
+    if endpoints and not asked:
+        reached = "no endpoint visited"
+    told = f"{_plain(result.observation.domain)}: {reached}"
+    for severity, word in ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note")):
+        if number := count(result, severity):
+            told += f", {number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
+    if result.observation.mx.null_mx:
+        told = f"{_plain(result.observation.domain)}: takes no mail, and says so (null MX)"
+    worst = next((f for f in result.findings if f.severity is not Severity.INFO), None)
+    if worst is None and result.status == "unknown":
+        worst = next(iter(result.findings), None)
+    return f"{told}; {_plain(worst.message)}" if worst else told
+
+
+def _line(finding: Finding) -> str:
+    subject = f"{finding.subject} " if finding.subject else ""
+    return _plain(f"{finding.severity.upper()} {subject}{finding.message} [{finding.code}]")
+
+
+def _performance(result: Result) -> list[str]:
+    endpoints = [endpoint for endpoint in result.observation.endpoints if visited(endpoint)]
+    reached = sum(endpoint.connected for endpoint in endpoints)
+    data = [f"'time'={result.observation.seconds:.3f}s;;;0"]
+    if endpoints or not result.observation.endpoints:
+        data.append(f"'reached'={reached};;;0;{len(endpoints)}")
+    data += [
+        f"'critical'={count(result, Severity.CRIT)};;;0",
+        f"'warnings'={count(result, Severity.WARN)};;;0",
+        f"'notes'={count(result, Severity.INFO)};;;0",
+    ]
+    for endpoint in endpoints[:_MAX_ENDPOINTS]:
+        label = _plain(endpoint.subject).replace("=", "\\x3d").replace("'", "''")
+        data += [f"'{label} {phase}'={seconds:.3f}s;;;0" for phase, seconds in phases(endpoint).items()]
+    return data
+
+
+def _plain(text: str) -> str:
+    """One line without anything that means something to a monitoring system or to its web pages."""
+    text = visible(text, ascii_only=True).replace("|", "\\x7c")
+    # Nagios strips angle brackets from what it hands on, and some web pages take them for HTML
+    text = text.replace("<", "[").replace(">", "]")
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 3] + "..."

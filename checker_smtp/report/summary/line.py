@@ -1,0 +1,170 @@
+"""One line of a scan's results, as far as the summary needs it.
+
+A line is the document of a check (see `report.document`), or says why its domain was not checked. Only what
+is counted is decoded: most of a line are transcripts, and to pass over them costs little. What becomes the
+name of a bucket is short by its nature, so a line where it is long is none of ours.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+
+from checker_smtp.probes.rules import Severity
+from checker_smtp.report.document import STATUSES, VERSION
+
+__all__ = ["Endpoint", "Line", "LineError", "Reply", "Seen", "read_line"]
+
+_Word = Annotated[str, msgspec.Meta(max_length=100)]
+_Name = Annotated[str, msgspec.Meta(max_length=255)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+class LineError(ValueError):
+    """The line is none of a scan's results; the message says why."""
+
+
+class Reply(msgspec.Struct, gc=False):
+    """`at` is in seconds since the session began."""
+
+    code: int
+    text: str
+    at: _Seconds
+
+    @property
+    def positive(self) -> bool:
+        return self.code // 100 == 2
+
+
+class _Tls(msgspec.Struct, gc=False):
+    version: _Word
+
+
+class _Transaction(msgspec.Struct, gc=False):
+    mail: Reply | None = None
+    rcpt: Reply | None = None
+    rset: Reply | None = None
+
+
+class _Session(msgspec.Struct, gc=False):
+    connected_at: _Seconds | None = None
+    greeting: Reply | None = None
+    ehlo: Reply | None = None
+    helo: Reply | None = None
+    starttls: Reply | None = None
+    tls: _Tls | None = None
+    ehlo_tls: Reply | None = None
+    transactions: tuple[_Transaction, ...] = ()
+    quit: Reply | None = None
+    unsolicited: tuple[Reply, ...] = ()
+
+    @property
+    def hellos(self) -> Iterator[Reply]:
+        return (reply for reply in (self.ehlo, self.helo, self.ehlo_tls) if reply is not None)
+
+    @property
+    def others(self) -> Iterator[Reply]:
+        """Every reply but the greeting and those to EHLO and HELO."""
+        of_transactions = (reply for t in self.transactions for reply in (t.mail, t.rcpt, t.rset))
+        heard = (self.starttls, self.quit, *of_transactions, *self.unsolicited)
+        return (reply for reply in heard if reply is not None)
+
+
+class Endpoint(msgspec.Struct, gc=False):
+    """One address and port, with the sessions held there."""
+
+    address: _Word
+    port: int
+    targets: tuple[_Name, ...]
+    sessions: tuple[_Session, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether EHLO or HELO was accepted."""
+        return any(r is not None and r.positive for s in self.sessions for r in (s.ehlo, s.helo))
+
+    @property
+    def tls(self) -> str:
+        """The version agreed on first; empty for none."""
+        return next((session.tls.version for session in self.sessions if session.tls is not None), "")
+
+    @property
+    def greeting_took(self) -> float | None:
+        """Seconds from the connection to the greeting, where both were had; the longest of the sessions."""
+        waits = [
+            max(s.greeting.at - s.connected_at, 0.0)
+            for s in self.sessions
+            if s.greeting is not None and s.connected_at is not None
+        ]
+        return max(waits, default=None)
+
+
+class _Target(msgspec.Struct, gc=False):
+    target: _Name
+    ipv4: tuple[_Word, ...] = ()
+    ipv6: tuple[_Word, ...] = ()
+
+
+class _Mx(msgspec.Struct, gc=False):
+    records: tuple[_Target, ...] = ()
+
+
+class _FamilyCoverage(msgspec.Struct, gc=False):
+    published: int = 0
+    connected: int = 0
+    untestable: int = 0
+
+
+class _Coverage(msgspec.Struct, gc=False):
+    ipv6: _FamilyCoverage
+
+
+class _Settings(msgspec.Struct, gc=False):
+    ipv6: bool
+
+
+class Seen(msgspec.Struct, gc=False):
+    """The observation."""
+
+    domain: _Name
+    run_at: _Word
+    settings: _Settings
+    mx: _Mx
+    endpoints: tuple[Endpoint, ...]
+    coverage: _Coverage
+
+
+class _Finding(msgspec.Struct, gc=False):
+    code: _Word
+    severity: Severity
+
+
+class Line(msgspec.Struct, gc=False):
+    """`observation`, `findings` and `status` of a domain that was checked; of one that was not, `not_checked`
+    (why, in a word), `domain` as it was given, and `reason`."""
+
+    version: int = VERSION
+    observation: Seen | None = None
+    findings: tuple[_Finding, ...] = ()
+    status: _Word = ""
+    not_checked: _Word = ""
+    domain: str = ""
+    reason: str = ""
+
+
+_decode = msgspec.json.Decoder(Line).decode
+
+
+def read_line(text: bytes) -> Line:
+    """Decode one line. Raises `LineError`."""
+    try:
+        line = _decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise LineError(str(error)) from error
+    if line.version != VERSION:
+        raise LineError(f"it has version {line.version}, and this checker-smtp reads version {VERSION}")
+    if line.observation is not None and line.status not in STATUSES:
+        raise LineError(f"the status is none of {', '.join(STATUSES)}")
+    if (line.observation is None) is not bool(line.not_checked):
+        raise LineError("it has neither an observation nor a reason why there is none")
+    return line

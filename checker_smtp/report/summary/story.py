@@ -1,0 +1,78 @@
+"""The summary of a scan as a story, before it is a page: the head, the verdicts, the panels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from checker_smtp.report.visible import visible
+
+from .panels import Panel, findings, servers, share, verdicts
+from .queries import Queries
+from .tally import Tally
+
+__all__ = ["Summary", "tell_summary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """`facts` are label and value; `doubts` say what could not be read."""
+
+    title: str
+    headline: str
+    facts: tuple[tuple[str, str], ...]
+    doubts: tuple[str, ...]
+    verdicts: Panel
+    findings: tuple[Panel, ...]
+    servers: tuple[Panel, ...]
+
+
+def tell_summary(tally: Tally, path: str) -> Summary:
+    """The story of a scan; `path` is where its results were read from, `-` for standard input."""
+    asked = Queries(path, tolerant=bool(tally.broken))
+    return Summary(
+        title=_of(tally.checked, "domain"),
+        headline=_headline(tally),
+        facts=tuple((label, visible(value)) for label, value in _facts(tally, path)),
+        doubts=tuple(map(visible, _doubts(tally))),
+        verdicts=verdicts(tally, asked),
+        findings=findings(tally, asked),
+        servers=servers(tally, asked),
+    )
+
+
+def _headline(tally: Tally) -> str:
+    if not tally.checked:
+        return "No domain was checked."
+    critical = sum(b.count for status, b in tally.statuses.top(5) if status == "critical")
+    if not critical:
+        return "No domain has a critical fault."
+    has = "has" if critical == 1 else "have"
+    return f"{_of(critical, 'domain')} ({share(critical, tally.checked)}) {has} a critical fault."
+
+
+def _facts(tally: Tally, path: str) -> Iterator[tuple[str, str]]:
+    if tally.first_run is not None and tally.last_run is not None:
+        yield "Checked", f"{_minute(tally.first_run)} to {_minute(tally.last_run)} UTC"
+    yield "Names given", f"{tally.checked + tally.unchecked:,}"
+    yield "Not checked", f"{tally.unchecked:,}"
+    yield "Sessions in the results", f"{tally.sessions:,}, shared ones with each domain"
+    yield "Results", "standard input" if path == "-" else path
+
+
+def _doubts(tally: Tally) -> Iterator[str]:
+    if tally.broken:
+        told = "; ".join(f"line {number:,}: {why}" for number, why in tally.broken_told)
+        more = "" if tally.broken == len(tally.broken_told) else "; …"
+        yield f"{_of(tally.broken, 'line')} could not be read ({told}{more})."
+    if tally.half_written:
+        yield (
+            "The last line is half-written and not counted: the scan was interrupted there, or still runs."
+        )
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,155 @@
+"""The report for a terminal or a log: the story in the order and the words of the page, on one screen if
+the domain is healthy.
+
+Who reads the first ten lines knows what to do. What the page has and this has not are the time-lines and the
+transcripts; the JSON document has them too.
+"""
+
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import Severity
+
+from .endpoints import EndpointStory, TransactionRow
+from .explain import steps
+from .items import Fix, Item, Quote
+from .story import Story, tell
+from .terminal import Terminal
+
+__all__ = ["render_text"]
+
+_STYLES = {"crit": "red", "warn": "yellow", "info": "cyan", "good": "green"}
+_STATUS = {"ok": "green", "info": "green", "warning": "yellow", "critical": "red", "unknown": "magenta"}
+_INDENT = " " * 8
+# Lines quoted of one answer; the page and the JSON have more.
+_MAX_QUOTED = 3
+
+
+def render_text(result: Result, terminal: Terminal | None = None) -> str:
+    """The report as text."""
+    return "\n".join(filter(None, _Page(terminal or Terminal(), tell(result)).parts()))
+
+
+class _Page:
+    def __init__(self, terminal: Terminal, story: Story) -> None:
+        self._to = terminal
+        self._story = story
+
+    def parts(self) -> list[str]:
+        story = self._story
+        problems = [item for item in story.to_fix if item.severity is not Severity.INFO]
+        notes = [item for item in story.to_fix if item.severity is Severity.INFO]
+        unsettled = self._items("Not the domain’s fault, or not settled", list(story.unsettled))
+        return [
+            self._head(problems),
+            unsettled if story.unsettled_first else "",
+            self._items("What to fix", problems),
+            self._notes(notes),
+            "" if story.unsettled_first else unsettled,
+            self._mx(),
+            *(self._endpoint(endpoint) for endpoint in story.endpoints),
+        ]
+
+    def _head(self, problems: list[Item]) -> str:
+        head = self._story.head
+        name = f"{head.unicode} ({head.domain})" if head.unicode else head.domain
+        first = f" First: {problems[0].title}." if problems else ""
+        verdict = head.verdict
+        facts = " · ".join(f"{label} {value}" for label, value in head.facts)
+        return (
+            self._to.lines(
+                f"{name}: {verdict.word.upper()}. {verdict.arrival} {verdict.faults}{first}",
+                _STATUS[verdict.status],
+            )
+            + self._to.lines(facts, "dim")
+            + "".join(self._to.lines(doubt, "dim", first="  ") for doubt in verdict.doubts)
+        )
+
+    def _title(self, title: str) -> str:
+        return self._to.lines(title, "bold")
+
+    def _items(self, title: str, items: list[Item]) -> str:
+        told = "\n".join(self._item(item) for item in items)
+        return self._title(title) + told if items else ""
+
+    def _item(self, item: Item) -> str:
+        return (
+            self._label(item)
+            + "".join(self._subject(s.name, s.target, s.message) for s in item.subjects)
+            + (self._to.lines(f"Why: {item.why}", first=_INDENT) if item.why else "")
+            + "".join(self._fix(fix, item) for fix in item.fixes)
+            + "".join(self._quote(quote) for quote in item.quotes)
+            + "".join(self._to.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
+            + self._to.lines(f"{item.code} · {item.reference}".strip(" ·"), "dim", first=_INDENT)
+        )
+
+    def _quote(self, quote: Quote) -> str:
+        lines = [*quote.asked, *quote.lines[:_MAX_QUOTED]]
+        if rest := len(quote.lines) - _MAX_QUOTED:
+            lines += [f"… {rest} more line{'s' * (rest != 1)}"] if rest > 0 else []
+        told = "".join(self._to.lines(line, "dim", first=f"{_INDENT}> ") for line in lines)
+        return self._to.lines(f"{quote.where}:", "dim", first=_INDENT) + told
+
+    def _label(self, item: Item) -> str:
+        style = _STYLES[item.severity]
+        return self._to.lines(item.title, "bold", first=f"  {item.severity.upper():6}", first_style=style)
+
+    def _subject(self, name: str, target: str, message: str) -> str:
+        where = f"{name} ({target}): " if target else f"{name}: " if name else ""
+        return self._to.lines(where + message, first=_INDENT)
+
+    def _fix(self, fix: Fix, item: Item) -> str:
+        label = "What to do" if item in self._story.unsettled else "Fix"
+        at = f" at {', '.join(fix.subjects)}" if fix.subjects else ""
+        software = f" in {fix.software}" if fix.software and label == "Fix" else ""
+        lines = [
+            self._to.verbatim(line, first=_INDENT + "    ") if copied else self._to.lines(line, first=_INDENT)
+            for copied, line in steps(f"{label}{software}{at}: {fix.text}")
+        ]
+        return "".join(lines)
+
+    def _notes(self, notes: list[Item]) -> str:
+        """Items that need nothing done: what, where, and the code to look up."""
+        told = [
+            self._label(item)
+            + "".join(self._subject(s.name, s.target, f"{s.message} ({item.code})") for s in item.subjects)
+            for item in notes
+        ]
+        return self._title("Notes") + "".join(told) if told else ""
+
+    def _mx(self) -> str:
+        story = self._story
+        if not story.mx:
+            return ""
+        rows = [
+            self._to.lines(
+                " · ".join(
+                    filter(None, (row.target, row.address, row.note, row.reverse and f"named {row.reverse}"))
+                ),
+                first=f"  {row.preference:>5} ",
+            )
+            for row in story.mx
+        ]
+        more = self._to.lines(f"… and {story.more_mx} more", first=_INDENT) if story.more_mx else ""
+        return self._title("Where mail for the domain goes") + "".join(rows) + more
+
+    def _endpoint(self, endpoint: EndpointStory) -> str:
+        badges = ", ".join(badge.text for badge in endpoint.badges)
+        told = [self._to.lines(f"{endpoint.subject} ({endpoint.targets}): {badges}", "bold")]
+        told += [self._fact(label, value) for label, value in endpoint.facts]
+        if endpoint.before is not None:
+            told.append(self._fact("Offers", ", ".join(endpoint.before) or "nothing"))
+        # that STARTTLS is gone once it was used is as it should be
+        lost = [f"-{word}" for word in endpoint.lost if word != "STARTTLS"]
+        changes = [f"+{word}" for word in endpoint.gained] + lost
+        if endpoint.after is not None and changes:
+            told.append(self._fact("After TLS", ", ".join(changes)))
+        told += [self._fact(badge.text, f"{message} {fix}") for badge, message, fix in endpoint.tls_issues]
+        told += [self._transaction(row) for row in endpoint.transactions]
+        return "".join(told)
+
+    def _fact(self, label: str, value: str) -> str:
+        return self._to.lines(value, first=f"  {label:13} ", first_style="dim")
+
+    def _transaction(self, row: TransactionRow) -> str:
+        style = _STYLES.get(row.verdict.level, "")
+        told = f"{row.verdict.text} · {row.reply}"
+        return self._to.lines(told, style, first=f"  {row.question}: ")

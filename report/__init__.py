@@ -1,1 +1,0 @@
-"""How a result is told. Pure: reads results, reaches nothing."""
