@@ -15,7 +15,7 @@ from .scans import Scanned, town
 __all__ = ["run"]
 
 _DOMAINS, _ALONE = 10_000, 600
-_NO_MANNERS = ("--per-address", "100", "--pause", "0")
+_NO_MANNERS = ("--per-address", "100", "--delay", "0")
 
 
 def run() -> Iterator[Requirement]:
@@ -23,9 +23,9 @@ def run() -> Iterator[Requirement]:
     with town() as here:
         runs = {
             "shared": here.scan(_DOMAINS),
-            "each domain alone": here.scan(_ALONE, "--no-sharing"),
+            "each domain alone": here.scan(_ALONE, "--no-reuse"),
             "shared, no manners": here.scan(_DOMAINS, *_NO_MANNERS),
-            "alone, no manners": here.scan(_ALONE, "--no-sharing", *_NO_MANNERS),
+            "alone, no manners": here.scan(_ALONE, "--no-reuse", *_NO_MANNERS),
         }
     shared, alone = runs["shared"], runs["each domain alone"]
     rows = [

@@ -15,11 +15,11 @@ import aiosmtplib
 from smtpproto.client import AsyncSMTPClient
 from smtpproto.protocol import SMTPException
 
-from checker_smtp.backends.anyio_driver import run_anyio
-from checker_smtp.backends.tls import client_context
+from checker_smtp.backends.transport.anyio_driver import run_anyio
+from checker_smtp.backends.transport.tls import client_context
 from checker_smtp.probes.endpoint import transactions_for
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.session import Plan, hold_session
+from checker_smtp.probes.session import SessionSpec, hold_session
 
 from .far_end import HEALTHY, HOST
 
@@ -36,7 +36,7 @@ async def hold_ours(port: int) -> Codes:
     """The product's own script on the product's own driver."""
     session = await run_anyio(
         hold_session(
-            Plan(
+            SessionSpec(
                 purpose="main",
                 address=HOST,
                 port=port,

@@ -22,8 +22,8 @@ import anyio
 from dns.asyncbackend import get_backend
 from dns.asyncresolver import Resolver
 
-from checker_smtp.backends.dns import DnsResolver
-from checker_smtp.backends.shared_dns import SharedResolver
+from checker_smtp.backends.dns.cache import SharedResolver
+from checker_smtp.backends.dns.resolver import DnsResolver
 
 from .dns_far_end import HOST, RECORDS
 from .figures import Requirement, in_turns, table

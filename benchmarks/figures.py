@@ -25,7 +25,7 @@ class Requirement:
 
 
 def in_turns(
-    rounds: int,
+    batches: int,
     measures: Mapping[_K, Callable[[], float]],
     of: Callable[[list[float]], float] = median,
 ) -> dict[_K, float]:
@@ -35,7 +35,7 @@ def in_turns(
     before the first warms up and does not count.
     """
     taken: dict[_K, list[float]] = {key: [] for key in measures}
-    for number in range(rounds + 1):
+    for number in range(batches + 1):
         for key, measure in measures.items():
             gc.collect()
             figure = measure()

@@ -26,7 +26,7 @@ import aiosmtplib.protocol
 import smtpproto.protocol
 
 from smtp_sansio import Noop, Policy, Reply
-from smtp_sansio._deviations import Irregularities
+from smtp_sansio._deviations import DeviationLog
 from smtp_sansio._reply import ReplyParser
 
 from .figures import Requirement, in_turns, table
@@ -156,7 +156,7 @@ def _seconds(reader: Callable[[Iterable[bytes]], Sums], reads: Sequence[bytes], 
 
 def _read_ours(reads: Iterable[bytes]) -> Sums:
     policy = Policy()
-    parser = ReplyParser(policy, Irregularities(policy))
+    parser = ReplyParser(policy, DeviationLog(policy))
     count = total = 0
     for data in reads:
         parser.feed(data)
@@ -168,7 +168,7 @@ def _read_ours(reads: Iterable[bytes]) -> Sums:
 
 def _read_ours_with_text(reads: Iterable[bytes]) -> Sums:
     policy = Policy()
-    irregular = Irregularities(policy)
+    irregular = DeviationLog(policy)
     parser = ReplyParser(policy, irregular)
     command = Noop()
     count = total = 0

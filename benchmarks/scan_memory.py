@@ -21,7 +21,7 @@ def run() -> Iterator[Requirement]:
     """Measure, print the table, and give what is required."""
     with town() as here:
         short, long = (
-            here.scan(length, "--per-address", "100", "--pause", "0", results="results.jsonl.zst")
+            here.scan(length, "--per-address", "100", "--delay", "0", results="results.jsonl.zst")
             for length in (_SHORT, _LONG)
         )
     rows = [[f"{one.domains:,}", f"{one.seconds:.0f}", f"{one.megabytes:.0f}"] for one in (short, long)]

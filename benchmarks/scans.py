@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGUSR1
 
+from .fake_internet import domains
 from .figures import peak_memory
-from .town import domains
 
 __all__ = ["Scanned", "Town", "town"]
 
@@ -91,7 +91,7 @@ class Town:
 @contextmanager
 def town() -> Iterator[Town]:
     """A town, until that is left."""
-    command = [sys.executable, "-m", "benchmarks.town"]
+    command = [sys.executable, "-m", "benchmarks.fake_internet"]
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,

@@ -22,9 +22,9 @@ from typing import NamedTuple, TypeAlias
 
 import anyio
 
+from .fake_internet import HELD, PLAIN
 from .figures import Requirement, in_turns, peak_memory, table
 from .scans import town
-from .town import HELD, PLAIN
 
 __all__ = ["run"]
 
@@ -101,12 +101,12 @@ class _Cost(NamedTuple):
 
 
 def _ours(port: int, tls: bool, helo: str) -> _Talk:
-    from checker_smtp.backends.anyio_driver import run_anyio
+    from checker_smtp.backends.transport.anyio_driver import run_anyio
     from checker_smtp.probes.endpoint import transactions_for
     from checker_smtp.probes.options import Options
-    from checker_smtp.probes.session import Plan, hold_session
+    from checker_smtp.probes.session import SessionSpec, hold_session
 
-    plan = Plan(
+    plan = SessionSpec(
         purpose="main",
         address=_HOST,
         port=port,

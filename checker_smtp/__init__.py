@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from checker_smtp.probes.options import OptionError, Options
     from checker_smtp.probes.result import Result
 
-    from .facade import Moment, check, replay
+    from .api import RunContext, check, replay
 
 __all__ = [
     "ConnectionLimits",
-    "Moment",
     "OptionError",
     "Options",
     "ResolverError",
     "Result",
+    "RunContext",
     "__version__",
     "check",
     "replay",
@@ -37,13 +37,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ConnectionLimits": "checker_smtp.probes.limits",
-    "Moment": "checker_smtp.facade",
+    "RunContext": "checker_smtp.api",
     "OptionError": "checker_smtp.probes.options",
     "Options": "checker_smtp.probes.options",
     "ResolverError": "checker_smtp.probes.check",
     "Result": "checker_smtp.probes.result",
-    "check": "checker_smtp.facade",
-    "replay": "checker_smtp.facade",
+    "check": "checker_smtp.api",
+    "replay": "checker_smtp.api",
 }
 
 

@@ -58,7 +58,7 @@ _CHECK_OPTIONS = (
         help="Where endpoints do not answer, knock at this mail server to learn whose fault it is.",
     ),
     click.option(
-        "--revisit",
+        "--retry-deferred",
         metavar="MINUTES",
         type=float,
         default=0.0,
@@ -92,7 +92,7 @@ def options_from(domain: str, given: Mapping[str, Any]) -> "Options":
         ipv6=given["ipv6"] or not one_family,
         allow_targets=given["allow_target"],
         controls=given["controls"],
-        revisit=given["revisit"],
+        retry_deferred=given["retry_deferred"],
     )
 
 

@@ -20,24 +20,24 @@ from . import __version__
 from .arguments import backend_option, check_options, options_from, resolver_address
 from .cli_reports import diff, explain, schema, terminal_of
 from .cli_scan import scan
+from .cli_selftest import vantage
 from .cli_serve import healthcheck, serve
 from .cli_summary import summary
-from .cli_vantage import vantage
 
 if TYPE_CHECKING:
     from checker_smtp.probes.options import Options
     from checker_smtp.probes.result import Result
 
-    from .facade import Backend, Moment
+    from .api import Backend, RunContext
 
 __all__ = ["main"]
 
 _EXIT = {"ok": 0, "info": 0, "warning": 1, "critical": 2, "unknown": 3}
 _USAGE, _INTERRUPTED = 3, 130
 _REFUSALS = (
-    ("checker_smtp.backends.case", "CaseError"),
-    ("checker_smtp.backends.dns", "ResolverUnavailable"),
-    ("checker_smtp.backends.replay", "ReplayMismatch"),
+    ("checker_smtp.backends.recording.case", "CaseError"),
+    ("checker_smtp.backends.dns.resolver", "ResolverUnavailable"),
+    ("checker_smtp.backends.recording.player", "ReplayMismatch"),
     ("checker_smtp.probes.options", "OptionError"),
 )
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -150,12 +150,12 @@ def check(
     server = resolver_address(resolver)
 
     # only now, so that a slip of the pen is told at once
-    from checker_smtp.backends.case import require_empty
-    from checker_smtp.backends.case_files import Header
     from checker_smtp.backends.network import Network
-    from checker_smtp.backends.recording import Recording
+    from checker_smtp.backends.recording.case import require_empty
+    from checker_smtp.backends.recording.case_files import Header
+    from checker_smtp.backends.recording.record_backend import Recording
 
-    from .facade import Moment
+    from .api import RunContext
     from .output import Output
 
     network = Network(*server)
@@ -163,7 +163,7 @@ def check(
         require_empty(record)
     out = Output(output)
     recording = Recording(network)
-    moment = Moment()
+    moment = RunContext()
     result = _check(options, recording if record else network, resolver or "", backend, moment)
     if record is not None:
         header = Header(
@@ -181,13 +181,13 @@ def check(
 
 
 def _check(
-    options: "Options", backend: "Backend", resolver_name: str, loop: str, moment: "Moment"
+    options: "Options", backend: "Backend", resolver_name: str, loop: str, moment: "RunContext"
 ) -> "Result":
     import anyio
 
     from checker_smtp.probes.check import ResolverError
 
-    from .facade import check
+    from .api import check
 
     run = partial(check, resolver_name=resolver_name, moment=moment)
     try:
@@ -213,7 +213,7 @@ def replay(folder: Path, form: str, output: Path | None) -> int:
     """Judge the recorded check in DIR again, without any network."""
     import anyio
 
-    from .facade import replay
+    from .api import replay
     from .output import Output
 
     out = Output(output)

@@ -41,12 +41,12 @@ def terminal_of(*, to_file: bool) -> "Terminal":
 def explain(code: str) -> None:
     """Say what CODE means, why it matters and how to mend it."""
     from checker_smtp.report.explain import UnknownCodeError, render_explanation
-    from checker_smtp.report.explain import explain as look_up
+    from checker_smtp.report.explain import explain as resolve_domain
 
     from .output import Output
 
     try:
-        told = look_up(code)
+        told = resolve_domain(code)
     except UnknownCodeError as error:
         raise click.ClickException(str(error)) from None
     Output(None).write(render_explanation(told, terminal_of(to_file=False)))
@@ -107,7 +107,7 @@ def _read(path: Path) -> "Result":
     if path.is_dir():
         import anyio
 
-        from .facade import replay
+        from .api import replay
 
         return anyio.run(replay, path)
     try:

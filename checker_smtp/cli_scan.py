@@ -11,10 +11,11 @@ from .arguments import backend_option, check_options, options_from, resolver_add
 from .cli_summary import write_page
 
 if TYPE_CHECKING:
-    from .scan.job import Job, NameList
-    from .scan.manners import StopList
+    from checker_smtp.scan.politeness import Exclusions
+    from checker_smtp.scan.stats import ScanStats
+
+    from .scan.job import DomainList, Job
     from .scan.settings import ScanSettings
-    from .scan.tally import Tally
 
 __all__ = ["scan"]
 
@@ -27,10 +28,10 @@ _SETTINGS = (
     "per_address",
     "per_network",
     "per_provider",
-    "pause",
-    "backoff",
-    "address_ttl",
-    "window",
+    "delay",
+    "retry_delay",
+    "server_cache_ttl",
+    "batch_size",
 )
 # A domain that is nobody's stands for those of the list, until one of them takes its place.
 _ANY = "domain.invalid"
@@ -66,9 +67,9 @@ def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
     type=click.Path(path_type=Path),
     help="Write a page about the results as well.",
 )
-@click.option("--plan", is_flag=True, help="Tell what would be sent, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be sent, and send nothing.")
 @click.option(
-    "--stop-list",
+    "--exclude-file",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="Domains and networks that are never touched, one a line.",
@@ -78,12 +79,12 @@ def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
 @_number("--per-address", 2, "Sessions at once with one address.")
 @_number("--per-network", 8, "Sessions at once with one network (/24 or /48).")
 @_number("--per-provider", 20, "Sessions at once with the MX hosts below one registered domain.")
-@_seconds("--pause", 1.0, "Between two sessions with one address.")
-@_seconds("--backoff", 30.0, "How long a server that has no time is left alone at first.")
-@_seconds("--address-ttl", 3600.0, "How long what was found out about an address is held to be true.")
-@_number("--window", 10_000, "Domains that are looked up before they are grouped by server.")
+@_seconds("--delay", 1.0, "Between two sessions with one address.")
+@_seconds("--retry-delay", 30.0, "How long a server that has no time is left alone at first.")
+@_seconds("--server-cache-ttl", 3600.0, "How long what was found out about an address is held to be true.")
+@_number("--batch-size", 10_000, "Domains that are looked up before they are grouped by server.")
 @click.option(
-    "--no-sharing",
+    "--no-reuse",
     is_flag=True,
     help="Visit the servers of each domain for it alone, as check does; to compare.",
 )
@@ -126,24 +127,24 @@ def scan(
     settings = _settings(given)
     _fit_engine(engine, scheduler, backend, given["in_order"], results)
     servers = [resolver_address(text) for text in resolvers] or [(None, 53)]
-    if results is None and not given["plan"]:
+    if results is None and not given["dry_run"]:
         raise click.UsageError("where to? name a file for the results, as in -o results.jsonl")
-    _keep_apart(results, names, given["stop_list"], summary)
+    _keep_apart(results, names, given["exclude_file"], summary)
 
-    from checker_smtp.backends.dns import DnsResolver
+    from checker_smtp.backends.dns.resolver import DnsResolver
     from checker_smtp.probes.lookups import ResolverError
+    from checker_smtp.scan.domain_list import DomainListError
 
     from .lines import LinesError
     from .output import Output
-    from .scan.job import Job, named_list, run_job
-    from .scan.names import ListError
+    from .scan.job import Job, open_domain_list, run_job
     from .scan.results import ResultsError
 
-    stop_list = _stop_list(given["stop_list"])
+    exclusions = _stop_list(given["exclude_file"])
     try:
-        with named_list(names, given["column"]) as listed:
-            if results is None or given["plan"]:
-                return _tell_plan(listed, settings, stop_list)
+        with open_domain_list(names, given["column"]) as listed:
+            if results is None or given["dry_run"]:
+                return _tell_plan(listed, settings, exclusions)
             job = Job(
                 settings=settings,
                 names=listed,
@@ -151,7 +152,7 @@ def scan(
                 # in a cluster each worker makes its own
                 resolvers=tuple(DnsResolver(*server) for server in servers if engine == "local"),
                 resolver_name=", ".join(resolvers),
-                stop_list=stop_list,
+                exclusions=exclusions,
                 in_order=given["in_order"],
                 resume=given["resume"],
                 force=given["force"],
@@ -159,16 +160,16 @@ def scan(
             if summary is not None:
                 Output(summary)  # to know now, and not after a night, if it cannot be written
             if engine == "local":
-                tally, whole = run_job(job, backend)
+                stats, whole = run_job(job, backend)
             else:
-                tally, whole = _run_on_cluster(job, scheduler, servers)
-    except (LinesError, ListError, ResultsError) as error:
+                stats, whole = _run_on_cluster(job, scheduler, servers)
+    except (LinesError, DomainListError, ResultsError) as error:
         raise click.ClickException(str(error)) from None
     except ResolverError as error:
         raise click.UsageError(f"{error}: give one that does with --resolver ADDR[:PORT]") from None
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from None
-    return _tell_end(tally, results, summary, whole=whole)
+    return _tell_end(stats, results, summary, whole=whole)
 
 
 def _fit_engine(
@@ -190,7 +191,7 @@ def _fit_engine(
 
 def _run_on_cluster(
     job: "Job", scheduler: str | None, servers: list[tuple[str | None, int]]
-) -> tuple["Tally", bool]:
+) -> tuple["ScanStats", bool]:
     try:
         from .scan.cluster import ClusterError, run_on_cluster
     except ModuleNotFoundError as error:
@@ -221,41 +222,41 @@ def _settings(given: dict[str, Any]) -> "ScanSettings":
 
     return ScanSettings(
         options=options_from(_ANY, given),
-        sharing=not given["no_sharing"],
+        reuse=not given["no_reuse"],
         **{name: given[name] for name in _SETTINGS},
     )
 
 
-def _stop_list(path: Path | None) -> "StopList":
-    from .scan.manners import StopList
+def _stop_list(path: Path | None) -> "Exclusions":
+    from checker_smtp.scan.politeness import Exclusions
 
     if path is None:
-        return StopList()
+        return Exclusions()
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise click.UsageError(f"the stop list {str(path)!r} cannot be read: {error.strerror}") from None
     except UnicodeError:
         raise click.UsageError(f"the stop list {str(path)!r} is no text in UTF-8") from None
-    return StopList(filter(None, (line.partition("#")[0].strip() for line in lines)))
+    return Exclusions(filter(None, (line.partition("#")[0].strip() for line in lines)))
 
 
-def _tell_plan(listed: "NameList", settings: "ScanSettings", stop_list: "StopList") -> int:
+def _tell_plan(listed: "DomainList", settings: "ScanSettings", exclusions: "Exclusions") -> int:
     from contextlib import closing
 
-    from .scan.names import entries
-    from .scan.plan import plan_of
-    from .scan.seen import Seen
+    from checker_smtp.scan.domain_list import entries
+    from checker_smtp.scan.dry_run import dry_run
+    from checker_smtp.scan.duplicate_filter import DuplicateFilter
 
-    with closing(Seen()) as seen, listed.names() as names:
-        click.echo(plan_of(entries(names, stop_list, seen.add), settings), nl=False)
+    with closing(DuplicateFilter()) as seen, listed.names() as names:
+        click.echo(dry_run(entries(names, exclusions, seen.add), settings), nl=False)
     return 0
 
 
-def _tell_end(tally: "Tally", results: Path, summary: Path | None, *, whole: bool) -> int:
-    found = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in tally.statuses.most_common())
+def _tell_end(stats: "ScanStats", results: Path, summary: Path | None, *, whole: bool) -> int:
+    found = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in stats.statuses.most_common())
     click.echo(
-        f"{tally.done} domains, {tally.connections} connections: {found or 'nothing'}; in {results}", err=True
+        f"{stats.done} domains, {stats.connections} connections: {found or 'nothing'}; in {results}", err=True
     )
     if not whole:
         click.echo("checker-smtp: interrupted; the same command with --resume goes on from here", err=True)

@@ -12,15 +12,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .facade import Backend
-from .following import Followed
+from checker_smtp.backends.tracing import TracingBackend
+
+from .api import Backend
 
 __all__ = ["Progress"]
 
 _REDRAWN = 4  # times a second
 
 
-class Progress(Followed):
+class Progress(TracingBackend):
     """A backend that shows what passes through it, and is otherwise the one it wraps."""
 
     def __init__(self, backend: Backend, console: Console) -> None:

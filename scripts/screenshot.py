@@ -56,7 +56,7 @@ def main(case: Path = ROOT / "fixtures/postfix-open-relay", target: Path = ROOT 
                 chromium(),
                 *FLAGS,
                 f"--user-data-dir={scratch}/profile",
-                f"--window-size={WIDTH},{HEIGHT}",
+                f"--batch-size-size={WIDTH},{HEIGHT}",
                 f"--screenshot={picture}",
                 file.as_uri(),
             ],

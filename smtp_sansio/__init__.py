@@ -8,7 +8,7 @@ from ._capabilities import Capabilities
 from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
 from ._connection import Connection, Need
 from ._deviations import Deviation, DeviationKind
-from ._dialogue import Dialogue, Interrupted
+from ._dialogue import Dialogue, SessionAborted
 from ._effects import (
     Connect,
     Done,
@@ -46,7 +46,6 @@ __all__ = [
     "FailureKind",
     "Greeting",
     "Helo",
-    "Interrupted",
     "LocalProtocolError",
     "Mail",
     "Need",
@@ -64,6 +63,7 @@ __all__ = [
     "Script",
     "Secured",
     "Send",
+    "SessionAborted",
     "StartTls",
     "State",
     "Transcript",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ._deviations import DeviationKind, Irregularities
+from ._deviations import DeviationKind, DeviationLog
 from ._reply import LINE
 
 __all__ = ["Capabilities", "parse_capabilities"]
@@ -53,7 +53,7 @@ class Capabilities:
         return min((n for n in numbers if n), default=None)
 
 
-def parse_capabilities(octets: bytes, irregular: Irregularities, *, over_tls: bool) -> Capabilities:
+def parse_capabilities(octets: bytes, irregular: DeviationLog, *, over_tls: bool) -> Capabilities:
     """Read a positive answer to EHLO, noting what is irregular about its lines.
 
     The first line is the server's name and a greeting, never a keyword.

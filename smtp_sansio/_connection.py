@@ -23,7 +23,7 @@ from enum import Enum
 
 from ._capabilities import Capabilities, parse_capabilities
 from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
-from ._deviations import DeviationKind, Irregularities
+from ._deviations import DeviationKind, DeviationLog
 from ._errors import LocalProtocolError, RemoteProtocolError
 from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
 from ._policy import Policy
@@ -71,7 +71,7 @@ class Connection:
 
     def __init__(self, policy: Policy | None = None) -> None:
         self._policy = policy or _DEFAULT
-        self._irregular = Irregularities(self._policy)
+        self._irregular = DeviationLog(self._policy)
         self._parser = ReplyParser(self._policy, self._irregular)
         self._state = self._sent = _GREETING
         self._queue: deque[Command] = deque()
@@ -127,7 +127,7 @@ class Connection:
         except LocalProtocolError:
             while len(self._queue) > waiting:
                 self._queue.pop()
-            self._sent = self._foresee()
+            self._sent = self._assumed_state()
             raise
 
     def _say(self, command: Command, unread: bool, pipelining: bool) -> str:
@@ -240,13 +240,13 @@ class Connection:
         if code == _CLOSING and kind is not Quit:
             self._state = _REFUSED
         if not self._queue or code // 100 != 2:
-            self._sent = self._foresee()
+            self._sent = self._assumed_state()
         if self._state is _TLS:
             self._trailing += self._parser.pending
             self._parser.clear()
         return cell is not None
 
-    def _foresee(self) -> State:
+    def _assumed_state(self) -> State:
         """Where the confirmed state leads if each command waiting is accepted."""
         state = self._state
         for command in self._queue:

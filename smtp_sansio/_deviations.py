@@ -2,7 +2,7 @@
 
 A deviation names a kind, the line and the offset it was met at, and quotes the bytes. Kinds with a
 `reference` break that section; kinds without one are legal, but rare enough to have tripped clients,
-so they are written down as well. `Irregularities.note` is the only place where strictness exists:
+so they are written down as well. `DeviationLog.note` is the only place where strictness exists:
 a lenient policy keeps the deviation, a strict one raises for those that break an RFC.
 """
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 from ._errors import RemoteProtocolError
 from ._policy import Policy
 
-__all__ = ["Deviation", "DeviationKind", "Irregularities"]
+__all__ = ["Deviation", "DeviationKind", "DeviationLog"]
 
 
 class DeviationKind(StrEnum):
@@ -57,7 +57,7 @@ class Deviation:
     excerpt: bytes
 
 
-class Irregularities:
+class DeviationLog:
     """Collects the deviations of the reply at hand; strictness lives here and nowhere else."""
 
     __slots__ = ("_kept", "_policy")

@@ -5,7 +5,7 @@ out: how long to wait, and what to say next.
 
 * Each wait is bounded by `timeout`, the longest silence at any one step, and the whole script by
   `budget`. Both are counted by the clock that outcomes carry, so a replay runs out at the same step.
-* A session that cannot go on ends in `Interrupted`, whatever the cause: an effect that failed, the
+* A session that cannot go on ends in `SessionAborted`, whatever the cause: an effect that failed, the
   peer's close, a 421 nobody asked for, octets that make no sense. What was heard until then is in `log`.
 * HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are given back. A 421
   never triggers it: the server is closing.
@@ -35,13 +35,13 @@ from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
 from ._policy import Policy
 from ._state import State
 
-__all__ = ["Dialogue", "Interrupted", "Logged"]
+__all__ = ["Dialogue", "Logged", "SessionAborted"]
 
 # As much of a reply as the operating system's longest words for an error.
 _MAX_DETAIL = 200
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: the session ended before the script did
+class SessionAborted(Exception):  # noqa: N818 - not an error: the session ended before the script did
     """The session cannot go on; `cause` says why, and the dialogue's `log` what was heard before."""
 
     def __init__(self, cause: Failed | ConnectionClosed | RemoteProtocolError) -> None:
@@ -69,7 +69,7 @@ class Dialogue:
         self.log: list[Logged] = []
 
     def connect(self, host: str, port: int) -> Script[None]:
-        """Open the connection. Raises `Interrupted`, as every script here does."""
+        """Open the connection. Raises `SessionAborted`, as every script here does."""
         self._done((yield Connect(host, port, self._patience())))
 
     def greet(self) -> Script[Greeting]:
@@ -88,7 +88,7 @@ class Dialogue:
     def starttls(self, server_name: str) -> Script[tuple[Reply, Secured | Failed | None]]:
         """STARTTLS and, where it is accepted, the handshake: the reply and what became of it.
 
-        The session is over after a `Failed`. Octets in the clear after the 220 are `Interrupted` by a
+        The session is over after a `Failed`. Octets in the clear after the 220 are `SessionAborted` by a
         `RemoteProtocolError` with the code `starttls.plaintext`, and no handshake is begun.
         """
         reply = yield from self.ask(StartTls())
@@ -130,10 +130,10 @@ class Dialogue:
         return (yield from self.ask(Quit()))
 
     def _patience(self) -> float:
-        """Seconds the next effect may take; `Interrupted` where the budget is spent."""
+        """Seconds the next effect may take; `SessionAborted` where the budget is spent."""
         left = self.budget - self.at
         if left <= 0:
-            raise Interrupted(Failed(self.at, FailureKind.BUDGET))
+            raise SessionAborted(Failed(self.at, FailureKind.BUDGET))
         return min(self.timeout, left)
 
     def _note(self, outcome: Outcome) -> None:
@@ -143,7 +143,7 @@ class Dialogue:
     def _done(self, outcome: Outcome) -> None:
         self._note(outcome)
         if isinstance(outcome, Failed):
-            raise Interrupted(outcome)
+            raise SessionAborted(outcome)
 
     def _listen(self) -> Script[Event]:
         """The next event, received if need be and logged."""
@@ -159,18 +159,18 @@ class Dialogue:
         try:
             event = self.connection.next_event()
         except RemoteProtocolError as error:
-            raise Interrupted(error) from None
+            raise SessionAborted(error) from None
         if isinstance(event, Need):
             return None
         self.log.append(Logged(self.at, self.entries - 1, event))
         if isinstance(event, ConnectionClosed):
-            raise Interrupted(event)
+            raise SessionAborted(event)
         if isinstance(event, Unsolicited) and event.code == 421:
-            raise Interrupted(Failed(self.at, FailureKind.CLOSED, event.text[:_MAX_DETAIL]))
+            raise SessionAborted(Failed(self.at, FailureKind.CLOSED, event.text[:_MAX_DETAIL]))
         return event
 
     def _established(self) -> None:
         try:
             self.connection.tls_established()
         except RemoteProtocolError as error:
-            raise Interrupted(error) from None
+            raise SessionAborted(error) from None

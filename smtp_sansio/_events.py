@@ -15,14 +15,14 @@ from ._deviations import Deviation
 from ._reply import CODE, LINE
 from ._values import filled_directly
 
-__all__ = ["ConnectionClosed", "Event", "Greeting", "Heard", "Reply", "Unsolicited"]
+__all__ = ["ConnectionClosed", "Event", "Greeting", "Reply", "Response", "Unsolicited"]
 
 _texts = LINE.findall
 _enhanced = re.compile(CODE + rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])").match
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Response:
     """A reply of the server: `code`, the exact `raw` octets, and what was irregular about them.
 
     Where the lines of a reply disagree, `code` is the worst (the highest) of them.
@@ -56,20 +56,20 @@ class Heard:
 
 @filled_directly
 @dataclass(frozen=True, slots=True)
-class Greeting(Heard):
+class Greeting(Response):
     """The first reply of a session (RFC 5321 §3.1)."""
 
 
 @filled_directly
 @dataclass(frozen=True, slots=True)
-class Reply(Heard):
+class Reply(Response):
     """The answer to `command`."""
 
     command: Command
 
 
 @dataclass(frozen=True, slots=True)
-class Unsolicited(Heard):
+class Unsolicited(Response):
     """A reply while no command was outstanding, such as the 421 of a server shutting down."""
 
 

@@ -19,14 +19,14 @@ everything everywhere.
 import re
 from typing import TypeAlias
 
-from ._deviations import DeviationKind, Irregularities
+from ._deviations import DeviationKind, DeviationLog
 from ._errors import RemoteProtocolError
 from ._policy import Policy
 
 __all__ = ["CODE", "LINE", "RawReply", "ReplyParser"]
 
 RawReply: TypeAlias = tuple[int, bytes]
-"""The code that counts and the exact octets; what was irregular waits in the `Irregularities`."""
+"""The code that counts and the exact octets; what was irregular waits in the `DeviationLog`."""
 
 # How a line that was received is read: after its code there may be a separator, and before LF a CR.
 # (No possessive groups here: CPython before 3.11.3 loses what is captured behind one.)
@@ -65,7 +65,7 @@ class ReplyParser:
         "_surely_within",
     )
 
-    def __init__(self, policy: Policy, irregular: Irregularities) -> None:
+    def __init__(self, policy: Policy, irregular: DeviationLog) -> None:
         self._policy = policy
         self._max_line = policy.max_line
         self._irregular = irregular

@@ -2,10 +2,9 @@
 
 from typing import TypeVar
 
+from checker_smtp.backends.dns.resolver import DnsResolver
+from checker_smtp.backends.transport.anyio_driver import run_anyio
 from smtp_sansio import Script
-
-from .anyio_driver import run_anyio
-from .dns import DnsResolver
 
 __all__ = ["Network"]
 

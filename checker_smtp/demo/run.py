@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from checker_smtp.api import check
 from checker_smtp.backends.network import Network
-from checker_smtp.facade import check
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity

@@ -1,6 +1,6 @@
 """One check of one domain: DNS first, then every address at the same time, then what was seen.
 
-`look_up` and `observe` are its two ends, for whoever visits the addresses of many domains in between.
+`resolve_domain` and `observe` are its two ends, for whoever visits the addresses of many domains in between.
 The rules are not here. `check` gives the observation; `probes.rules.judge` says what it means.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from .endpoint import Visit
+from .endpoint import EndpointProbe
 from .limits import ConnectionLimits
 from .lookups import (
     Hosts,
@@ -34,11 +34,11 @@ from .observation import (
 )
 from .options import OptionError, Options, host_name
 from .ports import Resolver, Runner
-from .revisit import once_more, put_off
-from .scope import NOT_HELD, Scope
-from .vantage import AMBIGUOUS, Knock, knocking, visit_controls
+from .requirements import NOT_HELD, Scope
+from .retry import is_deferred, merge_retry
+from .selftest import AMBIGUOUS, ControlProbe, probe_control, visit_controls
 
-__all__ = ["Prospect", "ResolverError", "check", "look_up", "observe", "server_name"]
+__all__ = ["ResolvedDomain", "ResolverError", "check", "observe", "resolve_domain", "server_name"]
 
 # Endpoints visited for one domain. Large providers publish ten to twenty; a zone that lists hundreds would
 # make this a tool for bothering strangers.
@@ -48,7 +48,7 @@ _UNTESTABLE = ("network-unreachable", "not-permitted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
+class ResolvedDomain:
     """A domain before anybody was visited: where its mail goes, and whom there is to ask.
 
     The endpoints have no sessions and no names yet; `skipped` are those left alone because there are too
@@ -63,12 +63,12 @@ class Prospect:
     skipped: tuple[str, ...]
 
 
-async def look_up(
+async def resolve_domain(
     options: Options,
     resolver: Resolver,
     rules: frozenset[str] | None = None,
     hosts: Hosts | None = None,
-) -> Prospect:
+) -> ResolvedDomain:
     """Ask the DNS where the domain's mail goes. Raises `ResolverError`.
 
     `hosts` are those that other domains have asked for as well.
@@ -78,7 +78,7 @@ async def look_up(
     lookups = Lookups(resolver, hosts)
     mx = await look_up_mx(lookups, options)
     wanted = _endpoints(mx, options)
-    return Prospect(
+    return ResolvedDomain(
         options=options,
         scope=scope,
         lookups=lookups,
@@ -89,10 +89,10 @@ async def look_up(
 
 
 async def observe(
-    prospect: Prospect,
+    prospect: ResolvedDomain,
     sessions: Mapping[str, tuple[Session, ...]],
     names: Mapping[str, ReverseDns],
-    knock: Knock,
+    knock: ControlProbe,
     *,
     run_at: str,
     resolver_name: str = "",
@@ -141,19 +141,19 @@ async def check(
     Raises `ResolverError` where the resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
-    prospect = await look_up(options, resolver, rules)
+    prospect = await resolve_domain(options, resolver, rules)
     sessions: dict[str, tuple[Session, ...]] = {}
     names: dict[str, ReverseDns] = {}
 
     async def visit(endpoint: Endpoint) -> None:
         held = await hold(endpoint, "main")
-        if options.revisit and put_off(held):
-            await pause(60 * options.revisit)
-            held = once_more(held, await hold(endpoint, "revisit"))
+        if options.retry_deferred and is_deferred(held):
+            await pause(60 * options.retry_deferred)
+            held = merge_retry(held, await hold(endpoint, "revisit"))
         sessions[endpoint.address] = held
 
     async def hold(endpoint: Endpoint, purpose: str) -> tuple[Session, ...]:
-        asker = Visit(
+        asker = EndpointProbe(
             runner,
             prospect.options,
             endpoint.address,
@@ -165,19 +165,19 @@ async def check(
         async with limits.connection(endpoint.address):
             return (await asker.ask([prospect.options]))[options.domain]
 
-    async def look_back(address: str) -> None:
+    async def resolve_ptr(address: str) -> None:
         names[address] = await look_up_reverse(prospect.lookups, address)
 
     async def knock(address: str) -> str:
         async with limits.connection(address):
-            return await runner.run(knocking(address, options))
+            return await runner.run(probe_control(address, options))
 
     async with anyio.create_task_group() as group:
         for endpoint in prospect.endpoints:
             if prospect.scope.visit:
                 group.start_soon(visit, endpoint)
             if prospect.scope.reverse:
-                group.start_soon(look_back, endpoint.address)
+                group.start_soon(resolve_ptr, endpoint.address)
     return await observe(prospect, sessions, names, knock, run_at=run_at, resolver_name=resolver_name)
 
 

@@ -22,23 +22,23 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from .faults import (
+from .observation import Ending, Session, Transaction
+from .options import Options
+from .ports import Runner
+from .retry_conditions import (
     broken_by_tls,
+    completed,
     dropped_at_ehlo,
     out_of_step,
     relay_answered,
     relayed,
     sni_refused,
-    undisturbed,
 )
-from .observation import Ending, Session, Transaction
-from .options import Options
-from .ports import Runner
-from .session import Plan, Shared, hold_shared
+from .session import SessionSpec, SharedSession, hold_shared
 
-__all__ = ["Visit", "control_address", "probe_endpoint", "transactions_for"]
+__all__ = ["EndpointProbe", "control_address", "probe_endpoint", "transactions_for"]
 
-_WAYS_OUT: tuple[tuple[Callable[[Session], bool], Callable[[Plan], Plan]], ...] = (
+_FALLBACKS: tuple[tuple[Callable[[Session], bool], Callable[[SessionSpec], SessionSpec]], ...] = (
     (dropped_at_ehlo, lambda plan: replace(plan, purpose="helo-only", ehlo=False)),
     (sni_refused, lambda plan: replace(plan, purpose="without-sni", server_name="")),
     (broken_by_tls, lambda plan: replace(plan, purpose="without-tls", starttls=False)),
@@ -70,12 +70,12 @@ async def probe_endpoint(
     options: Options, runner: Runner, address: str, server_name: str, seed: int
 ) -> tuple[Session, ...]:
     """Every session held with `address`, the main one first; `server_name` is the SNI."""
-    visit = Visit(runner, options, address, server_name, seed)
+    visit = EndpointProbe(runner, options, address, server_name, seed)
     return (await visit.ask([options]))[options.domain]
 
 
 @dataclass(slots=True)
-class Visit:
+class EndpointProbe:
     """What one address is asked, for one domain or for many whose options differ in nothing else.
 
     `most` is how many domains may share a connection. `ask` may be called again while what was found out
@@ -91,17 +91,17 @@ class Visit:
     purpose: str = "main"
     starttls: bool = True
     connections: int = 0
-    _plan: Plan = field(init=False)
-    _openings: tuple[Session, ...] = ()  # connections that could not go on
+    _plan: SessionSpec = field(init=False)
+    _failed_attempts: tuple[Session, ...] = ()  # connections that could not go on
     _last: Session | None = None
-    _shut: Session | None = None  # the one that did not come to any question
+    _failed_session: Session | None = None  # the one that did not come to any question
     _relay: Session | None = None  # the one that tells whether the address relays
     _controls: dict[str, Session] = field(default_factory=dict)
     _left: float = 0.0
-    _alone: bool = False  # one domain, nobody to be kept apart from: everything goes out in one write
+    _single_domain: bool = False  # one domain, nobody to be kept apart from: everything goes out in one write
 
     def __post_init__(self) -> None:
-        self._plan = Plan(
+        self._plan = SessionSpec(
             purpose=self.purpose,
             starttls=self.starttls,
             address=self.address,
@@ -116,7 +116,7 @@ class Visit:
     async def ask(self, guests: Sequence[Options]) -> dict[str, tuple[Session, ...]]:
         """The sessions of each of these domains, by its name, the main one first."""
         self._left = sum(guest.budget for guest in guests)
-        self._alone = len(guests) == 1 and self._last is None
+        self._single_domain = len(guests) == 1 and self._last is None
         told: dict[str, list[Session]] = {}
         waiting = deque(guests)
         while waiting:
@@ -133,19 +133,19 @@ class Visit:
     async def _ask(self, chunk: list[Options], told: dict[str, list[Session]]) -> list[Options]:
         """Hold sessions until the first of `chunk` is answered at least; gives back who is not."""
         for guest in chunk:
-            told[guest.domain] = [_unasked(opening, guest) for opening in self._openings]
-        if self._shut is None:
+            told[guest.domain] = [_unasked(opening, guest) for opening in self._failed_attempts]
+        if self._failed_session is None:
             if (shared := await self._open(chunk, told)) is None:
                 return []
             if shared.reached:
                 self._learn(shared)
                 return self._hear(chunk, shared, told)
-            self._shut = shared.common
+            self._failed_session = shared.common
         for guest in chunk:
-            told[guest.domain].append(_unasked(self._shut, guest))
+            told[guest.domain].append(_unasked(self._failed_session, guest))
         return []
 
-    async def _open(self, chunk: list[Options], told: dict[str, list[Session]]) -> Shared | None:
+    async def _open(self, chunk: list[Options], told: dict[str, list[Session]]) -> SharedSession | None:
         """A session held as the last one was, or in a way that the faults it meets leave open.
 
         None where no time was left for that, and all is told.
@@ -154,28 +154,30 @@ class Visit:
         if shared is None and self._last is not None:
             for guest in chunk:
                 told[guest.domain].append(_too_late(_unasked(self._last, guest)))
-        for fails, way_out in _WAYS_OUT:
+        for fails, way_out in _FALLBACKS:
             plan = way_out(self._plan)
             if shared is None or plan == self._plan or not fails(self._beginning(shared, chunk[0])):
                 continue
             for guest, session in _each(chunk, shared):
                 told[guest.domain].append(session or _unasked(shared.common, guest))
-            self._openings += (shared.common,)
+            self._failed_attempts += (shared.common,)
             self._plan = plan
             shared = await self._hold(chunk)
         return shared
 
-    def _beginning(self, shared: Shared, first: Options) -> Session:
+    def _beginning(self, shared: SharedSession, first: Options) -> Session:
         """The first domain's session up to its own flight: what cuts a later one may be their number."""
-        own = None if self._alone else len(_own(first)) or None
+        own = None if self._single_domain else len(_own(first)) or None
         return replace(shared.head, transactions=shared.head.transactions[:own])
 
-    def _hear(self, chunk: list[Options], shared: Shared, told: dict[str, list[Session]]) -> list[Options]:
+    def _hear(
+        self, chunk: list[Options], shared: SharedSession, told: dict[str, list[Session]]
+    ) -> list[Options]:
         """Tell those who were answered, and the first in any case; everybody where no time is left."""
         unheard = []
         for guest, session in _each(chunk, shared):
             known = session or _unasked(shared.common, guest)
-            if guest is chunk[0] or (session is not None and undisturbed(session, len(_own(guest)))):
+            if guest is chunk[0] or (session is not None and completed(session, len(_own(guest)))):
                 told[guest.domain].append(known)
             elif self._left <= 0:
                 told[guest.domain].append(_too_late(known))
@@ -187,7 +189,7 @@ class Visit:
         """Whether the address relays is asked once for all, if need be down a connection of its own."""
         sharing = [told[guest.domain] for guest in guests if _shares(guest)]
         lacking = [sessions for sessions in sharing if not any(map(relay_answered, sessions))]
-        if lacking and len(guests) > 1 and self._relay is None and self._shut is None:
+        if lacking and len(guests) > 1 and self._relay is None and self._failed_session is None:
             shared = await self._run(replace(self._plan, transactions=_common(guests)))
             if shared is not None:
                 self._learn(shared)
@@ -211,22 +213,22 @@ class Visit:
             self._controls[address] = held.common
         sessions.append(self._controls[address])
 
-    async def _hold(self, chunk: list[Options]) -> Shared | None:
+    async def _hold(self, chunk: list[Options]) -> SharedSession | None:
         """One more connection, for all of `chunk`; None where no time is left for it."""
         flights = tuple(map(_own, chunk))
         relay = _common(chunk) if self._relay is None else ()
-        if self._alone and self._plan.pipelining:
+        if self._single_domain and self._plan.pipelining:
             flights, relay = (flights[0] + relay,), ()
         shared = await self._run(replace(self._plan, guests=flights, transactions=relay))
         if shared is not None:
             self._last = shared.common
         return shared
 
-    def _learn(self, shared: Shared) -> None:
+    def _learn(self, shared: SharedSession) -> None:
         if relay_answered(shared.common):
             self._relay = replace(shared.common, purpose="relay")
 
-    async def _run(self, plan: Plan) -> Shared | None:
+    async def _run(self, plan: SessionSpec) -> SharedSession | None:
         if self._left <= 0:
             return None
         self.connections += 1
@@ -251,7 +253,7 @@ def _common(guests: Sequence[Options]) -> tuple[Transaction, ...]:
     return next((transactions_for(guest)[-1:] for guest in guests if _shares(guest)), ())
 
 
-def _each(chunk: list[Options], shared: Shared) -> Iterator[tuple[Options, Session | None]]:
+def _each(chunk: list[Options], shared: SharedSession) -> Iterator[tuple[Options, Session | None]]:
     """Each domain's session, as far as there is one; of common questions only those meant for it."""
     for number, guest in enumerate(chunk):
         session = shared.sessions[number] if number < len(shared.sessions) else None

@@ -18,7 +18,7 @@ _label = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z").match
 _number = re.compile(r"[0-9]+|0x[0-9a-f]*").fullmatch
 _MAX_NAME = 253
 _MAX_TIMEOUT = 3600.0
-_MAX_REVISIT = 1440.0
+_MAX_RETRY_DEFERRED = 1440.0
 # Domains set aside for documentation (RFC 2606): nobody's mail, so nobody is bothered.
 _OUTSIDE = ("example.com", "example.net", "example.org")
 
@@ -102,7 +102,7 @@ class Options:
 
     `timeout` is the longest silence at any one step, in seconds; one endpoint gets five times that.
     `controls` are mail servers to knock at where endpoints do not answer;
-    `revisit` is after how many minutes a server that put us off is asked once more, 0 for never;
+    `retry_deferred` is after how many minutes a server that put us off is asked once more, 0 for never;
     `allow_targets` are networks (CIDR) whose addresses are dialled though they are not public.
     """
 
@@ -118,7 +118,7 @@ class Options:
     ipv6: bool = True
     allow_targets: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
-    revisit: float = 0.0
+    retry_deferred: float = 0.0
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -132,12 +132,13 @@ class Options:
                 "timeout", f"timeout is {self.timeout:g}: give seconds, more than 0, at most 3600"
             )
         put("timeout", round(float(self.timeout), 3) or 0.001)
-        if not (math.isfinite(self.revisit) and 0 <= self.revisit <= _MAX_REVISIT):
+        if not (math.isfinite(self.retry_deferred) and 0 <= self.retry_deferred <= _MAX_RETRY_DEFERRED):
             raise OptionError(
-                "revisit",
-                f"revisit is {self.revisit:g}: give minutes, at most {_MAX_REVISIT:g}, or 0 for never",
+                "retry_deferred",
+                f"retry_deferred is {self.retry_deferred:g}: "
+                f"give minutes, at most {_MAX_RETRY_DEFERRED:g}, or 0 for never",
             )
-        put("revisit", float(self.revisit))
+        put("retry_deferred", float(self.retry_deferred))
         if not 1 <= self.port <= 65535:
             raise OptionError("port", f"port is {self.port}: give a number from 1 to 65535")
         if not (self.ipv4 or self.ipv6):

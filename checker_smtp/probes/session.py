@@ -7,7 +7,7 @@ and QUIT go out in one write, elsewhere one command waits for the other.
 Domains may share a connection, as guests of it. Each has a flight of its own, which no other one rides
 on, so that what is told of a domain names no other; the flight that belongs to all of them is the last.
 
-`Plan` says what this connection is for; `endpoint` decides which ones to make. Whatever interrupts the
+`SessionSpec` says what this connection is for; `endpoint` decides which ones to make. Whatever interrupts the
 session, the script returns the `Session` with all that was heard until then.
 """
 
@@ -21,7 +21,6 @@ from smtp_sansio import (
     Failed,
     FailureKind,
     Helo,
-    Interrupted,
     Mail,
     Quit,
     Rcpt,
@@ -29,22 +28,23 @@ from smtp_sansio import (
     Reply,
     Rset,
     Script,
+    SessionAborted,
     StartTls,
     State,
     Transcript,
     tap,
 )
 
-from .account import EVERYBODY, Account, Closed, verb
 from .observation import Ending, Session, Tls, Transaction
+from .session_log import SHARED, Closed, SessionLog, verb
 
-__all__ = ["Plan", "Shared", "hold_session", "hold_shared"]
+__all__ = ["SessionSpec", "SharedSession", "hold_session", "hold_shared"]
 
 _MAX_EXCERPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SessionSpec:
     """What one connection is to do; `timeout` and `budget` are seconds.
 
     `guests` are flights of transactions, one for each domain that shares the connection; `transactions`
@@ -76,7 +76,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+class SharedSession:
     """A connection as each guest knows it (`sessions`, as many as were asked) and as nobody's (`common`).
 
     `reached` tells whether it came to any transaction, `seconds` how long it took.
@@ -93,44 +93,44 @@ class Shared:
         return (*self.sessions, self.common)[0]
 
 
-def hold_session(plan: Plan) -> Script[Session]:
+def hold_session(plan: SessionSpec) -> Script[Session]:
     """Hold the session that `plan`, without guests, describes; raises nothing."""
     return (yield from hold_shared(plan)).common
 
 
-def hold_shared(plan: Plan) -> Script[Shared]:
+def hold_shared(plan: SessionSpec) -> Script[SharedSession]:
     """Hold the session that `plan` describes and return what was seen; raises nothing.
 
     A guest's session is told as if it had been held for that guest alone: the opening, the guest's own
     flight, the flight that belongs to all, and the end.
     """
     transcript = Transcript()
-    course = _Course(plan)
+    course = _SessionRun(plan)
     yield from tap(course.hold(), transcript.note)
     closed = Closed(course.account, transcript.entries(), course.ending())
-    return Shared(
+    return SharedSession(
         sessions=tuple(
             closed.session(number, plan.guests[number] + plan.transactions)
             for number in range(course.account.asked)
         ),
-        common=closed.session(EVERYBODY, plan.transactions),
+        common=closed.session(SHARED, plan.transactions),
         reached=course.reached,
         seconds=course.dialogue.at,
     )
 
 
 @dataclass(slots=True)
-class _Course:
+class _SessionRun:
     """The session as it runs."""
 
-    plan: Plan
-    account: Account = field(init=False)
+    plan: SessionSpec
+    account: SessionLog = field(init=False)
     reached: bool = False
     cause: Failed | ConnectionClosed | RemoteProtocolError | None = None
 
     def __post_init__(self) -> None:
         dialogue = Dialogue(timeout=self.plan.timeout, budget=self.plan.budget)
-        self.account = Account(purpose=self.plan.purpose, dialogue=dialogue)
+        self.account = SessionLog(purpose=self.plan.purpose, dialogue=dialogue)
 
     @property
     def dialogue(self) -> Dialogue:
@@ -139,7 +139,7 @@ class _Course:
     def hold(self) -> Script[None]:
         try:
             yield from self._open()
-        except Interrupted as interrupted:
+        except SessionAborted as interrupted:
             self.cause = interrupted.cause
 
     def _open(self) -> Script[None]:
@@ -182,7 +182,7 @@ class _Course:
             if dialogue.connection.state is not State.READY:
                 break  # 421, or a transaction that RSET did not end
             self.reached = True
-            self.account.turn(number if number < len(plan.guests) else EVERYBODY)
+            self.account.turn(number if number < len(plan.guests) else SHARED)
             if not pipelining:
                 yield from self._one_by_one(flight)
                 continue
@@ -192,7 +192,7 @@ class _Course:
                 return
             if commands:
                 yield from dialogue.group(*commands)
-        self.account.turn(EVERYBODY)
+        self.account.turn(SHARED)
         yield from dialogue.quit()
 
     def _one_by_one(self, flight: tuple[Transaction, ...]) -> Script[None]:

@@ -28,7 +28,7 @@ from .diff_endpoints import (
     weaker,
 )
 from .diff_mx import AddressChange, MxChange, address_changes, mx_changes
-from .reading import UNSETTLED
+from .metrics import UNSETTLED
 from .visible import visible
 
 __all__ = [

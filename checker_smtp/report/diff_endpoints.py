@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation, Session
 
-from .reading import TLS_VERSIONS, ready, tls_of
+from .metrics import TLS_VERSIONS, ready, tls_of
 
 __all__ = [
     "ExtensionChange",

@@ -10,7 +10,7 @@ from checker_smtp.probes.observation import Endpoint, Keyword, ReplySeen, Revers
 from checker_smtp.probes.rules import Finding, Outcome, Severity
 
 from .items import Context
-from .reading import visited
+from .metrics import visited
 from .timeline import Phase, phases, seconds
 from .transcript import Line, brief
 from .visible import visible
@@ -186,7 +186,7 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     main = endpoint.main
     facts = []
     if not visited(endpoint):
-        facts.append(("Visit", "none was made: no rule that was to judge needs one"))
+        facts.append(("EndpointProbe", "none was made: no rule that was to judge needs one"))
     if main.greeting is not None:
         lines = main.greeting.raw.rstrip("\r\n").split("\r\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""

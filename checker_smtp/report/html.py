@@ -16,9 +16,9 @@ from checker_smtp.probes.result import Result
 
 from .environment import environment
 from .explain import steps
-from .story import tell
 from .timeline import Phase
 from .verdict import STATUS_WORDS
+from .view_model import tell
 
 __all__ = ["render_html", "render_index"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding, Severity
 
-from .reading import UNSETTLED
+from .metrics import UNSETTLED
 from .visible import octets_visible, visible
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from checker_smtp.probes.observation import FamilyCoverage, MxTarget, Observatio
 from checker_smtp.probes.ports import DnsStatus
 
 from .endpoints import reverse_told
-from .reading import visited
+from .metrics import visited
 from .visible import visible
 
 __all__ = ["CoverageRow", "MxRow", "coverage_rows", "mx_rows"]

@@ -9,7 +9,7 @@ they come from. The exit code that goes with it is the command line's. Everythin
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity
 
-from .reading import count, phases, visited
+from .metrics import count, phases, visited
 from .visible import visible
 
 __all__ = ["render_nagios"]

@@ -12,7 +12,7 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 
 from .document import STATUSES
-from .reading import TLS_VERSIONS, count, phases, ready, tls_of, visited
+from .metrics import TLS_VERSIONS, count, phases, ready, tls_of, visited
 from .visible import visible
 
 if TYPE_CHECKING:

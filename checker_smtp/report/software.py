@@ -16,7 +16,7 @@ from typing import Protocol
 
 from checker_smtp.probes.observation import Endpoint
 
-__all__ = ["READ", "SIGNS", "Recognised", "Said", "Software", "recognise", "recognise_replies"]
+__all__ = ["READ", "SIGNS", "ProbeResults", "Recognised", "Software", "recognise", "recognise_replies"]
 
 
 class Software(StrEnum):
@@ -47,7 +47,7 @@ class Recognised:
     sign: str
 
 
-class Said(Protocol):
+class ProbeResults(Protocol):
     """A reply, as far as it matters here."""
 
     @property
@@ -112,7 +112,7 @@ def recognise(endpoint: Endpoint) -> Recognised | None:
 
 
 def recognise_replies(
-    greetings: Iterable[Said], hellos: Iterable[Said], others: Iterable[Said]
+    greetings: Iterable[ProbeResults], hellos: Iterable[ProbeResults], others: Iterable[ProbeResults]
 ) -> Recognised | None:
     """The same from loose replies."""
     for source, replies in ((_GREETING, greetings), (_EHLO, hellos)):

@@ -11,8 +11,8 @@ from checker_smtp.probes.rules import Severity
 from .endpoints import EndpointStory, TransactionRow
 from .explain import steps
 from .items import Fix, Item, Quote
-from .story import Story, tell
 from .terminal import Terminal
+from .view_model import Story, tell
 
 __all__ = ["render_text"]
 

@@ -11,7 +11,7 @@ from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding, Outcome, Severity
 
-from .reading import visited
+from .metrics import visited
 from .timeline import seconds
 
 __all__ = ["STATUS_WORDS", "Verdict", "left_out", "verdict"]

@@ -23,16 +23,16 @@ from distributed.scheduler import KilledWorker
 from checker_smtp import __version__
 from checker_smtp.probes.check import ResolverError
 
-from .job import TOLD, Job, innermost
-from .names import entries
-from .parts import claimed_parts, part_files
+from .batches import Batches
+from .domain_list import entries
+from .duplicate_filter import DuplicateFilter
+from .job import USER_ERRORS, Job, innermost
+from .parts import locked_parts, part_files
 from .progress import Progress
 from .results import done_before
-from .rounds import Rounds
-from .seen import Seen
-from .station import ClusterError, Errand, Station
-from .tally import Tally
+from .stats import ScanStats
 from .tasks import why_no_answers
+from .worker_plugin import ClusterError, ScanWorkerPlugin, WorkerConfig
 
 __all__ = ["ClusterError", "Servers", "run_on_cluster"]
 
@@ -44,10 +44,10 @@ _PATIENCE = 10.0
 # Of each worker process on this machine: they mostly wait.
 _THREADS = 4
 # What is left of a scheduler that ended, or was told to forget us.
-_LOST = (KilledWorker, CancelledError, CommClosedError)
+_CLUSTER_LOST = (KilledWorker, CancelledError, CommClosedError)
 
 
-def run_on_cluster(job: Job, scheduler: str | None, servers: Servers) -> tuple[Tally, bool]:
+def run_on_cluster(job: Job, scheduler: str | None, servers: Servers) -> tuple[ScanStats, bool]:
     """Do the job on the cluster at `scheduler`, or on this machine: how far it came, and whether to its end.
 
     Raises what `run_job` does, and `ClusterError`.
@@ -56,16 +56,16 @@ def run_on_cluster(job: Job, scheduler: str | None, servers: Servers) -> tuple[T
     for name in logging.root.manager.loggerDict:
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    with claimed_parts(job.results, job.note, resume=job.resume, force=job.force) as make_ready:
+    with locked_parts(job.results, job.note, resume=job.resume, force=job.force) as make_ready:
         try:
             return anyio.run(_run, job, scheduler, servers, make_ready)
         except BaseExceptionGroup as group:
-            if (told := group.subgroup((*TOLD, *_LOST, ClusterError, ResolverError))) is None:
+            if (told := group.subgroup((*USER_ERRORS, *_CLUSTER_LOST, ClusterError, ResolverError))) is None:
                 raise
             error = innermost(told)
     if isinstance(error, KilledWorker):
-        why = "workers ended over the same task, one by one: give them more memory, or a smaller --window"
-    elif isinstance(error, _LOST):
+        why = "workers ended over the same task, one by one: give them more memory, or a smaller --batch-size"
+    elif isinstance(error, _CLUSTER_LOST):
         why = "the scheduler is gone"
     else:
         raise error
@@ -74,15 +74,15 @@ def run_on_cluster(job: Job, scheduler: str | None, servers: Servers) -> tuple[T
 
 async def _run(
     job: Job, scheduler: str | None, servers: Servers, make_ready: Callable[[], int]
-) -> tuple[Tally, bool]:
+) -> tuple[ScanStats, bool]:
     interrupted = anyio.Event()
-    tally = Tally()
+    stats = ScanStats()
     async with anyio.create_task_group() as group:
         await group.start(_watch_signals, group.cancel_scope, interrupted)
-        async with _connected(scheduler) as client, _manned(client, job, servers, scheduler) as name:
-            await _scan(job, Rounds(client, name, job.settings, tally, make_ready()))
+        async with _connected(scheduler) as client, _workers_ready(client, job, servers, scheduler) as name:
+            await _scan(job, Batches(client, name, job.settings, stats, make_ready()))
         group.cancel_scope.cancel()
-    return tally, not interrupted.is_set()
+    return stats, not interrupted.is_set()
 
 
 async def _watch_signals(
@@ -97,13 +97,13 @@ async def _watch_signals(
             scope.cancel()
 
 
-async def _scan(job: Job, rounds: Rounds) -> None:
-    with closing(Seen()) as seen, job.names.names() as names:
+async def _scan(job: Job, batches: Batches) -> None:
+    with closing(DuplicateFilter()) as seen, job.names.names() as names:
         before = sum(seen.add(domain) for part in part_files(job.results) for domain in done_before(part))
         async with anyio.create_task_group() as group:
-            group.start_soon(Progress(rounds, job.names.length, before).show)
-            listed = entries(names, job.stop_list, seen.add)
-            await rounds.run(enumerate(listed), job.names.length - before, job.results)
+            group.start_soon(Progress(batches, job.names.length, before).show)
+            listed = entries(names, job.exclusions, seen.add)
+            await batches.run(enumerate(listed), job.names.length - before, job.results)
             group.cancel_scope.cancel()
 
 
@@ -125,7 +125,7 @@ async def _connected(scheduler: str | None) -> AsyncIterator[Client]:
                 asynchronous=True,
             )
             stack.push_async_callback(_close, cluster.close)
-            with _deaf():
+            with _sigint_ignored():
                 try:
                     await cluster
                 except (OSError, RuntimeError) as error:
@@ -148,7 +148,7 @@ async def _connected(scheduler: str | None) -> AsyncIterator[Client]:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _sigint_ignored() -> Iterator[None]:
     """Whatever process is started meanwhile does not hear Ctrl-C, which a terminal sends to all of them."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -166,22 +166,24 @@ async def _close(close: Callable[[], Awaitable[None] | None]) -> None:
 
 
 @asynccontextmanager
-async def _manned(client: Client, job: Job, servers: Servers, scheduler: str | None) -> AsyncIterator[str]:
+async def _workers_ready(
+    client: Client, job: Job, servers: Servers, scheduler: str | None
+) -> AsyncIterator[str]:
     """Have a station at every worker; gives the name under which tasks find it. Raises `ClusterError`."""
     workers = await client.nthreads()
     if not workers:
         click.echo("The scheduler has no workers yet: the scan begins when the first one comes.", err=True)
-    errand = Errand(
+    errand = WorkerConfig(
         name=f"checker-smtp-{uuid4().hex}",
         settings=job.settings,
-        stop_list=job.stop_list,
+        exclusions=job.exclusions,
         servers=servers,
         resolver_name=job.resolver_name,
         workers=len(workers) or 1,
     )
     try:
         try:
-            await client.register_plugin(Station(errand), name=errand.name)
+            await client.register_plugin(ScanWorkerPlugin(errand), name=errand.name)
         except ClusterError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever another version over there stumbles over

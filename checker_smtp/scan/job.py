@@ -14,30 +14,39 @@ import anyio
 import click
 from anyio.abc import TaskGroup
 
-from checker_smtp.backends.anyio_driver import run_anyio
-from checker_smtp.backends.dns import DnsResolver
-from checker_smtp.backends.shared_dns import SharedResolver
+from checker_smtp.backends.dns.cache import SharedResolver
+from checker_smtp.backends.dns.resolver import DnsResolver
+from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.lines import LinesError, open_lines
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver
 from smtp_sansio import Script
 
-from .manners import StopList
-from .names import ListError, entries, texts
+from .domain_list import DomainListError, entries, texts
+from .duplicate_filter import DuplicateFilter
+from .politeness import Exclusions
 from .progress import Progress
-from .results import Note, ResultsError, claimed, done_before, writing
+from .results import ResultsError, ScanManifest, done_before, locked_results, writing
 from .scan import Scan
-from .seen import Seen
 from .settings import ScanSettings
-from .tally import Tally
+from .stats import ScanStats
 
-__all__ = ["TOLD", "Job", "NameList", "World", "allow_files", "innermost", "named_list", "run_job"]
+__all__ = [
+    "USER_ERRORS",
+    "DomainList",
+    "Job",
+    "SharedNetwork",
+    "allow_files",
+    "innermost",
+    "open_domain_list",
+    "run_job",
+]
 
 _T = TypeVar("_T")
 
 # What ends a scan and is told in a sentence.
-TOLD = (LinesError, ListError, ResultsError, OSError)
+USER_ERRORS = (LinesError, DomainListError, ResultsError, OSError)
 # What sessions that are open may still take after Ctrl-C, in seconds.
 _GRACE = 10.0
 # Files that are open beside the sockets: the list, the results, what Python and SQLite need.
@@ -45,7 +54,7 @@ _OTHER_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class NameList:
+class DomainList:
     """A list of names that can be read more than once; `length` is how many it has, doubles included."""
 
     path: Path
@@ -55,16 +64,16 @@ class NameList:
 
     @contextmanager
     def names(self) -> Iterator[Iterator[str]]:
-        """The names as they are spelled there. Raises `ListError` and `LinesError`."""
+        """The names as they are spelled there. Raises `DomainListError` and `LinesError`."""
         with closing(_lines(self.path)) as lines:
             yield texts(lines, self.column)
 
 
 @contextmanager
-def named_list(path: Path, column: str | None) -> Iterator[NameList]:
+def open_domain_list(path: Path, column: str | None) -> Iterator[DomainList]:
     """The list in this file; what can be read but once, as standard input (`-`), is kept in a copy.
 
-    Raises `ListError` and `LinesError`.
+    Raises `DomainListError` and `LinesError`.
     """
     if path != Path("-") and path.is_file():
         yield _measured(path, column)
@@ -80,7 +89,9 @@ def _copy(path: Path, copy: Path) -> None:
         with copy.open("wb") as file:
             file.writelines(_lines(path))
     except OSError as error:
-        raise ListError(f"{_told(path)} cannot be kept in {str(copy.parent)!r}: {error.strerror}") from None
+        raise DomainListError(
+            f"{_told(path)} cannot be kept in {str(copy.parent)!r}: {error.strerror}"
+        ) from None
 
 
 def _lines(path: Path) -> Generator[bytes, None, None]:
@@ -88,14 +99,14 @@ def _lines(path: Path) -> Generator[bytes, None, None]:
         with open_lines(path) as lines:
             yield from lines
     except OSError as error:
-        raise ListError(f"{_told(path)} cannot be read: {error.strerror}") from None
+        raise DomainListError(f"{_told(path)} cannot be read: {error.strerror}") from None
 
 
 def _told(path: Path) -> str:
     return "the list from standard input" if path == Path("-") else repr(str(path))
 
 
-def _measured(path: Path, column: str | None) -> NameList:
+def _measured(path: Path, column: str | None) -> DomainList:
     digest = hashlib.sha256((column or "").encode())
 
     def digested(lines: Iterator[bytes]) -> Iterator[bytes]:
@@ -105,10 +116,10 @@ def _measured(path: Path, column: str | None) -> NameList:
 
     with closing(_lines(path)) as lines:
         length = sum(1 for _ in texts(digested(lines), column))
-    return NameList(path, column, digest.hexdigest(), length)
+    return DomainList(path, column, digest.hexdigest(), length)
 
 
-class World:
+class SharedNetwork:
     """Both ports of the probes: names by one resolver, sessions over TCP."""
 
     def __init__(self, resolver: Resolver) -> None:
@@ -128,32 +139,32 @@ class Job:
     """What to scan, how, and where the results go."""
 
     settings: ScanSettings
-    names: NameList
+    names: DomainList
     results: Path
     resolvers: tuple[DnsResolver, ...]
     resolver_name: str = ""
-    stop_list: StopList
+    exclusions: Exclusions
     in_order: bool = False
     resume: bool = False
     force: bool = False
 
     @property
-    def note(self) -> Note:
+    def note(self) -> ScanManifest:
         """What the results are of."""
         options = self.settings.options
         shaping = {f.name: str(getattr(options, f.name)) for f in fields(Options) if f.name != "domain"}
-        return Note(list_digest=self.names.digest, options=shaping)
+        return ScanManifest(list_digest=self.names.digest, options=shaping)
 
 
-def run_job(job: Job, loop: str) -> tuple[Tally, bool]:
+def run_job(job: Job, loop: str) -> tuple[ScanStats, bool]:
     """Do the job under `loop` (`asyncio` or `trio`): how far it came, and whether it came to its end.
 
-    Raises `ResultsError`, `ListError`, `LinesError`, `OptionError`, `ResolverError`, and OSError where there
-    is no room for temporary files.
+    Raises `ResultsError`, `DomainListError`, `LinesError`, `OptionError`, `ResolverError`, and OSError
+    where there is no room for temporary files.
     """
     allow_files(job.settings.concurrency)
-    claim = claimed(job.results, job.note, resume=job.resume, force=job.force)
-    with claim as make_ready, closing(Seen()) as seen:
+    claim = locked_results(job.results, job.note, resume=job.resume, force=job.force)
+    with claim as make_ready, closing(DuplicateFilter()) as seen:
         anyio.run(_require_answers, job, backend=loop)
         make_ready()
         before = sum(map(seen.add, done_before(job.results)))
@@ -161,7 +172,7 @@ def run_job(job: Job, loop: str) -> tuple[Tally, bool]:
             return anyio.run(_scan, job, seen, before, backend=loop)
         except BaseExceptionGroup as group:
             # tasks hand on what ended them in groups
-            if (told := group.subgroup(TOLD)) is None:
+            if (told := group.subgroup(USER_ERRORS)) is None:
                 raise
             raise innermost(told) from None
 
@@ -200,23 +211,23 @@ async def _require_answers(job: Job) -> None:
         raise ResolverError(control.detail or str(control.status))
 
 
-async def _scan(job: Job, seen: Seen, before: int) -> tuple[Tally, bool]:
+async def _scan(job: Job, seen: DuplicateFilter, before: int) -> tuple[ScanStats, bool]:
     shared = SharedResolver(job.resolvers, in_flight=2 * job.settings.concurrency)
     with writing(job.results, in_order=job.in_order) as results, job.names.names() as names:
         scan = Scan(
             job.settings,
-            World(shared if job.settings.sharing else job.resolvers[0]),
+            SharedNetwork(shared if job.settings.reuse else job.resolvers[0]),
             results.put,
-            stop_list=job.stop_list,
+            exclusions=job.exclusions,
             resolver_name=job.resolver_name,
         )
         interrupted = anyio.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(_watch_signals, scan, interrupted, group)
             group.start_soon(Progress(scan, job.names.length, before).show)
-            await scan.run(entries(names, job.stop_list, seen.add))
+            await scan.run(entries(names, job.exclusions, seen.add))
             group.cancel_scope.cancel()
-    return scan.tally, not interrupted.is_set()
+    return scan.stats, not interrupted.is_set()
 
 
 async def _watch_signals(scan: Scan, interrupted: anyio.Event, group: TaskGroup) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from .results import Note, ResultsError, compare, lock_note, new_note
+from .results import ResultsError, ScanManifest, compare, lock_note, new_note
 
-__all__ = ["claimed_parts", "part_files", "put_part", "suffix_of"]
+__all__ = ["locked_parts", "part_files", "put_part", "suffix_of"]
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -27,7 +27,9 @@ def suffix_of(folder: Path) -> str:
 
 
 @contextmanager
-def claimed_parts(folder: Path, note: Note, *, resume: bool, force: bool) -> Iterator[Callable[[], int]]:
+def locked_parts(
+    folder: Path, note: ScanManifest, *, resume: bool, force: bool
+) -> Iterator[Callable[[], int]]:
     """Keep the folder from other scans; gives what makes it ready, and tells the number of the next part.
 
     Raises `ResultsError` where the folder cannot be had, and so does what is given; it is as it was then.

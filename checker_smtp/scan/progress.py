@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 import click
 
-from .tally import Tally
+from .stats import ScanStats
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ class _Watched(Protocol):
     """A scan, wherever it is done; `open` is how many sessions are."""
 
     @property
-    def tally(self) -> Tally: ...
+    def stats(self) -> ScanStats: ...
 
     @property
     def open(self) -> int: ...
@@ -72,21 +72,21 @@ class Progress:
         with Progress(*columns, console=console, transient=True, speed_estimate_period=_LATELY) as bar:
             task = bar.add_task("", total=self._total, completed=self._before, rate=0.0, found="")
             while True:
-                done = self._before + self._scan.tally.done
+                done = self._before + self._scan.stats.done
                 bar.update(task, completed=done, found=self._found(), rate=bar.tasks[0].speed or 0.0)
                 await anyio.sleep(_REFRESH)
 
     def _line(self, seconds: float) -> str:
-        done = self._scan.tally.done
+        done = self._scan.stats.done
         rate = done / seconds
         left = max(self._total - self._before - done, 0)
         eta = f", {timedelta(seconds=round(left / rate))} left" if rate else ""
         return f"{self._before + done} of {self._total} domains, {rate:.1f}/s{eta}; {self._found()}"
 
     def _found(self) -> str:
-        tally = self._scan.tally
+        stats = self._scan.stats
         counted = [
-            f"{tally.statuses[word]} {word.replace('_', ' ')}" for word in _WORDS if tally.statuses[word]
+            f"{stats.statuses[word]} {word.replace('_', ' ')}" for word in _WORDS if stats.statuses[word]
         ]
-        waiting = [f"{tally.put_off} to be asked again"] if tally.put_off else []
+        waiting = [f"{stats.deferred} to be asked again"] if stats.deferred else []
         return ", ".join([*counted, f"{self._scan.open} sessions open", *waiting])

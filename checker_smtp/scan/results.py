@@ -18,13 +18,13 @@ import msgspec
 from checker_smtp.lines import LineWriter, open_lines, repair
 
 __all__ = [
-    "Note",
     "Results",
     "ResultsError",
-    "claimed",
+    "ScanManifest",
     "compare",
     "done_before",
     "lock_note",
+    "locked_results",
     "new_note",
     "writing",
 ]
@@ -37,7 +37,7 @@ class ResultsError(ValueError):
     """These results cannot be written, or not be gone on with; the message says what would be right."""
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True):
+class ScanManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What results are of: the digest of the list, and the options that shape an answer."""
 
     list_digest: str
@@ -49,7 +49,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
         return results / ".scan" if results.is_dir() else results.with_name(results.name + ".scan")
 
     @classmethod
-    def read(cls, results: Path) -> "Note | None":
+    def read(cls, results: Path) -> "ScanManifest | None":
         """The note of these results; None where there is none that can be read."""
         try:
             return msgspec.json.decode(cls.place(results).read_bytes(), type=cls)
@@ -58,7 +58,9 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def claimed(results: Path, note: Note, *, resume: bool, force: bool) -> Iterator[Callable[[], None]]:
+def locked_results(
+    results: Path, note: ScanManifest, *, resume: bool, force: bool
+) -> Iterator[Callable[[], None]]:
     """Keep the place for the results from other scans; gives what makes it ready.
 
     Raises `ResultsError` where it cannot be had, and so does what is given, and `LinesError`; the results are
@@ -99,9 +101,9 @@ def _usable(results: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _begun(results: Path, note: Note, *, noted: bool) -> Iterator[None]:
+def _begun(results: Path, note: ScanManifest, *, noted: bool) -> Iterator[None]:
     """Put a new note, locked, where the old one was, and empty results beside it."""
-    for old in filter(Path.exists, (results, Note.place(results))):
+    for old in filter(Path.exists, (results, ScanManifest.place(results))):
         # whether they can be written, before anything is
         old.open("ab").close()
 
@@ -119,19 +121,19 @@ def lock_note(held: ExitStack, results: Path) -> bool:
     Raises `ResultsError` where another scan has it.
     """
     with suppress(OSError):
-        _lock(held.enter_context(Note.place(results).open("rb")), results)
+        _lock(held.enter_context(ScanManifest.place(results).open("rb")), results)
         return True
     return False
 
 
 @contextmanager
-def new_note(results: Path, note: Note, clear: Callable[[], None], *, noted: bool) -> Iterator[None]:
+def new_note(results: Path, note: ScanManifest, clear: Callable[[], None], *, noted: bool) -> Iterator[None]:
     """Put a new note, locked, where the old one was; `noted` is whether there was one, as `lock_note` said.
 
     `clear` is called before it takes its place, so that old results are never found with it. Raises
     `ResultsError` where another scan is writing there, be it since a moment ago, and OSError.
     """
-    place = Note.place(results)
+    place = ScanManifest.place(results)
     new = place.with_name(place.name + ".new")
     with ExitStack() as held:
         # not emptied before it is ours: another scan may be about to put it in its place
@@ -164,13 +166,13 @@ def _taken(results: Path) -> ResultsError:
     return ResultsError(f"another scan is writing {str(results)!r}: wait until it is over")
 
 
-def compare(results: Path, note: Note) -> None:
+def compare(results: Path, note: ScanManifest) -> None:
     """Raise `ResultsError` where these are not results of what `note` says."""
-    before = Note.read(results)
+    before = ScanManifest.read(results)
     if before is None:
         raise ResultsError(
-            f"{str(results)!r} cannot be gone on with: {str(Note.place(results))!r}, which a scan leaves "
-            "beside its results, is not there or unreadable"
+            f"{str(results)!r} cannot be gone on with: {str(ScanManifest.place(results))!r}, which a scan "
+            "leaves beside its results, is not there or unreadable"
         )
     if before.list_digest != note.list_digest:
         raise ResultsError(

@@ -13,10 +13,10 @@ class ScanSettings:
 
     `options` are those of every check, under a name that stands for the domain's. `concurrency` is sessions
     at once in all; `per_address`, `per_network` (a /24 or /48) and `per_provider` (the registered domain of
-    the MX host) are those at once with one of these; `per_session` domains share a session. `pause` lies
-    between two sessions with one address, `backoff` is how long a server that has no time is left alone at
-    first, and what was found out about an address holds for `address_ttl`; all three are seconds. `window`
-    domains are looked up before they are grouped by server; without `sharing` they never are.
+    the MX host) are those at once with one of these; `per_session` domains share a session. `delay` lies
+    between two sessions with one address; `retry_delay` is the first pause of a server that has no time;
+    what is known of an address is used for `server_cache_ttl`; all three are seconds. `batch_size` domains
+    are resolved before they are grouped by server; without `reuse` they never are.
     """
 
     options: Options
@@ -25,16 +25,23 @@ class ScanSettings:
     per_address: int = 2
     per_network: int = 8
     per_provider: int = 20
-    pause: float = 1.0
-    address_ttl: float = 3600.0
-    backoff: float = 30.0
-    window: int = 10_000
-    sharing: bool = True
+    delay: float = 1.0
+    server_cache_ttl: float = 3600.0
+    retry_delay: float = 30.0
+    batch_size: int = 10_000
+    reuse: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "per_session", "per_address", "per_network", "per_provider", "window"):
+        for name in (
+            "concurrency",
+            "per_session",
+            "per_address",
+            "per_network",
+            "per_provider",
+            "batch_size",
+        ):
             if getattr(self, name) < 1:
                 raise OptionError(name, f"{name} is {getattr(self, name)}: give a number, at least 1")
-        for name in ("pause", "address_ttl", "backoff"):
+        for name in ("delay", "server_cache_ttl", "retry_delay"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise OptionError(name, f"{name} is {getattr(self, name):g}: give seconds, at least 0")

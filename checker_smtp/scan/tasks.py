@@ -21,24 +21,24 @@ import anyio.lowlevel
 import msgspec
 
 from checker_smtp.lines import LineWriter
-from checker_smtp.probes.check import Prospect, server_name
+from checker_smtp.probes.check import ResolvedDomain, server_name
 from checker_smtp.probes.lookups import Lookups, look_up_reverse
 from checker_smtp.probes.observation import Endpoint, Mx
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
-from checker_smtp.probes.scope import Scope
+from checker_smtp.probes.requirements import Scope
 from checker_smtp.report.document import NOT_CHECKED
 from checker_smtp.report.summary.providers import provider_of
 
-from .districts import Census
-from .domain import Domain
-from .freight import Facts, Guest, Part, Said, pack, unpack
-from .job import World
-from .manners import network_of
+from .domain_scan import DomainScan
+from .job import SharedNetwork
+from .messages import DnsFacts, Guest, Part, ProbeResults, pack, unpack
+from .partition import ServerLoad
+from .politeness import network_of
 from .scan import Scan
-from .station import Station, station_of
+from .worker_plugin import ScanWorkerPlugin, plugin_of
 
-__all__ = ["Found", "Judged", "addressed", "counted", "judge", "look_up", "visit", "why_no_answers"]
+__all__ = ["Found", "Judged", "addressed", "counted", "judge", "resolve_domain", "visit", "why_no_answers"]
 
 _T = TypeVar("_T")
 _Grouped: TypeAlias = list[tuple[int, list[tuple[int, _T]]]]
@@ -63,81 +63,81 @@ class Judged(NamedTuple):
 
 def why_no_answers(name: str) -> str:
     """What happens where no resolver answers this worker anything; empty where one does."""
-    station = station_of(name)
-    answer = station.do(station.resolver.resolve, ".", "NS")
+    plugin = plugin_of(name)
+    answer = plugin.do(plugin.resolver.resolve, ".", "NS")
     said = "" if answer.status.known else answer.detail or str(answer.status)
-    return said and f"{said} (so the worker {station.worker.address})"
+    return said and f"{said} (so the worker {plugin.worker.address})"
 
 
-def look_up(name: str, number: int, part: Part) -> Found:
+def resolve_domain(name: str, number: int, part: Part) -> Found:
     """Look up the domains of a part, which has this number in its round."""
-    station = station_of(name)
-    return station.do(_look_up, station, number, part)
+    plugin = plugin_of(name)
+    return plugin.do(_look_up, plugin, number, part)
 
 
-async def _look_up(station: Station, number: int, part: Part) -> Found:
-    domains = await station.scan.look_up(part)
+async def _look_up(plugin: ScanWorkerPlugin, number: int, part: Part) -> Found:
+    domains = await plugin.scan.resolve_domain(part)
     guests = [
         Guest(number, domain.number, domain.name, endpoint)
         for domain in domains
         for endpoint in domain.prospect.endpoints
     ]
-    lines = {n: station.lines.pop(n) for n, _ in part if n in station.lines}
-    return Found(pack((domain.number, Facts.of(domain)) for domain in domains), guests, lines)
+    lines = {n: plugin.lines.pop(n) for n, _ in part if n in plugin.lines}
+    return Found(pack((domain.number, DnsFacts.of(domain)) for domain in domains), guests, lines)
 
 
-def counted(found: Found) -> Census:
+def counted(found: Found) -> ServerLoad:
     """How many of the part's domains have which server."""
-    return Census(
+    return ServerLoad(
         (guest.endpoint.address, provider_of(server_name(guest.endpoint))) for guest in found.guests
     )
 
 
 def addressed(found: Found, district_of: dict[str, int]) -> list[tuple[int, Guest]]:
     """The guests, each with its district; without those that have none."""
-    districts = (district_of.get(network_of(guest.endpoint.address)) for guest in found.guests)
-    return [(d, guest) for d, guest in zip(districts, found.guests, strict=True) if d is not None]
+    partition = (district_of.get(network_of(guest.endpoint.address)) for guest in found.guests)
+    return [(d, guest) for d, guest in zip(partition, found.guests, strict=True) if d is not None]
 
 
 def visit(name: str, grouped: _Grouped[Guest], places: int) -> list[tuple[int, bytes]]:
     """Ask the servers of a district, `places` at once; what they said, packed, with the part it is for."""
-    station = station_of(name)
+    plugin = plugin_of(name)
     guests = [guest for _, items in grouped for _, guest in items]
     if not guests:
         return []
-    return station.do(_visit, station, guests, places)
+    return plugin.do(_visit, plugin, guests, places)
 
 
-async def _visit(station: Station, guests: list[Guest], places: int) -> list[tuple[int, bytes]]:
-    world = World(station.resolver)
-    settings = replace(station.settings, concurrency=places)
-    scan = Scan(settings, world, lambda *_: None, stop_list=station.errand.stop_list)
+async def _visit(plugin: ScanWorkerPlugin, guests: list[Guest], places: int) -> list[tuple[int, bytes]]:
+    world = SharedNetwork(plugin.resolver)
+    settings = replace(plugin.settings, concurrency=places)
+    scan = Scan(settings, world, lambda *_: None, exclusions=plugin.errand.exclusions)
     domains = _at_the_door(guests, settings.options, world)
     names: dict[str, tuple[DnsAnswer, ...]] = {}
     todo = iter({guest.endpoint.address for guest in guests})
 
-    async def look_back() -> None:
+    async def resolve_ptr() -> None:
         for address in todo:
             lookups = Lookups(world)
             await look_up_reverse(lookups, address)
             names[address] = lookups.answers
 
-    async with station.places_for(places), station.telling(scan):
+    async with plugin.places_for(places), plugin.telling(scan):
         # whoever was here before, if only in vain, may have left this very moment
-        await anyio.sleep(settings.pause)
+        await anyio.sleep(settings.delay)
         async with anyio.create_task_group() as group:
             for _ in range(2 * places):
-                group.start_soon(look_back)
+                group.start_soon(resolve_ptr)
             group.start_soon(scan.visit, list(domains.values()))
     parts = {guest.number: guest.part for guest in guests}
-    said: dict[int, list[tuple[int, Said]]] = defaultdict(list)
+    said: dict[int, list[tuple[int, ProbeResults]]] = defaultdict(list)
     for number, domain in domains.items():
         dns = tuple(answer for e in domain.prospect.endpoints for answer in names[e.address])
-        said[parts[number]].append((number, Said(domain.sessions, dns, domain.failed)))
+        said[parts[number]].append((number, ProbeResults(domain.sessions, dns, domain.failed)))
     return [(part, pack(things)) for part, things in said.items()]
 
 
-def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) -> dict[int, Domain]:
+def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) -> dict[int, DomainScan]:
     """The domains, as far as one can see them here: with those of their servers that are to be visited."""
     endpoints: dict[int, list[Endpoint]] = defaultdict(list)
     names = {}
@@ -146,9 +146,9 @@ def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) 
         names[guest.number] = guest.domain
     # in the order of the list, as they would be visited by one machine
     return {
-        number: Domain(
+        number: DomainScan(
             number,
-            Prospect(
+            ResolvedDomain(
                 options=options.about(names[number]),
                 scope=Scope.of(None),
                 lookups=Lookups(resolver),
@@ -165,12 +165,14 @@ def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) 
 
 def judge(name: str, found: Found, grouped: _Grouped[bytes], suffix: str) -> Judged:
     """Make the lines of a part, in the order of the list; `suffix` is that of their file."""
-    station = station_of(name)
+    plugin = plugin_of(name)
     pieces = [unpack(packed) for _, items in grouped for _, packed in items]
-    return station.do(_judge, station, found, pieces, suffix)
+    return plugin.do(_judge, plugin, found, pieces, suffix)
 
 
-async def _judge(station: Station, found: Found, pieces: list[dict[int, msgspec.Raw]], suffix: str) -> Judged:
+async def _judge(
+    plugin: ScanWorkerPlugin, found: Found, pieces: list[dict[int, msgspec.Raw]], suffix: str
+) -> Judged:
     facts = unpack(found.facts)
     statuses = Counter([NOT_CHECKED] * len(found.lines))
     left: list[int] = []
@@ -181,15 +183,15 @@ async def _judge(station: Station, found: Found, pieces: list[dict[int, msgspec.
                 if number in found.lines:
                     writer.write(found.lines[number])
                     continue
-                known = msgspec.msgpack.decode(facts.pop(number), type=Facts)
-                domain = known.at(number, station.settings.options, station.resolver)
+                known = msgspec.msgpack.decode(facts.pop(number), type=DnsFacts)
+                domain = known.at(number, plugin.settings.options, plugin.resolver)
                 for piece in pieces:
                     if number in piece:
-                        msgspec.msgpack.decode(piece.pop(number), type=Said).add_to(domain)
+                        msgspec.msgpack.decode(piece.pop(number), type=ProbeResults).add_to(domain)
                 if not domain.failed and any(e.address not in domain.sessions for e in known.endpoints):
                     left.append(number)
                     continue
-                line, status = await station.scan.line_of(domain)
+                line, status = await plugin.scan.line_of(domain)
                 writer.write(line)
                 statuses[status] += 1
                 # other tasks have their turn as well

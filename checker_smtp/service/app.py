@@ -9,15 +9,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from checker_smtp.facade import Backend
+from checker_smtp.api import Backend
 
 from . import page, protocol
 from .admission import Admission, Refused
 from .checks import Checks
 from .counted import CountedChecks
-from .guard import BUG, Guard
 from .load import Load
 from .metrics import Metrics
+from .middleware import BUG, Middleware
 from .settings import Settings
 
 __all__ = ["Service", "build"]
@@ -33,7 +33,7 @@ class Service:
     load: Load
 
 
-def build(settings: Settings, network: Callable[[], Backend] | None = None) -> Guard:
+def build(settings: Settings, network: Callable[[], Backend] | None = None) -> Middleware:
     """The service as an ASGI application.
 
     `network` makes the backend of one check; by default it is the network. Raises `SettingError` where a
@@ -50,7 +50,7 @@ def build(settings: Settings, network: Callable[[], Backend] | None = None) -> G
     app = Starlette(routes=routes, exception_handlers=handlers)
     # the address of a redirect would be made from the Host header, which anybody can write
     app.router.redirect_slashes = False
-    return Guard(app, settings, metrics)
+    return Middleware(app, settings, metrics)
 
 
 def _bug(_: Request, __: Exception) -> Response:

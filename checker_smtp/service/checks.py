@@ -14,19 +14,19 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import BlockingPortalProvider
 
-from checker_smtp.facade import Backend, Moment, check
-from checker_smtp.following import Followed, Note
+from checker_smtp.api import Backend, RunContext, check
+from checker_smtp.backends.tracing import Note, TracingBackend
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.result import Result
 
 from .admission import Admission
 from .definition import OPTIONS, Option
-from .pinned import PinnedNetwork
+from .restricted_network import RestrictedNetwork
 from .settings import Settings
-from .zone import MxSet, Zone
+from .static_mx import MxSet, Zone
 
-__all__ = ["Checks", "OutOfTime"]
+__all__ = ["CheckTimeout", "Checks"]
 
 # Connections of all checks together: a few for each of them, and far from what a process may have open.
 _MAX_CONNECTIONS = 100
@@ -34,7 +34,7 @@ _USUAL_TIMEOUT = Options(domain="example.com").timeout
 _KINDS = {"bool": "true or false", "string": "a text", "number": "a number"}
 
 
-class OutOfTime(Exception):  # noqa: N818 - nobody's error: a bound that was reached
+class CheckTimeout(Exception):  # noqa: N818 - nobody's error: a bound that was reached
     """A whole check took longer than one may; the message is one sentence."""
 
     def __init__(self, domain: str, seconds: float) -> None:
@@ -92,24 +92,24 @@ class Checks:
         mx: MxSet | None = None,
         backend: Backend | None = None,
         on_progress: Note | None = None,
-        moment: Moment | None = None,
+        moment: RunContext | None = None,
     ) -> Result:
         """Check one domain for `client`, an address.
 
         `rules` are the names of those that are on, None for all; `mx` is the set to check in place of the
         published one; `backend` is used instead of a new one, as to record the check; `on_progress` is called
-        in the loop that this was called in. Raises `Refused`, `ResolverError`, `OutOfTime`.
+        in the loop that this was called in. Raises `Refused`, `ResolverError`, `CheckTimeout`.
         """
         async with self._admission.place(client=client, domain=options.domain):
             backend = backend or self.network()
             if mx is not None:
                 backend = Zone(backend, options.domain, mx)
             if on_progress is not None:
-                backend = Followed(backend, self._in_this_loop(on_progress))
+                backend = TracingBackend(backend, self._in_this_loop(on_progress))
             work = partial(self._checked, options, backend, moment, rules)
             with anyio.move_on_after(self._settings.check_budget):
                 return await (self._in_trio(work) if self._on_trio else work())
-            raise OutOfTime(options.domain, self._settings.check_budget)
+            raise CheckTimeout(options.domain, self._settings.check_budget)
 
     def _in_this_loop(self, note: Note) -> Note:
         """`note` as it may be called in whatever thread the check runs."""
@@ -123,7 +123,7 @@ class Checks:
         return told
 
     async def _checked(
-        self, options: Options, backend: Backend, moment: Moment | None, rules: frozenset[str] | None
+        self, options: Options, backend: Backend, moment: RunContext | None, rules: frozenset[str] | None
     ) -> Result:
         if self._limits is None:
             # here, because they belong to the loop that checks run in
@@ -160,4 +160,4 @@ def _typed(option: Option, value: object) -> object:
 
 
 def _network(settings: Settings) -> Backend:
-    return PinnedNetwork(*settings.resolver, allowed=settings.allow_targets)
+    return RestrictedNetwork(*settings.resolver, allowed=settings.allow_targets)

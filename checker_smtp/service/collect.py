@@ -6,15 +6,15 @@ import anyio.to_thread
 import msgspec
 
 from checker_smtp.probes.options import OptionError, Options
-from checker_smtp.probes.related import tls_targets
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES
+from checker_smtp.probes.tls_checker import tls_targets
 
-from .bodies import BodyError, Collect
 from .checks import Checks
 from .definition import KEY
-from .stored import encoded
-from .zone import MxSet, given_mx
+from .schemas import BodyError, Collect
+from .static_mx import MxSet, given_mx
+from .truncation import encoded
 
 __all__ = ["collect", "enabled", "precheck", "read_options"]
 

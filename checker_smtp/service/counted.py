@@ -4,24 +4,24 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from time import monotonic
 
-from checker_smtp.facade import Backend, Moment
-from checker_smtp.following import Note
+from checker_smtp.api import Backend, RunContext
+from checker_smtp.backends.tracing import Note
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
 
 from .admission import Admission, Refused
-from .checks import Checks, OutOfTime
+from .checks import Checks, CheckTimeout
 from .metrics import Metrics
 from .settings import Settings
-from .zone import MxSet
+from .static_mx import MxSet
 
 __all__ = ["CountedChecks"]
 
 # what stands for the verdict of a check that has none
 _ENDS: dict[type[BaseException], str] = {
     CancelledError: "cancelled",
-    OutOfTime: "out-of-time",
+    CheckTimeout: "out-of-time",
     ResolverError: "no-resolver",
 }
 
@@ -49,7 +49,7 @@ class CountedChecks(Checks):
         mx: MxSet | None = None,
         backend: Backend | None = None,
         on_progress: Note | None = None,
-        moment: Moment | None = None,
+        moment: RunContext | None = None,
     ) -> Result:
         """Check one domain; see `Checks`."""
         began = monotonic()

@@ -12,7 +12,7 @@ import checker_smtp
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.rules import RULES
 
-from .zone import SERVICE_TYPE
+from .static_mx import SERVICE_TYPE
 
 __all__ = ["KEY", "OPTIONS", "Option", "definition"]
 

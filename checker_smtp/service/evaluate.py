@@ -7,14 +7,14 @@ tested. A null MX has its one state and nothing else.
 from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.related import with_related
 from checker_smtp.probes.rules import RULES, Finding, Rule, Severity
+from checker_smtp.probes.tls_checker import with_tls_checker
 from checker_smtp.report.document import DocumentError, load_observation
 from checker_smtp.report.visible import visible
 
-from .bodies import BodyError, Evaluate, foreign
 from .collect import enabled
 from .definition import KEY
+from .schemas import BodyError, Evaluate, foreign
 
 __all__ = ["TLS_KEY", "evaluate", "observation_of"]
 
@@ -41,7 +41,7 @@ def evaluate(asked: Evaluate) -> dict[str, object]:
     observation = observation_of(observations[KEY])
     if TLS_KEY in observations:
         related = [{"data": foreign(observations[TLS_KEY])}]
-        observation = with_related(observation, related)
+        observation = with_tls_checker(observation, related)
     return {"states": list(_states(observation, enabled(asked.enabled_rules)))}
 
 

@@ -25,11 +25,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checker_smtp.probes.options import Options
 
-from . import form, markup
+from . import form, rendering
 from .admission import Refused
 from .forwarded import client_of
+from .live_checks import Checked, Failed, Run, started
 from .results import CASE, DOCUMENT, REPORT, Results, files_of, title_of
-from .runs import Checked, Failed, Run, started
 
 if TYPE_CHECKING:
     from .app import Service
@@ -79,7 +79,7 @@ class _Page:
         file = request.path_params["file"]
         found = self._results.find(request.path_params["name"], file)
         if found is None:
-            return HTMLResponse(markup.gone(lifetime=self._results.lifetime), 404)
+            return HTMLResponse(rendering.gone(lifetime=self._results.lifetime), 404)
         title, body = found
         ending = file.partition(".")[2]
         if file == REPORT:
@@ -94,10 +94,10 @@ class _Page:
     async def static(self, request: Request) -> Response:
         """A file that all pages load; its address changes with it."""
         file = request.path_params["file"]
-        if file not in markup.STATIC:
+        if file not in rendering.STATIC:
             raise HTTPException(404)
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(markup.static(file), media_type=markup.STATIC[file], headers=headers)
+        return Response(rendering.static(file), media_type=rendering.STATIC[file], headers=headers)
 
     def _form(
         self,
@@ -109,7 +109,7 @@ class _Page:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         shown = form.Form(usual=self._usual, given=given or {}, errors=errors or {}, message=message)
-        return HTMLResponse(markup.asking(shown), status, headers)
+        return HTMLResponse(rendering.asking(shown), status, headers)
 
     async def _watched(
         self,
@@ -140,19 +140,19 @@ class _Page:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": not last})
 
         shown = form.Form(usual=self._usual, given=given)
-        await say(markup.checking(shown, domain=options.domain, link=link))
+        await say(rendering.checking(shown, domain=options.domain, link=link))
         async for step in run.steps:
-            await say(markup.step(step))
+            await say(rendering.step(step))
         await say(await self._ending(run.end, link), last=True)
 
     async def _ending(self, end: Checked | Failed, link: str) -> str:
         """The last piece of the page."""
         if isinstance(end, Failed):
-            return markup.failed(end.message)
+            return rendering.failed(end.message)
         # both take long enough to be felt by those who wait meanwhile
         files = await run_sync(files_of, end)
         name = self._results.keep(title_of(end), files)
         tell = partial(
-            markup.checked, end, name=name, files=files, link=link, lifetime=self._results.lifetime
+            rendering.checked, end, name=name, files=files, link=link, lifetime=self._results.lifetime
         )
         return await run_sync(tell)

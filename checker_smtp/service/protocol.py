@@ -18,13 +18,13 @@ from starlette.routing import BaseRoute, Route
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import OptionError
 
-from .bodies import BodyError, Collect, Evaluate, Precheck, Report, decode
-from .checks import OutOfTime
+from .checks import CheckTimeout
 from .collect import collect, precheck
 from .definition import definition
 from .evaluate import evaluate
 from .forwarded import client_of
 from .reporting import metrics, page, result_of
+from .schemas import BodyError, Collect, Evaluate, Precheck, Report, decode
 
 if TYPE_CHECKING:
     from .app import Service
@@ -84,7 +84,7 @@ class _Protocol:
     async def _collected(self, body: bytes, client: str) -> Response:
         try:
             return _answer(await collect(self._service.checks, decode(body, Collect), client))
-        except (ResolverError, OutOfTime) as error:
+        except (ResolverError, CheckTimeout) as error:
             return _json({"error": str(error)}, 500)
 
 

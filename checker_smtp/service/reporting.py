@@ -5,15 +5,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.related import with_related
 from checker_smtp.probes.result import Result, judged
 from checker_smtp.probes.rules import RULES
+from checker_smtp.probes.tls_checker import with_tls_checker
 from checker_smtp.report.html import render_html
 from checker_smtp.report.prometheus import families
 
-from .bodies import BodyError, Report, foreign
 from .definition import KEY
 from .evaluate import TLS_KEY, observation_of
+from .schemas import BodyError, Report, foreign
 
 __all__ = ["metrics", "page", "result_of"]
 
@@ -26,7 +26,7 @@ def result_of(asked: Report) -> Result:
     """
     if asked.key not in ("", KEY):
         raise BodyError(f"the key {asked.key[:40]!r} is not told here: send an observation of {KEY!r}")
-    observation = with_related(observation_of(asked.data), _related(asked.related or {}))
+    observation = with_tls_checker(observation_of(asked.data), _related(asked.related or {}))
     return judged(_narrowed(observation, frozenset(state.rule for state in asked.states or ())))
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from checker_smtp.backends.case import texts
+from checker_smtp.backends.recording.case import texts
 from checker_smtp.report.document import dump
 from checker_smtp.report.html import render_html
 from smtp_sansio import Received, Transcript
 
-from .runs import Checked
+from .live_checks import Checked
 
 __all__ = ["CASE", "DOCUMENT", "REPORT", "Results", "files_of", "title_of"]
 

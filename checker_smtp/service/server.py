@@ -15,9 +15,9 @@ from prometheus_client import start_http_server
 from checker_smtp.probes.addresses import subject_of
 
 from .app import build
-from .guard import Guard
+from .http_timeouts import TimeoutProtocol
 from .logs import configure
-from .patience import PatientProtocol
+from .middleware import Middleware
 from .settings import SettingError, Settings
 
 __all__ = ["serve"]
@@ -42,7 +42,7 @@ def serve(settings: Settings) -> None:
             _serve_metrics(guard, settings.metrics_listen)
         config = uvicorn.Config(
             guard,
-            http=PatientProtocol,
+            http=TimeoutProtocol,
             ws="none",
             loop="asyncio",
             lifespan="on",
@@ -71,7 +71,7 @@ def _be_quick_to_answer() -> None:
 class _Server(uvicorn.Server):
     """uvicorn's, that ends within its time and with the exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, guard: Guard) -> None:
+    def __init__(self, config: uvicorn.Config, guard: Middleware) -> None:
         super().__init__(config)
         self._guard = guard
 
@@ -106,7 +106,7 @@ def _listener(address: tuple[str, int]) -> socket.socket:
         raise _unusable(address, error) from None
 
 
-def _serve_metrics(guard: Guard, address: tuple[str, int]) -> None:
+def _serve_metrics(guard: Middleware, address: tuple[str, int]) -> None:
     host, port = address
     every = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as asked for
     try:

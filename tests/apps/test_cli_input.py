@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from checker_smtp.cli import check, demo
 from checker_smtp.cli_scan import scan
-from checker_smtp.cli_vantage import vantage
+from checker_smtp.cli_selftest import vantage
 from tests.apps.command import FIXTURES, Run, run
 
 LONG = "a" * 64

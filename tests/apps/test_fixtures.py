@@ -16,10 +16,16 @@ import pytest_socket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker_smtp import Moment, Result, check, replay
-from checker_smtp.backends.case import Case, file_name, host_of, read_case, write_case
-from checker_smtp.backends.replay import Entries, Resplit, run_found
-from checker_smtp.backends.replaying import Replay
+from checker_smtp import Result, RunContext, check, replay
+from checker_smtp.backends.recording.case import (
+    Case,
+    file_name,
+    host_of,
+    read_case,
+    write_case,
+)
+from checker_smtp.backends.recording.player import Entries, Resplit, run_found
+from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.report.document import dump, load
 from smtp_sansio import Connect, Effect, Script
@@ -88,7 +94,7 @@ async def no_pause(_: float) -> None:
 def recut(folder: Path, cut: Resplit) -> Result:
     case = read_case(folder)
     backend = Recut(case, cut)
-    moment = Moment(run_at=case.run_at, seed=case.seed)
+    moment = RunContext(run_at=case.run_at, seed=case.seed)
 
     async def run() -> Result:
         return await check(case.options, backend, resolver_name=case.resolver, moment=moment, pause=no_pause)

@@ -14,7 +14,7 @@ from checker_smtp.lines import open_lines
 from tests.e2e.conftest import ASKED
 from tests.e2e.lab.table import RESOLVER
 
-BRISK = ["--pause", "0", "--backoff", "0.1"]
+BRISK = ["--delay", "0", "--retry-delay", "0.1"]
 """Manners for a lab, where nobody minds."""
 
 

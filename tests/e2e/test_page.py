@@ -20,7 +20,7 @@ from tests.e2e.lab import Lab
 from tests.e2e.lab.table import PROBE
 from tests.e2e.served import IN_THE_LAB, Served, served
 
-Visit = Callable[..., AbstractContextManager[Page]]
+EndpointProbe = Callable[..., AbstractContextManager[Page]]
 PHONE = {"width": 360, "height": 740}
 # what a browser says of a page with a status other than 200 is no complaint about the page
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
@@ -53,7 +53,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def visit(browser: Browser, service: Served) -> Visit:
+def visit(browser: Browser, service: Served) -> EndpointProbe:
     """Opens the form; at the end the browser must have had nothing to complain of, policies included."""
 
     @contextmanager
@@ -98,7 +98,7 @@ def violations(page: Page, axe: str) -> list[str]:
     return [f"{v['id']}: {[node['html'][:120] for node in v['nodes']]}" for v in found["violations"]]
 
 
-def test_from_the_form_to_a_section_of_the_report(visit: Visit) -> None:
+def test_from_the_form_to_a_section_of_the_report(visit: EndpointProbe) -> None:
     with visit() as page:
         expect(page.get_by_label("Domain", exact=True)).to_be_focused()
         ask(page, "mixed.e2e.test")
@@ -114,7 +114,7 @@ def test_from_the_form_to_a_section_of_the_report(visit: Visit) -> None:
         expect(healthy.get_by_text("What was asked")).to_be_visible()
 
 
-def test_the_frame_is_as_high_as_the_report_and_its_links_stay_inside(visit: Visit) -> None:
+def test_the_frame_is_as_high_as_the_report_and_its_links_stay_inside(visit: EndpointProbe) -> None:
     with visit() as page:
         ask(page, "openrelay.e2e.test")
         expect(page.locator("iframe.fitted")).to_be_visible()
@@ -126,7 +126,7 @@ def test_the_frame_is_as_high_as_the_report_and_its_links_stay_inside(visit: Vis
         assert inside[0] <= inside[1]
 
 
-def test_a_reload_asks_nobody_and_the_link_repeats_the_check(visit: Visit, service: Served) -> None:
+def test_a_reload_asks_nobody_and_the_link_repeats_the_check(visit: EndpointProbe, service: Served) -> None:
     with visit() as page:
         ask(page, "nullmx.e2e.test", **{"Timeout (seconds)": "3"})
         expect(report(page).locator("#verdict")).to_contain_text("receives no mail")
@@ -140,7 +140,7 @@ def test_a_reload_asks_nobody_and_the_link_repeats_the_check(visit: Visit, servi
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_bad_input_is_told_beside_the_field_and_put_right_there(visit: Visit, script: bool) -> None:
+def test_bad_input_is_told_beside_the_field_and_put_right_there(visit: EndpointProbe, script: bool) -> None:
     with visit(java_script_enabled=script) as page:
         ask(page, "postmaster@healthy.e2e.test", **{"Timeout (seconds)": "soon"})
         domain = page.get_by_label("Domain", exact=True)
@@ -161,7 +161,7 @@ def test_bad_input_is_told_beside_the_field_and_put_right_there(visit: Visit, sc
         expect(report(page).locator("#verdict")).to_contain_text("Mail can arrive.")
 
 
-def test_without_script(visit: Visit) -> None:
+def test_without_script(visit: EndpointProbe) -> None:
     with visit(java_script_enabled=False) as page:
         ask(page, "openrelay.e2e.test")
         frame = report(page)
@@ -175,7 +175,7 @@ def test_without_script(visit: Visit) -> None:
 
 @pytest.mark.parametrize("script", [True, False])
 def test_what_is_waited_for_is_seen_and_can_be_stopped(
-    visit: Visit, service: Served, silence: socket.socket, script: bool
+    visit: EndpointProbe, service: Served, silence: socket.socket, script: bool
 ) -> None:
     with visit(java_script_enabled=script) as page:
         ask(page, "silent.e2e.test", **{"Timeout (seconds)": "30"})
@@ -192,7 +192,7 @@ def test_what_is_waited_for_is_seen_and_can_be_stopped(
     assert service.inflight() == 0
 
 
-def test_what_is_saved(visit: Visit, tool: Tool, tmp_path: Path) -> None:
+def test_what_is_saved(visit: EndpointProbe, tool: Tool, tmp_path: Path) -> None:
     saved: dict[str, Path] = {}
     with visit() as page:
         ask(page, "openrelay.e2e.test")
@@ -229,7 +229,7 @@ def test_with_a_token(browser: Browser, lab: Lab) -> None:
     ("scheme", "viewport"), [("light", {"width": 1280, "height": 800}), ("dark", PHONE), ("light", PHONE)]
 )
 def test_accessible_and_never_wider_than_the_screen(
-    visit: Visit, axe: str, silence: socket.socket, scheme: str, viewport: dict[str, int]
+    visit: EndpointProbe, axe: str, silence: socket.socket, scheme: str, viewport: dict[str, int]
 ) -> None:
     def sound(page: Page) -> None:
         assert not wider_than_the_screen(page)

@@ -100,7 +100,7 @@ def test_the_plan_sends_nothing(tool: Tool, tmp_path: Path) -> None:
     stop = tmp_path / "stop"
     stop.write_text("d1.many1.e2e.test # asked us to\n")
     names = listed(tmp_path, [*many(50), "a b"])
-    run = tool(*arguments(names, tmp_path / "r.jsonl", "--plan", "--stop-list", stop), offline=True)
+    run = tool(*arguments(names, tmp_path / "r.jsonl", "--dry-run", "--exclude-file", stop), offline=True)
     assert (run.code, run.err) == (0, "")
     assert b"49 domains to check; 1 bad names and 1 on the stop list" in run.out
     assert not (tmp_path / "r.jsonl").exists()
@@ -110,7 +110,7 @@ def test_the_stop_list(scan: Tool, lab: Lab, tmp_path: Path) -> None:
     stop = tmp_path / "stop"
     stop.write_text("\ufeff# networks\n127.9.1.12/32\nnx.e2e.test\n")
     names = listed(tmp_path, ["nostarttls.e2e.test", "healthy.e2e.test", "nx.e2e.test"])
-    scan(names, tmp_path / "r.jsonl", "--stop-list", stop)
+    scan(names, tmp_path / "r.jsonl", "--exclude-file", stop)
     found = {
         line.get("domain", line.get("observation", {}).get("domain")): line
         for line in lines(tmp_path / "r.jsonl")
@@ -156,8 +156,11 @@ def test_results_that_exist(scan: Tool, tmp_path: Path, precious: Path) -> None:
         (["--column", "domain"], "no column 'domain'"),
         (["--concurrency", "0"], "concurrency is 0: give a number, at least 1"),
         (["--concurrency", "99999999"], "give at most"),
-        (["--pause", "nan"], "pause is nan: give seconds"),
-        (["--stop-list", "/nowhere"], "the stop list '/nowhere' cannot be read: No such file or directory"),
+        (["--delay", "nan"], "pause is nan: give seconds"),
+        (
+            ["--exclude-file", "/nowhere"],
+            "the stop list '/nowhere' cannot be read: No such file or directory",
+        ),
         (["--summary", "/nowhere/page.html"], "'/nowhere/page.html' cannot be written"),
         (["--resolver", "example.com"], "'example.com' is no resolver"),
         (["--timeout", "0"], "timeout is 0"),

@@ -20,9 +20,9 @@ from distributed import Client, LocalCluster
 from checker_smtp.report.document import load
 from tests.apps.scan.comparing import told
 from tests.e2e.conftest import Run, Tool
-from tests.e2e.crowd import crowd
 from tests.e2e.lab import Lab
 from tests.e2e.lab.table import DEAD_RESOLVER
+from tests.e2e.load_servers import crowd
 from tests.e2e.scans import BRISK, arguments, domain_of, lines, listed
 from tests.e2e.test_scan import ALL
 
@@ -89,7 +89,7 @@ def test_all_limits_hold_across_workers(dask: Tool, tmp_path: Path) -> None:
         run = dask(
             *(listed(tmp_path, here.domains(12)), "-o", tmp_path / "out", *here.arguments),
             *(f"--{name}={value}" for name, value in limits.items()),
-            *("--pause", "0.1", "--backoff", "0.1", "--window", "50"),
+            *("--delay", "0.1", "--retry-delay", "0.1", "--batch-size", "50"),
         )
         assert run.code == 0, run.err
         assert here.most(lambda host: host) == limits["per-address"]
@@ -100,10 +100,10 @@ def test_all_limits_hold_across_workers(dask: Tool, tmp_path: Path) -> None:
 
 
 def test_who_wants_to_be_left_alone_is_and_who_wants_to_be_asked_again_is(dask: Tool, tmp_path: Path) -> None:
-    with crowd([0, 1, 2], busy=0, grey=1) as here:
+    with crowd([0, 1, 2], is_throttled=0, grey=1) as here:
         run = dask(
             *(listed(tmp_path, here.domains(5)), "-o", tmp_path / "out", *here.arguments),
-            *("--pause", "0", "--backoff", "1", "--revisit", str(1 / 60)),
+            *("--delay", "0", "--retry-delay", "1", "--retry-deferred", str(1 / 60)),
         )
         assert run.code == 0, run.err
         assert Counter(visit.host for visit in here.visits) == {0: 2, 1: 2, 2: 1}
@@ -123,7 +123,7 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(
         command = [
             *("scan", listed(tmp_path, here.domains(20)), "-o", tmp_path / "out", *here.arguments),
             *(*DASK, "--scheduler", cluster.scheduler_address),
-            *("--pause", "0.1", "--per-session", "4", "--per-address", "1"),
+            *("--delay", "0.1", "--per-session", "4", "--per-address", "1"),
         ]
         with running(*command) as process:
             wait_for(lambda: here.visits)
@@ -147,7 +147,7 @@ def test_who_has_moved_when_a_worker_is_killed_is_asked_where_he_is(
     with crowd(range(12), seconds=0.2) as here, Client(cluster) as client:
         command = [
             *("scan", listed(tmp_path, here.domains(4)), "-o", tmp_path / "out", *here.arguments),
-            *(*DASK, "--scheduler", cluster.scheduler_address, "--pause", "0.1", "--no-sharing"),
+            *(*DASK, "--scheduler", cluster.scheduler_address, "--delay", "0.1", "--no-reuse"),
         ]
         with running(*command) as process:
             wait_for(lambda: here.visits)
@@ -166,7 +166,7 @@ def test_nobody_is_asked_for_a_client_that_is_gone(cluster: LocalCluster, tmp_pa
     with crowd(range(12), seconds=0.1) as here:
         command = [
             *("scan", listed(tmp_path, here.domains(200)), "-o", tmp_path / "out", *here.arguments),
-            *(*DASK, "--scheduler", cluster.scheduler_address, "--pause", "0.5", "--per-address", "1"),
+            *(*DASK, "--scheduler", cluster.scheduler_address, "--delay", "0.5", "--per-address", "1"),
         ]
         with running(*command) as process:
             wait_for(lambda: here.visits)
@@ -183,7 +183,7 @@ def test_a_cluster_of_its_own_is_interrupted_and_gone_on_with(dask: Tool, tmp_pa
     with crowd(range(6), seconds=0.1) as here:
         listed(tmp_path, here.domains(40))
         with running(
-            *("scan", names, "-o", out, *here.arguments, *DASK, "--pause", "0.2", "--window", "20")
+            *("scan", names, "-o", out, *here.arguments, *DASK, "--delay", "0.2", "--batch-size", "20")
         ) as process:
             wait_for(lambda: list(out.glob("part-*")))
             # as a terminal does: to the workers as well
@@ -196,7 +196,7 @@ def test_a_cluster_of_its_own_is_interrupted_and_gone_on_with(dask: Tool, tmp_pa
         assert 0 < len(before) < 240
         time.sleep(0.2)
         here.visits.clear()
-        run = dask(names, "-o", out, *here.arguments, "--pause", "0", "--resume")
+        run = dask(names, "-o", out, *here.arguments, "--delay", "0", "--resume")
         assert run.code == 0, run.err
         asked = {domain for visit in here.visits for domain in visit.domains}
         assert asked == set(here.domains(40)) - set(before)

@@ -20,7 +20,7 @@ from tests.e2e.test_interrupt import HIDE_CURSOR, SHOW_CURSOR, read_until
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 # Few domains to a session and a pause, so that there is something left to kill.
-SLOW = ["--per-session", "2", "--pause", "0.1", "--backoff", "0.1"]
+SLOW = ["--per-session", "2", "--delay", "0.1", "--retry-delay", "0.1"]
 KILLS = 20
 MANY = 500
 

@@ -79,17 +79,17 @@ def offspring(pid: int) -> str:
 def test_two_hundred_at_once(lab: Lab, tmp_path: Path) -> None:
     with served(*LOADED) as here:
         measured = tmp_path / "health"
-        watcher = subprocess.Popen([sys.executable, "-c", HEALTH, str(here.port), str(measured)])
+        poller = subprocess.Popen([sys.executable, "-c", HEALTH, str(here.port), str(measured)])
         try:
             statuses: Counter[int] = Counter()
             used = []
             for _ in range(ROUNDS):
                 statuses.update(asyncio.run(crowd(here.port)))
                 used.append(memory(here))
-            assert watcher.poll() is None
+            assert poller.poll() is None
         finally:
-            watcher.kill()
-            watcher.wait()
+            poller.kill()
+            poller.wait()
         figures = here.ask("GET", "/metrics", port=here.metrics_port).body.decode()
         assert "Traceback" not in here.log
 

@@ -10,8 +10,8 @@ from functools import partial
 import anyio
 import pytest
 
-from checker_smtp.backends.dns import DnsResolver
-from checker_smtp.backends.shared_dns import SharedResolver
+from checker_smtp.backends.dns.cache import SharedResolver
+from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
 HOST = "127.0.0.1"

@@ -14,7 +14,7 @@ from checker_smtp.probes.observation import (
     Settings,
 )
 from checker_smtp.probes.ports import DnsStatus
-from tests.probes.plays import ASKED, BYE, PLAIN, SECURED, TAKES_ALL
+from tests.probes.dialogues import ASKED, BYE, PLAIN, SECURED, TAKES_ALL
 from tests.probes.world import Names, Servers, options
 
 pytestmark = pytest.mark.anyio

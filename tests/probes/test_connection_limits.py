@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 
 from checker_smtp.probes.check import check
 from checker_smtp.probes.limits import ConnectionLimits
-from tests.probes.plays import ASKED, PLAIN
+from tests.probes.dialogues import ASKED, PLAIN
 from tests.probes.world import Names, Servers, options
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from checker_smtp.probes.endpoint import probe_endpoint
 from checker_smtp.probes.observation import Session
 from smtp_sansio import Transcript
-from tests.probes.chaos import WEATHERS, Chaos, Weather, result_of
+from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
 from tests.probes.world import VERBS, options
 from tests.sansio.strategies import thorough
 
@@ -46,7 +46,7 @@ def check_order(session: Session) -> None:
 
 @thorough
 @given(st.data(), WEATHERS)
-def test_a_visit_always_comes_home(data: st.DataObject, weather: Weather) -> None:
+def test_a_visit_always_comes_home(data: st.DataObject, weather: NetworkFaults) -> None:
     chaos = Chaos(data, weather)
     sessions = result_of(probe_endpoint(options(), chaos, "192.0.2.7", "mx.example.org", 1))
     assert 1 <= len(sessions) == chaos.connections <= 6

@@ -3,7 +3,7 @@
 import pytest
 
 from checker_smtp.probes.observation import Ending
-from tests.probes.plays import (
+from tests.probes.dialogues import (
     BYE,
     FLIGHT,
     LANDED,
@@ -153,8 +153,8 @@ def test_octets_in_the_clear_behind_the_220_are_kept_and_never_read() -> None:
 
 
 def test_a_flight_that_is_answered_in_part() -> None:
-    landed = LANDED.strip().split("\n")
-    session = held(PIPELINING + FLIGHT + "\n".join(landed[:4]) + "\n@ 12\n-- timeout")
+    done = LANDED.strip().split("\n")
+    session = held(PIPELINING + FLIGHT + "\n".join(done[:4]) + "\n@ 12\n-- timeout")
     assert codes(session) == ["250 250 250", "250 - -", "- - -"]
     assert ending(session) == ("RCPT", "timeout")
 

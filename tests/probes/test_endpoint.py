@@ -4,7 +4,7 @@ import pytest
 
 from checker_smtp.probes.endpoint import control_address, probe_endpoint, transactions_for
 from checker_smtp.probes.observation import Session
-from tests.probes.plays import (
+from tests.probes.dialogues import (
     ASKED,
     BYE,
     FLIGHT,
@@ -160,8 +160,8 @@ async def test_one_by_one_where_a_flight_was_not_answered_to_its_end(flight: str
 
 
 async def test_a_flight_answered_to_its_end_but_for_quit_is_not_repeated() -> None:
-    landed = LANDED.rpartition("S+ 221")[0]
-    assert purposes(await visited(PIPELINING + FLIGHT + landed + "\n-- eof")) == ["main"]
+    done = LANDED.rpartition("S+ 221")[0]
+    assert purposes(await visited(PIPELINING + FLIGHT + done + "\n-- eof")) == ["main"]
 
 
 async def test_every_fault_at_once_takes_a_connection_each() -> None:

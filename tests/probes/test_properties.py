@@ -11,7 +11,7 @@ from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.result import judged
 from checker_smtp.probes.rules import CODES, RULES, Finding, Outcome, Severity, judge, status_of
 from checker_smtp.report.document import dump, load
-from tests.probes.chaos import WEATHERS, Chaos, Weather, result_of
+from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
 from tests.probes.observations import NAMED, endpoint, observation
 from tests.probes.strategies import observations
 from tests.probes.world import options
@@ -89,7 +89,7 @@ def test_an_observation_goes_to_json_and_back_without_loss(seen: Observation) ->
     assert judged(load(text).observation) == result
 
 
-def visited(data: st.DataObject, weather: Weather, address: str) -> Endpoint:
+def visited(data: st.DataObject, weather: NetworkFaults, address: str) -> Endpoint:
     chaos = Chaos(data, weather)
     sessions = result_of(probe_endpoint(options(), chaos, address, "mx.example.org", 1))
     return Endpoint(address=address, port=25, targets=("mx.example.org",), reverse=NAMED, sessions=sessions)
@@ -97,7 +97,7 @@ def visited(data: st.DataObject, weather: Weather, address: str) -> Endpoint:
 
 @steady
 @given(st.data(), st.lists(WEATHERS, min_size=1, max_size=2))
-def test_a_visit_in_any_weather_is_judged(data: st.DataObject, weathers: list[Weather]) -> None:
+def test_a_visit_in_any_weather_is_judged(data: st.DataObject, weathers: list[NetworkFaults]) -> None:
     addresses = ("192.0.2.7", "2001:db8::7")
     held = [visited(data, weather, a) for weather, a in zip(weathers, addresses, strict=False)]
     seen = observation(*held)

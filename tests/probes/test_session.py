@@ -3,7 +3,7 @@
 import pytest
 
 from checker_smtp.probes.observation import Irregularity, Keyword, ReplySeen, Session, Tls, Transaction
-from tests.probes.plays import (
+from tests.probes.dialogues import (
     ASKED,
     BYE,
     FLIGHT,
@@ -128,8 +128,8 @@ def test_a_refused_mail_is_not_followed_by_rcpt_where_one_waits_for_the_other() 
 
 
 def test_in_a_flight_the_verdict_of_a_refused_mail_is_not_the_503_behind_it() -> None:
-    landed = LANDED.replace("S: 250 2.1.0 ok\n    S+ 250", "S: 550 5.7.1 no\n    S+ 503", 1)
-    null_sender = held(PIPELINING + FLIGHT + landed).transactions[0]
+    done = LANDED.replace("S: 250 2.1.0 ok\n    S+ 250", "S: 550 5.7.1 no\n    S+ 503", 1)
+    null_sender = held(PIPELINING + FLIGHT + done).transactions[0]
     assert null_sender.rcpt is not None
     assert null_sender.rcpt.code == 503
     assert null_sender.verdict is null_sender.mail

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from checker_smtp.probes.check import look_up
+from checker_smtp.probes.check import resolve_domain
 from checker_smtp.probes.lookups import Hosts, Lookups, look_up_reverse
 from checker_smtp.probes.options import OptionError
 from tests.probes.world import Names, options
@@ -28,9 +28,9 @@ class Clock:
 
 async def test_the_second_domain_asks_for_its_mx_alone() -> None:
     names, hosts = Names(ZONE), Hosts(60, Clock())
-    first = await look_up(options("one.example"), names, hosts=hosts)
+    first = await resolve_domain(options("one.example"), names, hosts=hosts)
     asked = len(names.asked)
-    second = await look_up(options("two.example"), names, hosts=hosts)
+    second = await resolve_domain(options("two.example"), names, hosts=hosts)
     assert names.asked[asked:] == [("two.example", "MX")]
     assert (first.mx.records[0].preference, second.mx.records[0].preference) == (10, 20)
     assert first.mx.records[0].ipv4 == second.mx.records[0].ipv4 == ("192.0.2.7",)
@@ -38,9 +38,9 @@ async def test_the_second_domain_asks_for_its_mx_alone() -> None:
 
 async def test_a_domain_is_told_the_answers_as_if_it_had_asked() -> None:
     hosts = Hosts(60, Clock())
-    await look_up(options("one.example"), Names(ZONE), hosts=hosts)
-    shared = await look_up(options("two.example"), Names(ZONE), hosts=hosts)
-    alone = await look_up(options("two.example"), Names(ZONE))
+    await resolve_domain(options("one.example"), Names(ZONE), hosts=hosts)
+    shared = await resolve_domain(options("two.example"), Names(ZONE), hosts=hosts)
+    alone = await resolve_domain(options("two.example"), Names(ZONE))
     for prospect in (shared, alone):
         await look_up_reverse(prospect.lookups, "192.0.2.7")
     assert shared.lookups.answers == alone.lookups.answers

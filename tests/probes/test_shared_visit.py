@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker_smtp.probes.endpoint import Visit, control_address, probe_endpoint
+from checker_smtp.probes.endpoint import EndpointProbe, control_address, probe_endpoint
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.rules import judge
-from checker_smtp.probes.session import Plan
-from tests.probes.chaos import WEATHERS, Chaos, Weather, result_of
+from checker_smtp.probes.session import SessionSpec
+from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
 from tests.probes.hosts import ENDINGS, FAULTS, Host, answers, endpoint_of, plain
 from tests.probes.observations import observation
 from tests.probes.test_properties import check_verdict
@@ -33,13 +33,13 @@ GROUPS = ("group", "slow-group")
 class Visited:
     """What a visit told, and the visit."""
 
-    visit: Visit
+    visit: EndpointProbe
     told: dict[str, tuple[Session, ...]]
 
 
 def shared(host: Host, guests: list[Options] = GUESTS, most: int = 10) -> Visited:
     """All guests together."""
-    visit = Visit(host, guests[0], ADDRESS, NAME, SEED, most=most)
+    visit = EndpointProbe(host, guests[0], ADDRESS, NAME, SEED, most=most)
     return Visited(visit, result_of(visit.ask(guests)))
 
 
@@ -129,7 +129,7 @@ def test_the_first_answers_stand_and_the_others_are_asked_again() -> None:
 def test_the_relay_is_asked_for_once_and_so_is_its_control(pipelining: bool) -> None:
     """Over several connections, several times of asking, and by several who ask at the same time."""
     host = Host(relays=True, pipelining=pipelining)
-    visit = Visit(host, GUESTS[0], ADDRESS, NAME, SEED, most=2)
+    visit = EndpointProbe(host, GUESTS[0], ADDRESS, NAME, SEED, most=2)
     told = result_of(visit.ask(GUESTS[:3]))
     told |= result_of(copy(visit).ask(GUESTS[3:]))
     assert host.times(RELAY) == 1
@@ -143,7 +143,7 @@ def test_the_relay_is_asked_for_once_and_so_is_its_control(pipelining: bool) -> 
 def test_who_comes_alone_has_everything_in_one_write_and_leaves_the_relay_to_the_next() -> None:
     """What names the domain is no evidence for another one, so it is asked for once more, and that is all."""
     host = Host()
-    visit = Visit(host, GUESTS[0], ADDRESS, NAME, SEED, most=10)
+    visit = EndpointProbe(host, GUESTS[0], ADDRESS, NAME, SEED, most=10)
     for guest in GUESTS:
         told = result_of(visit.ask([guest]))[guest.domain]
         assert answers(told) == answers(alone(host, guest))
@@ -292,13 +292,13 @@ def test_who_had_no_turn_is_told_of_the_time_that_ran_out() -> None:
 
 
 def test_a_second_visit_is_named_so() -> None:
-    visit = Visit(Host(tls=False), GUESTS[0], ADDRESS, NAME, SEED, most=10, purpose="revisit")
+    visit = EndpointProbe(Host(tls=False), GUESTS[0], ADDRESS, NAME, SEED, most=10, purpose="revisit")
     told = result_of(visit.ask(GUESTS))
     assert {s.purpose for sessions in told.values() for s in sessions} == {"revisit"}
 
 
 def test_a_plan_of_one_guest_takes_quit_along_and_of_several_does_not() -> None:
-    plan = Plan(
+    plan = SessionSpec(
         purpose="main",
         address=ADDRESS,
         port=25,
@@ -338,7 +338,7 @@ parties = st.lists(st.sampled_from(everybody), min_size=1, max_size=6, unique_by
 def test_whoever_shares_a_server_gets_the_same_answers(
     host: Host, guests: list[Options], most: int, split: int
 ) -> None:
-    visit = Visit(host, guests[0], ADDRESS, NAME, SEED, most=most)
+    visit = EndpointProbe(host, guests[0], ADDRESS, NAME, SEED, most=most)
     told: dict[str, tuple[Session, ...]] = {}
     for party in filter(None, (guests[:split], guests[split:])):
         told |= result_of(visit.ask(party))
@@ -353,10 +353,10 @@ def test_whoever_shares_a_server_gets_the_same_answers(
 @settings(steady, max_examples=60)
 @given(st.data(), WEATHERS, parties, st.integers(1, 6))
 def test_in_any_weather_everybody_is_told_something(
-    data: st.DataObject, weather: Weather, guests: list[Options], most: int
+    data: st.DataObject, weather: NetworkFaults, guests: list[Options], most: int
 ) -> None:
     chaos = Chaos(data, weather)
-    visit = Visit(chaos, guests[0], ADDRESS, NAME, SEED, most=most)
+    visit = EndpointProbe(chaos, guests[0], ADDRESS, NAME, SEED, most=most)
     told = result_of(visit.ask(guests))
     assert set(told) == {guest.domain for guest in guests}
     assert chaos.connections == visit.connections <= len(guests) + 4 + 1 + 2 * 2

@@ -6,11 +6,11 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
+from checker_smtp.probes.requirements import NOT_HELD
 from checker_smtp.probes.result import Result, judged
-from checker_smtp.probes.scope import NOT_HELD
 from checker_smtp.report.formats import FORMATS, render
 from checker_smtp.report.html import render_html
-from checker_smtp.report.story import tell
+from checker_smtp.report.view_model import tell
 from tests.report.page import faults, parse, words
 from tests.report.results import endpoint, observation, session
 

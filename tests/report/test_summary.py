@@ -10,7 +10,7 @@ import pytest
 from checker_smtp.probes.observation import Coverage, FamilyCoverage, Mx
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Severity
-from checker_smtp.report.reading import ready, tls_of
+from checker_smtp.report.metrics import ready, tls_of
 from checker_smtp.report.software import recognise
 from checker_smtp.report.summary.counters import Frequent
 from checker_smtp.report.summary.page import render_summary

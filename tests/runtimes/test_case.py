@@ -9,11 +9,18 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from checker_smtp.backends.anyio_driver import run_anyio
-from checker_smtp.backends.case import Case, CaseError, Header, read_case, require_empty, write_case
-from checker_smtp.backends.recording import Recording
-from checker_smtp.backends.replay import ReplayMismatch
-from checker_smtp.backends.replaying import Replay
+from checker_smtp.backends.recording.case import (
+    Case,
+    CaseError,
+    Header,
+    read_case,
+    require_empty,
+    write_case,
+)
+from checker_smtp.backends.recording.player import ReplayMismatch
+from checker_smtp.backends.recording.record_backend import Recording
+from checker_smtp.backends.recording.replay_backend import Replay
+from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import (

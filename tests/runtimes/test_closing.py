@@ -8,8 +8,8 @@ from functools import partial
 import anyio
 import pytest
 
-from checker_smtp.backends.anyio_driver import run_anyio
-from checker_smtp.backends.blocking import run_blocking
+from checker_smtp.backends.transport.anyio_driver import run_anyio
+from checker_smtp.backends.transport.blocking import run_blocking
 from smtp_sansio import Connect, Receive, Script, Secured, Upgrade
 from tests.runtimes.peer import Peer
 from tests.runtimes.told import RUNTIMES, SHORT

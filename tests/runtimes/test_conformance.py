@@ -12,8 +12,8 @@ from contextlib import suppress
 
 import pytest
 
-from checker_smtp.backends.replay import run_replay
-from checker_smtp.backends.wire import Dial
+from checker_smtp.backends.recording.player import run_replay
+from checker_smtp.backends.transport.transport import OpenSocket
 from smtp_sansio import (
     Connect,
     ConnectionClosed,
@@ -205,7 +205,9 @@ def steps(*effects: Connect | Send | Receive | Upgrade) -> Script[list[Outcome]]
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 class TestEffects:
-    def run(self, runtime: str, dial: Dial, *effects: Connect | Send | Receive | Upgrade) -> list[Outcome]:
+    def run(
+        self, runtime: str, dial: OpenSocket, *effects: Connect | Send | Receive | Upgrade
+    ) -> list[Outcome]:
         outcomes: list[Outcome] = RUNTIMES[runtime](steps(*effects), dial)
         return outcomes
 

@@ -23,8 +23,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.backends.dns import DnsResolver, ResolverUnavailable
-from checker_smtp.backends.dns_messages import Question
+from checker_smtp.backends.dns.messages import Question
+from checker_smtp.backends.dns.resolver import DnsResolver, ResolverUnavailable
 from checker_smtp.backends.network import Network
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Connect, Done, Script
@@ -71,10 +71,10 @@ class Servers:
         self._threads: list[Thread] = []
         self.error: BaseException | None = None
 
-    def dial_udp(self, host: str, port: int) -> socket.socket:
+    def connect_udp(self, host: str, port: int) -> socket.socket:
         return self._dial(socket.SOCK_SEQPACKET, partial(self._answer_udp, host, port))
 
-    def dial_tcp(self, host: str, port: int) -> socket.socket:
+    def connect_tcp(self, host: str, port: int) -> socket.socket:
         if self._tcp is None:
             raise OSError(errno.ECONNREFUSED, "whatever")
         return self._dial(socket.SOCK_STREAM, partial(self._answer_tcp, host, port))
@@ -136,7 +136,7 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Callable[..., DnsAnswer]]:
         servers: Servers, name: str = "mx.test", rdtype: str = "MX", *, timeout: float = PATIENCE
     ) -> DnsAnswer:
         used.append(servers)
-        resolver = DnsResolver("192.0.2.1", 5353, timeout, udp=servers.dial_udp, tcp=servers.dial_tcp)
+        resolver = DnsResolver("192.0.2.1", 5353, timeout, udp=servers.connect_udp, tcp=servers.connect_tcp)
         resolver.servers = tuple(servers._udp)
         return anyio.run(resolver.resolve, name, rdtype, backend=request.param)
 
@@ -360,7 +360,7 @@ def test_a_truncated_answer_and_no_tcp(
 def test_what_was_sent_and_what_was_heard_is_counted(backend: str) -> None:
     says = iter([silent, silent, silent, cut_short(MX)])
     servers = only(lambda query: next(says)(query), over_tcp(MX))
-    resolver = DnsResolver("192.0.2.1", timeout=0.2, udp=servers.dial_udp, tcp=servers.dial_tcp)
+    resolver = DnsResolver("192.0.2.1", timeout=0.2, udp=servers.connect_udp, tcp=servers.connect_tcp)
 
     async def main() -> list[tuple[int, int]]:
         counted = []
@@ -394,7 +394,7 @@ def test_cancelled(backend: str) -> None:
     sockets: list[socket.socket] = []
 
     def dial(host: str, port: int) -> socket.socket:
-        sockets.append(servers.dial_udp(host, port))
+        sockets.append(servers.connect_udp(host, port))
         return sockets[-1]
 
     async def main() -> None:
@@ -458,8 +458,8 @@ def test_network_is_both_ports(monkeypatch: pytest.MonkeyPatch, backend: str) ->
         return isinstance((yield Connect("192.0.2.7", 25, PATIENCE)), Done)
 
     servers = only(reply(MX))
-    monkeypatch.setattr("checker_smtp.backends.wire._dial", lambda *_: near)
-    network = Network("192.0.2.1", udp=servers.dial_udp)
+    monkeypatch.setattr("checker_smtp.backends.transport.transport._dial", lambda *_: near)
+    network = Network("192.0.2.1", udp=servers.connect_udp)
 
     async def main() -> tuple[bool, DnsAnswer]:
         return await network.run(script()), await network.resolve("mx.test", "MX")

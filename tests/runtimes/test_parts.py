@@ -11,9 +11,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from checker_smtp.backends import wire
-from checker_smtp.backends.failures import MAX_DETAIL, classify
-from checker_smtp.backends.tls import client_context
+from checker_smtp.backends.transport import transport
+from checker_smtp.backends.transport.os_errors import MAX_DETAIL, classify
+from checker_smtp.backends.transport.tls import client_context
 from smtp_sansio import FailureKind
 
 
@@ -41,7 +41,7 @@ class FakeSockets:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSockets:
     sockets = FakeSockets()
-    monkeypatch.setattr("checker_smtp.backends.wire.socket.socket", sockets)
+    monkeypatch.setattr("checker_smtp.backends.transport.transport.socket.socket", sockets)
     return sockets
 
 
@@ -54,8 +54,8 @@ NODELAY = ("setsockopt", socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 )
 def test_dialling(fake: FakeSockets, host: str, family: int, error: OSError | None) -> None:
     fake.error = error
-    wire.dial_tcp(host, 25)
-    wire.dial_udp(host, 53)
+    transport.connect_tcp(host, 25)
+    transport.connect_udp(host, 53)
     tcp, udp = fake.made
     unblocked = ("setblocking", False)
     assert tcp == [(family, socket.SOCK_STREAM), unblocked, NODELAY, ("connect", (host, 25))]
@@ -65,14 +65,14 @@ def test_dialling(fake: FakeSockets, host: str, family: int, error: OSError | No
 def test_a_socket_that_cannot_connect_is_closed(fake: FakeSockets) -> None:
     fake.error = OSError(errno.ENETUNREACH, "no route")
     with pytest.raises(OSError, match="no route"):
-        wire.dial_tcp("192.0.2.7", 25)
+        transport.connect_tcp("192.0.2.7", 25)
     assert fake.made[0][-1] == ("close",)
 
 
 @pytest.mark.parametrize("host", ["mx.test", "localhost", "", "127.1", "[::1]"])
 def test_names_are_never_looked_up(fake: FakeSockets, host: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
-        wire.dial_tcp(host, 25)
+        transport.connect_tcp(host, 25)
     assert not fake.made
 
 

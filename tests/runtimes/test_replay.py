@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.backends.blocking import run_blocking
-from checker_smtp.backends.replay import ReplayMismatch, run_replay
+from checker_smtp.backends.recording.player import ReplayMismatch, run_replay
+from checker_smtp.backends.transport.blocking import run_blocking
 from smtp_sansio import (
     Connect,
     Done,

@@ -7,15 +7,14 @@ from typing import Any, TypeVar
 
 import anyio
 
-from checker_smtp.backends.anyio_driver import run_anyio
-from checker_smtp.backends.blocking import run_blocking
-from checker_smtp.backends.wire import Dial
+from checker_smtp.backends.transport.anyio_driver import run_anyio
+from checker_smtp.backends.transport.blocking import run_blocking
+from checker_smtp.backends.transport.transport import OpenSocket
 from smtp_sansio import (
     ConnectionClosed,
     Dialogue,
     Event,
     Failed,
-    Interrupted,
     Mail,
     Outcome,
     Quit,
@@ -24,6 +23,7 @@ from smtp_sansio import (
     Rset,
     Script,
     Secured,
+    SessionAborted,
 )
 
 __all__ = ["RUNTIMES", "SHORT", "Told", "timeless", "visit"]
@@ -33,11 +33,11 @@ _T = TypeVar("_T")
 LONG, SHORT = 20.0, 0.05
 
 
-def _on(backend: str, script: Script[Any], dial: Dial) -> Any:
+def _on(backend: str, script: Script[Any], dial: OpenSocket) -> Any:
     return anyio.run(partial(run_anyio, dial=dial), script, backend=backend)
 
 
-RUNTIMES: dict[str, Callable[[Script[Any], Dial], Any]] = {
+RUNTIMES: dict[str, Callable[[Script[Any], OpenSocket], Any]] = {
     "asyncio": partial(_on, "asyncio"),
     "trio": partial(_on, "trio"),
     "blocking": lambda script, dial: run_blocking(script, dial=dial),
@@ -75,7 +75,7 @@ def visit(*, server_name: str = "mx.test", impatient_at: str = "") -> Script[Tol
             begin("ehlo over tls")
             yield from dialogue.hello("probe.test")
             yield from dialogue.group(Mail(""), Rcpt("postmaster@mx.test"), Rset(), Quit())
-    except Interrupted as interrupted:
+    except SessionAborted as interrupted:
         cause = interrupted.cause
         if isinstance(cause, RemoteProtocolError):
             end = cause.code, str(cause), cause.excerpt

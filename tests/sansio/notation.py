@@ -31,7 +31,6 @@ from smtp_sansio import (
     FailureKind,
     Greeting,
     Helo,
-    Interrupted,
     Mail,
     Need,
     Noop,
@@ -47,6 +46,7 @@ from smtp_sansio import (
     Script,
     Secured,
     Send,
+    SessionAborted,
     StartTls,
     Transcript,
     Unsolicited,
@@ -202,7 +202,7 @@ def play(script: Script[T], text: str) -> Played[T]:
     rest = iter(steps(text))
     try:
         played.value = _drive(tap(script, played.transcript.note), rest)
-    except Interrupted as interrupted:
+    except SessionAborted as interrupted:
         played.cause = interrupted.cause
     assert list(rest) == [], "the script ended before the conversation did"
     return played

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from smtp_sansio import Deviation, Policy, RemoteProtocolError
-from smtp_sansio._deviations import Irregularities
+from smtp_sansio._deviations import DeviationLog
 from smtp_sansio._reply import ReplyParser
 
 TAIL = b"221 2.0.0 tail\r\n"
@@ -22,7 +22,7 @@ class Parsed:
 def parse(pieces: Iterable[bytes], policy: Policy | None = None) -> Parsed:
     """Feed a new parser piece by piece, as a connection does."""
     policy = policy or Policy()
-    irregular = Irregularities(policy)
+    irregular = DeviationLog(policy)
     parser = ReplyParser(policy, irregular)
     replies: list[tuple[int, bytes, tuple[Deviation, ...]]] = []
     fed = b""

@@ -10,7 +10,6 @@ from smtp_sansio import (
     Ehlo,
     Failed,
     FailureKind,
-    Interrupted,
     LocalProtocolError,
     Mail,
     Noop,
@@ -20,6 +19,7 @@ from smtp_sansio import (
     RemoteProtocolError,
     Rset,
     Script,
+    SessionAborted,
     StartTls,
     State,
 )
@@ -191,16 +191,16 @@ def test_nonsense_between_replies_stops_before_the_next_command() -> None:
     dialogue, played = act(until(6) + "S+ nonsense")
     assert isinstance(played.cause, RemoteProtocolError)
     assert dialogue.connection.state is State.ERROR
-    with pytest.raises(Interrupted) as again:
+    with pytest.raises(SessionAborted) as again:
         next(dialogue.ask(Noop()))
     assert again.value.cause is played.cause
 
 
 def test_interrupted_says_why() -> None:
-    assert str(Interrupted(Failed(1.0, FailureKind.TIMEOUT))).startswith("Failed(at=1.0")
+    assert str(SessionAborted(Failed(1.0, FailureKind.TIMEOUT))).startswith("Failed(at=1.0")
     error = RemoteProtocolError("syntax.reply", "the peer made no sense")
-    assert str(Interrupted(error)) == "the peer made no sense"
-    assert Interrupted(error).cause is error
+    assert str(SessionAborted(error)) == "the peer made no sense"
+    assert SessionAborted(error).cause is error
 
 
 def test_patience_is_the_timeout_until_the_budget_is_less() -> None:

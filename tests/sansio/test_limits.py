@@ -194,14 +194,14 @@ def test_endless_peers(endless: bytes, code: str, most: int, size: int) -> None:
 def test_an_endless_session() -> None:
     """A peer that answers each command, for ever, and says no more than a reply at a time."""
     talk = converse("S: 220 hi", Policy(max_session=10_000))
-    rounds = 0
+    batches = 0
     while talk.error is None:
         talk.connection.send(Noop())
         talk.hear(b"250 " + b"x" * 94 + b"\r\n")
-        rounds += 1
+        batches += 1
         assert not talk.connection.unread
         assert len(talk.connection._parser._buffer) <= 100
-    assert (rounds, talk.error.code) == (100, "limit.session")
+    assert (batches, talk.error.code) == (100, "limit.session")
 
 
 def test_after_an_error_nothing_works_but_being_told_so_again() -> None:

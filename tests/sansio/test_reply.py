@@ -3,7 +3,7 @@
 import pytest
 
 from smtp_sansio import Greeting, Noop, Policy, Reply, Unsolicited
-from smtp_sansio._deviations import Irregularities
+from smtp_sansio._deviations import DeviationLog
 from smtp_sansio._reply import ReplyParser
 from tests.sansio.parsing import one_reply, parse, parse_all_ways
 
@@ -137,7 +137,7 @@ def test_reply_class(code: int, reply_class: int) -> None:
 
 def test_a_parser_that_was_cleared_remembers_nothing() -> None:
     policy = Policy(max_reply_lines=2)
-    irregular = Irregularities(policy)
+    irregular = DeviationLog(policy)
     parser = ReplyParser(policy, irregular)
     parser.feed(b"550-half\r\n250")
     assert parser.next_reply() is None

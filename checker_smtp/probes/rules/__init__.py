@@ -1,7 +1,7 @@
 """The sixteen rules, in the order in which they are told, and the verdict they come to."""
 
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.scope import Scope
+from checker_smtp.probes.requirements import Scope
 
 from ._finding import Code, Evidence, Finding, Outcome, Rule, Severity
 from ._pairs import common_refusal

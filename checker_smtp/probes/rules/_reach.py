@@ -7,7 +7,7 @@ here.
 """
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation
-from checker_smtp.probes.vantage import AMBIGUOUS
+from checker_smtp.probes.selftest import AMBIGUOUS
 
 __all__ = ["blamed", "lost", "unreached"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Control, Endpoint, Observation
-from checker_smtp.probes.vantage import AMBIGUOUS
+from checker_smtp.probes.selftest import AMBIGUOUS
 
 from ._finding import Evidence, Finding, Outcome, Severity, code, rule
 from ._reach import blamed, unreached

@@ -13,7 +13,7 @@ import msgspec
 from checker_smtp.probes.rules import Severity
 from checker_smtp.report.document import STATUSES, VERSION
 
-__all__ = ["Endpoint", "Line", "LineError", "Reply", "Seen", "read_line"]
+__all__ = ["DuplicateFilter", "Endpoint", "Line", "LineError", "Reply", "read_line"]
 
 _Word = Annotated[str, msgspec.Meta(max_length=100)]
 _Name = Annotated[str, msgspec.Meta(max_length=255)]
@@ -123,7 +123,7 @@ class _Settings(msgspec.Struct, gc=False):
     ipv6: bool
 
 
-class Seen(msgspec.Struct, gc=False):
+class DuplicateFilter(msgspec.Struct, gc=False):
     """The observation."""
 
     domain: _Name
@@ -144,7 +144,7 @@ class Line(msgspec.Struct, gc=False):
     (why, in a word), `domain` as it was given, and `reason`."""
 
     version: int = VERSION
-    observation: Seen | None = None
+    observation: DuplicateFilter | None = None
     findings: tuple[_Finding, ...] = ()
     status: _Word = ""
     not_checked: _Word = ""

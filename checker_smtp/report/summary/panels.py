@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import CODES, Severity
-from checker_smtp.report.reading import TLS_VERSIONS
+from checker_smtp.report.metrics import TLS_VERSIONS
 from checker_smtp.report.timeline import seconds
 from checker_smtp.report.verdict import STATUS_WORDS
 from checker_smtp.report.visible import visible

@@ -12,7 +12,7 @@ from checker_smtp.probes.rules import Severity
 from checker_smtp.report.software import recognise_replies
 
 from .counters import Bucket, Frequent, Slowest
-from .line import Endpoint, Line, LineError, Seen, read_line
+from .line import DuplicateFilter, Endpoint, Line, LineError, read_line
 from .providers import provider_of
 
 __all__ = ["IPv6", "Tally"]
@@ -91,7 +91,7 @@ class Tally:
         if len(self.broken_told) < _BROKEN_TOLD:
             self.broken_told.append((self.lines, why[:_LONGEST_REASON]))
 
-    def _count(self, line: Line, seen: Seen) -> None:
+    def _count(self, line: Line, seen: DuplicateFilter) -> None:
         domain = seen.domain
         self.checked += 1
         self.sessions += sum(len(endpoint.sessions) for endpoint in seen.endpoints)
@@ -104,7 +104,7 @@ class Tally:
         self.ipv6.add(_ipv6(seen), domain)
         self._count_servers(seen)
 
-    def _count_servers(self, seen: Seen) -> None:
+    def _count_servers(self, seen: DuplicateFilter) -> None:
         domain = seen.domain
         ready = [endpoint for endpoint in seen.endpoints if endpoint.ready]
         if not ready:
@@ -147,7 +147,7 @@ def _software(endpoint: Endpoint) -> str:
     return found.software if found is not None else ""
 
 
-def _ipv6(seen: Seen) -> IPv6:
+def _ipv6(seen: DuplicateFilter) -> IPv6:
     covered, records = seen.coverage.ipv6, seen.mx.records
     if not seen.settings.ipv6:
         return IPv6.NOT_ASKED

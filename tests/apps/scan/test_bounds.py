@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from checker_smtp.scan.domain import Domain
-from checker_smtp.scan.names import Entry
+from checker_smtp.scan.domain_list import Entry
+from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.scan import Scan
-from checker_smtp.scan.server import Server
-from tests.apps.scan.town import Town, settings, shared, zone
+from checker_smtp.scan.server_queue import Server
+from tests.apps.scan.fake_internet import Town, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names
 
@@ -35,11 +35,11 @@ async def test_two_windows_and_the_servers_that_are_known(
         if number % 5 == 0:
             alive.append(Counter(map(type, gc.get_objects())))
 
-    scan = Scan(settings(window=WINDOW, concurrency=CONCURRENCY, sharing=sharing), here, write)
+    scan = Scan(settings(batch_size=WINDOW, concurrency=CONCURRENCY, reuse=sharing), here, write)
     gc.collect()
     await scan.run(map(Entry, shared(LENGTH)))
     assert len(alive) == LENGTH // 5
-    assert max(seen[Domain] for seen in alive) <= 2 * WINDOW
+    assert max(seen[DomainScan] for seen in alive) <= 2 * WINDOW
     # those of the windows under way, two for each domain, and what whoever asks asked last
     most = 2 * 2 * WINDOW + 2 * CONCURRENCY + (KNOWN if sharing else 0)
     assert max(seen[Server] for seen in alive) <= most

@@ -24,7 +24,7 @@ def refusal(done: Run) -> str:
 def test_the_plan_whatever_else_is_given(names: Path, tmp_path: Path) -> None:
     (tmp_path / "stop").write_text("c.test\n")
     results = tmp_path / "r.jsonl"
-    told = run("scan", names, "--plan", "-o", results, "--force", "--stop-list", tmp_path / "stop")
+    told = run("scan", names, "--dry-run", "-o", results, "--force", "--exclude-file", tmp_path / "stop")
     assert (told.code, told.err) == (0, "")
     assert told.out.startswith(
         "2 domains to check; 1 bad names and 1 on the stop list will only be reported.\n"
@@ -39,12 +39,12 @@ def test_the_plan_whatever_else_is_given(names: Path, tmp_path: Path) -> None:
         ([".", "-o", "r"], "'.' cannot be read: Is a directory"),
         (["names"], "where to? name a file for the results, as in -o results.jsonl"),
         (["names", "-o", "names", "--force"], "'names' cannot be the results and something else"),
-        (["names", "-o", "r", "--stop-list", "./r"], "'r' cannot be the results and something else"),
+        (["names", "-o", "r", "--exclude-file", "./r"], "'r' cannot be the results and something else"),
         (["names", "-o", "r", "--summary", "r"], "'r' cannot be the results and something else"),
         (["names", "-o", "-"], "so they need a file"),
         (["names", "-o", "."], "is a folder"),
         (["names", "-o", "r", "--column", "x"], "the list has no column 'x': its first line names a.test"),
-        (["names", "-o", "r", "--stop-list", "names"], "the stop list has 'no name', which is no domain"),
+        (["names", "-o", "r", "--exclude-file", "names"], "the stop list has 'no name', which is no domain"),
         (["names", "-o", "r", "--per-session", "0"], "per_session is 0: give a number, at least 1"),
         (["names", "-o", "r", "--resolver", "x"], "'x' is no resolver"),
         (["names", "-o", "there"], "'there' exists: go on with it with --resume, overwrite it with --force"),
@@ -60,4 +60,4 @@ def test_what_cannot_be(names: Path, tmp_path: Path, given: list[str], words: st
 
 
 def test_standard_input_that_is_empty(tmp_path: Path) -> None:
-    assert run("scan", "-", "--plan", cwd=tmp_path).out.startswith("0 domains to check")
+    assert run("scan", "-", "--dry-run", cwd=tmp_path).out.startswith("0 domains to check")

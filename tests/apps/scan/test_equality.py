@@ -2,11 +2,11 @@
 
 import pytest
 
-from checker_smtp.facade import Moment, check
+from checker_smtp.api import RunContext, check
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
 from tests.apps.scan.comparing import told
-from tests.apps.scan.town import Town, scanned, settings, zone
+from tests.apps.scan.fake_internet import Town, scanned, settings, zone
 from tests.probes.hosts import FAULTS, Host
 from tests.probes.world import Names, options
 
@@ -51,7 +51,7 @@ async def compare(
     results: dict[str, Result] = {}
     for name in names:
         alone = Town(Names(records), dict(hosts))
-        result = await check(options(name, **given), alone, moment=Moment(seed=SEED))
+        result = await check(options(name, **given), alone, moment=RunContext(seed=SEED))
         results[name] = load(dump(result))
         assert told(found.of(name)) == told(results[name])
     return results

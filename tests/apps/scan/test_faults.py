@@ -8,11 +8,11 @@ import pytest
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result, judged
 from checker_smtp.report.summary.line import read_line
-from checker_smtp.scan.names import Entry
+from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.results import ResultsError
 from checker_smtp.scan.scan import Scan
 from smtp_sansio import Script
-from tests.apps.scan.town import Scanned, Town, scanned, settings, shared, zone
+from tests.apps.scan.fake_internet import Scanned, Town, scanned, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names
 
@@ -43,7 +43,7 @@ def bugs(found: Scanned) -> dict[str, str]:
             assert (line["version"], line["not_checked"]) == (1, "error")
             assert len(line["reason"]) < 400
             told[line["domain"]] = line["reason"]
-    assert found.scan.tally.statuses["not_checked"] == len(told)
+    assert found.scan.stats.statuses["not_checked"] == len(told)
     return told
 
 
@@ -53,7 +53,7 @@ async def test_a_rule_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyError("what?")
         return judged(observation)
 
-    monkeypatch.setattr("checker_smtp.scan.domain.judged", judge)
+    monkeypatch.setattr("checker_smtp.scan.domain_scan.judged", judge)
     ((domain, reason),) = bugs(await scanned(town(), shared(5))).items()
     assert domain == "d3.test"
     assert reason.startswith("a bug in checker-smtp, please report it: KeyError: 'what?' (test_faults.py:")
@@ -101,7 +101,7 @@ async def test_a_visit_that_fails() -> None:
 
 async def test_a_second_visit_that_fails() -> None:
     later = Host(rcpt={"postmaster@d3.test": "450 4.2.0 greylisted"})
-    found = await scanned(town([later, Broken()]), shared(5), settings(given={"revisit": 1.0}))
+    found = await scanned(town([later, Broken()]), shared(5), settings(given={"retry_deferred": 1.0}))
     assert list(bugs(found)) == ["d3.test"]
 
 

@@ -16,11 +16,11 @@ from checker_smtp.lines import LinesError
 from checker_smtp.probes.lookups import ResolverError
 from checker_smtp.probes.options import OptionError
 from checker_smtp.scan import job as jobs
-from checker_smtp.scan.job import Job, NameList, named_list, run_job
-from checker_smtp.scan.manners import StopList
-from checker_smtp.scan.names import ListError
-from checker_smtp.scan.results import Note, Results, ResultsError
-from tests.apps.scan.town import Town, settings, shared, zone
+from checker_smtp.scan.domain_list import DomainListError
+from checker_smtp.scan.job import DomainList, Job, open_domain_list, run_job
+from checker_smtp.scan.politeness import Exclusions
+from checker_smtp.scan.results import Results, ResultsError, ScanManifest
+from tests.apps.scan.fake_internet import Town, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names
 
@@ -35,7 +35,7 @@ def town(monkeypatch: pytest.MonkeyPatch) -> Town:
     """What a job meets in place of the world; THERE takes longer than HERE."""
     here = Town(Names(RECORDS), {HERE: Host(), THERE: [Host(fault="421"), Host()]}, seconds=0)
     monkeypatch.setattr(jobs, "SharedResolver", lambda *_, **__: here)
-    monkeypatch.setattr(jobs, "World", lambda _: here)
+    monkeypatch.setattr(jobs, "SharedNetwork", lambda _: here)
     return here
 
 
@@ -50,12 +50,12 @@ def run(
     listed: Path, results: Path, loop: str = "asyncio", *, column: str | None = None, **given: Any
 ) -> int:
     """The domains told in this run; it has to come to its end."""
-    how = settings(per_session=5, backoff=0.05, address_ttl=given.pop("address_ttl", 3600.0))
-    with named_list(listed, column) as names:
-        job = Job(settings=how, names=names, results=results, resolvers=(), stop_list=StopList(), **given)
-        tally, whole = run_job(job, loop)
+    how = settings(per_session=5, retry_delay=0.05, server_cache_ttl=given.pop("server_cache_ttl", 3600.0))
+    with open_domain_list(listed, column) as names:
+        job = Job(settings=how, names=names, results=results, resolvers=(), exclusions=Exclusions(), **given)
+        stats, whole = run_job(job, loop)
     assert whole
-    return tally.done
+    return stats.done
 
 
 def domains(results: Path) -> list[str]:
@@ -100,9 +100,9 @@ def test_going_on(town: Town, listed: Path, tmp_path: Path, loop: str, in_order:
 
 def test_the_note_tells_what_shapes_an_answer(town: Town, listed: Path, tmp_path: Path) -> None:
     run(listed, tmp_path / "r.jsonl")
-    note = Note.read(tmp_path / "r.jsonl")
+    note = ScanManifest.read(tmp_path / "r.jsonl")
     assert note is not None
-    assert {"timeout", "helo_name", "port", "revisit", "allow_targets"} < set(note.options)
+    assert {"timeout", "helo_name", "port", "retry_deferred", "allow_targets"} < set(note.options)
     assert "domain" not in note.options
 
 
@@ -137,16 +137,16 @@ def test_a_list_that_can_be_read_but_once(town: Town, listed: Path, tmp_path: Pa
 @pytest.mark.parametrize("name", ["list.gz", "list.zst"])
 def test_a_list_that_is_damaged(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"no such thing")
-    with pytest.raises(LinesError, match="is damaged"), named_list(tmp_path / name, None):
+    with pytest.raises(LinesError, match="is damaged"), open_domain_list(tmp_path / name, None):
         pass
 
 
 def test_a_list_that_is_not_there_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path, why in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
-        with pytest.raises(ListError, match=f"cannot be read: {why}"), named_list(path, None):
+        with pytest.raises(DomainListError, match=f"cannot be read: {why}"), open_domain_list(path, None):
             pass
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(LinesError, match="there is no standard input"), named_list(Path("-"), None):
+    with pytest.raises(LinesError, match="there is no standard input"), open_domain_list(Path("-"), None):
         pass
 
 
@@ -154,17 +154,17 @@ def test_no_room_for_the_copy_of_a_list(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.test\n" * 1000)))
     monkeypatch.setattr(Path, "open", lambda *_: io.FileIO("/dev/full", "wb"))
     with (
-        pytest.raises(ListError, match=r"standard input cannot be kept in .*: No space left"),
-        named_list(Path("-"), None),
+        pytest.raises(DomainListError, match=r"standard input cannot be kept in .*: No space left"),
+        open_domain_list(Path("-"), None),
     ):
         pass
 
 
 def test_names_are_counted_and_told_apart_by_content(tmp_path: Path) -> None:
-    lists: list[NameList] = []
+    lists: list[DomainList] = []
     for text in ("a.test\n#x\n\nb.test\n", "a.test\nb.test\n", "a.test\nb.test"):
         (tmp_path / "l").write_text(text)
-        with named_list(tmp_path / "l", None) as names:
+        with open_domain_list(tmp_path / "l", None) as names:
             lists.append(names)
     assert [names.length for names in lists] == [2, 2, 2]
     assert len({names.digest for names in lists}) == 3
@@ -174,7 +174,7 @@ def test_a_column_that_is_not_there_is_told_before_anything_is_overwritten(
     town: Town, listed: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "r.jsonl").write_text("precious")
-    with pytest.raises(ListError, match="no column 'domain'"):
+    with pytest.raises(DomainListError, match="no column 'domain'"):
         run(listed, tmp_path / "r.jsonl", column="domain", force=True)
     assert (tmp_path / "r.jsonl").read_text() == "precious"
 
@@ -205,11 +205,13 @@ def test_results_that_cannot_be_written(
 def test_a_list_that_breaks_off(
     town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
 ) -> None:
-    with named_list(listed, None) as names:
+    with open_domain_list(listed, None) as names:
         listed.unlink()
         how = settings()
-        job = Job(settings=how, names=names, results=tmp_path / "r.jsonl", resolvers=(), stop_list=StopList())
-        with pytest.raises(ListError, match="cannot be read: No such file"):
+        job = Job(
+            settings=how, names=names, results=tmp_path / "r.jsonl", resolvers=(), exclusions=Exclusions()
+        )
+        with pytest.raises(DomainListError, match="cannot be read: No such file"):
             run_job(job, loop)
 
 

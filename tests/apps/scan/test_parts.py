@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from checker_smtp.scan.parts import claimed_parts, part_files, put_part, suffix_of
-from checker_smtp.scan.results import Note, ResultsError
+from checker_smtp.scan.parts import locked_parts, part_files, put_part, suffix_of
+from checker_smtp.scan.results import ResultsError, ScanManifest
 
-NOTE = Note(list_digest="list", options={"timeout": "12.0"})
+NOTE = ScanManifest(list_digest="list", options={"timeout": "12.0"})
 
 
-def claim(folder: Path, note: Note = NOTE, *, resume: bool = False, force: bool = False) -> int:
+def claim(folder: Path, note: ScanManifest = NOTE, *, resume: bool = False, force: bool = False) -> int:
     """The number of the next part, where the folder can be had."""
-    with claimed_parts(folder, note, resume=resume, force=force) as make_ready:
+    with locked_parts(folder, note, resume=resume, force=force) as make_ready:
         return make_ready()
 
 
@@ -57,44 +57,44 @@ def test_there_may_be_nothing_to_go_on_with(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "new", tmp_path / "empty"):
         assert claim(folder, resume=True) == 0
-        assert Note.read(folder) == NOTE
+        assert ScanManifest.read(folder) == NOTE
 
 
 def test_other_results_are_overwritten_only_when_asked_to(out: Path) -> None:
     with pytest.raises(ResultsError, match="--resume, overwrite them with --force"):
         claim(out)
     assert contents(out) == WHOLE
-    other = Note(list_digest="other", options={})
+    other = ScanManifest(list_digest="other", options={})
     assert claim(out, other, force=True) == 0
     assert contents(out) == [".scan"]
-    assert Note.read(out) == other
+    assert ScanManifest.read(out) == other
 
 
 @pytest.mark.parametrize(
     ("note", "words"),
     [
-        (Note(list_digest="other", options=NOTE.options), "results of another list"),
-        (Note(list_digest="list", options={"timeout": "7.0"}), "timeout was 12.0"),
+        (ScanManifest(list_digest="other", options=NOTE.options), "results of another list"),
+        (ScanManifest(list_digest="list", options={"timeout": "7.0"}), "timeout was 12.0"),
     ],
 )
-def test_results_of_something_else_are_not_gone_on_with(out: Path, note: Note, words: str) -> None:
+def test_results_of_something_else_are_not_gone_on_with(out: Path, note: ScanManifest, words: str) -> None:
     with pytest.raises(ResultsError, match=words):
         claim(out, note, resume=True)
     assert contents(out) == WHOLE
-    assert Note.read(out) == NOTE
+    assert ScanManifest.read(out) == NOTE
 
 
 def test_nothing_is_changed_before_it_is_to_be_ready(out: Path) -> None:
-    with claimed_parts(out, Note(list_digest="other", options={}), resume=False, force=True):
+    with locked_parts(out, ScanManifest(list_digest="other", options={}), resume=False, force=True):
         pass
     assert contents(out) == WHOLE
-    assert Note.read(out) == NOTE
+    assert ScanManifest.read(out) == NOTE
 
 
 @pytest.mark.parametrize("ready", [False, True])
 def test_two_scans_do_not_share_a_folder(out: Path, ready: bool) -> None:
     with ExitStack() as first:
-        make_ready = first.enter_context(claimed_parts(out, NOTE, resume=False, force=True))
+        make_ready = first.enter_context(locked_parts(out, NOTE, resume=False, force=True))
         if ready:
             make_ready()
         with pytest.raises(ResultsError, match="another scan is writing"):
@@ -107,13 +107,13 @@ def test_nor_do_two_that_begin_at_the_same_moment(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     with ExitStack() as both:
         first, second = (
-            both.enter_context(claimed_parts(folder, NOTE, resume=False, force=False)) for _ in range(2)
+            both.enter_context(locked_parts(folder, NOTE, resume=False, force=False)) for _ in range(2)
         )
         first()
         put_part(folder, 0, b"{}\n")
         with pytest.raises(ResultsError, match="another scan is writing"):
             second()
-        assert Note.read(folder) == NOTE
+        assert ScanManifest.read(folder) == NOTE
         assert [path.name for path in part_files(folder)] == ["part-00000.jsonl"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from checker_smtp.scan.progress import Progress
 from checker_smtp.scan.scan import Scan
-from tests.apps.scan.town import Town, settings
+from tests.apps.scan.fake_internet import Town, settings
 from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
@@ -22,8 +22,8 @@ async def test_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().err == ""
         await anyio.sleep(2)
         assert capsys.readouterr().err == "100 of 1000 domains, 0.0/s; 0 sessions open\n"
-        scan.tally.done, scan.tally.put_off, scan.doorstep.manners.open = 240, 3, 7
-        scan.tally.statuses = Counter(warning=38, critical=2, ok=100, unknown=99, not_checked=1)
+        scan.stats.done, scan.stats.deferred, scan.rate_limit.politeness.open = 240, 3, 7
+        scan.stats.statuses = Counter(warning=38, critical=2, ok=100, unknown=99, not_checked=1)
         await anyio.sleep(60)
         assert capsys.readouterr().err == (
             "340 of 1000 domains, 2.0/s, 0:05:30 left; 2 critical, 38 warning, 99 unknown, 100 ok, "

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from checker_smtp.lines import LineWriter, open_lines
-from checker_smtp.scan.results import Note, ResultsError, claimed, done_before, writing
+from checker_smtp.scan.results import ResultsError, ScanManifest, done_before, locked_results, writing
 
-NOTE = Note(list_digest="abc", options={"timeout": "4.0", "port": "25"})
+NOTE = ScanManifest(list_digest="abc", options={"timeout": "4.0", "port": "25"})
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
@@ -31,8 +31,8 @@ def write(path: Path, numbers: Iterable[int], *, in_order: bool = False) -> None
             target.put(number, line(f"d{number}.test"))
 
 
-def begin(path: Path, note: Note = NOTE, *, resume: bool = False, force: bool = False) -> None:
-    with claimed(path, note, resume=resume, force=force) as make_ready:
+def begin(path: Path, note: ScanManifest = NOTE, *, resume: bool = False, force: bool = False) -> None:
+    with locked_results(path, note, resume=resume, force=force) as make_ready:
         make_ready()
 
 
@@ -91,7 +91,7 @@ def test_a_half_written_end_is_cut_away(results: Path) -> None:
 # refusals
 
 
-def refusal(path: Path, note: Note = NOTE, *, resume: bool = False, force: bool = False) -> str:
+def refusal(path: Path, note: ScanManifest = NOTE, *, resume: bool = False, force: bool = False) -> str:
     """Why this place cannot be had; nothing may have been changed then."""
     before = {p.name: p.read_bytes() for p in path.parent.iterdir() if p.is_file()}
     with pytest.raises(ResultsError) as caught:
@@ -110,14 +110,14 @@ def test_results_that_exist(results: Path) -> None:
 def test_results_of_another_list(results: Path) -> None:
     begin(results)
     write(results, [0])
-    other = Note(list_digest="abd", options=NOTE.options)
+    other = ScanManifest(list_digest="abd", options=NOTE.options)
     assert "has the results of another list" in refusal(results, other, resume=True)
 
 
 def test_results_of_other_options(results: Path) -> None:
     begin(results)
     write(results, [0])
-    other = Note(list_digest="abc", options={"timeout": "5.0", "ipv6": "True"})
+    other = ScanManifest(list_digest="abc", options={"timeout": "5.0", "ipv6": "True"})
     assert "(ipv6 was not given; port was 25; timeout was 4.0)" in refusal(results, other, resume=True)
 
 
@@ -125,13 +125,13 @@ def test_results_of_other_options(results: Path) -> None:
 def test_a_note_that_is_missing_or_unreadable(results: Path, note: bytes | None) -> None:
     write(results, [0])
     if note is not None:
-        Note.place(results).write_bytes(note)
+        ScanManifest.place(results).write_bytes(note)
     assert "is not there or unreadable" in refusal(results, resume=True)
 
 
 def test_a_note_that_is_a_folder(results: Path) -> None:
     write(results, [0])
-    Note.place(results).mkdir()
+    ScanManifest.place(results).mkdir()
     assert "is not there or unreadable" in refusal(results, resume=True)
     assert "cannot be used (Is a directory)" in refusal(results, force=True)
 
@@ -140,11 +140,11 @@ def test_a_note_that_is_a_folder(results: Path) -> None:
 def test_where_no_line_was_written_resuming_begins(results: Path, there: str) -> None:
     """A process that is killed early enough leaves any of these."""
     if there in ("note", "both"):
-        Note.place(results).write_text("{")
+        ScanManifest.place(results).write_text("{")
     if there in ("empty results", "both"):
         results.touch()
     begin(results, resume=True)
-    assert Note.read(results) == NOTE
+    assert ScanManifest.read(results) == NOTE
     write(results, [0])
     assert read(results) == ["d0.test"]
 
@@ -158,8 +158,8 @@ def test_being_killed_while_old_results_are_overwritten(
     write(results, [0])
     monkeypatch.setattr(Path, at, _killed)
     with pytest.raises(KeyboardInterrupt):
-        begin(results, Note(list_digest="new", options={}), force=True)
-    note, lines = Note.read(results), read(results)
+        begin(results, ScanManifest(list_digest="new", options={}), force=True)
+    note, lines = ScanManifest.read(results), read(results)
     assert (note, lines) in [(NOTE, ["d0.test"]), (NOTE, [])]
 
 
@@ -197,7 +197,7 @@ def test_names_that_were_not_checked_count_as_done(tmp_path: Path) -> None:
 def test_two_scans_do_not_write_to_the_same_results(results: Path) -> None:
     for force in (False, True):
         with ExitStack() as first:
-            first.enter_context(claimed(results, NOTE, resume=False, force=force))()
+            first.enter_context(locked_results(results, NOTE, resume=False, force=force))()
             write(results, [0])
             for again in ({"resume": True}, {"force": True}):
                 assert "another scan is writing" in refusal(results, **again)
@@ -209,13 +209,13 @@ def test_nor_do_two_that_begin_at_the_same_moment(results: Path) -> None:
     """Neither has found the other when it claims the place."""
     with ExitStack() as both:
         first, second = (
-            both.enter_context(claimed(results, NOTE, resume=False, force=False)) for _ in range(2)
+            both.enter_context(locked_results(results, NOTE, resume=False, force=False)) for _ in range(2)
         )
         first()
         write(results, [0])
         with pytest.raises(ResultsError, match="another scan is writing"):
             second()
-        assert Note.read(results) == NOTE
+        assert ScanManifest.read(results) == NOTE
         assert read(results) == ["d0.test"]
 
 

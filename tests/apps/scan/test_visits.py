@@ -5,10 +5,10 @@ import anyio.lowlevel
 import pytest
 
 from checker_smtp.probes.endpoint import control_address
-from checker_smtp.scan.names import Entry
+from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.scan import Scan
-from checker_smtp.scan.server import MAX_DEFERRALS
-from tests.apps.scan.town import BUSY, Town, scanned, settings, shared, zone
+from checker_smtp.scan.server_queue import MAX_BACKOFFS
+from tests.apps.scan.fake_internet import BUSY, Town, scanned, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names
 
@@ -33,7 +33,7 @@ async def test_one_visit_for_all_domains_of_a_server() -> None:
     for domain in shared(20):
         assert host.times(f"RCPT TO:<postmaster@{domain}>") == 2
         assert found.of(domain).status in ("ok", "info")
-    assert found.scan.tally.connections == 1
+    assert found.scan.stats.connections == 1
 
 
 async def test_a_session_takes_so_many_domains_and_no_more() -> None:
@@ -42,20 +42,20 @@ async def test_a_session_takes_so_many_domains_and_no_more() -> None:
     assert here.connections(HERE) == 3
 
 
-@pytest.mark.parametrize("window", [1, 7, 100])
-async def test_a_later_window_uses_what_is_known(window: int) -> None:
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+async def test_a_later_window_uses_what_is_known(batch_size: int) -> None:
     here = town(30)
-    found = await scanned(here, shared(30), settings(window=window))
+    found = await scanned(here, shared(30), settings(batch_size=batch_size))
     (host,) = here.hosts.values()
     # a first domain that comes alone has its relay probe for itself
-    assert host.times(RELAY) == (3 if window == 1 else 1)
+    assert host.times(RELAY) == (3 if batch_size == 1 else 1)
     assert all(found.codes(domain) == found.codes("d0.test") for domain in shared(30))
 
 
 async def test_what_is_known_is_asked_for_again_when_it_is_too_old() -> None:
     """However often the server was visited meanwhile: that makes what was found out at first no younger."""
     here = town(120, seconds=10)
-    await scanned(here, shared(120), settings(per_session=2, per_address=1, address_ttl=100))
+    await scanned(here, shared(120), settings(per_session=2, per_address=1, server_cache_ttl=100))
     (host,) = here.hosts.values()
     # sessions begin at 0, 10, ... 590
     assert host.times(RELAY) == 6
@@ -63,10 +63,10 @@ async def test_what_is_known_is_asked_for_again_when_it_is_too_old() -> None:
 
 async def test_without_sharing_every_domain_has_visits_of_its_own() -> None:
     here = town(12)
-    found = await scanned(here, shared(12), settings(sharing=False, window=5))
+    found = await scanned(here, shared(12), settings(reuse=False, batch_size=5))
     (host,) = here.hosts.values()
     assert (here.connections(HERE), host.times(RELAY)) == (12, 12)
-    assert found.scan.tally.connections == 12
+    assert found.scan.stats.connections == 12
 
 
 async def test_a_domain_is_done_when_the_last_of_its_servers_is() -> None:
@@ -99,10 +99,12 @@ async def test_the_control_of_an_open_relay_is_for_all(monkeypatch: pytest.Monke
 # a server that has no time
 
 
-@pytest.mark.parametrize("busy", [BUSY, Host(fault="ehlo-421")], ids=["421 at the greeting", "421 at EHLO"])
-async def test_a_busy_server_is_left_alone_and_asked_again(busy: Host) -> None:
-    here = town(30, [busy, busy, Host()])
-    found = await scanned(here, shared(30), settings(backoff=30, per_session=20))
+@pytest.mark.parametrize(
+    "is_throttled", [BUSY, Host(fault="ehlo-421")], ids=["421 at the greeting", "421 at EHLO"]
+)
+async def test_a_busy_server_is_left_alone_and_asked_again(is_throttled: Host) -> None:
+    here = town(30, [is_throttled, is_throttled, Host()])
+    found = await scanned(here, shared(30), settings(retry_delay=30, per_session=20))
     assert here.gaps(HERE)[:2] == [30, 60]
     assert all(found.of(domain).status in ("ok", "info") for domain in shared(30))
     assert here.connections(HERE) == 4
@@ -110,9 +112,9 @@ async def test_a_busy_server_is_left_alone_and_asked_again(busy: Host) -> None:
 
 async def test_it_is_asked_no_more_than_so_often_and_then_told_what_it_said() -> None:
     here = town(30, BUSY)
-    found = await scanned(here, shared(30), settings(backoff=30, per_session=20))
+    found = await scanned(here, shared(30), settings(retry_delay=30, per_session=20))
     assert here.gaps(HERE) == [30, 60, 120]
-    assert len(here.gaps(HERE)) == MAX_DEFERRALS
+    assert len(here.gaps(HERE)) == MAX_BACKOFFS
     assert all("smtp.banner.deferred" in found.codes(domain) for domain in shared(30))
 
 
@@ -121,7 +123,9 @@ async def test_a_server_that_is_busy_now_and_then_is_waited_for_each_time() -> N
     were told what it said in its fourth bad moment."""
     hosts = [BUSY, Host()] * 12
     here = town(12, hosts)
-    found = await scanned(here, shared(12), settings(backoff=30, per_session=1, per_address=1, address_ttl=0))
+    found = await scanned(
+        here, shared(12), settings(retry_delay=30, per_session=1, per_address=1, server_cache_ttl=0)
+    )
     assert all(found.of(domain).status in ("ok", "info") for domain in shared(12))
     assert here.gaps(HERE)[::2] == [30] * 12
 
@@ -129,7 +133,7 @@ async def test_a_server_that_is_busy_now_and_then_is_waited_for_each_time() -> N
 async def test_those_who_were_heard_before_it_got_busy_are_told() -> None:
     """A session ends in 421 after a few domains, and the next one does not begin."""
     here = town(5, [Host(limit=4), BUSY, Host()])
-    found = await scanned(here, shared(5), settings(backoff=30))
+    found = await scanned(here, shared(5), settings(retry_delay=30))
     assert [gap for gap in here.gaps(HERE) if gap] == [30]
     assert all(found.of(domain).status in ("ok", "info") for domain in shared(5))
 
@@ -137,7 +141,7 @@ async def test_those_who_were_heard_before_it_got_busy_are_told() -> None:
 async def test_a_busy_server_keeps_nobody_else_waiting() -> None:
     names = Names(zone(shared(3) | shared(3, "b.test", "e"), {"mx.host.test": HERE, "b.test": "192.0.2.8"}))
     here = Town(names, {HERE: [BUSY, BUSY, Host()], "192.0.2.8": Host()})
-    found = await scanned(here, [*shared(3), *shared(3, prefix="e")], settings(backoff=30))
+    found = await scanned(here, [*shared(3), *shared(3, prefix="e")], settings(retry_delay=30))
     assert set(found.domains[:3]) == set(shared(3, prefix="e"))
     assert found.of(found.domains[0]).observation.seconds < 10
 
@@ -156,7 +160,7 @@ async def test_one_lost_connection_is_not_told_of_everybody(fault: str) -> None:
 @pytest.mark.parametrize("fault", ["timeout", "refused", "silent"])
 async def test_a_dead_server_is_believed_to_be_dead_the_second_time(fault: str) -> None:
     here = town(200, Host(fault=fault))
-    found = await scanned(here, shared(200), settings(per_session=20, window=50))
+    found = await scanned(here, shared(200), settings(per_session=20, batch_size=50))
     assert here.connections(HERE) == 2
     assert len({frozenset(found.codes(domain)) for domain in shared(200)}) == 1
 
@@ -169,7 +173,7 @@ GREYLISTS = Host(rcpt={f"postmaster@d{n}.test": "450 4.2.0 greylisted" for n in 
 
 async def test_a_server_that_put_us_off_gets_a_second_visit() -> None:
     here = town(5, [GREYLISTS, Host()])
-    found = await scanned(here, shared(5), settings(given={"revisit": 5.0}))
+    found = await scanned(here, shared(5), settings(given={"retry_deferred": 5.0}))
     (gap,) = here.gaps(HERE)
     assert gap == 300
     assert set(found.domains[-2:]) == {"d1.test", "d3.test"}
@@ -179,7 +183,7 @@ async def test_a_server_that_put_us_off_gets_a_second_visit() -> None:
     assert [s.purpose for s in found.sessions("d0.test")] == ["main"]
 
 
-async def test_without_revisit_it_is_told_at_once() -> None:
+async def test_without_a_retry_the_line_is_written_at_once() -> None:
     here = town(5, GREYLISTS)
     found = await scanned(here, shared(5))
     assert here.connections(HERE) == 1
@@ -188,7 +192,7 @@ async def test_without_revisit_it_is_told_at_once() -> None:
 
 async def test_a_second_visit_is_the_last() -> None:
     here = town(5, GREYLISTS)
-    found = await scanned(here, shared(5), settings(given={"revisit": 5.0}))
+    found = await scanned(here, shared(5), settings(given={"retry_deferred": 5.0}))
     assert here.connections(HERE) == 2
     assert "smtp.postmaster.deferred" in found.codes("d3.test")
 

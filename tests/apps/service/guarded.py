@@ -6,9 +6,9 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checker_smtp.service.admission import Admission
-from checker_smtp.service.guard import Guard
 from checker_smtp.service.load import Load
 from checker_smtp.service.metrics import Metrics
+from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import Settings
 
 __all__ = ["client", "echo", "guarded"]
@@ -22,9 +22,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def guarded(settings: Settings | None = None, app: ASGIApp | Callable[..., Awaitable[None]] = echo) -> Guard:
+def guarded(
+    settings: Settings | None = None, app: ASGIApp | Callable[..., Awaitable[None]] = echo
+) -> Middleware:
     settings = settings or Settings()
-    return Guard(app, settings, Metrics(Admission(settings), Load()))
+    return Middleware(app, settings, Metrics(Admission(settings), Load()))
 
 
 def client(guard: ASGIApp, peer: str = "198.51.100.7") -> httpx.AsyncClient:

@@ -15,13 +15,13 @@ import msgspec
 import pytest
 from msgspec import UNSET, UnsetType
 
-import checker_smtp.facade
-from checker_smtp.backends.case import Case, read_case
-from checker_smtp.backends.recording import Backend
-from checker_smtp.backends.replaying import Replay
+import checker_smtp.api
+from checker_smtp.backends.recording.case import Case, read_case
+from checker_smtp.backends.recording.record_backend import Backend
+from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.service.app import build
 from checker_smtp.service.definition import OPTIONS
-from checker_smtp.service.guard import Guard
+from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import Settings
 from tests.apps.service.guarded import client
 
@@ -167,7 +167,7 @@ class Error(_Exact):
 class Host:
     """Asks the service `guard` as happyDomain does."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Middleware) -> None:
         self._guard = guard
 
     async def asked(
@@ -209,7 +209,7 @@ class Host:
         return answer.text
 
 
-def service(network: Backend, **given: object) -> Guard:
+def service(network: Backend, **given: object) -> Middleware:
     """The service over this network; documentation networks count as public."""
     usual: dict[str, object] = {
         "allow_targets": ("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"),
@@ -224,7 +224,7 @@ def recorded(
     """A host whose checker meets the world as it was in a fixture, and the options to ask with."""
     case = read_case(FIXTURES / name)
     # what is random in a check is as it was then
-    monkeypatch.setattr(checker_smtp.facade.secrets, "randbits", lambda _: case.seed)
+    monkeypatch.setattr(checker_smtp.api.secrets, "randbits", lambda _: case.seed)
     network = {"port": case.options.port, "allow_targets": case.options.allow_targets}
     guard = build(Settings(**(NO_LIMITS | network | given)), lambda: Replay(case))  # type: ignore[arg-type]
     return Host(guard), {option.name: getattr(case.options, option.name) for option in OPTIONS}, case

@@ -11,30 +11,30 @@ from xml.etree.ElementTree import Element
 import pytest
 from starlette.types import ASGIApp, Message
 
-from checker_smtp.backends.case import read_case
-from checker_smtp.backends.recording import Backend
-from checker_smtp.backends.replaying import Replay
-from checker_smtp.facade import Moment
+from checker_smtp.api import RunContext
+from checker_smtp.backends.recording.case import read_case
+from checker_smtp.backends.recording.record_backend import Backend
+from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.service.app import build
-from checker_smtp.service.guard import Guard
+from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import Settings
 from tests.report.page import parse, words
 
-__all__ = ["FIXTURES", "Visit", "by_id", "replaying", "shown", "sound", "visiting"]
+__all__ = ["FIXTURES", "EndpointProbe", "by_id", "replaying", "shown", "sound", "visiting"]
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 _ACTIVE = {"object", "embed", "base", "img", "video", "audio", "style"}
 
 
-def replaying(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> Guard:
+def replaying(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> Middleware:
     """The service, for which the world is the recorded check `name`."""
     case = read_case(FIXTURES / name)
     # a random mailbox is in the record, so it must be the same again
-    monkeypatch.setattr("checker_smtp.service.runs.Moment", lambda: Moment(seed=case.seed))
+    monkeypatch.setattr("checker_smtp.service.live_checks.RunContext", lambda: RunContext(seed=case.seed))
     return shown(lambda: Replay(case), allow_targets=case.options.allow_targets, **settings)
 
 
-def shown(network: Callable[[], Backend], **settings: Any) -> Guard:
+def shown(network: Callable[[], Backend], **settings: Any) -> Middleware:
     """The service with this network, and no rates."""
     return build(Settings(**{"rate_client": "none", "rate_domain": "none"} | settings), network)
 
@@ -76,7 +76,7 @@ def _faults(tree: Element) -> Iterator[str]:
     yield from (f"an empty {h}" for h in ("h1", "h2") for found in tree.iter(h) if not words(found))
 
 
-class Visit:
+class EndpointProbe:
     """One request, and what has been answered so far."""
 
     def __init__(self) -> None:
@@ -112,9 +112,9 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(app: ASGIApp, **fields: str) -> AsyncIterator[tuple[Visit, "asyncio.Task[None]"]]:
+async def visiting(app: ASGIApp, **fields: str) -> AsyncIterator[tuple[EndpointProbe, "asyncio.Task[None]"]]:
     """Post the form, and watch the answer come; the task is what serves it."""
-    visit = Visit()
+    visit = EndpointProbe()
     body = urlencode(fields).encode()
     requests = iter([{"type": "http.request", "body": body, "more_body": False}])
     scope = {

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 import pytest
 
-from checker_smtp.backends.recording import Backend
+from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.app import build
-from checker_smtp.service.guard import Guard
+from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import Settings
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
@@ -20,7 +20,7 @@ T = TypeVar("T")
 COLLECT = {"key": "smtp", "target": {}, "options": {"domain": "example.org"}}
 
 
-class World(Names):
+class SharedNetwork(Names):
     """A domain that takes no mail; where `silent`, a resolver that never answers."""
 
     def __init__(self, *, silent: bool = False) -> None:
@@ -39,18 +39,18 @@ class World(Names):
         raise AssertionError("nobody is to be visited")
 
 
-class Dead(World):
+class Dead(SharedNetwork):
     """A resolver that answers nothing."""
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
         return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="no answer")
 
 
-def service(world: Backend | None = None, **given: object) -> Guard:
-    return build(Settings(**given), lambda: world or World())  # type: ignore[arg-type]
+def service(world: Backend | None = None, **given: object) -> Middleware:
+    return build(Settings(**given), lambda: world or SharedNetwork())  # type: ignore[arg-type]
 
 
-def counted(guard: Guard, name: str) -> dict[str, float]:
+def counted(guard: Middleware, name: str) -> dict[str, float]:
     metrics = (sample for metric in guard.metrics.registry.collect() for sample in metric.samples)
     return {"".join(sample.labels.values()): sample.value for sample in metrics if sample.name == name}
 
@@ -107,7 +107,7 @@ async def test_a_domain_that_is_not_checked_here() -> None:
 
 
 async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
-    world = World(silent=True)
+    world = SharedNetwork(silent=True)
     guard = service(world, max_checks=1)
     async with client(guard) as http:
         waiting = asyncio.create_task(http.post("/collect", json=COLLECT))
@@ -125,7 +125,9 @@ async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("world", "end"), [(World(silent=True), "out-of-time"), (Dead(), "no-resolver")], ids=["slow", "dead"]
+    ("world", "end"),
+    [(SharedNetwork(silent=True), "out-of-time"), (Dead(), "no-resolver")],
+    ids=["slow", "dead"],
 )
 async def test_checks_without_a_verdict(world: Backend, end: str) -> None:
     guard = service(world, check_budget=0.05)

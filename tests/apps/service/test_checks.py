@@ -10,12 +10,12 @@ import anyio
 import pytest
 import trio
 
-from checker_smtp.facade import Moment
+from checker_smtp.api import RunContext
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.admission import Admission, Refused
-from checker_smtp.service.checks import Checks, OutOfTime
+from checker_smtp.service.checks import Checks, CheckTimeout
 from checker_smtp.service.settings import Settings
 from smtp_sansio import Script
 from tests.probes.world import Names, Servers
@@ -37,7 +37,7 @@ PLAY = """
 """
 
 
-class World(Names, Servers):
+class SharedNetwork(Names, Servers):
     """Names and servers, which note where they were asked."""
 
     def __init__(self, zone: str = ZONE, *answers: DnsAnswer) -> None:
@@ -50,7 +50,7 @@ class World(Names, Servers):
         return await super().resolve(name, rdtype)
 
 
-class Endless(World):
+class Endless(SharedNetwork):
     """A resolver that never answers, and counts who waits for it."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Endless(World):
         raise AssertionError(f"{rdtype} {name}")
 
 
-def checks(world: World, backend: str = "asyncio", **given: object) -> Checks:
+def checks(world: SharedNetwork, backend: str = "asyncio", **given: object) -> Checks:
     limits = {"rate_client": "none", "rate_domain": "none"}
     settings = Settings(backend=backend, allow_targets=("192.0.2.0/24",), **(limits | given))  # type: ignore[arg-type]
     return Checks(settings, Admission(settings), lambda: world)
@@ -86,10 +86,10 @@ def loops_beside_this() -> list[threading.Thread]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_a_check_runs_on_the_loop_it_was_told(backend: str) -> None:
-    world = World()
+    world = SharedNetwork()
     made = checks(world, backend, resolver_name="192.0.2.53")
     options = made.options({"domain": "example.org"})
-    moment = Moment(run_at="2026-11-22T09:00:00Z", seed=1)
+    moment = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
     result = await made.run(options, client="198.51.100.1", moment=moment)
     world.over()
     ((loop, thread),) = world.loops
@@ -101,7 +101,7 @@ async def test_a_check_runs_on_the_loop_it_was_told(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_one_after_the_other_and_side_by_side(backend: str) -> None:
-    world = World("example.org MX 0 .")
+    world = SharedNetwork("example.org MX 0 .")
     made = checks(world, backend)
     options = made.options({"domain": "example.org"})
     for _ in range(2):
@@ -115,7 +115,7 @@ async def test_one_after_the_other_and_side_by_side(backend: str) -> None:
 async def test_a_check_has_so_much_time_and_no_more(backend: str) -> None:
     world = Endless()
     made = checks(world, backend, check_budget=0.05)
-    with pytest.raises(OutOfTime) as caught:
+    with pytest.raises(CheckTimeout) as caught:
         await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
     assert str(caught.value).startswith("the check of example.org was given up after 0.05 seconds")
     assert world.given_up == 1
@@ -151,7 +151,7 @@ async def test_a_resolver_that_answers_nothing(backend: str) -> None:
         DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT)
         for name, rdtype in (("example.org", "MX"), (".", "NS"))
     ]
-    made = checks(World("", *dead), backend)
+    made = checks(SharedNetwork("", *dead), backend)
     with pytest.raises(ResolverError):
         await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
 
@@ -165,7 +165,7 @@ async def test_it_is_told_as_it_goes(backend: str) -> None:
         told.append((subject, step))
         threads.add(threading.get_ident())
 
-    made = checks(World(), backend)
+    made = checks(SharedNetwork(), backend)
     await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", on_progress=note)
     assert threads == {threading.get_ident()}
     assert told[:2] == [("MX example.org", "DNS"), ("MX example.org", "")]
@@ -182,7 +182,7 @@ async def test_it_is_told_as_it_goes(backend: str) -> None:
 
 
 async def test_another_backend_is_used_where_one_is_given() -> None:
-    given, other = World(), World()
+    given, other = SharedNetwork(), SharedNetwork()
     made = checks(other)
     await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", backend=given)
     assert given.asked
@@ -193,7 +193,7 @@ async def test_the_network_of_the_service_is_pinned() -> None:
     settings = Settings(resolver=("192.0.2.53", 5353), allow_targets=("192.0.2.0/24",))
     network = Checks(settings, Admission(settings)).network()
     assert (network.servers, network.port) == (("192.0.2.53",), 5353)  # type: ignore[attr-defined]
-    assert type(network).__name__ == "PinnedNetwork"
+    assert type(network).__name__ == "RestrictedNetwork"
 
 
 async def test_options_are_those_of_a_check() -> None:
@@ -202,7 +202,7 @@ async def test_options_are_those_of_a_check() -> None:
     assert made == Options(domain="example.org", timeout=20.0, port=2525, allow_targets=("192.0.2.0/24",))
 
 
-class Tarpit(World):
+class Tarpit(SharedNetwork):
     """Every address takes a connection and keeps it until `freed`."""
 
     def __init__(self) -> None:

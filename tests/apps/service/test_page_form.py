@@ -8,7 +8,7 @@ import pytest
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.service.form import Form, link, read, typed, usual
-from checker_smtp.service.guard import Guard
+from checker_smtp.service.middleware import Middleware
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
 from tests.apps.service.pages import by_id, shown, sound
@@ -32,11 +32,11 @@ class Nobody:
         raise AssertionError(f"{script} was run")
 
 
-def service(**settings: Any) -> Guard:
+def service(**settings: Any) -> Middleware:
     return shown(Nobody, **settings)
 
 
-async def posted(app: Guard, status: int, **fields: str) -> str:
+async def posted(app: Middleware, status: int, **fields: str) -> str:
     async with client(app) as browser:
         answer = await browser.post("/check", data=fields)
     assert answer.status_code == status

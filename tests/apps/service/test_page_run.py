@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from checker_smtp import replay
-from checker_smtp.backends.case import read_case
-from checker_smtp.following import Note
+from checker_smtp.backends.recording.case import read_case
+from checker_smtp.backends.tracing import Note
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result
@@ -20,8 +20,8 @@ from checker_smtp.report.document import dump, load
 from checker_smtp.report.html import render_html
 from checker_smtp.service.admission import Admission, Refused
 from checker_smtp.service.checks import Checks
-from checker_smtp.service.guard import Guard
-from checker_smtp.service.runs import started
+from checker_smtp.service.live_checks import started
+from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import Settings
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
@@ -65,18 +65,18 @@ class Mute(Names):
         raise AssertionError(f"{script} was run")
 
 
-def waiting(world: Waiting, **settings: Any) -> Guard:
+def waiting(world: Waiting, **settings: Any) -> Middleware:
     return shown(lambda: world, **{"allow_targets": ("192.0.2.0/24",)} | settings)
 
 
-async def checked(app: Guard, **fields: str) -> httpx.Response:
+async def checked(app: Middleware, **fields: str) -> httpx.Response:
     async with client(app) as browser:
         answer = await browser.post("/check", data=fields)
     assert answer.status_code == 200
     return answer
 
 
-async def fetched(app: Guard, path: str) -> httpx.Response:
+async def fetched(app: Middleware, path: str) -> httpx.Response:
     async with client(app) as browser:
         return await browser.get(path)
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import checker_smtp
-from checker_smtp.backends.case import read_case
+from checker_smtp.backends.recording.case import read_case
 from checker_smtp.probes.rules import RULES
 from tests.apps.service.hosted import (
     FIXTURES,
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.anyio
 
 # a second visit after minutes is nothing a host can ask for
 NAMES = sorted(
-    path.parent.name for path in FIXTURES.glob("*/case.toml") if not read_case(path.parent).options.revisit
+    path.parent.name
+    for path in FIXTURES.glob("*/case.toml")
+    if not read_case(path.parent).options.retry_deferred
 )
 STATUS = {"info": 2, "warn": 3, "crit": 4}
 MINUTE = 60 * 10**9

@@ -6,7 +6,7 @@ import pytest
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
-from checker_smtp.service.zone import Zone
+from checker_smtp.service.static_mx import Zone
 from tests.apps.service.hosted import Host, folded, recorded, service
 from tests.probes.world import Names, Servers
 
@@ -29,7 +29,7 @@ HELLO = """
 """
 
 
-class World(Names, Servers):
+class SharedNetwork(Names, Servers):
     """Names and servers at once; an address that has no play of its own refuses."""
 
     def __init__(self, zone: str = ZONE, **plays: str) -> None:
@@ -59,15 +59,15 @@ async def test_the_whole_observation_comes_back(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_what_is_as_it_is_by_default_is_left_out() -> None:
-    (answer,) = (await Host(service(World("example.org MX 0 ."))).collect(OPTIONS)).data["dns"]
+    (answer,) = (await Host(service(SharedNetwork("example.org MX 0 ."))).collect(OPTIONS)).data["dns"]
     assert answer["status"] == "answer"
-    collected = await Host(service(World("example.org TXT x"))).collect(OPTIONS)
+    collected = await Host(service(SharedNetwork("example.org TXT x"))).collect(OPTIONS)
     assert collected.entries is msgspec.UNSET
     assert collected.data["mx"] == {"status": "nodata", "address_status": ["nodata", "nodata"]}
 
 
 async def test_options_reach_the_check() -> None:
-    world = World()
+    world = SharedNetwork()
     options = {
         **OPTIONS,
         "domain": "Example.ORG.",
@@ -88,12 +88,12 @@ async def test_options_reach_the_check() -> None:
 
 
 async def test_the_usual_timeout_is_bounded_too() -> None:
-    data = (await Host(service(World(), max_timeout=3.0)).collect(OPTIONS)).data
+    data = (await Host(service(SharedNetwork(), max_timeout=3.0)).collect(OPTIONS)).data
     assert data["settings"]["timeout"] == 3.0
 
 
 async def test_what_is_not_public_is_not_dialled() -> None:
-    world = World()
+    world = SharedNetwork()
     collected = await Host(service(world, allow_targets=())).collect(OPTIONS)
     assert world.dialled == []
     assert collected.entries is msgspec.UNSET
@@ -102,7 +102,7 @@ async def test_what_is_not_public_is_not_dialled() -> None:
 
 
 async def test_nobody_is_visited_for_the_dns_rules_alone() -> None:
-    world = World()
+    world = SharedNetwork()
     dns_rules = {"smtp.null_mx", "smtp.mx_present", "smtp.mx_sanity"}
     off = switched_off(*(RULES.keys() - dns_rules))
     collected = await Host(service(world)).collect(OPTIONS, enabledRules=off)
@@ -116,7 +116,7 @@ async def test_nobody_is_visited_for_the_dns_rules_alone() -> None:
 async def test_nothing_is_asked_that_no_rule_wants() -> None:
     transactions = ("smtp.null_sender", "smtp.postmaster", "smtp.open_relay")
     off = switched_off(*transactions, "smtp.starttls_handshake", "smtp.tls_quality", "smtp.extension_posture")
-    world = World(at_192_0_2_1=HELLO)
+    world = SharedNetwork(at_192_0_2_1=HELLO)
     collected = await Host(service(world)).collect(OPTIONS, enabledRules=off)
     world._plays.pop("192.0.2.7")
     world.over()
@@ -125,26 +125,26 @@ async def test_nothing_is_asked_that_no_rule_wants() -> None:
 
 @pytest.mark.parametrize("switches", [None, {}, {"smtp.null_mx": True}, {"of.the.future": False}])
 async def test_rules_are_on_unless_they_are_off(switches: object) -> None:
-    data = (await Host(service(World())).collect(OPTIONS, enabledRules=switches)).data
+    data = (await Host(service(SharedNetwork())).collect(OPTIONS, enabledRules=switches)).data
     assert "rules" not in data
 
 
 async def test_an_entry_for_each_target() -> None:
     more = ("20 new.example.org.", "30 192.0.2.1.", "40 old.example.org.")
     zone = ZONE + "".join(f"example.org MX {record}\n" for record in more)
-    first, second = (await Host(service(World(zone), port=2525)).collect(OPTIONS)).entries
+    first, second = (await Host(service(SharedNetwork(zone), port=2525)).collect(OPTIONS)).entries
     assert msgspec.to_builtins(first) == {
         "type": "tls.endpoint.v1",
         "ref": "smtp:old.example.org:2525",
         "payload": {"host": "old.example.org", "port": 2525, "starttls": "smtp", "require_starttls": False},
     }
     assert second.ref == "smtp:new.example.org:2525"
-    again, _ = (await Host(service(World(zone), port=2525)).collect(OPTIONS)).entries
+    again, _ = (await Host(service(SharedNetwork(zone), port=2525)).collect(OPTIONS)).entries
     assert again == first
 
 
 async def test_the_host_s_records_are_used_instead() -> None:
-    world = World()
+    world = SharedNetwork()
     service_option = mx({"Preference": 20.0, "Mx": "old.example.org."}, "new")
     collected = await Host(service(world)).collect({**OPTIONS, "service": service_option})
     assert ("example.org", "MX") not in world.asked
@@ -165,7 +165,7 @@ async def test_the_host_s_records_are_used_instead() -> None:
 
 
 async def test_only_the_domain_s_own_mx_question_is_answered() -> None:
-    world = World(ZONE + "example.com MX 0 .\n")
+    world = SharedNetwork(ZONE + "example.com MX 0 .\n")
     zone = Zone(world, "example.org", ((10, "new.example.org."),))
     for name, rdtype in (("example.com", "MX"), ("example.org", "A"), ("sub.example.org", "MX")):
         assert (await zone.resolve(name, rdtype)).detail == ""
@@ -174,7 +174,7 @@ async def test_only_the_domain_s_own_mx_question_is_answered() -> None:
 
 
 async def test_a_null_mx_that_is_not_published_yet() -> None:
-    world = World()
+    world = SharedNetwork()
     collected = await Host(service(world)).collect({**OPTIONS, "service": mx({"Preference": 0, "Mx": "."})})
     assert world.asked == []
     assert world.dialled == []
@@ -183,7 +183,7 @@ async def test_a_null_mx_that_is_not_published_yet() -> None:
 
 
 async def test_an_empty_set_is_a_zone_without_mx() -> None:
-    world = World("example.org MX 10 old.example.org.")
+    world = SharedNetwork("example.org MX 10 old.example.org.")
     collected = await Host(service(world)).collect({**OPTIONS, "service": mx()})
     assert ("example.org", "MX") not in world.asked
     states = folded(await Host(service(world)).evaluate(collected.data))
@@ -194,7 +194,7 @@ async def test_an_empty_set_is_a_zone_without_mx() -> None:
     "given", [None, "", {}, {"_svctype": "svcs.MXs"}, {"Service": None}, {"Service": {"mx": None}}]
 )
 async def test_without_records_the_published_ones_are_asked_for(given: object) -> None:
-    world = World()
+    world = SharedNetwork()
     await Host(service(world)).collect({**OPTIONS, "service": given})
     assert ("example.org", "MX") in world.asked
 
@@ -213,7 +213,7 @@ async def test_without_records_the_published_ones_are_asked_for(given: object) -
 async def test_names_are_relative_to_the_service_s_own_domain(
     below: object, domain: str, target: str
 ) -> None:
-    world = World(ZONE + "mx.example.org A 192.0.2.7")
+    world = SharedNetwork(ZONE + "mx.example.org A 192.0.2.7")
     collected = await Host(service(world)).collect({**OPTIONS, "service": mx("mx", _domain=below)})
     assert collected.data["domain"] == domain
     assert [record["target"] for record in collected.data["mx"]["records"]] == [target]
@@ -231,7 +231,7 @@ async def test_names_are_relative_to_the_service_s_own_domain(
     ],
 )
 async def test_a_name_stays_one_name(name: str, target: str) -> None:
-    data = (await Host(service(World())).collect({**OPTIONS, "service": mx(name)})).data
+    data = (await Host(service(SharedNetwork())).collect({**OPTIONS, "service": mx(name)})).data
     assert [record["target"] for record in data["mx"]["records"]] == [target]
 
 
@@ -263,7 +263,7 @@ async def test_a_name_stays_one_name(name: str, target: str) -> None:
     ],
 )
 async def test_records_that_cannot_be(given: object, says: str) -> None:
-    world = World()
+    world = SharedNetwork()
     said = await Host(service(world)).refused("/collect", {"options": {**OPTIONS, "service": given}})
     assert says in said
     assert said.startswith(("service", "'a b"))
@@ -275,7 +275,7 @@ async def test_a_resolver_that_answers_nothing() -> None:
         DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="no answer in 5 s")
         for name, rdtype in (("example.org", "MX"), (".", "NS"))
     ]
-    world = World()
+    world = SharedNetwork()
     Names.__init__(world, "", *dead)
     said = await Host(service(world)).refused("/collect", {"options": OPTIONS}, 500)
     assert said == "the resolver does not answer: no answer in 5 s"

@@ -6,7 +6,7 @@ import pytest
 
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.service.admission import Refused
-from checker_smtp.service.checks import Checks, OutOfTime
+from checker_smtp.service.checks import Checks, CheckTimeout
 from smtp_sansio import Script
 from tests.apps.service.hosted import Host, service
 
@@ -117,7 +117,7 @@ async def test_options(host: Host, option: str, value: object, says: str) -> Non
         (Refused(403, "not this domain"), 403, None),
         (Refused(429, "too many checks: wait"), 429, "7"),
         (Refused(503, "all places are taken"), 503, "3"),
-        (OutOfTime("example.org", 110.0), 500, None),
+        (CheckTimeout("example.org", 110.0), 500, None),
     ],
 )
 async def test_checks_that_are_not_made(

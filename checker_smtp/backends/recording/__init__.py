@@ -1,0 +1,1 @@
+"""Cases: record a whole check, write and read it, replay it."""

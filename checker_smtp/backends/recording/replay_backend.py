@@ -1,0 +1,62 @@
+"""A backend out of a case: the same answers to the same questions, and no network.
+
+Sessions are found by the address they connect to, in the recorded order for each address, because those with
+different addresses are held at the same time and their order is chance. A DNS question asked more often
+than it was recorded gets its last answer again; one that was never asked is a mismatch.
+"""
+
+from collections import deque
+from typing import TypeVar
+
+import anyio.lowlevel
+
+from checker_smtp.probes.ports import DnsAnswer
+from smtp_sansio import Connect, Effect, Script, Transcript
+
+from .case import Case, file_name, host_of
+from .player import Entries, ReplayMismatch, run_found
+
+__all__ = ["Replay"]
+
+_T = TypeVar("_T")
+
+
+class Replay:
+    """Plays `case`; both ports of `probes`."""
+
+    def __init__(self, case: Case) -> None:
+        self._answers: dict[tuple[str, str], deque[DnsAnswer]] = {}
+        for answer in case.dns:
+            self._answers.setdefault((answer.name, answer.rdtype), deque()).append(answer)
+        self._asked: set[tuple[str, str]] = set()
+        self._sessions: dict[str, deque[tuple[str, Transcript]]] = {}
+        for number, one in enumerate(case.sessions, start=1):
+            self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
+
+    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+        """The recorded answer. Raises `ReplayMismatch` where the question is not in the record."""
+        await anyio.lowlevel.checkpoint()
+        key = (name.lower(), rdtype)
+        answers = self._answers.get(key)
+        if answers is None:
+            raise ReplayMismatch(f"dns.jsonl: {key[0]} {rdtype} is asked for, and was not recorded")
+        self._asked.add(key)
+        return answers.popleft() if len(answers) > 1 else answers[0]
+
+    async def run(self, script: Script[_T]) -> _T:
+        """Play the next recorded session with the script's address. Raises `ReplayMismatch`."""
+        await anyio.lowlevel.checkpoint()
+        return run_found(script, self._find)
+
+    def unused(self) -> tuple[str, ...]:
+        """What was recorded and not asked for, as `example.com MX` and `2-192.0.2.7.jsonl`."""
+        questions = sorted(f"{name} {rdtype}" for name, rdtype in self._answers.keys() - self._asked)
+        sessions = sorted(name for waiting in self._sessions.values() for name, _ in waiting)
+        return (*questions, *sessions)
+
+    def _find(self, effect: Effect | None) -> tuple[str, Entries]:
+        host = effect.host if isinstance(effect, Connect) else ""
+        waiting = self._sessions.get(host)
+        if waiting:
+            return waiting.popleft()
+        return f"no connection to {host} is left" if host else "no connection", ()

@@ -1,0 +1,1 @@
+"""Drivers: what runs a script over a socket, on each event loop."""

@@ -1,0 +1,154 @@
+"""Lists of names as people have them, and as nobody should."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from checker_smtp.scan.domain_list import DomainListError, Entry, entries, texts
+from checker_smtp.scan.duplicate_filter import DuplicateFilter
+from checker_smtp.scan.politeness import Exclusions
+
+
+def read(*lines: str | bytes, column: str | None = None) -> list[str]:
+    return list(texts([line.encode() if isinstance(line, str) else line for line in lines], column))
+
+
+def listed(*names: str, stop: Iterable[str] = ()) -> list[Entry]:
+    seen = DuplicateFilter()
+    found = list(entries(names, Exclusions(stop), seen.add))
+    seen.close()
+    return found
+
+
+def test_a_name_a_line() -> None:
+    lines = [
+        "\ufeffa.test\r\n",
+        "\n",
+        "  b.test  \n",
+        "# c.test\n",
+        "d.test # mail only\n",
+        "   \t\n",
+        "e.test",
+    ]
+    assert read(*lines) == ["a.test", "b.test", "d.test", "e.test"]
+
+
+def test_a_column_of_a_csv() -> None:
+    lines = [
+        '\ufeff"id", domain ,note\r\n',
+        "1,a.test,\r\n",
+        '2," b.test ","said ""no"""\r\n',
+        '3,c.test,"two\n',
+        'lines"\r\n',
+        "\r\n",
+        "4\r\n",
+        "5,\r\n",
+        "6,# d.test,x\r\n",
+        "7,e.test",
+    ]
+    assert read(*lines, column="domain") == ["a.test", "b.test", "c.test", "e.test"]
+
+
+@pytest.mark.parametrize("head", ["id,name\n", "\n", ""])
+def test_a_column_that_is_not_there(head: str) -> None:
+    with pytest.raises(DomainListError, match=r"no column 'domain': its first line names (id, name|none)$"):
+        read(head, "1,a.test\n", column="domain")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"3,c\rd,e\n", ["3,c\rd,e"]),
+        (b'"3"x,c.test\n', ['"3"x,c.test']),
+        # one cell, and not the one that is asked for
+        (b"x" * 200_000 + b"\n", []),
+    ],
+    ids=["a bare CR", "a stray quotation mark", "huge"],
+)
+def test_a_line_that_is_no_csv_is_told_and_does_not_end_the_list(line: bytes, told: list[str]) -> None:
+    names = read("id,domain\n", "1,a.test\n", line, "9,b.test\n", column="domain")
+    assert names == ["a.test", *told, "b.test"]
+
+
+def test_what_a_quotation_mark_swallows_is_told() -> None:
+    rest = [f"{n},d{n}.test\n" for n in range(20_000)]
+    first, bad, *names = read("id,domain\n", "1,a.test\n", '2,"b.test\n', *rest, column="domain")
+    assert (first, bad[:20]) == ("a.test", '2,"b.test\n0,d0.test\n'[:20])
+    assert names == [f"d{n}.test" for n in range(20_000 - len(names), 20_000)]
+    assert len(names) > 10_000
+    assert read("id,domain\n", '2,"b.test\n', "3,c.test\n", column="domain") == ['2,"b.test\n3,c.test']
+
+
+def test_a_huge_line_is_one_bad_name_and_not_kept() -> None:
+    (name,) = read(b"x" * 10_000_000)
+    assert len(name) <= 4096
+    (entry,) = listed(name)
+    assert entry.skip_reason == "bad-name"
+    assert len(entry.domain) <= 300
+    assert len(entry.reason) < 300
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"\0", b"a\0.test", bytes(range(128, 256)), b"\x1b[31mred.test", b"\xff\xfea\0.\0t\0", b"\xed\xa0\x80"],
+)
+def test_what_is_no_text_is_a_bad_name(octets: bytes) -> None:
+    (entry,) = listed(*read(octets + b"\n"))
+    assert entry.skip_reason == "bad-name"
+    assert entry.reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a..test", "is not a host name"),
+        ("postmaster@a.test", "is an e-mail address"),
+        ("http://a.test/", "is a URL"),
+        ("192.0.2.1", "is an IP address"),
+        ("a b.test", "contains a space"),
+        ("x" * 64 + ".test", "is too long"),
+        (".", "is not a host name"),
+    ],
+)
+def test_a_bad_name_says_why(name: str, reason: str) -> None:
+    (entry,) = listed(name)
+    assert (entry.domain, entry.skip_reason) == (name, "bad-name")
+    assert reason in entry.reason
+
+
+def test_each_name_once_in_whichever_spelling() -> None:
+    names = [
+        "a.test",
+        "A.Test",
+        "a.test.",
+        "bücher.test",
+        "xn--bcher-kva.test",
+        "BÜCHER.test",
+        "b",
+        "b..",
+        "b..",
+    ]
+    assert [entry.domain for entry in listed(*names)] == ["a.test", "xn--bcher-kva.test", "b", "b.."]
+
+
+def test_the_stop_list() -> None:
+    names = ["stop.test", "a.stop.test", "nonstop.test", "b.test", "xn--bcher-kva.test"]
+    stop = ["Stop.Test.", "*.b.test", "bücher.test", "192.0.2.0/24"]
+    found = listed(*names, stop=stop)
+    assert [entry.domain for entry in found if not entry.skip_reason] == ["nonstop.test"]
+    assert found[1] == Entry("a.stop.test", "stop-list", "a.stop.test is on the stop list of this scan")
+
+
+def test_many_names_are_told_apart() -> None:
+    seen = DuplicateFilter()
+    assert all(seen.add(f"d{n}.test") for n in range(20_000))
+    assert not any(seen.add(f"d{n}.test") for n in range(20_000))
+    seen.close()
+
+
+def test_no_room_to_remember_names_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = DuplicateFilter()
+    seen._base.execute("PRAGMA max_page_count = 10")
+    with pytest.raises(OSError, match="no room for temporary files"):
+        [seen.add(f"d{n}.test") for n in range(20_000)]
+    seen.close()

@@ -1,0 +1,67 @@
+"""Looking around: routes, this machine's names, the EHLO name, and the controls that were named."""
+
+import pytest
+
+from checker_smtp.probes.lookups import Lookups
+from checker_smtp.probes.observation import Control
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.selftest import FamilyView, SelfTest, run_selftest
+from tests.probes.world import Names, Servers, options
+
+pytestmark = pytest.mark.anyio
+
+ZONE = """
+    probe.test      A     9.9.9.1
+    probe.test      AAAA  2620:fe::1
+    1.9.9.9.in-addr.arpa PTR probe.test.
+    mx.friend.test  A     192.0.2.1
+    mx.friend.test  A     192.0.2.2
+    mx.friend.test  A     192.0.2.3
+    mx.friend.test  AAAA  2001:db8::1
+    mx.inside.test  A     10.0.0.1
+    """
+
+
+async def looked(local: dict[int, str], plays: dict[str, str], *controls: str, zone: str = ZONE) -> SelfTest:
+    servers = Servers(plays)  # type: ignore[arg-type]
+    seen = await run_selftest(options(controls=controls), Lookups(Names(zone)), servers, local)
+    servers.over()
+    return seen
+
+
+async def test_an_address_with_a_name_that_leads_back() -> None:
+    seen = await looked({4: "9.9.9.1", 6: ""}, {})
+    four, six = seen.families
+    assert four.reverse is not None
+    assert (four.reverse.names, four.reverse.confirmed_by) == (("probe.test",), ("probe.test",))
+    assert six == FamilyView(family=6)
+    assert seen.helo_addresses == ("9.9.9.1", "2620:fe::1")
+    assert (seen.helo_status, seen.controls) == (DnsStatus.ANSWER, ())
+
+
+async def test_behind_nat_the_name_that_counts_cannot_be_seen() -> None:
+    seen = await looked({4: "192.168.1.4", 6: "fd00::2"}, {})
+    assert [(view.not_public.split(" ")[0], view.reverse) for view in seen.families] == [
+        ("private", None),
+        ("unique", None),
+    ]
+
+
+async def test_a_helo_name_that_does_not_resolve() -> None:
+    seen = await looked({4: "", 6: ""}, {}, zone="other.test A 9.9.9.1")
+    assert (seen.helo_status, seen.helo_addresses) == (DnsStatus.NXDOMAIN, ())
+
+
+async def test_controls_are_knocked_at_politely_at_two_addresses_of_a_family() -> None:
+    plays = {
+        "192.0.2.1": "S: 220 mx.friend.test ESMTP\nC: QUIT\nS: 221 bye",
+        "192.0.2.2": "-- timeout",
+        "2001:db8::1": "-- connected\n-- eof",
+    }
+    seen = await looked({4: "", 6: ""}, plays, "mx.friend.test", "mx.inside.test", "nowhere.test")
+    assert seen.controls == (
+        Control(host="mx.friend.test", address="192.0.2.1", port=25, outcome="connected"),
+        Control(host="mx.friend.test", address="192.0.2.2", port=25, outcome="timeout"),
+        Control(host="mx.friend.test", address="2001:db8::1", port=25, outcome="connected"),
+    )
+    assert [control.family for control in seen.controls] == [4, 4, 6]

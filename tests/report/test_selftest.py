@@ -1,0 +1,88 @@
+"""What `vantage` says: each thing seen in a sentence, and which of them stand in the way."""
+
+from dataclasses import replace
+
+import pytest
+
+from checker_smtp.probes.observation import Control, ReverseDns
+from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.result import judged
+from checker_smtp.probes.selftest import FamilyView, SelfTest
+from checker_smtp.report.selftest import remarks, render_vantage
+from checker_smtp.report.terminal import Terminal
+from checker_smtp.report.view_model import tell
+from tests.report.results import observation
+
+NAMED = ReverseDns(status=DnsStatus.ANSWER, names=("probe.test",), total=1, confirmed_by=("probe.test",))
+HEALTHY = observation()
+ASTRAY = ReverseDns(status=DnsStatus.ANSWER, names=("other.test",), total=1)
+NAMELESS = ReverseDns(status=DnsStatus.NXDOMAIN)
+HERE = FamilyView(family=4, address="9.9.9.1", reverse=NAMED)
+NO_ROUTE = FamilyView(family=6)
+
+
+def seen(
+    *families: FamilyView, helo: tuple[str, ...] = ("9.9.9.1",), controls: tuple[Control, ...] = ()
+) -> SelfTest:
+    status = DnsStatus.ANSWER if helo else DnsStatus.NXDOMAIN
+    return SelfTest(
+        families=families,
+        helo_name="probe.test",
+        helo_status=status,
+        helo_addresses=helo,
+        controls=controls,
+    )
+
+
+def control(outcome: str, address: str = "192.0.2.1") -> Control:
+    return Control(host="mx.friend.test", address=address, port=25, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("vantage", "in_the_way"),
+    [
+        (seen(HERE), []),
+        (seen(HERE, NO_ROUTE), ["IPv6: no route"]),
+        (
+            seen(FamilyView(family=4, address="9.9.9.1", reverse=NAMELESS)),
+            ["9.9.9.1 has no PTR name (nxdomain)"],
+        ),
+        (
+            seen(FamilyView(family=4, address="9.9.9.1", reverse=ASTRAY)),
+            ["9.9.9.1 is named other.test, which"],
+        ),
+        (seen(HERE, helo=()), ["The EHLO name probe.test does not resolve (nxdomain)"]),
+        (seen(HERE, helo=("9.9.9.9",)), ["The EHLO name probe.test leads to 9.9.9.9, which is not"]),
+        (seen(HERE, controls=(control("connected"),)), []),
+        (seen(HERE, controls=(control("timeout"),)), ["mx.friend.test (192.0.2.1, port 25) does not answer"]),
+    ],
+)
+def test_what_stands_in_the_way(vantage: SelfTest, in_the_way: list[str]) -> None:
+    bad = [remark.text for remark in remarks(vantage) if not remark.good]
+    assert len(bad) == len(in_the_way)
+    assert all(text.startswith(begin) for text, begin in zip(bad, in_the_way, strict=True))
+
+
+def test_behind_nat_nothing_is_held_against_the_machine() -> None:
+    inside = FamilyView(family=4, address="192.168.1.4", not_public="private (RFC 1918)")
+    told = remarks(seen(inside, helo=("9.9.9.1",)))
+    assert all(remark.good for remark in told)
+    assert "Servers see another address" in told[0].text
+    assert "behind NAT it may still be right" in told[1].text
+
+
+def test_without_a_control_it_says_how_to_name_one() -> None:
+    assert "--control" in remarks(seen(HERE))[-1].text
+
+
+def test_told_a_line_each() -> None:
+    text = render_vantage(seen(HERE, NO_ROUTE), Terminal(width=200))
+    assert [line[:6] for line in text.splitlines()] == ["ok    ", "ok    ", "note  ", "ok    ", "ok    "]
+    assert "over IPv6 cannot be tested" in text
+
+
+def test_the_report_names_the_controls_that_were_knocked_at() -> None:
+    with_control = replace(HEALTHY, controls=(control("connected"),))
+    details = dict(tell(judged(with_control)).head.details)
+    assert details["Controls"] == "mx.friend.test at 192.0.2.1: connected"
+    assert "Controls" not in dict(tell(judged(HEALTHY)).head.details)

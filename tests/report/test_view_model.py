@@ -1,0 +1,231 @@
+"""What is told: in which order, in which words, how sure, and each problem once."""
+
+from dataclasses import replace
+
+import pytest
+
+from checker_smtp.probes.observation import Control, Observation
+from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import CODES, Outcome, Severity
+from checker_smtp.report.timeline import phases, seconds
+from checker_smtp.report.view_model import Story, tell
+from tests.report.results import (
+    FIXTURES,
+    POSTURES,
+    SETTINGS,
+    endpoint,
+    finding,
+    observation,
+    replayed,
+    session,
+    unreached,
+)
+
+
+def recorded(name: str) -> Story:
+    return tell(replayed(next(folder for folder in FIXTURES if folder.name == name)))
+
+
+ARRIVAL = {
+    "postfix-healthy": "Mail can arrive.",
+    "postfix-open-relay": "Mail can arrive.",
+    "dns-null-mx": "The domain declares that it receives no mail.",
+    "dns-no-such-domain": "Mail cannot arrive.",
+    "dns-nothing-listens": "Mail cannot arrive.",
+    "postfix-greylisting": "A mail server answers and puts mail off for now.",
+    "postfix-no-postmaster": "A mail server answers, but refused the mail it was offered.",
+    "postfix-blocklisted": "Whether mail can arrive is not known: the server refuses this checker.",
+    "odd-silent": "No mail could be handed over at the moment of the check; that may pass.",
+}
+
+
+@pytest.mark.parametrize(("name", "sentence"), ARRIVAL.items())
+def test_whether_mail_can_arrive(name: str, sentence: str) -> None:
+    assert recorded(name).head.verdict.arrival == sentence
+
+
+def test_what_nobody_saw_is_not_known() -> None:
+    verdict = tell(POSTURES["unknown"]()).head.verdict
+    assert verdict.arrival == "Whether mail can arrive is not known: nothing could be tested from here."
+    assert verdict.faults == "Nothing to fix was found."
+
+
+def test_nobody_asked_for_a_recipient() -> None:
+    quiet = observation(endpoint("192.0.2.1", replace(session(), transactions=())))
+    verdict = tell(Result(observation=quiet, findings=(), status="ok")).head.verdict
+    assert verdict.arrival == "A mail server answers; no recipient was asked for."
+
+
+def test_the_worst_comes_first_and_among_equals_the_most_urgent() -> None:
+    story = recorded("smtp-sink-takes-everything")
+    assert [item.code for item in story.to_fix] == [
+        "smtp.open_relay",
+        "smtp.auth.plaintext",
+        "smtp.all_no_starttls",
+        "smtp.protocol.deviation",
+        "smtp.ipv6.none",
+    ]
+
+
+def test_one_problem_on_several_endpoints_is_told_once() -> None:
+    subjects = ("192.0.2.1:25", "[2001:db8::1]:25")
+    own = CODES["smtp.open_relay"].fix
+    found = tuple(replace(finding(subject=subject), fix=own) for subject in subjects)
+    story = tell(Result(observation=observation(), findings=found, status="critical"))
+    (item,) = story.to_fix
+    assert tuple(subject.name for subject in item.subjects) == subjects
+    assert [(fix.software, fix.subjects) for fix in item.fixes] == [("Postfix", ())]
+
+
+def test_each_software_has_its_own_fix() -> None:
+    exim = replace(session(), greeting=replace(session().greeting, text="x ESMTP Exim 4.96 Sun"))  # type: ignore[type-var]
+    seen = observation(endpoint(), endpoint("192.0.2.2", exim))
+    own = CODES["smtp.open_relay"].fix
+    found = tuple(replace(finding(subject=e.subject), fix=own) for e in seen.endpoints)
+    (item,) = tell(Result(observation=seen, findings=found, status="critical")).to_fix
+    assert [(fix.software, fix.subjects) for fix in item.fixes] == [
+        ("Postfix", ("192.0.2.1:25",)),
+        ("Exim", ("192.0.2.2:25",)),
+    ]
+
+
+def test_a_fix_for_the_case_at_hand_goes_before_general_advice() -> None:
+    (item,) = tell(Result(observation=observation(), findings=(finding(),), status="critical")).to_fix
+    assert [(fix.software, fix.text) for fix in item.fixes] == [("", "Relay for nobody.")]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED])
+def test_what_is_not_the_domains_fault_stands_apart(outcome: Outcome) -> None:
+    note = finding("smtp.ipv6.none", Severity.INFO, "")
+    aside = finding("smtp.not_tested", Severity.INFO, outcome=outcome)
+    story = tell(Result(observation=observation(), findings=(note, aside), status="info"))
+    assert [item.code for item in story.to_fix] == ["smtp.ipv6.none"]
+    assert [item.code for item in story.unsettled] == ["smtp.not_tested"]
+    assert story.unsettled_first
+    assert story.head.counts == {"info": 1, "warn": 0, "crit": 0, "unsettled": 1}
+
+
+def test_verdicts_that_rest_on_a_weak_default() -> None:
+    assert "postmaster@example.com" in recorded("postfix-healthy").head.verdict.doubts[0]
+    assert recorded("postfix-open-relay").head.verdict.doubts == ()
+    assert "`--timeout 300`" in recorded("odd-silent").head.verdict.doubts[0]
+    assert any("`--helo-name`" in doubt for doubt in recorded("postfix-blocklisted").head.verdict.doubts)
+    own = replace(SETTINGS, probe_address="x7@example.edu")
+    sure = Result(observation=observation(settings=own), findings=(), status="ok")
+    assert tell(sure).head.verdict.doubts == ()
+
+
+def test_the_head_says_what_was_left_out() -> None:
+    off = replace(SETTINGS, test_open_relay=False, test_null_sender=False, ipv6=False)
+    facts = dict(tell(Result(observation=observation(settings=off), findings=(), status="ok")).head.facts)
+    assert facts["Switched off"] == "null sender, open relay, IPv6"
+    assert facts["IPv6"] == "left out"
+    assert facts["Checked"] == "2026-03-01 12:00:00 UTC, in 0.34 s"
+
+
+def test_controls_that_were_asked_are_told() -> None:
+    asked = Control(host="mx.example.edu", address="198.51.100.7", port=25, outcome="timeout")
+    story = tell(Result(observation=observation(controls=(asked,)), findings=(), status="ok"))
+    assert dict(story.head.details)["Controls"] == "mx.example.edu at 198.51.100.7: timeout"
+
+
+def test_a_code_without_words_here_is_told_all_the_same() -> None:
+    found = (finding("smtp.tls.expired"), finding("smtp.from.the.future"))
+    story = tell(Result(observation=observation(), findings=found, status="critical"))
+    assert [item.title for item in story.to_fix] == [
+        "The TLS checker found a weakness",
+        "Something this version has no words for",
+    ]
+
+
+def test_the_mx_table() -> None:
+    rows = recorded("dns-one-dead-address-of-two").mx
+    assert len(rows) == 2
+    assert {row.preference for row in rows} == {"10"}
+    assert all(row.ttl and row.address_ttl for row in rows)
+    assert "confirmed" in rows[0].reverse
+    (row,) = recorded("dns-mx-ip-literal").mx
+    assert (row.address, row.note.partition(" (")[0]) == ("", "an IP address")
+    (row,) = recorded("dns-mx-alias-dangling").mx
+    assert row.note.startswith("alias → ")
+    assert row.note.endswith("(dangling)")
+    assert recorded("dns-implicit-mx").mx[0].preference == "implicit"
+
+
+def test_badges() -> None:
+    (told,) = recorded("postfix-open-relay").endpoints
+    assert [(badge.level, badge.text) for badge in told.badges] == [
+        ("crit", "OPEN RELAY"),
+        ("good", "TLS 1.3"),
+        ("good", "Takes mail"),
+    ]
+    (told,) = recorded("postfix-blocklisted").endpoints
+    assert [badge.text for badge in told.badges] == ["Refuses this checker", "TLS 1.3"]
+    assert told.worry == ""
+
+
+def test_extensions_and_what_tls_changed() -> None:
+    (told,) = recorded("postfix-healthy").endpoints
+    assert told.lost == ("STARTTLS",)
+    assert told.gained == ()
+    (plain,) = recorded("postfix-no-starttls").endpoints
+    assert plain.after is None
+    assert plain.lost == ()
+
+
+def test_transactions_and_their_verdicts() -> None:
+    (told,) = recorded("postfix-open-relay").endpoints
+    assert [(row.question, row.verdict.text) for row in told.transactions] == [
+        ("Bounces (null sender)", "accepted"),
+        ("Postmaster", "accepted"),
+        ("Relaying", "accepted from outside"),
+        ("Relaying, random mailbox", "accepted from outside"),
+    ]
+    (told,) = recorded("odd-starttls-injection").endpoints
+    assert [row.verdict.text for row in told.transactions] == [
+        "accepted",
+        "accepted",
+        "refused, as it should be",
+    ]
+
+
+def test_octets_that_came_one_by_one_are_lines_again() -> None:
+    (told,) = recorded("odd-byte-by-byte").endpoints
+    lines = [line.text for line in told.sessions[0].lines if line.speaker == "server"]
+    assert all(line[:3].isdigit() and line[3] in " -" for line in lines)
+
+
+def test_deviations_are_marked_on_their_line() -> None:
+    (told,) = recorded("odd-eight-bit-text").endpoints
+    marked = {line.text: line.marks for session in told.sessions for line in session.lines if line.marks}
+    greeting = next(text for text in marked if text.startswith("220"))
+    assert r"\x00 \x1b[31m" in greeting
+    assert marked[greeting] == ("control-character RFC 5321 §4.2", "non-ascii RFC 5321 §4.2")
+
+
+def test_where_the_time_went() -> None:
+    told = phases(session())
+    assert [phase.name for phase in told] == [
+        "connect",
+        "greeting",
+        "EHLO",
+        "STARTTLS and handshake",
+        "EHLO again",
+        "transactions",
+    ]
+    assert sum(phase.length for phase in told) == pytest.approx(0.21)
+    (only,) = phases(unreached("timeout", 12.0))
+    assert (only.kind, only.name, only.length) == ("end", "waiting at connect, then timeout", 12.0)
+
+
+@pytest.mark.parametrize(
+    ("length", "told"), [(0.0, "0 ms"), (0.0424, "42 ms"), (0.42, "0.42 s"), (61.5, "62 s")]
+)
+def test_seconds(length: float, told: str) -> None:
+    assert seconds(length) == told
+
+
+def test_a_story_is_the_same_every_time() -> None:
+    seen: Observation = observation()
+    result = Result(observation=seen, findings=(finding(),), status="critical")
+    assert tell(result) == tell(result)
