@@ -1,0 +1,234 @@
+"""Read one refusal: its reason, the words that decide, and whose fault it is.
+
+A reply is read in this order: words that blame the client or its sender; a specific enhanced code (RFC 3463);
+the other words; generic codes; the basic code. A false accusation is the worst mistake, so what is not
+understood is `unclear`, and a 4yz is never more than a deferral.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+
+from .codes import CodeMeaning, basic_meaning, domain_meaning, generic_meaning, specific_meaning
+from .text import ReplyText, addresses, find_codes, mask_mentions, mentions, normalize, split_quotation
+from .words import STAGES, WordGroup, load_words
+
+__all__ = ["Reason", "Refusal", "Step", "read_refusal"]
+
+
+class Reason(StrEnum):
+    """The reason of a refusal."""
+
+    MAILBOX = "mailbox"
+    MAILBOX_FULL = "mailbox-full"
+    NOT_SERVED = "not-served"
+    SENDER = "sender"
+    HELO = "helo"
+    PTR = "ptr"
+    BLOCKLIST = "blocklist"
+    REPUTATION = "reputation"
+    RATE = "rate"
+    LOGIN = "login"
+    TLS = "tls"
+    SERVER_STATE = "server-state"
+    GREYLIST = "greylist"
+    POLICY = "policy"
+    UNCLEAR = "unclear"
+
+
+class Step(StrEnum):
+    """The step of the dialogue that was refused (RFC 5321 §3)."""
+
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    MAIL = "mail"
+    RCPT = "rcpt"
+
+
+EnhancedCode = tuple[int, int]
+_Reading = Callable[[int, int], CodeMeaning | None]
+
+_ABOUT_RECIPIENTS = frozenset((Reason.MAILBOX, Reason.MAILBOX_FULL, Reason.NOT_SERVED))
+_MAY_BE_SENDER = _ABOUT_RECIPIENTS | {Reason.POLICY, Reason.UNCLEAR}
+_MAY_BE_CRITICAL = frozenset((Reason.MAILBOX, Reason.NOT_SERVED, Reason.LOGIN, Reason.UNCLEAR))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Hold what one refusal says.
+
+    Attributes:
+        reason: what the server refuses for.
+        words: the deciding words, as they stand in the reply, or the code that decided.
+        blames_client: they are against this client: its address, name, sender, rate or reputation.
+        code: the basic code.
+        enhanced_code: the enhanced code in effect, of the reply's head or text; empty where there is none.
+        quoted: the verdict is another server's, quoted ("host ... said: 550 5.1.1 ...").
+        lasting: the words or codes say what waiting does not change.
+        bounce_policy: they refuse bounces only, as BATV or "no third-party DSNs" do; tagged ones may pass.
+        of_service: they speak of the service ("no SMTP service here").
+        of_client: they speak of the client ("you", "your host").
+    """
+
+    reason: Reason
+    words: str
+    blames_client: bool
+    code: int
+    enhanced_code: str = ""
+    quoted: bool = False
+    lasting: bool = False
+    bounce_policy: bool = False
+    of_service: bool = False
+    of_client: bool = False
+
+    @property
+    def is_transient(self) -> bool:
+        """Return whether the reply is a 4yz (RFC 5321 §4.2.1): never a critical finding."""
+        return 400 <= self.code < 500
+
+    @property
+    def is_lasting(self) -> bool:
+        """Return whether waiting does not change this 4yz: relaying, the domain, server state."""
+        return self.is_transient and self.lasting and not self.blames_client
+
+    @property
+    def is_greylisting(self) -> bool:
+        """Return whether words, X.7.x or X.2.0 of a 4yz allow the report to say greylisting."""
+        if not self.is_transient or self.blames_client or self.lasting:
+            return False
+        code = self.enhanced_code
+        may_mean_it = code.startswith("4.7.") or code == "4.2.0"
+        vague = self.reason in (Reason.POLICY, Reason.UNCLEAR)
+        return self.reason is Reason.GREYLIST or (vague and may_mean_it)
+
+    @property
+    def may_be_critical(self) -> bool:
+        """Return whether it may be the domain's own permanent fault; `unclear` needs more evidence."""
+        return self.code >= 500 and not self.blames_client and self.reason in _MAY_BE_CRITICAL
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    reason: Reason
+    words: str
+    blames: bool = False
+    lasting: bool = False
+
+
+def read_refusal(code: int, enhanced_code: str, text: str, *, step: Step, sender: str = "") -> Refusal:
+    """Return what a refusal says: a reply 4yz or 5yz with its enhanced code (RFC 2034) and text.
+
+    Args:
+        code: the basic code of the reply.
+        enhanced_code: the enhanced code at the head of the text; empty where there is none.
+        text: the text without codes, lines joined by newlines. Only its first 4096 characters count.
+        step: what was refused. Before RCPT no recipient is named: words about addresses mean the client's.
+        sender: the reverse-path of the transaction. A reply that names it and no other address is about it.
+    """
+    codes = [*find_codes(enhanced_code), *find_codes(text)]
+    plain = normalize(text)
+    reply = mask_mentions(plain)
+    verdict, quoted = _read_quotation(code, plain), True
+    if verdict is None:
+        verdict, quoted = _read(code, codes, reply), False
+    verdict = _at_step(verdict, step, reply, sender)
+    if verdict.reason is Reason.RATE and code >= 500:
+        # a limit of the server's own is a 4yz; for good it can only be this client's
+        verdict = replace(verdict, blames=True)
+    flags = {group.name for group, _ in _found(reply, "flag", code)}
+    return Refusal(
+        reason=verdict.reason,
+        words=verdict.words,
+        blames_client=verdict.blames,
+        code=code,
+        enhanced_code=_in_effect(code, codes),
+        quoted=quoted,
+        lasting=verdict.lasting,
+        bounce_policy="bounce-policy" in flags,
+        of_service="of-the-service" in flags,
+        of_client="of-the-client" in flags or verdict.blames,
+    )
+
+
+def _read_quotation(code: int, plain: str) -> _Verdict | None:
+    """Return what a quoted reply says; None without one, or not understood, or after words of blame."""
+    parts = split_quotation(plain)
+    if parts is None:
+        return None
+    outside, inner_code, inside = parts
+    if _first(mask_mentions(outside), ("first", "blame"), code):
+        return None
+    verdict = _read(inner_code, find_codes(inside), mask_mentions(normalize(inside)))
+    return None if verdict.reason is Reason.UNCLEAR else verdict
+
+
+def _read(code: int, codes: list[EnhancedCode], reply: ReplyText) -> _Verdict:
+    """Return what a refusal to RCPT says."""
+    return (
+        _first(reply, ("first", "blame", "state"), code)
+        or _by_code(code, codes, specific_meaning)
+        or _first(reply, ("words",), code)
+        or _by_code(code, codes, domain_meaning)
+        or _first(reply, ("page", "hint"), code)
+        or (None if basic_meaning(code) else _first(reply, ("last",), code))
+        or _by_code(code, codes, generic_meaning)
+        or _by_basic_code(code)
+    )
+
+
+def _first(reply: ReplyText, stages: Iterable[str], code: int) -> _Verdict | None:
+    for stage in stages:
+        for group, words in _found(reply, stage, code):
+            return _Verdict(Reason(group.reason), words, group.blames, group.lasting)
+    return None
+
+
+def _found(reply: ReplyText, stage: str, code: int) -> Iterable[tuple[WordGroup, str]]:
+    """Return the groups of a stage that the reply matches, with the words as they stand in it."""
+    for group in _groups()[stage]:
+        if group.permanent and code < 500:
+            continue
+        if stage == "page":
+            pages = mentions(reply)
+            if group.pattern.search(pages.lower()):
+                yield group, pages
+        elif match := group.pattern.search(reply.masked):
+            yield group, reply.plain[match.start() : match.end()].strip()
+
+
+@cache
+def _groups() -> dict[str, tuple[WordGroup, ...]]:
+    groups = load_words()
+    return {stage: tuple(group for group in groups if group.stage == stage) for stage in STAGES}
+
+
+def _by_code(code: int, codes: list[EnhancedCode], meaning_of: _Reading) -> _Verdict | None:
+    for subject, detail in codes:
+        if meaning := meaning_of(subject, detail):
+            return _verdict(meaning, f"{code // 100}.{subject}.{detail}")
+    return None
+
+
+def _by_basic_code(code: int) -> _Verdict:
+    return _verdict(basic_meaning(code) or CodeMeaning("unclear"), str(code))
+
+
+def _verdict(meaning: CodeMeaning, words: str) -> _Verdict:
+    return _Verdict(Reason(meaning.reason), words, meaning.blames, meaning.lasting)
+
+
+def _at_step(verdict: _Verdict, step: Step, reply: ReplyText, sender: str) -> _Verdict:
+    """Return the verdict for the step: only at RCPT do words about addresses mean the recipient's."""
+    if verdict.reason in _ABOUT_RECIPIENTS and step is not Step.RCPT:
+        about = {Step.MAIL: Reason.SENDER, Step.EHLO: Reason.HELO, Step.GREETING: Reason.UNCLEAR}[step]
+        return replace(verdict, reason=about, blames=step is not Step.GREETING, lasting=False)
+    if verdict.reason in _MAY_BE_SENDER and sender and addresses(reply) == {sender.lower()}:
+        return _Verdict(Reason.SENDER, verdict.words, blames=True)
+    return verdict
+
+
+def _in_effect(code: int, codes: list[EnhancedCode]) -> str:
+    """Return the specific code if there is one, else the first."""
+    chosen = next((pair for pair in codes if specific_meaning(*pair)), codes[0] if codes else None)
+    return f"{code // 100}.{chosen[0]}.{chosen[1]}" if chosen else ""
