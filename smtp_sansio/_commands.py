@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from ._errors import LocalProtocolError
-from ._values import filled_directly
 
 __all__ = ["Command", "Ehlo", "Helo", "Mail", "Noop", "Quit", "Rcpt", "Rset", "StartTls"]
 
@@ -87,7 +86,6 @@ class StartTls:
         return "STARTTLS"
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Mail:
     """MAIL FROM; an empty `sender` is the null reverse-path `<>` (RFC 5321 §4.1.1.2, §4.5.5)."""
@@ -103,7 +101,6 @@ class Mail:
         return f"MAIL FROM:<{self.sender}>"
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Rcpt:
     """RCPT TO (RFC 5321 §4.1.1.3); `postmaster` alone needs no domain."""

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
-from ._values import filled_directly
-
 __all__ = [
     "Connect",
     "Done",
@@ -32,7 +30,6 @@ __all__ = [
 ]
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Connect:
     """Open a TCP connection to the address `host` (never a name), within `timeout` seconds."""
@@ -42,7 +39,6 @@ class Connect:
     timeout: float
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Send:
     """Write all of `data` in one go."""
@@ -51,7 +47,6 @@ class Send:
     timeout: float
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Receive:
     """Wait for octets; answered by `Received`, whose `data` is empty at the end of the stream."""
@@ -67,7 +62,6 @@ class Upgrade:
     timeout: float
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Done:
     """A `Connect` or a `Send` succeeded."""
@@ -75,7 +69,6 @@ class Done:
     at: float
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Received:
     """Octets arrived; empty `data` is the end of the stream."""

@@ -13,7 +13,6 @@ from typing import TypeAlias
 from ._commands import Command
 from ._deviations import Deviation
 from ._reply import CODE, LINE
-from ._values import filled_directly
 
 __all__ = ["ConnectionClosed", "Event", "Greeting", "Reply", "Response", "Unsolicited"]
 
@@ -54,13 +53,11 @@ class Response:
         return m[1].decode("ascii") if m else None
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Greeting(Response):
     """The first reply of a session (RFC 5321 §3.1)."""
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True)
 class Reply(Response):
     """The answer to `command`."""

@@ -9,8 +9,6 @@ whatever takes judgement is in the rules.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from smtp_sansio._values import filled_directly
-
 from .addresses import subject_of
 from .ports import DnsAnswer, DnsStatus
 
@@ -55,7 +53,6 @@ class Irregularity:
     reference: str = ""
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplySeen:
     """One reply: `at` seconds into the session, heard with line `entry` (from 0) of the transcript."""
@@ -99,7 +96,6 @@ class Tls:
     at: float
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """One MAIL, RCPT, RSET; a reply is None where the command was not said or not answered."""
@@ -136,7 +132,6 @@ class Ending:
     excerpt: str = ""
 
 
-@filled_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One connection. `purpose` says why it was made.
