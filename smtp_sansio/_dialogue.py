@@ -114,7 +114,7 @@ class Dialogue:
         """Say commands in one write (RFC 2920) and wait for all the replies."""
         while self._read() is not None:
             pass
-        while self.connection.unread:
+        while self.connection.has_unread:
             yield from self._listen()
         data = self.connection.send(*commands)
         self._done((yield Send(data, self._patience())))

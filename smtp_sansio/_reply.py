@@ -85,7 +85,7 @@ class ReplyParser:
         return bytes(self._buffer[self._start :])
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether no such octets are there."""
         return self._start == len(self._buffer)
 

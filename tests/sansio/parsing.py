@@ -32,7 +32,7 @@ def parse(pieces: Iterable[bytes], policy: Policy | None = None) -> Parsed:
             fed += piece
             while (reply := parser.next_reply()) is not None:
                 replies.append((*reply, irregular.take()))
-            assert parser.empty == (parser.pending == b"")
+            assert parser.is_empty == (parser.pending == b"")
             assert b"".join(raw for _, raw, _ in replies) + parser.pending == fed, "no octet is lost"
     except RemoteProtocolError as error:
         return Parsed(tuple(replies), (error.code, str(error), error.excerpt), b"")

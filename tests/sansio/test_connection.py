@@ -61,14 +61,14 @@ def test_a_new_connection() -> None:
     assert connection.capabilities is None
     assert connection.trailing_data == b""
     assert not connection.tls_active
-    assert not connection.unread
+    assert not connection.has_unread
     assert connection.next_event() is Need.DATA
 
 
 def test_events_are_told_one_by_one() -> None:
     connection = Connection()
     connection.receive_data(b"220 hi\r\n250 late\r\n25")
-    assert connection.unread
+    assert connection.has_unread
     assert connection.next_event() == Greeting(220, b"220 hi\r\n", ())
     assert connection.state is State.FRESH
     event = connection.next_event()
@@ -76,7 +76,7 @@ def test_events_are_told_one_by_one() -> None:
     assert event.raw == b"250 late\r\n"
     assert connection.next_event() is Need.DATA
     assert connection.next_event() is Need.DATA
-    assert connection.unread
+    assert connection.has_unread
 
 
 def test_nothing_is_parsed_before_it_is_asked_for() -> None:
@@ -131,7 +131,7 @@ def test_the_close_says_what_is_missing(
     talk.hear(b"")
     assert talk.events[-1] == ConnectionClosed(unanswered, partial)
     assert talk.connection.outstanding == ()
-    assert not talk.connection.unread
+    assert not talk.connection.has_unread
 
 
 def test_what_was_said_before_the_close_is_told_first() -> None:

@@ -73,7 +73,7 @@ class AnyUse(RuleBasedStateMachine):
 
     def _seen(self) -> tuple[object, ...]:
         c = self.connection
-        return c.state, c.outstanding, c.capabilities, c.tls_active, c.trailing_data, c.unread
+        return c.state, c.outstanding, c.capabilities, c.tls_active, c.trailing_data, c.has_unread
 
     @rule(octets=OCTETS)
     def receive(self, octets: bytes) -> None:
@@ -157,7 +157,7 @@ class AnyUse(RuleBasedStateMachine):
     def memory_is_bounded(self) -> None:
         kept = len(self.connection._parser._buffer) + len(self.connection.trailing_data)
         assert kept <= self.policy.max_session
-        assert len(self.connection._irregular._kept) <= self.policy.max_deviations
+        assert len(self.connection._deviations._kept) <= self.policy.max_deviations
         if self.error is not None:
             assert self.connection.state is State.ERROR
             assert len(self.connection._parser._buffer) == 0

@@ -187,7 +187,7 @@ def test_endless_peers(endless: bytes, code: str, most: int, size: int) -> None:
         assert len(talk.connection._parser._buffer) <= most + size
     assert talk.error is not None
     assert talk.error.code == code
-    assert not talk.connection.unread
+    assert not talk.connection.has_unread
     assert len(talk.connection._parser._buffer) == 0
 
 
@@ -199,7 +199,7 @@ def test_an_endless_session() -> None:
         talk.connection.send(Noop())
         talk.hear(b"250 " + b"x" * 94 + b"\r\n")
         batches += 1
-        assert not talk.connection.unread
+        assert not talk.connection.has_unread
         assert len(talk.connection._parser._buffer) <= 100
     assert (batches, talk.error.code) == (100, "limit.session")
 
@@ -209,7 +209,7 @@ def test_after_an_error_nothing_works_but_being_told_so_again() -> None:
     connection = talk.connection
     assert talk.error is not None
     assert connection.state is State.ERROR
-    assert not connection.unread
+    assert not connection.has_unread
     for _ in range(2):
         with pytest.raises(RemoteProtocolError) as again:
             connection.next_event()

@@ -142,7 +142,7 @@ def test_a_parser_that_was_cleared_remembers_nothing() -> None:
     parser.feed(b"550-half\r\n250")
     assert parser.next_reply() is None
     parser.clear()
-    assert (parser.empty, parser.pending) == (True, b"")
+    assert (parser.is_empty, parser.pending) == (True, b"")
     parser.feed(b"250-a\n250 b\n")
     assert parser.next_reply() == (250, b"250-a\n250 b\n")
     assert [(str(d.kind), d.line, d.offset) for d in irregular.take()] == [

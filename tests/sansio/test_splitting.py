@@ -42,7 +42,7 @@ def act(policy: Policy, turns: list[Turn], split: Split) -> list[Any]:
             attempt(connection.send, command)
         if handshake:
             attempt(connection.tls_established if handshake == "established" else connection.tls_failed)
-        seen += [connection.state, connection.outstanding, connection.capabilities, connection.unread]
+        seen += [connection.state, connection.outstanding, connection.capabilities, connection.has_unread]
         seen += [connection.tls_active, connection.trailing_data, len(talk.events)]
     if connection.state not in (State.ERROR, State.CLOSED):
         talk.hear(b"")

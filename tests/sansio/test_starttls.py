@@ -109,7 +109,7 @@ def test_injection_in_the_same_segment(late: bytes) -> None:
     assert told(talk.events[2:]) == ["Reply 220 STARTTLS"]
     assert talk.connection.trailing_data == late
     assert talk.connection.next_event() is Need.TLS
-    assert not talk.connection.unread
+    assert not talk.connection.has_unread
     assert injected(talk).excerpt == late
     assert talk.connection.trailing_data == late
 

@@ -1,7 +1,11 @@
 """Every state, command and class of reply: the cell written here, or a refusal that changes nothing."""
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import smtp_sansio
 from smtp_sansio import (
     Command,
     ConnectionClosed,
@@ -12,7 +16,7 @@ from smtp_sansio import (
     RemoteProtocolError,
     State,
 )
-from smtp_sansio._state import GROUPABLE, TABLE
+from smtp_sansio._state import GROUPABLE, TABLE, SessionState
 from tests.sansio.notation import converse
 from tests.sansio.routes import ONE_OF_EACH, ROUTES, lead_to
 
@@ -67,7 +71,7 @@ def test_all_triples(state: State, command: Command, code: int) -> None:
     talk = lead_to(state)
     connection = talk.connection
     cell = CELLS[state, command.line.split()[0]]
-    before = (state, connection.outstanding, connection.capabilities, connection.unread)
+    before = (state, connection.outstanding, connection.capabilities, connection.has_unread)
     if cell is None:
         with pytest.raises(LocalProtocolError) as refused:
             connection.send(command)
@@ -78,7 +82,7 @@ def test_all_triples(state: State, command: Command, code: int) -> None:
             connection.state,
             connection.outstanding,
             connection.capabilities,
-            connection.unread,
+            connection.has_unread,
         )
         return
     assert connection.send(command) == command.line.encode() + b"\r\n"
@@ -175,3 +179,14 @@ def test_there_is_no_handshake_outside_tls(state: State) -> None:
 
 def test_each_state_is_reached_by_conversation() -> None:
     assert set(ROUTES) == set(State)
+
+
+def test_only_the_state_module_writes_a_state() -> None:
+    writers = {
+        path.name
+        for path in Path(smtp_sansio.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        if node.attr in SessionState.__slots__
+    }
+    assert writers == {"_state.py"}, "call a method of SessionState instead of setting its attributes"
