@@ -1,7 +1,8 @@
-"""An SMTP client for looking, not for sending: bytes in, events out, and no I/O of any kind.
+"""An SMTP client that examines servers and sends no mail: octets in, events out, and no I/O of any kind.
 
-`Connection` is the state machine; `Dialogue` tells sessions as scripts that any driver can run. Nothing
-here opens a socket, reads a clock or imports anything outside the standard library's pure modules.
+`Connection` is the state machine; `Dialogue` has the steps of a session as scripts that any driver can
+run; `tap` and `intercept` wrap scripts; `Transcript` is the record of a session. Nothing here opens a
+socket, reads a clock or imports anything outside the standard library's pure modules.
 """
 
 from ._capabilities import Capabilities
@@ -25,9 +26,10 @@ from ._effects import (
 )
 from ._errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
+from ._intercept import intercept, tap
 from ._policy import Policy
 from ._state import State
-from ._transcript import Transcript, tap
+from ._transcript import Transcript
 
 __all__ = [
     "Capabilities",
@@ -69,6 +71,7 @@ __all__ = [
     "Transcript",
     "Unsolicited",
     "Upgrade",
+    "intercept",
     "tap",
 ]
 

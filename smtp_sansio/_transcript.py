@@ -1,22 +1,21 @@
-"""The record of one session: what was asked of the world and what it answered, line by line.
+"""The record of one session: its effects and their outcomes, line by line.
 
-`tap` forwards a script's effects and outcomes and notes each pair; it knows no runtime, and no driver
-knows it. A `Transcript` keeps the pairs and writes them as JSON Lines, one pair a line, octets as
-latin-1 text, so that a difference between two records reads as a conversation:
+A `Transcript` keeps the pairs that `tap` reports and writes them as JSON Lines, one pair a line, octets
+as latin-1 text, so that a difference between two records reads as a conversation:
 
     {"do": "connect", "host": "192.0.2.7", "port": 25, "at": 0.031}
     {"do": "receive", "got": "220 mx.example ESMTP\\r\\n", "at": 0.094}
     {"do": "send", "data": "EHLO probe.example\\r\\n", "at": 0.094}
     {"do": "receive", "failed": "timeout", "at": 12.094}
 
-How long an effect might have taken is not part of it: that is the script's business, and it follows from
-the options and from `at`. Effects read back therefore have the timeout 0.
+The timeout of an effect is not part of it: the script computes it from its options and from `at`. Effects
+that were read back therefore have the timeout 0.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from operator import index
-from typing import Any, TypeVar
+from typing import Any
 
 from ._effects import (
     Connect,
@@ -27,39 +26,22 @@ from ._effects import (
     Outcome,
     Receive,
     Received,
-    Script,
     Secured,
     Send,
     Upgrade,
 )
 
-__all__ = ["Transcript", "tap"]
-
-_T = TypeVar("_T")
-
-
-def tap(script: Script[_T], note: Callable[[Effect, Outcome], None]) -> Script[_T]:
-    """The same script, with `note` called for each effect and its outcome."""
-    try:
-        effect = next(script)
-        while True:
-            outcome = yield effect
-            note(effect, outcome)
-            effect = script.send(outcome)
-    except StopIteration as stop:
-        value: _T = stop.value
-        return value
-    finally:
-        script.close()
+__all__ = ["Transcript"]
 
 
 class Transcript:
-    """Pairs of effect and outcome, in order; `note` has the signature `tap` wants."""
+    """Pairs of effect and outcome, in order; its `note` is an argument for `tap`."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[Effect, Outcome]] = []
 
     def note(self, effect: Effect, outcome: Outcome) -> None:
+        """Append a pair."""
         self._entries.append((effect, outcome))
 
     def __iter__(self) -> Iterator[tuple[Effect, Outcome]]:
@@ -69,11 +51,11 @@ class Transcript:
         return len(self._entries)
 
     def entries(self) -> tuple[dict[str, str | int | float], ...]:
-        """Each pair as the JSON object of its line."""
+        """Return each pair as the JSON object of its line."""
         return tuple([_as_entry(*pair) for pair in self._entries])
 
     def dumps(self) -> str:
-        """JSON Lines, ASCII only."""
+        """Return the pairs as JSON Lines, ASCII only."""
         return "".join(json.dumps(entry) + "\n" for entry in self.entries())
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How the network is reached: sockets on three runtimes, DNS, and recordings of both.
+"""Access to the network: sockets on three runtimes, DNS, and recordings of both.
 
 Import the submodule you need. Nothing is imported here, because a command line that only prints its
 version should not pay for TLS and an event loop.

@@ -1,4 +1,4 @@
-"""The real world, as the one object the probes are handed: DNS and TCP, on asyncio or trio."""
+"""The Internet as one object for the probes: DNS and TCP, on asyncio or trio."""
 
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 class Network(DnsResolver):
-    """A `DnsResolver` that runs scripts as well; both ports of `probes`."""
+    """A `DnsResolver` that runs scripts as well: both ports of `probes`."""
 
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` over TCP to its end; see `run_anyio`."""

@@ -1,7 +1,7 @@
-"""What a check waits for, told while it runs: each lookup and each step of each session.
+"""Report what a check waits for while it runs: each lookup and each step of each session.
 
-A backend that stands between the probes and another one, and neither knows of it. What it tells is our side
-of the conversation only, so nothing in it was said by a server.
+The backend here wraps another one, and neither the probes nor that one know of it. It reports the client's
+side of the conversation only, so nothing in its reports comes from a server.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 from checker_smtp.api import Backend
 from checker_smtp.probes.addresses import subject_of
 from checker_smtp.probes.ports import DnsAnswer
-from smtp_sansio import Connect, Effect, Receive, Script, Send, Upgrade
+from smtp_sansio import Connect, Effect, Outcome, Receive, Script, Send, Upgrade, intercept
 
 __all__ = ["Note", "TracingBackend"]
 
@@ -18,18 +18,18 @@ _T = TypeVar("_T")
 _CONNECTING = "connecting"
 
 Note: TypeAlias = Callable[[str, str], None]
-"""Called with a subject (`MX example.com`, `192.0.2.7:25`) and what is waited for there, empty at the end."""
+"""Called with a subject (`MX example.com`, `192.0.2.7:25`) and the step it waits for, empty at the end."""
 
 
 class TracingBackend:
-    """A backend that tells `note` what passes through it, and is otherwise the one it wraps."""
+    """A backend that reports to `note` each step of `backend`, and otherwise behaves like it."""
 
     def __init__(self, backend: Backend, note: Note) -> None:
         self._backend = backend
         self._note = note
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """Ask the backend; the question is told until it is answered."""
+        """Resolve by the wrapped backend; the question is reported until it is answered."""
         question = f"{rdtype} {name}"
         self._note(question, "DNS")
         try:
@@ -38,31 +38,30 @@ class TracingBackend:
             self._note(question, "")
 
     async def run(self, script: Script[_T]) -> _T:
-        """Have the backend run `script`; each effect is told before it is performed."""
-        return await self._backend.run(self._told(script))
+        """Run `script` on the wrapped backend; each effect is reported before it is performed."""
+        return await self._backend.run(self._trace(script))
 
-    def _told(self, script: Script[_T]) -> Script[_T]:
+    def _trace(self, script: Script[_T]) -> Script[_T]:
         subject = step = ""
+
+        def noted(effect: Effect) -> Script[Outcome]:
+            nonlocal subject, step
+            if isinstance(effect, Connect):
+                subject = subject_of(effect.host, effect.port)
+            if next_step := _step(effect, step):
+                step = next_step
+                self._note(subject, step)
+            return (yield effect)
+
         try:
-            effect = next(script)
-            while True:
-                if isinstance(effect, Connect):
-                    subject = subject_of(effect.host, effect.port)
-                if next_step := _step(effect, step):
-                    step = next_step
-                    self._note(subject, step)
-                effect = script.send((yield effect))
-        except StopIteration as stop:
-            value: _T = stop.value
-            return value
+            return (yield from intercept(script, noted))
         finally:
             if step:
                 self._note(subject, "")
-            script.close()
 
 
 def _step(effect: Effect, before: str) -> str:
-    """What `effect` waits for; empty where that is still what was said last."""
+    """Return the step that `effect` waits for; empty where the step `before` goes on."""
     match effect:
         case Connect():
             return _CONNECTING

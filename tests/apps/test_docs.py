@@ -11,6 +11,7 @@ import pytest
 
 from checker_smtp import replay
 from checker_smtp.report.text import render_text
+from smtp_sansio import Connect
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,6 +59,15 @@ def test_the_blocking_client_of_the_guide_holds_a_session() -> None:
     with ours:
         assert farewell(ours) == [220, 221]
     server.join()
+
+
+def test_the_interceptor_of_the_guide_refuses_other_addresses() -> None:
+    guide = run_blocks(ROOT / "docs" / "event-loops.md")
+    restricted, greeting_of = guide["restricted"], guide["greeting_of"]
+    assert next(restricted(greeting_of("192.0.2.7"), {"192.0.2.7"})) == Connect("192.0.2.7", 25, 30)
+    with pytest.raises(StopIteration) as stop:
+        next(restricted(greeting_of("192.0.2.8"), {"192.0.2.7"}))
+    assert "not an allowed address" in stop.value.value
 
 
 def test_the_sample_in_the_readme_is_what_the_command_prints() -> None:

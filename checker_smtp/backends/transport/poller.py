@@ -1,12 +1,12 @@
-"""Who calls when a socket is ready or a time has come: the event loop itself, where it can.
+"""Callbacks for sockets that are ready and for timers, from the event loop that is running.
 
-What an event loop costs a session is paid per wait: a task to be woken, a cancel scope, a registration with
-the kernel. A watcher spares all three. The socket stays registered as long as it is open, which is safe
-because a session waits whenever the loop runs; and what is called takes the session's next step at once,
-so that no task is woken before the session is over.
+Waiting in a task costs three things each time: a task switch, a cancel scope, a registration with the kernel.
+A poller saves all three. A socket stays registered as long as it is open, which is safe because its session
+waits for it whenever the loop runs; and a callback takes the session's next step at once, so that its task
+is woken once, at the end.
 
-asyncio calls back by itself. trio only ever wakes tasks, so one task of its own, woken once for all sockets
-that are ready, calls for them (`watching_trio`).
+asyncio has such callbacks. trio only wakes tasks, so `poller_trio` has one task, woken once for all sockets
+that are ready, that calls back for them.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ __all__ = ["Poller", "Timer", "WakeEvent", "running_poller"]
 
 
 class Timer(Protocol):
-    """A call that will be made at a certain time."""
+    """A callback due at a certain time."""
 
     def cancel(self) -> object:
-        """See to it that it is not made."""
+        """Cancel the callback."""
         ...
 
 
 class WakeEvent(Protocol):
-    """What a task waits for that is woken by somebody who is called."""
+    """An event that one task waits for and a callback sets."""
 
     def set(self) -> object:
         """Wake the task."""
         ...
 
     def is_set(self) -> bool:
-        """Whether it was woken."""
+        """Return True once `set` was called."""
         ...
 
     async def wait(self) -> object:
@@ -44,24 +44,24 @@ class WakeEvent(Protocol):
 
 
 class Poller(Protocol):
-    """Calls whenever a socket is ready, and at a certain time; what is called has to raise nothing."""
+    """An event loop's callbacks for sockets and timers; a callback must not raise."""
 
-    def watch(
-        self, fd: int, wait: Readiness, call: Callable[[], object], instead_of: Readiness | None
+    def register(
+        self, fd: int, readiness: Readiness, callback: Callable[[], object], replaced: Readiness | None
     ) -> None:
-        """Call while `fd` is ready for `wait`, instead of what it has been watched for until now."""
+        """Call back whenever `fd` has this readiness; `replaced` is what it was registered for before."""
         ...
 
-    def forget(self, fd: int, wait: Readiness) -> None:
-        """Call no more for `fd`, which is watched for `wait`; to be said before it is closed."""
+    def unregister(self, fd: int, readiness: Readiness) -> None:
+        """Stop the callbacks for `fd`, which is registered for `readiness`; due before it is closed."""
         ...
 
-    def call_at(self, when: float, call: Callable[[], object]) -> Timer:
-        """Call when `time.monotonic` has come to `when`."""
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Call back once `time.monotonic` has reached `when`."""
         ...
 
-    def bell(self) -> WakeEvent:
-        """A bell for the running task."""
+    def create_event(self) -> WakeEvent:
+        """Return an event for the running task."""
         ...
 
 
@@ -71,23 +71,24 @@ class _AsyncioPoller:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.call_at = loop.call_at
-        self.bell = asyncio.Event
+        self.create_event = asyncio.Event
 
-    def watch(
-        self, fd: int, wait: Readiness, call: Callable[[], object], instead_of: Readiness | None
+    def register(
+        self, fd: int, readiness: Readiness, callback: Callable[[], object], replaced: Readiness | None
     ) -> None:
-        (self._loop.add_reader if wait is Readiness.READABLE else self._loop.add_writer)(fd, call)
-        if instead_of is not None:
-            self.forget(fd, instead_of)
+        add = self._loop.add_reader if readiness is Readiness.READABLE else self._loop.add_writer
+        add(fd, callback)
+        if replaced is not None:
+            self.unregister(fd, replaced)
 
-    def forget(self, fd: int, wait: Readiness) -> None:
-        (self._loop.remove_reader if wait is Readiness.READABLE else self._loop.remove_writer)(fd)
+    def unregister(self, fd: int, readiness: Readiness) -> None:
+        (self._loop.remove_reader if readiness is Readiness.READABLE else self._loop.remove_writer)(fd)
 
 
 def running_poller() -> Poller | None:
-    """The watcher of the event loop that runs this task, asyncio's or trio's.
+    """Return the poller of the event loop that runs this task, asyncio's or trio's.
 
-    None on Windows, where neither of them can watch a socket without waiting for it.
+    None on Windows, where neither of them calls back for a socket.
     """
     if sys.platform == "win32":
         return None

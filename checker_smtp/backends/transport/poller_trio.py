@@ -1,8 +1,8 @@
 """A `Poller` for trio: one task that is woken for all sockets at once.
 
 The sockets are registered with a selector of their own. Its file descriptor is ready as soon as one of them
-is, so trio has to wait for that one only, however many sessions there are, and under one cancel scope, which
-ends when the first alarm goes off.
+is, so trio waits for that one only, however many sessions there are, and under one cancel scope, which ends
+when the earliest timer is due.
 """
 
 import selectors
@@ -22,64 +22,65 @@ _EVENTS = {Readiness.READABLE: selectors.EVENT_READ, Readiness.WRITABLE: selecto
 
 
 @dataclass(order=True, slots=True)
-class _Alarm:
+class _TrioTimer:
     when: float
-    call: Callable[[], object] | None = field(compare=False)
+    callback: Callable[[], object] | None = field(compare=False)
 
     def cancel(self) -> None:
-        self.call = None
+        self.callback = None
 
 
 class _TrioPoller:
     def __init__(self) -> None:
         # epoll or kqueue: select and poll have no file descriptor to wait for
         self._selector = selectors.DefaultSelector()
-        self._alarms: list[_Alarm] = []
-        self._nap = trio.CancelScope()
-        self.bell = trio.Event
+        self._timers: list[_TrioTimer] = []
+        self._until_timer = trio.CancelScope()
+        self.create_event = trio.Event
 
-    def watch(
-        self, fd: int, wait: Readiness, call: Callable[[], object], instead_of: Readiness | None
+    def register(
+        self, fd: int, readiness: Readiness, callback: Callable[[], object], replaced: Readiness | None
     ) -> None:
-        (self._selector.register if instead_of is None else self._selector.modify)(fd, _EVENTS[wait], call)
+        store = self._selector.register if replaced is None else self._selector.modify
+        store(fd, _EVENTS[readiness], callback)
 
-    def forget(self, fd: int, _: Readiness) -> None:
+    def unregister(self, fd: int, _: Readiness) -> None:
         self._selector.unregister(fd)
 
-    def call_at(self, when: float, call: Callable[[], object]) -> _Alarm:
-        alarm = _Alarm(when, call)
-        heappush(self._alarms, alarm)
-        if self._alarms[0] is alarm:
-            self._nap.deadline = self._first()
-        return alarm
+    def call_at(self, when: float, callback: Callable[[], object]) -> _TrioTimer:
+        timer = _TrioTimer(when, callback)
+        heappush(self._timers, timer)
+        if self._timers[0] is timer:
+            self._until_timer.deadline = self._next_deadline()
+        return timer
 
     async def serve(self) -> None:
-        """Call as long as trio runs."""
+        """Call back as long as trio runs."""
         with self._selector as selector:
             while True:
-                with trio.CancelScope(deadline=self._first()) as self._nap:
+                with trio.CancelScope(deadline=self._next_deadline()) as self._until_timer:
                     while True:
                         await trio.lowlevel.wait_readable(selector)
-                        for ready, _ in selector.select(0):
-                            ready.data()
-                self._ring()
+                        for key, _ in selector.select(0):
+                            key.data()
+                self._run_due_timers()
 
-    def _first(self) -> float:
-        """When the first alarm goes off, by trio's clock."""
-        return trio.current_time() + (self._alarms[0].when - monotonic()) if self._alarms else inf
+    def _next_deadline(self) -> float:
+        """Return when the earliest timer is due, by trio's clock."""
+        return trio.current_time() + (self._timers[0].when - monotonic()) if self._timers else inf
 
-    def _ring(self) -> None:
+    def _run_due_timers(self) -> None:
         now = monotonic()
-        while self._alarms and (self._alarms[0].call is None or self._alarms[0].when <= now):
-            if (call := heappop(self._alarms).call) is not None:
-                call()
+        while self._timers and (self._timers[0].callback is None or self._timers[0].when <= now):
+            if (callback := heappop(self._timers).callback) is not None:
+                callback()
 
 
-_running: trio.lowlevel.RunVar[_TrioPoller] = trio.lowlevel.RunVar("checker-smtp watcher")
+_running: trio.lowlevel.RunVar[_TrioPoller] = trio.lowlevel.RunVar("checker-smtp poller")
 
 
 def trio_poller() -> _TrioPoller:
-    """The watcher of the trio that runs this task; it is started with the first session, and stays."""
+    """Return the poller of the trio that runs this task, started at the first call in it."""
     try:
         return _running.get()
     except LookupError:

@@ -1,11 +1,12 @@
-"""TLS as a mail sender without a policy does it: encrypted if at all possible, verified never.
+"""TLS as a mail sender without a policy does it: encrypted if at all possible, never verified.
 
-A checker has to meet what is there in order to tell it, so the one context here takes every version and
-every cipher suite OpenSSL was built with, down to security level 0, and a server without secure
-renegotiation. What of that is acceptable is for the rules. Suites without a certificate come last: they are
-met where nothing else is offered, and never preferred.
+A checker has to complete a handshake to report its version and its suite, so the one context here takes
+every version and every cipher suite OpenSSL was built with, down to security level 0, and a server without
+secure renegotiation. The rules decide what of that is acceptable. Suites without a certificate are last:
+they are used where the server offers no other, and never preferred.
 
-The context is shared: it costs a millisecond to build, and holds nothing of a session.
+The context is shared: it holds nothing of a session, and takes 0.4 ms to build (python -m timeit -s
+"from checker_smtp.backends.transport.tls import client_context as c" "c.cache_clear(); c()").
 """
 
 import re
@@ -17,13 +18,13 @@ __all__ = ["client_context", "wrap"]
 
 # ssl.OP_LEGACY_SERVER_CONNECT, which has that name from Python 3.12 on
 _LEGACY_SERVER_CONNECT = 0x4
-# RFC 6066 §3: the name of a host, in ASCII, without the final dot. OpenSSL takes less than any octets.
+# RFC 6066 §3: the name of a host, in ASCII, without the final dot. OpenSSL does not take arbitrary octets.
 _fits_sni = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*").fullmatch
 
 
 @cache
 def client_context() -> ssl.SSLContext:
-    """The context every handshake shares."""
+    """Return the context that every handshake shares."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -34,10 +35,10 @@ def client_context() -> ssl.SSLContext:
 
 
 def wrap(sock: socket.socket, server_name: str) -> ssl.SSLSocket:
-    """`sock` under TLS, its handshake still to be done; it takes the file descriptor over.
+    """Return `sock` under TLS, before its handshake; it takes the file descriptor over.
 
     `server_name` is sent as SNI where it is a host name, and none is sent where it is not. Raises OSError
-    where the connection is gone already.
+    where the connection is closed already.
     """
     return client_context().wrap_socket(
         sock,
