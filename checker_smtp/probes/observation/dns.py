@@ -1,0 +1,58 @@
+"""The DNS answers about a domain's mail hosts, as they were seen."""
+
+from dataclasses import dataclass
+
+from checker_smtp.probes.ports import DnsStatus
+
+__all__ = ["Mx", "MxTarget", "ReverseDns"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReverseDns:
+    """PTR of an address: the names, those that resolve back to it, those whose lookup failed.
+
+    `names` holds the first ten; `total` counts all.
+    """
+
+    status: DnsStatus
+    names: tuple[str, ...] = ()
+    total: int = 0
+    confirmed_by: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MxTarget:
+    """One MX target (or the domain itself as its implicit MX), with what its name led to.
+
+    `aliases` is the CNAME chain after the target; `alias_problem` is `dangling` or `loop` where it leads
+    nowhere. `ipv4_status` and `ipv6_status` are None where nothing was asked (`literal`).
+    """
+
+    preference: int
+    target: str
+    ttl: int = 0
+    literal: str = ""
+    ipv4: tuple[str, ...] = ()
+    ipv6: tuple[str, ...] = ()
+    ipv4_status: DnsStatus | None = None
+    ipv6_status: DnsStatus | None = None
+    aliases: tuple[str, ...] = ()
+    alias_problem: str = ""
+    not_public: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mx:
+    """The domain's MX set. `error` is set where the lookup failed other than by NXDOMAIN.
+
+    `address_status` is how the domain's own A and AAAA were answered, asked only where it has no MX.
+    """
+
+    status: DnsStatus
+    records: tuple[MxTarget, ...] = ()
+    error: str = ""
+    null_mx: bool = False
+    null_preferences: tuple[int, ...] = ()
+    implicit_mx: bool = False
+    address_status: tuple[DnsStatus, ...] = ()

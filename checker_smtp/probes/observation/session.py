@@ -1,0 +1,155 @@
+"""One connection as it was seen."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = [
+    "Ending",
+    "Entry",
+    "Irregularity",
+    "Keyword",
+    "Purpose",
+    "ReplySeen",
+    "Session",
+    "Tls",
+    "Transaction",
+]
+
+Entry: TypeAlias = dict[str, str | int | float]
+"""One line of a transcript, as `smtp_sansio.Transcript` writes it."""
+
+Purpose: TypeAlias = str
+"""What a transaction asks: `null-sender`, `postmaster`, `relay` or `relay-control`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Irregularity:
+    """A deviation from the protocol: its kind, line (from 1), offset and octets in the reply."""
+
+    kind: str
+    line: int
+    offset: int
+    excerpt: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplySeen:
+    """One reply: `at` seconds into the session, heard with line `entry` (from 0) of the transcript."""
+
+    code: int
+    text: str
+    raw: str
+    at: float
+    entry: int
+    enhanced_code: str = ""
+    deviations: tuple[Irregularity, ...] = ()
+
+    @property
+    def positive(self) -> bool:
+        return self.code // 100 == 2
+
+    @property
+    def transient(self) -> bool:
+        return self.code // 100 == 4
+
+    @property
+    def permanent(self) -> bool:
+        return self.code // 100 == 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyword:
+    """An EHLO keyword in upper case with its parameters verbatim."""
+
+    keyword: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """A handshake that succeeded; `server_name` is the SNI sent, empty for none."""
+
+    version: str
+    cipher: str
+    server_name: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One MAIL, RCPT, RSET; a reply is None where the command was not said or not answered."""
+
+    purpose: Purpose
+    sender: str
+    recipient: str
+    mail: ReplySeen | None = None
+    rcpt: ReplySeen | None = None
+    rset: ReplySeen | None = None
+
+    @property
+    def verdict(self) -> ReplySeen | None:
+        """The reply that settles it: a refused MAIL, else the answer to RCPT."""
+        if self.mail is not None and not self.mail.positive:
+            return self.mail
+        return self.rcpt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a session ended that did not reach the answer to QUIT.
+
+    `step` is what it was waiting for, or had heard last (`connect`, `greeting`, `EHLO`, `STARTTLS`, `TLS`,
+    `MAIL`, `EHLO after STARTTLS`, …), `kind` the failure (`timeout`, `refused`, `reset`, `closed`, `tls`,
+    `budget`, …) or the protocol error's code.
+    """
+
+    step: str
+    kind: str
+    detail: str
+    at: float
+    entry: int
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One connection. `purpose` says why it was made.
+
+    `main` · `helo-only` (EHLO was refused and the connection closed) · `without-sni` · `without-tls` ·
+    `one-by-one` (a group was answered out of step) · `relay` (held for all domains of the address) ·
+    `relay-control` · `revisit` (the first visit was put off) · `not-held` (no rule that judges needed one).
+    """
+
+    purpose: str
+    connected_at: float | None = None
+    greeting: ReplySeen | None = None
+    ehlo: ReplySeen | None = None
+    helo: ReplySeen | None = None
+    capabilities: tuple[Keyword, ...] = ()
+    starttls: ReplySeen | None = None
+    tls: Tls | None = None
+    ehlo_tls: ReplySeen | None = None
+    capabilities_tls: tuple[Keyword, ...] = ()
+    transactions: tuple[Transaction, ...] = ()
+    quit: ReplySeen | None = None
+    unsolicited: tuple[ReplySeen, ...] = ()
+    end: Ending | None = None
+    transcript: tuple[Entry, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server accepted EHLO or HELO."""
+        return any(reply is not None and reply.positive for reply in (self.ehlo, self.helo))
+
+    def offers(self, keyword: str) -> bool:
+        """Whether the keyword was advertised before TLS."""
+        return any(known.keyword == keyword for known in self.capabilities)
+
+    @property
+    def replies(self) -> tuple[ReplySeen, ...]:
+        """Every reply heard, in order."""
+        single = (self.greeting, self.ehlo, self.helo, self.starttls, self.ehlo_tls, self.quit)
+        of_transactions = (reply for t in self.transactions for reply in (t.mail, t.rcpt, t.rset))
+        heard = [reply for reply in (*single, *of_transactions, *self.unsolicited) if reply is not None]
+        return tuple(sorted(heard, key=lambda reply: reply.entry))
