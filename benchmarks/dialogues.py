@@ -18,8 +18,8 @@ from smtpproto.protocol import SMTPException
 from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.backends.transport.tls import client_context
 from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.endpoint.session import SessionSpec, run_session
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.session import SessionSpec, hold_session
 
 from .far_end import HEALTHY, HOST
 
@@ -35,7 +35,7 @@ _TIMEOUT = 30.0
 async def hold_ours(port: int) -> Codes:
     """The product's own script on the product's own driver."""
     session = await run_anyio(
-        hold_session(
+        run_session(
             SessionSpec(
                 purpose="main",
                 address=HOST,

@@ -17,8 +17,8 @@ import anyio
 from checker_smtp.backends.local_addresses import local_addresses
 from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes import check as probing
+from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.limits import ConnectionLimits
-from checker_smtp.probes.lookups import Lookups
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result, judged
 from checker_smtp.probes.selftest import SelfTest, run_selftest
@@ -78,7 +78,7 @@ async def check(
 async def vantage(options: Options, backend: Backend | None = None) -> SelfTest:
     """What can be seen from this machine: routes, its names, and whether `options.controls` answer."""
     backend = backend or _network()
-    return await run_selftest(options, Lookups(backend), backend, local_addresses())
+    return await run_selftest(options, LookupCache(backend).view(), backend, local_addresses())
 
 
 def _network() -> Backend:

@@ -132,7 +132,7 @@ def scan(
     _keep_apart(results, names, given["exclude_file"], summary)
 
     from checker_smtp.backends.dns.resolver import DnsResolver
-    from checker_smtp.probes.lookups import ResolverError
+    from checker_smtp.probes.dns import ResolverError
     from checker_smtp.scan.domain_list import DomainListError
 
     from .lines import LinesError

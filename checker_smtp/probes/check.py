@@ -1,7 +1,7 @@
-"""One check of one domain: DNS first, then every address at the same time, then what was seen.
+"""The check of one domain: DNS first, then all addresses concurrently, then the observation.
 
-`resolve_domain` and `observe` are its two ends, for whoever visits the addresses of many domains in between.
-The rules are not here. `check` gives the observation; `probes.rules.judge` says what it means.
+`resolve_domain` and `build_observation` are the first and the last stage on their own, for a scan that probes
+the addresses of many domains in between. Rules are not evaluated here: `probes.rules` does that.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from .endpoint import EndpointProbe
-from .limits import ConnectionLimits
-from .lookups import (
-    Hosts,
+from .dns import (
+    LookupCache,
     Lookups,
     ResolverError,
-    addresses_of,
-    literal_of,
-    look_up_mx,
-    look_up_reverse,
-    mx_rows,
+    parse_addresses,
+    parse_literal,
+    parse_mx,
+    resolve_mx,
+    resolve_reverse_dns,
 )
+from .endpoint import EndpointProbe
+from .limits import ConnectionLimits
 from .observation import (
     Coverage,
     Endpoint,
@@ -36,12 +36,12 @@ from .options import OptionError, Options, host_name
 from .ports import Resolver, Runner
 from .requirements import NOT_HELD, Scope
 from .retry import is_deferred, merge_retry
-from .selftest import AMBIGUOUS, ControlProbe, probe_control, visit_controls
+from .selftest import AMBIGUOUS, ControlProbe, probe_control, probe_controls
 
-__all__ = ["ResolvedDomain", "ResolverError", "check", "observe", "resolve_domain", "server_name"]
+__all__ = ["ResolvedDomain", "ResolverError", "build_observation", "check", "resolve_domain", "server_name"]
 
-# Endpoints visited for one domain. Large providers publish ten to twenty; a zone that lists hundreds would
-# make this a tool for bothering strangers.
+# Endpoints probed for one domain. Large providers publish ten to twenty; a hostile zone that lists hundreds
+# would aim this program at servers that have nothing to do with it.
 MAX_ENDPOINTS = 32
 
 _UNTESTABLE = ("network-unreachable", "not-permitted")
@@ -49,10 +49,9 @@ _UNTESTABLE = ("network-unreachable", "not-permitted")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedDomain:
-    """A domain before anybody was visited: where its mail goes, and whom there is to ask.
+    """A domain after the DNS stage: where its mail goes, and the endpoints to probe.
 
-    The endpoints have no sessions and no names yet; `skipped` are those left alone because there are too
-    many.
+    The endpoints have no sessions and no reverse DNS yet; `skipped` are those beyond `MAX_ENDPOINTS`.
     """
 
     options: Options
@@ -64,19 +63,15 @@ class ResolvedDomain:
 
 
 async def resolve_domain(
-    options: Options,
-    resolver: Resolver,
-    rules: frozenset[str] | None = None,
-    hosts: Hosts | None = None,
+    options: Options, lookups: Lookups, rules: frozenset[str] | None = None
 ) -> ResolvedDomain:
-    """Ask the DNS where the domain's mail goes. Raises `ResolverError`.
+    """Resolve where the domain's mail goes. Raises `ResolverError`.
 
-    `hosts` are those that other domains have asked for as well.
+    `lookups` is the domain's own view of the DNS, `rules` the names of those to be evaluated, None for all.
     """
     scope = Scope.of(rules)
     options = scope.narrowed(options)
-    lookups = Lookups(resolver, hosts)
-    mx = await look_up_mx(lookups, options)
+    mx = await resolve_mx(lookups, options)
     wanted = _endpoints(mx, options)
     return ResolvedDomain(
         options=options,
@@ -88,37 +83,37 @@ async def resolve_domain(
     )
 
 
-async def observe(
-    prospect: ResolvedDomain,
+async def build_observation(
+    resolved: ResolvedDomain,
     sessions: Mapping[str, tuple[Session, ...]],
     names: Mapping[str, ReverseDns],
-    knock: ControlProbe,
+    probe: ControlProbe,
     *,
     run_at: str,
     resolver_name: str = "",
 ) -> Observation:
-    """What was seen of a domain whose endpoints were visited (`sessions`) and looked up (`names`).
+    """Return the observation of a domain whose endpoints were probed (`sessions`) and resolved (`names`).
 
-    Both go by address; whoever is not in `sessions` was not to be visited. `knock` visits a control.
+    Both are by address; an address without sessions was not to be probed. `probe` connects to a control host.
     """
-    options, lookups = prospect.options, prospect.lookups
+    options, lookups = resolved.options, resolved.lookups
     endpoints = tuple(
         replace(e, reverse=names.get(e.address), sessions=sessions.get(e.address, (NOT_HELD,)))
-        for e in prospect.endpoints
+        for e in resolved.endpoints
     )
     return Observation(
         domain=options.domain,
         run_at=run_at,
         settings=_settings(options),
-        mx=prospect.mx,
+        mx=resolved.mx,
         endpoints=endpoints,
         coverage=Coverage(ipv4=_coverage(endpoints, 4), ipv6=_coverage(endpoints, 6)),
         probe_hosts=await _probe_hosts(lookups, options, endpoints),
-        controls=await visit_controls(options, lookups, knock, _silent(endpoints)),
+        controls=await probe_controls(options, lookups, probe, _silent(endpoints)),
         dns=lookups.answers,
         resolver=resolver_name,
-        skipped=prospect.skipped,
-        rules=prospect.scope.rules,
+        skipped=resolved.skipped,
+        rules=resolved.scope.rules,
     )
 
 
@@ -134,61 +129,63 @@ async def check(
     rules: frozenset[str] | None = None,
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Observation:
-    """Look up and visit everything that receives the domain's mail.
+    """Resolve the domain and probe everything that receives its mail.
 
-    `run_at` (RFC 3339) is kept as it is; `seed` decides what is random. Where `rules` names those that will
-    judge, the work that only others need is left out. `pause` is how to wait for a second visit, in seconds.
-    Raises `ResolverError` where the resolver answers nothing at all.
+    `run_at` (RFC 3339) is kept as it is; `seed` decides what is random. `rules` names those to be evaluated,
+    None for all: work that no rule needs is skipped. `pause` waits for a retry, in seconds. Raises
+    `ResolverError` where the resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
-    prospect = await resolve_domain(options, resolver, rules)
+    resolved = await resolve_domain(options, LookupCache(resolver).view(), rules)
     sessions: dict[str, tuple[Session, ...]] = {}
     names: dict[str, ReverseDns] = {}
 
-    async def visit(endpoint: Endpoint) -> None:
-        held = await hold(endpoint, "main")
-        if options.retry_deferred and is_deferred(held):
+    async def probe_address(endpoint: Endpoint) -> None:
+        first = await run_sessions(endpoint, "main")
+        if options.retry_deferred and is_deferred(first):
             await pause(60 * options.retry_deferred)
-            held = merge_retry(held, await hold(endpoint, "revisit"))
-        sessions[endpoint.address] = held
+            first = merge_retry(first, await run_sessions(endpoint, "revisit"))
+        sessions[endpoint.address] = first
 
-    async def hold(endpoint: Endpoint, purpose: str) -> tuple[Session, ...]:
-        asker = EndpointProbe(
+    async def run_sessions(endpoint: Endpoint, purpose: str) -> tuple[Session, ...]:
+        probe = EndpointProbe(
             runner,
-            prospect.options,
+            resolved.options,
             endpoint.address,
             server_name(endpoint),
             seed,
             purpose=purpose,
-            starttls=prospect.scope.starttls,
+            starttls=resolved.scope.starttls,
         )
         async with limits.connection(endpoint.address):
-            return (await asker.ask([prospect.options]))[options.domain]
+            return (await probe.run([resolved.options]))[options.domain]
 
     async def resolve_ptr(address: str) -> None:
-        names[address] = await look_up_reverse(prospect.lookups, address)
+        names[address] = await resolve_reverse_dns(resolved.lookups, address)
 
-    async def knock(address: str) -> str:
+    async def probe_control_host(address: str) -> str:
         async with limits.connection(address):
             return await runner.run(probe_control(address, options))
 
     async with anyio.create_task_group() as group:
-        for endpoint in prospect.endpoints:
-            if prospect.scope.visit:
-                group.start_soon(visit, endpoint)
-            if prospect.scope.reverse:
+        for endpoint in resolved.endpoints:
+            if resolved.scope.visit:
+                group.start_soon(probe_address, endpoint)
+            if resolved.scope.reverse:
                 group.start_soon(resolve_ptr, endpoint.address)
-    return await observe(prospect, sessions, names, knock, run_at=run_at, resolver_name=resolver_name)
+    return await build_observation(
+        resolved, sessions, names, probe_control_host, run_at=run_at, resolver_name=resolver_name
+    )
 
 
 def _silent(endpoints: tuple[Endpoint, ...]) -> tuple[int, ...]:
-    """The address families in which an endpoint did not answer, which may be either side's fault."""
+    """Return the address families in which an endpoint did not answer, which may be either side's fault."""
     unreached = [(e.family, e.main.end) for e in endpoints if not e.connected]
     return tuple(sorted({family for family, end in unreached if end is not None and end.kind in AMBIGUOUS}))
 
 
 def _endpoints(mx: Mx, options: Options) -> list[Endpoint]:
-    """The addresses to visit, each once, in the order in which a sender would try them."""
+    """Return the endpoints to probe, each once, in the order in which a sender would try them."""
     targets: dict[str, list[str]] = {}
     for record in mx.records:
         private = [address for address, _ in record.not_public]
@@ -208,7 +205,7 @@ def _families(record: MxTarget, options: Options) -> tuple[str, ...]:
 
 
 def server_name(endpoint: Endpoint) -> str:
-    """The SNI: the MX target, or none where it is no host name."""
+    """Return the SNI for an endpoint: the MX target, or empty where that is not a host name."""
     try:
         return host_name("target", endpoint.targets[0])
     except OptionError:
@@ -216,11 +213,11 @@ def server_name(endpoint: Endpoint) -> str:
 
 
 def _coverage(endpoints: tuple[Endpoint, ...], family: int) -> FamilyCoverage:
-    ours = [e for e in endpoints if e.family == family]
-    ends = [e.main.end.kind for e in ours if e.main.end is not None and not e.connected]
+    published = [e for e in endpoints if e.family == family]
+    ends = [e.main.end.kind for e in published if e.main.end is not None and not e.connected]
     return FamilyCoverage(
-        published=len(ours),
-        connected=sum(e.connected for e in ours),
+        published=len(published),
+        connected=sum(e.connected for e in published),
         untestable=sum(kind in _UNTESTABLE for kind in ends),
     )
 
@@ -228,17 +225,17 @@ def _coverage(endpoints: tuple[Endpoint, ...], family: int) -> FamilyCoverage:
 async def _probe_hosts(
     lookups: Lookups, options: Options, endpoints: tuple[Endpoint, ...]
 ) -> tuple[str, ...]:
-    """Names and addresses that serve the relay probe's domain, where any endpoint took the probe."""
+    """Return the hosts and addresses of the relay probe's domain, where an endpoint accepted the probe."""
     relay = [e.asked("relay") for e in endpoints]
     if not any(t is not None and t.verdict is not None and t.verdict.positive for t in relay):
         return ()
     domain = options.probe_address.rpartition("@")[2]
-    targets = {target for _, target, _ in mx_rows(await lookups.ask(domain, "MX"))} - {"."}
+    targets = {target for _, target, _ in parse_mx(await lookups.ask(domain, "MX"))} - {"."}
     hosts = set(sorted(targets)[:10] or [domain])
     for name in sorted(hosts):
-        if not literal_of(name):
+        if not parse_literal(name):
             for rdtype in ("A", "AAAA"):
-                hosts.update(addresses_of(await lookups.ask(name, rdtype)))
+                hosts.update(parse_addresses(await lookups.ask(name, rdtype)))
     return tuple(sorted(hosts))
 
 

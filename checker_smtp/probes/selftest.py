@@ -1,12 +1,12 @@
-"""What can be seen from here, asked before anybody is blamed.
+"""The self-test of this machine: how far its own network and names explain what a check finds.
 
-A checker that cannot get out on port 25 finds every server dead; one without a name finds every server
-rude. So: is there a route for each address family, does port 25 leave (only towards the control hosts that
-the caller names, nobody is dialled unasked), has this machine's address a name that leads back to it, and
-does the name said in EHLO lead to that address.
+Where port 25 is blocked here, every server seems dead; where this machine's address has no name, many servers
+reject it. The self-test looks for: a route for each address family, connections on port 25 to the control
+hosts that the caller names (and to no other host), a name of this machine's address that resolves back to it,
+and an EHLO name that resolves to that address.
 
-A control counts as reached once TCP connects: that shows that the port leaves. It is greeted and left with
-QUIT, as any server is.
+A control counts as reached once TCP connects: that shows that port 25 is open. The session then waits for the
+greeting and sends QUIT, as a polite client does.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,8 +18,8 @@ import anyio
 from smtp_sansio import Dialogue, Failed, Script, SessionAborted
 
 from .addresses import why_not_public
+from .dns import Lookups, parse_addresses, resolve_reverse_dns
 from .limits import ConnectionLimits
-from .lookups import Lookups, addresses_of, look_up_reverse
 from .observation import Control, ReverseDns
 from .options import Options
 from .ports import DnsStatus, Runner
@@ -30,26 +30,26 @@ __all__ = [
     "FamilyView",
     "SelfTest",
     "probe_control",
+    "probe_controls",
     "run_selftest",
-    "visit_controls",
 ]
 
-# Failures to connect that may be the other side's fault or this one's.
+# Failures to connect that either side may be the cause of.
 AMBIGUOUS = ("timeout", "host-unreachable")
 
 ControlProbe: TypeAlias = Callable[[str], Awaitable[str]]
-"""Visits the control at an address; `connected`, or why not."""
+"""Connects to the control host at an address; returns `connected` or the kind of failure."""
 
-# Addresses of one control host that are tried for each family: enough to survive one dead one.
+# Addresses tried of one control host and family: two, so that one dead address is not decisive.
 _MAX_ADDRESSES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyView:
-    """One address family from here: `address` is this machine's own, empty where there is no route.
+    """One address family as seen from this machine: `address` is its own, empty where there is no route.
 
-    `not_public` says what kind of address it is where the Internet sees another one (behind NAT); then
-    `reverse` is None, because the name that counts is the other one's.
+    `not_public` names the kind of address where the Internet sees another one (behind NAT); `reverse` is None
+    then, because the name that counts is the other address's.
     """
 
     family: int
@@ -60,7 +60,7 @@ class FamilyView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTest:
-    """Where this machine stands: its families, its EHLO name, and the controls it could reach."""
+    """The result: address families, the EHLO name and its addresses, the outcome of each control host."""
 
     families: tuple[FamilyView, ...]
     helo_name: str
@@ -72,10 +72,13 @@ class SelfTest:
 async def run_selftest(
     options: Options, lookups: Lookups, runner: Runner, local_addresses: dict[int, str]
 ) -> SelfTest:
-    """Look from `local_addresses` (by family, empty where there is no route) at names and controls."""
+    """Resolve this machine's names and connect to the controls.
+
+    `local_addresses` are this machine's own, by address family (4, 6), empty where there is no route.
+    """
     limits = ConnectionLimits()
 
-    async def knock(address: str) -> str:
+    async def probe(address: str) -> str:
         async with limits.connection(address):
             return await runner.run(probe_control(address, options))
 
@@ -85,8 +88,8 @@ async def run_selftest(
         families=families,
         helo_name=options.helo_name,
         helo_status=max(answers, key=lambda answer: answer.status is DnsStatus.ANSWER).status,
-        helo_addresses=tuple(address for answer in answers for address in addresses_of(answer)),
-        controls=await visit_controls(options, lookups, knock, (4, 6)),
+        helo_addresses=tuple(address for answer in answers for address in parse_addresses(answer)),
+        controls=await probe_controls(options, lookups, probe, (4, 6)),
     )
 
 
@@ -95,42 +98,42 @@ async def _view(lookups: Lookups, family: int, address: str) -> FamilyView:
         return FamilyView(family=family)
     if not_public := why_not_public(address):
         return FamilyView(family=family, address=address, not_public=not_public)
-    return FamilyView(family=family, address=address, reverse=await look_up_reverse(lookups, address))
+    return FamilyView(family=family, address=address, reverse=await resolve_reverse_dns(lookups, address))
 
 
-async def visit_controls(
-    options: Options, lookups: Lookups, knock: ControlProbe, families: tuple[int, ...]
+async def probe_controls(
+    options: Options, lookups: Lookups, probe: ControlProbe, families: tuple[int, ...]
 ) -> tuple[Control, ...]:
-    """Knock at the control hosts over these address families; in the order given."""
+    """Connect to the control hosts over these address families; return the outcomes in the order given."""
     wanted: list[tuple[str, str]] = []
     for host in options.controls:
         for family in families:
-            addresses = addresses_of(await lookups.ask(host, "A" if family == 4 else "AAAA"))
-            dialled = [a for a in addresses if not why_not_public(a, options.allow_targets)]
-            wanted += [(host, address) for address in dialled[:_MAX_ADDRESSES]]
+            addresses = parse_addresses(await lookups.ask(host, "A" if family == 4 else "AAAA"))
+            allowed = [a for a in addresses if not why_not_public(a, options.allow_targets)]
+            wanted += [(host, address) for address in allowed[:_MAX_ADDRESSES]]
     if not wanted:
         return ()
-    seen: dict[tuple[str, str], str] = {}
+    outcomes: dict[tuple[str, str], str] = {}
 
     async def one(host: str, address: str) -> None:
-        seen[host, address] = await knock(address)
+        outcomes[host, address] = await probe(address)
 
     async with anyio.create_task_group() as group:
         for host, address in wanted:
             group.start_soon(one, host, address)
-    return tuple(Control(host=h, address=a, port=options.port, outcome=seen[h, a]) for h, a in wanted)
+    return tuple(Control(host=h, address=a, port=options.port, outcome=outcomes[h, a]) for h, a in wanted)
 
 
 def probe_control(address: str, options: Options) -> Script[str]:
-    """`connected`, or why not."""
+    """Connect, wait for the greeting and quit; return `connected` or the kind of failure."""
     dialogue = Dialogue(timeout=options.timeout, budget=options.budget)
     try:
         yield from dialogue.connect(address, options.port)
-    except SessionAborted as interrupted:
-        return str(interrupted.cause.kind) if isinstance(interrupted.cause, Failed) else "other"
+    except SessionAborted as aborted:
+        return str(aborted.cause.kind) if isinstance(aborted.cause, Failed) else "other"
     try:
         yield from dialogue.greet()
         yield from dialogue.quit()
     except SessionAborted:
-        pass  # connected is all that was asked
+        pass  # the connection is the result
     return "connected"

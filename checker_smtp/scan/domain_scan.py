@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 
-from checker_smtp.probes.check import ResolvedDomain, observe
-from checker_smtp.probes.lookups import look_up_reverse
+from checker_smtp.probes.check import ResolvedDomain, build_observation
+from checker_smtp.probes.dns import resolve_reverse_dns
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result, judged
@@ -47,8 +47,8 @@ class DomainScan:
         """What there is to say when all were asked. `knock` visits a control, by its address."""
         prospect = self.prospect
         addresses = [endpoint.address for endpoint in prospect.endpoints]
-        names = {address: await look_up_reverse(prospect.lookups, address) for address in addresses}
-        observation = await observe(
+        names = {address: await resolve_reverse_dns(prospect.lookups, address) for address in addresses}
+        observation = await build_observation(
             prospect,
             self.sessions,
             names,

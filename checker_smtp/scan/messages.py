@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from checker_smtp.probes.check import ResolvedDomain
-from checker_smtp.probes.lookups import Lookups
+from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.observation import Endpoint, Mx, Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver
@@ -60,7 +60,7 @@ class DnsFacts(msgspec.Struct, frozen=True, array_like=True):
 
     def at(self, number: int, options: Options, resolver: Resolver) -> DomainScan:
         """The domain again, at another place; `options` are those of all domains."""
-        lookups = Lookups(resolver)
+        lookups = LookupCache(resolver).view()
         lookups.answered.update({(answer.name, answer.rdtype): answer for answer in self.dns})
         prospect = ResolvedDomain(
             options=options.about(self.domain),

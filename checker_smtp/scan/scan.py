@@ -2,8 +2,8 @@
 
 Two windows at most are under way: while servers of one are asked, the next is looked up. A domain is done
 when the last of its addresses has answered; its line is then written and nothing of it kept. Each line
-comes from the code that a single check runs: `probes.check.resolve_domain` before the visits and `observe`
-after them, `probes.endpoint.EndpointProbe` in between.
+comes from the code that a single check runs: `probes.check.resolve_domain` before the visits and
+`build_observation` after them, `probes.endpoint.EndpointProbe` in between.
 
 Not here: how a list is read, how lines are kept, what is shown meanwhile.
 """
@@ -22,8 +22,8 @@ from anyio.abc import ObjectReceiveStream
 from checker_smtp.api import now
 from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.check import ResolverError, resolve_domain, server_name
+from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.endpoint import EndpointProbe
-from checker_smtp.probes.lookups import Hosts
 from checker_smtp.probes.observation import Ending, Endpoint, Session
 from checker_smtp.probes.retry import is_deferred, merge_retry
 from checker_smtp.report.document import NOT_CHECKED, dump_line, dump_not_checked
@@ -75,7 +75,7 @@ class Scan:
         self._stop_list = exclusions or Exclusions()
         self._resolver_name = resolver_name
         self._seed = randbits(63)
-        self._hosts = Hosts(settings.server_cache_ttl, monotonic) if settings.reuse else None
+        self._lookups = LookupCache(backend, settings.server_cache_ttl if settings.reuse else 0, monotonic)
         self._servers: dict[str, Server] = {}
         self._changed = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -159,7 +159,7 @@ class Scan:
         options = self.settings.options.about(name)
         began = anyio.current_time()
         try:
-            prospect = await resolve_domain(options, self._backend, hosts=self._hosts)
+            prospect = await resolve_domain(options, self._lookups.view())
         except ResolverError as error:
             self._tell_why_not(number, name, "resolver", str(error))
             return None
@@ -231,7 +231,7 @@ class Scan:
             began = anyio.current_time()
             visit = server.visit(self.rate_limit.of(server), guests[0], settings, self._seed, began)
             try:
-                told = await visit.ask([guest.options for guest in guests])
+                told = await visit.run([guest.options for guest in guests])
             except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
                 await self._give_up(guests, error)
                 continue
@@ -275,11 +275,11 @@ class Scan:
             server.address,
             server.server_name,
             self._seed,
-            most=self.settings.per_session,
+            max_domains=self.settings.per_session,
             purpose="revisit",
         )
         try:
-            told = await visit.ask([guest.options for guest in guests])
+            told = await visit.run([guest.options for guest in guests])
         except Exception as error:  # noqa: BLE001 - as above
             await self._give_up(guests, error)
             return

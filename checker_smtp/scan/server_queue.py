@@ -67,7 +67,7 @@ class Server:
         if self._known is not None and now < self._known_until:
             return copy(self._known)
         most = settings.per_session
-        return EndpointProbe(runner, guest.options, self.address, self.server_name, seed, most=most)
+        return EndpointProbe(runner, guest.options, self.address, self.server_name, seed, max_domains=most)
 
     def learn(self, visit: EndpointProbe, began: float, ttl: float, *, heard: bool) -> None:
         """Keep what this visit, begun at `began`, found out about the address; it holds for `ttl` seconds.

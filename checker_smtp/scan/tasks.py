@@ -22,7 +22,7 @@ import msgspec
 
 from checker_smtp.lines import LineWriter
 from checker_smtp.probes.check import ResolvedDomain, server_name
-from checker_smtp.probes.lookups import Lookups, look_up_reverse
+from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.observation import Endpoint, Mx
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
@@ -118,8 +118,8 @@ async def _visit(plugin: ScanWorkerPlugin, guests: list[Guest], places: int) -> 
 
     async def resolve_ptr() -> None:
         for address in todo:
-            lookups = Lookups(world)
-            await look_up_reverse(lookups, address)
+            lookups = LookupCache(world).view()
+            await resolve_reverse_dns(lookups, address)
             names[address] = lookups.answers
 
     async with plugin.places_for(places), plugin.telling(scan):
@@ -151,7 +151,7 @@ def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) 
             ResolvedDomain(
                 options=options.about(names[number]),
                 scope=Scope.of(None),
-                lookups=Lookups(resolver),
+                lookups=LookupCache(resolver).view(),
                 mx=Mx(status=DnsStatus.ANSWER),
                 endpoints=tuple(endpoints[number]),
                 skipped=(),

@@ -1,8 +1,8 @@
 """Pieces of conversations that many tests share, and the plan they follow."""
 
 from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.endpoint.session import SessionSpec, run_session
 from checker_smtp.probes.observation import Session
-from checker_smtp.probes.session import SessionSpec, hold_session
 from tests.probes.world import act, options
 
 PLAIN = """
@@ -104,7 +104,7 @@ def plan(**given: object) -> SessionSpec:
 
 def held(text: str, **given: object) -> Session:
     """The session that `text` tells."""
-    return act(hold_session(plan(**given)), text)
+    return act(run_session(plan(**given)), text)
 
 
 def codes(session: Session) -> list[str]:

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from checker_smtp.probes.check import MAX_ENDPOINTS, check
-from checker_smtp.probes.lookups import ResolverError
+from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.observation import (
     Control,
     Coverage,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.probes.lookups import Lookups, addresses_of, look_up_mx, look_up_reverse, mx_rows
+from checker_smtp.probes.dns import LookupCache, parse_addresses, parse_mx, resolve_mx, resolve_reverse_dns
 from checker_smtp.probes.observation import Mx
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
@@ -28,13 +28,13 @@ from tests.sansio.strategies import steady
 )
 def test_what_is_no_mx_record_is_left_out(record: str) -> None:
     good = "example.org. 60 in mx 10 MX.test."
-    assert mx_rows(answer("example.org", "MX", record, good)) == [(10, "mx.test", 60)]
+    assert parse_mx(answer("example.org", "MX", record, good)) == [(10, "mx.test", 60)]
 
 
 @pytest.mark.anyio
 async def test_an_answer_of_nothing_but_such_records_is_an_error_and_no_implicit_mx() -> None:
     names = Names("example.org A 192.0.2.7", answer("example.org", "MX", "example.org. 300 IN MX"))
-    mx = await look_up_mx(Lookups(names), options())
+    mx = await resolve_mx(LookupCache(names).view(), options())
     assert mx == Mx(status=DnsStatus.ERROR, error="an answer that holds no MX record")
     assert names.asked == [("example.org", "MX")]
 
@@ -55,14 +55,14 @@ async def test_an_answer_of_nothing_but_such_records_is_an_error_and_no_implicit
 def test_what_is_no_address_of_the_family_is_left_out(rdtype: str, data: str) -> None:
     good = {"A": "192.0.2.7", "AAAA": "2001:db8::7"}[rdtype]
     records = (f"a. 1 IN {rdtype} {data}", f"a. 1 IN {rdtype} {good}", f"a. 1 IN {rdtype} {good}")
-    assert addresses_of(answer("a", rdtype, *records)) == (good,)
+    assert parse_addresses(answer("a", rdtype, *records)) == (good,)
 
 
 @pytest.mark.anyio
 async def test_thousands_of_targets_cost_no_more_than_fifty() -> None:
     records = (f"example.org. 300 IN MX {n % 7} mx{n}.test." for n in range(5000))
     names = Names("", answer("example.org", "MX", *records))
-    mx = await look_up_mx(Lookups(names), options())
+    mx = await resolve_mx(LookupCache(names).view(), options())
     assert len(mx.records) == 50
     assert {record.preference for record in mx.records} == {0}
     assert len(names.asked) == 101
@@ -71,9 +71,9 @@ async def test_thousands_of_targets_cost_no_more_than_fifty() -> None:
 @pytest.mark.anyio
 async def test_escapes_in_names_are_kept_as_they_are() -> None:
     names = Names('example.org MX 10 a\\032b\\.c\\"d.test.\n7.2.0.192.in-addr.arpa PTR \\000\\255.test.')
-    lookups = Lookups(names)
-    assert (await look_up_mx(lookups, options())).records[0].target == 'a\\032b\\.c\\"d.test'
-    assert (await look_up_reverse(lookups, "192.0.2.7")).names == ("\\000\\255.test",)
+    lookups = LookupCache(names).view()
+    assert (await resolve_mx(lookups, options())).records[0].target == 'a\\032b\\.c\\"d.test'
+    assert (await resolve_reverse_dns(lookups, "192.0.2.7")).names == ("\\000\\255.test",)
 
 
 FIELDS = st.sampled_from(
@@ -114,13 +114,13 @@ class Chaos:
 @given(st.data())
 def test_no_answer_makes_a_lookup_raise(data: st.DataObject) -> None:
     async def look() -> None:
-        lookups = Lookups(Chaos(data))
-        mx = await look_up_mx(lookups, Options(domain="example.org"))
+        lookups = LookupCache(Chaos(data)).view()
+        mx = await resolve_mx(lookups, Options(domain="example.org"))
         for record in mx.records:
             assert record.target != "."
             assert not (record.literal and (record.ipv4 or record.ipv6))
             for address in record.ipv4 + record.ipv6:
                 assert str(ipaddress.ip_address(address)) == address
-        await look_up_reverse(lookups, "192.0.2.7")
+        await resolve_reverse_dns(lookups, "192.0.2.7")
 
     anyio.run(look)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.probes.lookups import literal_of
+from checker_smtp.probes.dns import parse_literal
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ from checker_smtp.probes.lookups import literal_of
     ],
 )
 def test_an_address_is_recognised(target: str, address: str) -> None:
-    assert literal_of(target) == address
+    assert parse_literal(target) == address
 
 
 @pytest.mark.parametrize(
@@ -55,24 +55,24 @@ def test_an_address_is_recognised(target: str, address: str) -> None:
     ],
 )
 def test_a_name_is_none(target: str) -> None:
-    assert literal_of(target) == ""
+    assert parse_literal(target) == ""
 
 
 @given(st.ip_addresses())
 def test_the_usual_spelling_of_any_address_is_recognised(
     ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
-    assert literal_of(str(ip)) == literal_of(f"[{ip}]") == str(ip)
+    assert parse_literal(str(ip)) == parse_literal(f"[{ip}]") == str(ip)
 
 
 @given(st.ip_addresses(v=4), st.sampled_from(["{}", "{:#x}", "0{:o}"]))
 def test_any_base_is_recognised(ip: ipaddress.IPv4Address, form: str) -> None:
-    assert literal_of(".".join(form.format(part) for part in ip.packed)) == str(ip)
-    assert literal_of(form.format(int(ip))) == str(ip)
+    assert parse_literal(".".join(form.format(part) for part in ip.packed)) == str(ip)
+    assert parse_literal(form.format(int(ip))) == str(ip)
 
 
 @given(st.text(st.sampled_from("0189xabf.:[]\\%-\0\x1b é٣"), max_size=20) | st.text(max_size=20))
 def test_whatever_the_target_is_what_comes_out_is_an_address_or_nothing(target: str) -> None:
-    literal = literal_of(target.lower())
+    literal = parse_literal(target.lower())
     assert literal == "" or str(ipaddress.ip_address(literal)) == literal
     assert literal.isprintable()

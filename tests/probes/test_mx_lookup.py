@@ -2,7 +2,7 @@
 
 import pytest
 
-from checker_smtp.probes.lookups import Lookups, ResolverError, look_up_mx
+from checker_smtp.probes.dns import LookupCache, ResolverError, resolve_mx
 from checker_smtp.probes.observation import Mx, MxTarget
 from checker_smtp.probes.ports import DnsStatus
 from tests.probes.world import Names, options
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def looked_up(zone: str, **given: object) -> Mx:
-    return await look_up_mx(Lookups(Names(zone)), options(**given))  # type: ignore[arg-type]
+    return await resolve_mx(LookupCache(Names(zone)).view(), options(**given))  # type: ignore[arg-type]
 
 
 async def targets(zone: str) -> list[str]:
@@ -69,8 +69,8 @@ async def test_each_question_is_asked_once_however_many_targets_share_it() -> No
         mx.example.org  A  192.0.2.7
         """
     )
-    lookups = Lookups(names)
-    mx = await look_up_mx(lookups, options())
+    lookups = LookupCache(names).view()
+    mx = await resolve_mx(lookups, options())
     assert [record.ipv4 for record in mx.records] == [("192.0.2.7",)] * 3 + [()]
     assert sorted(names.asked) == [
         ("example.org", "A"),
@@ -132,14 +132,14 @@ async def test_without_mx_and_address_there_is_no_target(zone: str, statuses: tu
 
 async def test_a_domain_that_does_not_exist_is_not_asked_for_addresses() -> None:
     names = Names("other.example A 192.0.2.7")
-    assert await look_up_mx(Lookups(names), options()) == Mx(status=DnsStatus.NXDOMAIN)
+    assert await resolve_mx(LookupCache(names).view(), options()) == Mx(status=DnsStatus.NXDOMAIN)
     assert names.asked == [("example.org", "MX")]
 
 
 @pytest.mark.parametrize("status", ["servfail", "refused", "timeout", "error"])
 async def test_a_failed_lookup_is_never_an_implicit_mx(status: str) -> None:
     names = Names(f"example.org MX !{status} said so\nexample.org A 192.0.2.7")
-    mx = await look_up_mx(Lookups(names), options())
+    mx = await resolve_mx(LookupCache(names).view(), options())
     assert mx == Mx(status=DnsStatus(status), error="said so")
     assert names.asked == [("example.org", "MX"), (".", "NS")]
 
@@ -227,7 +227,7 @@ async def test_an_address_that_is_not_public_is_told_with_the_reason() -> None:
 
 async def test_a_target_that_spells_an_address_is_not_looked_up() -> None:
     names = Names("example.org MX 10 192.0.2.1.\nexample.org MX 20 0.")
-    mx = await look_up_mx(Lookups(names), options())
+    mx = await resolve_mx(LookupCache(names).view(), options())
     assert [(record.target, record.literal) for record in mx.records] == [
         ("192.0.2.1", "192.0.2.1"),
         ("0", "0.0.0.0"),  # noqa: S104 - nobody binds to it

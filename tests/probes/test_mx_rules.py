@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from checker_smtp.probes.lookups import Lookups, look_up_mx
+from checker_smtp.probes.dns import LookupCache, resolve_mx
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.rules import RULES, Finding, judge, status_of
 from tests.probes.observations import observation, only, told
@@ -19,8 +19,8 @@ def published(zone: str, **given: object) -> Observation:
     """What was seen in DNS alone."""
 
     async def look() -> Observation:
-        lookups = Lookups(Names(zone))
-        mx = await look_up_mx(lookups, options(**given))  # type: ignore[arg-type]
+        lookups = LookupCache(Names(zone)).view()
+        mx = await resolve_mx(lookups, options(**given))  # type: ignore[arg-type]
         return observation(mx=mx, dns=lookups.answers)
 
     return anyio.run(look)

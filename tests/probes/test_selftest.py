@@ -2,7 +2,7 @@
 
 import pytest
 
-from checker_smtp.probes.lookups import Lookups
+from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.observation import Control
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.selftest import FamilyView, SelfTest, run_selftest
@@ -24,7 +24,7 @@ ZONE = """
 
 async def looked(local: dict[int, str], plays: dict[str, str], *controls: str, zone: str = ZONE) -> SelfTest:
     servers = Servers(plays)  # type: ignore[arg-type]
-    seen = await run_selftest(options(controls=controls), Lookups(Names(zone)), servers, local)
+    seen = await run_selftest(options(controls=controls), LookupCache(Names(zone)).view(), servers, local)
     servers.over()
     return seen
 

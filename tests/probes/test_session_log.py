@@ -3,8 +3,8 @@
 import pytest
 
 from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.endpoint.session import SharedSession, run_shared_session
 from checker_smtp.probes.observation import Session
-from checker_smtp.probes.session import SharedSession, hold_shared
 from tests.probes.dialogues import PIPELINING, PLAIN, codes, ending, plan
 from tests.probes.world import act, options
 
@@ -29,7 +29,7 @@ WITH_QUIT = "C: QUIT\n"
 
 
 def shared(text: str, *guests: tuple, common: tuple = RELAY, **given: object) -> SharedSession:  # type: ignore[type-arg]
-    return act(hold_shared(plan(guests=guests, transactions=common, **given)), text)
+    return act(run_shared_session(plan(domain_flights=guests, transactions=common, **given)), text)
 
 
 def said(session: Session) -> str:

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from checker_smtp.probes.check import resolve_domain
-from checker_smtp.probes.lookups import Hosts, Lookups, look_up_reverse
+from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.options import OptionError
 from tests.probes.world import Names, options
 
@@ -27,29 +27,30 @@ class Clock:
 
 
 async def test_the_second_domain_asks_for_its_mx_alone() -> None:
-    names, hosts = Names(ZONE), Hosts(60, Clock())
-    first = await resolve_domain(options("one.example"), names, hosts=hosts)
+    names = Names(ZONE)
+    hosts = LookupCache(names, 60, Clock())
+    first = await resolve_domain(options("one.example"), hosts.view())
     asked = len(names.asked)
-    second = await resolve_domain(options("two.example"), names, hosts=hosts)
+    second = await resolve_domain(options("two.example"), hosts.view())
     assert names.asked[asked:] == [("two.example", "MX")]
     assert (first.mx.records[0].preference, second.mx.records[0].preference) == (10, 20)
     assert first.mx.records[0].ipv4 == second.mx.records[0].ipv4 == ("192.0.2.7",)
 
 
 async def test_a_domain_is_told_the_answers_as_if_it_had_asked() -> None:
-    hosts = Hosts(60, Clock())
-    await resolve_domain(options("one.example"), Names(ZONE), hosts=hosts)
-    shared = await resolve_domain(options("two.example"), Names(ZONE), hosts=hosts)
-    alone = await resolve_domain(options("two.example"), Names(ZONE))
+    hosts = LookupCache(Names(ZONE), 60, Clock())
+    await resolve_domain(options("one.example"), hosts.view())
+    shared = await resolve_domain(options("two.example"), hosts.view())
+    alone = await resolve_domain(options("two.example"), LookupCache(Names(ZONE)).view())
     for prospect in (shared, alone):
-        await look_up_reverse(prospect.lookups, "192.0.2.7")
+        await resolve_reverse_dns(prospect.lookups, "192.0.2.7")
     assert shared.lookups.answers == alone.lookups.answers
     assert shared.mx == alone.mx
 
 
 async def test_who_asks_what_is_being_asked_waits_for_that_answer() -> None:
     names = Names(ZONE)
-    lookups = Lookups(names)
+    lookups = LookupCache(names).view()
     async with anyio.create_task_group() as group:
         for _ in range(3):
             group.start_soon(lookups.ask, "one.example", "MX")
@@ -59,26 +60,25 @@ async def test_who_asks_what_is_being_asked_waits_for_that_answer() -> None:
 
 async def test_what_is_too_old_is_looked_up_again() -> None:
     names, clock = Names(ZONE), Clock()
-    hosts = Hosts(60, clock)
+    hosts = LookupCache(names, 60, clock)
     for clock.now, times in ((0.0, 1), (59.9, 1), (60.0, 2)):
-        await look_up_reverse(Lookups(names, hosts), "192.0.2.7")
+        await resolve_reverse_dns(hosts.view(), "192.0.2.7")
         assert names.asked.count(("7.2.0.192.in-addr.arpa", "PTR")) == times
 
 
 async def test_a_question_that_stayed_open_is_asked_again() -> None:
-    names, hosts = (
-        Names("mx.example.net A !servfail\n7.2.0.192.in-addr.arpa PTR mx.example.net."),
-        Hosts(60, Clock()),
-    )
+    names = Names("mx.example.net A !servfail\n7.2.0.192.in-addr.arpa PTR mx.example.net.")
+    hosts = LookupCache(names, 60, Clock())
     for times in (1, 2):
-        await look_up_reverse(Lookups(names, hosts), "192.0.2.7")
+        await resolve_reverse_dns(hosts.view(), "192.0.2.7")
         assert names.asked.count(("mx.example.net", "A")) == times
 
 
 async def test_no_more_hosts_are_kept_than_there_is_room_for() -> None:
-    names, hosts = Names(ZONE), Hosts(60, Clock(), most=2)
+    names = Names(ZONE)
+    hosts = LookupCache(names, 60, Clock(), max_hosts=2)
     for last in (1, 2, 3, 3, 2, 1):
-        await look_up_reverse(Lookups(names, hosts), f"192.0.2.{last}")
+        await resolve_reverse_dns(hosts.view(), f"192.0.2.{last}")
     assert [name.split(".")[0] for name, rdtype in names.asked if rdtype == "PTR"] == ["1", "2", "3", "1"]
 
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker_smtp.probes.endpoint import EndpointProbe, control_address, probe_endpoint
+from checker_smtp.probes.endpoint.session import SessionSpec
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.rules import judge
-from checker_smtp.probes.session import SessionSpec
 from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
 from tests.probes.hosts import ENDINGS, FAULTS, Host, answers, endpoint_of, plain
 from tests.probes.observations import observation
@@ -39,8 +39,8 @@ class Visited:
 
 def shared(host: Host, guests: list[Options] = GUESTS, most: int = 10) -> Visited:
     """All guests together."""
-    visit = EndpointProbe(host, guests[0], ADDRESS, NAME, SEED, most=most)
-    return Visited(visit, result_of(visit.ask(guests)))
+    visit = EndpointProbe(host, guests[0], ADDRESS, NAME, SEED, max_domains=most)
+    return Visited(visit, result_of(visit.run(guests)))
 
 
 def alone(host: Host, guest: Options) -> tuple[Session, ...]:
@@ -108,7 +108,7 @@ def test_where_the_connection_ends_nobody_is_lost(
         assert host.times(RELAY) <= 2  # once more where the first time was cut off
         per_connection = limit // 2
         assert visited.visit.connections <= -(-len(GUESTS) // per_connection) + 1 + relays
-        assert visited.visit.most <= max(per_connection, 1) or limit >= 2 * len(GUESTS)
+        assert visited.visit.facts.max_domains <= max(per_connection, 1) or limit >= 2 * len(GUESTS)
 
 
 def test_the_first_answers_stand_and_the_others_are_asked_again() -> None:
@@ -120,7 +120,7 @@ def test_the_first_answers_stand_and_the_others_are_asked_again() -> None:
         ["charlie.test", "delta.test", "example.com"],
         ["echo.test", "example.com"],
     ]
-    assert visited.visit.most == 2
+    assert visited.visit.facts.max_domains == 2
     assert [s.purpose for s in visited.told["alfa.test"]] == ["main", "relay"]
     assert visited.told["alfa.test"][0].end is None
 
@@ -129,9 +129,9 @@ def test_the_first_answers_stand_and_the_others_are_asked_again() -> None:
 def test_the_relay_is_asked_for_once_and_so_is_its_control(pipelining: bool) -> None:
     """Over several connections, several times of asking, and by several who ask at the same time."""
     host = Host(relays=True, pipelining=pipelining)
-    visit = EndpointProbe(host, GUESTS[0], ADDRESS, NAME, SEED, most=2)
-    told = result_of(visit.ask(GUESTS[:3]))
-    told |= result_of(copy(visit).ask(GUESTS[3:]))
+    visit = EndpointProbe(host, GUESTS[0], ADDRESS, NAME, SEED, max_domains=2)
+    told = result_of(visit.run(GUESTS[:3]))
+    told |= result_of(copy(visit).run(GUESTS[3:]))
     assert host.times(RELAY) == 1
     assert host.times(f"RCPT TO:<{control_address(GUESTS[0], SEED)}>") == 1
     assert len(host.said) == 4
@@ -143,9 +143,9 @@ def test_the_relay_is_asked_for_once_and_so_is_its_control(pipelining: bool) -> 
 def test_who_comes_alone_has_everything_in_one_write_and_leaves_the_relay_to_the_next() -> None:
     """What names the domain is no evidence for another one, so it is asked for once more, and that is all."""
     host = Host()
-    visit = EndpointProbe(host, GUESTS[0], ADDRESS, NAME, SEED, most=10)
+    visit = EndpointProbe(host, GUESTS[0], ADDRESS, NAME, SEED, max_domains=10)
     for guest in GUESTS:
-        told = result_of(visit.ask([guest]))[guest.domain]
+        told = result_of(visit.run([guest]))[guest.domain]
         assert answers(told) == answers(alone(host, guest))
         check_sessions(guest, told, GUESTS)
     assert (host.times(RELAY), visit.connections) == (2, len(GUESTS))
@@ -258,7 +258,7 @@ def test_whoever_shuts_the_door_on_the_second_connection_is_told_to_those_who_st
             {f"postmaster@{name}", "postmaster@example.com"},
         )
     assert visited.visit.connections == 2
-    again = result_of(visited.visit.ask(GUESTS[:2]))
+    again = result_of(visited.visit.run(GUESTS[:2]))
     assert (visited.visit.connections, again["alfa.test"][0].greeting.code) == (2, 421)  # type: ignore[union-attr]
 
 
@@ -292,8 +292,8 @@ def test_who_had_no_turn_is_told_of_the_time_that_ran_out() -> None:
 
 
 def test_a_second_visit_is_named_so() -> None:
-    visit = EndpointProbe(Host(tls=False), GUESTS[0], ADDRESS, NAME, SEED, most=10, purpose="revisit")
-    told = result_of(visit.ask(GUESTS))
+    visit = EndpointProbe(Host(tls=False), GUESTS[0], ADDRESS, NAME, SEED, max_domains=10, purpose="revisit")
+    told = result_of(visit.run(GUESTS))
     assert {s.purpose for sessions in told.values() for s in sessions} == {"revisit"}
 
 
@@ -308,9 +308,9 @@ def test_a_plan_of_one_guest_takes_quit_along_and_of_several_does_not() -> None:
         budget=60.0,
         transactions=(),
     )
-    assert (plan.flights, plan.last_is_a_guest) == (((),), False)
-    assert not replace(plan, guests=((),)).last_is_a_guest
-    assert replace(plan, guests=((), ())).last_is_a_guest
+    assert (plan.flights, plan.is_quit_separate) == (((),), False)
+    assert not replace(plan, domain_flights=((),)).is_quit_separate
+    assert replace(plan, domain_flights=((), ())).is_quit_separate
 
 
 codes = st.sampled_from(
@@ -338,10 +338,10 @@ parties = st.lists(st.sampled_from(everybody), min_size=1, max_size=6, unique_by
 def test_whoever_shares_a_server_gets_the_same_answers(
     host: Host, guests: list[Options], most: int, split: int
 ) -> None:
-    visit = EndpointProbe(host, guests[0], ADDRESS, NAME, SEED, most=most)
+    visit = EndpointProbe(host, guests[0], ADDRESS, NAME, SEED, max_domains=most)
     told: dict[str, tuple[Session, ...]] = {}
     for party in filter(None, (guests[:split], guests[split:])):
-        told |= result_of(visit.ask(party))
+        told |= result_of(visit.run(party))
     assert len(host.said) == visit.connections <= len(guests) + 2 * (4 + 1 + 2)
     for guest in guests:
         check_sessions(guest, told[guest.domain], [g for g in guests if g.domain != "example.com"])
@@ -356,8 +356,8 @@ def test_in_any_weather_everybody_is_told_something(
     data: st.DataObject, weather: NetworkFaults, guests: list[Options], most: int
 ) -> None:
     chaos = Chaos(data, weather)
-    visit = EndpointProbe(chaos, guests[0], ADDRESS, NAME, SEED, most=most)
-    told = result_of(visit.ask(guests))
+    visit = EndpointProbe(chaos, guests[0], ADDRESS, NAME, SEED, max_domains=most)
+    told = result_of(visit.run(guests))
     assert set(told) == {guest.domain for guest in guests}
     assert chaos.connections == visit.connections <= len(guests) + 4 + 1 + 2 * 2
     for guest in guests:

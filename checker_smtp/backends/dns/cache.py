@@ -18,7 +18,7 @@ happens three times in a row it is left out, and one question every half minute 
 An asker runs its question itself, so there is no task to look after: if it is cancelled, one of those who
 wait for the answer asks again in its place.
 
-The root is asked for to find out whether a resolver answers at all (`probes.lookups`). That has to be known
+The root is asked for to find out whether a resolver answers at all (`probes.dns`). That has to be known
 of this moment, so it is shared between those who ask at once, and not remembered.
 
 Not here: prefetching, serving stale answers, and memory beyond the run.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from checker_smtp.lines import LinesError
-from checker_smtp.probes.lookups import ResolverError
+from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.options import OptionError
 from checker_smtp.scan import job as jobs
 from checker_smtp.scan.domain_list import DomainListError

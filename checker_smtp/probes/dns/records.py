@@ -1,0 +1,109 @@
+"""Parsers for the records of an answer in presentation format (`name ttl IN type data`)."""
+
+import ipaddress
+import re
+
+from checker_smtp.probes.addresses import Address
+from checker_smtp.probes.ports import DnsAnswer
+
+__all__ = [
+    "normalize_name",
+    "parse_addresses",
+    "parse_aliases",
+    "parse_literal",
+    "parse_mx",
+    "parse_records",
+]
+
+# Exim and Postfix follow chains far shorter; dnspython stops at 16 as well.
+_MAX_ALIASES = 16
+_escape = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
+_is_number = re.compile(r"[0-9]{1,10}").fullmatch
+
+
+def parse_records(answer: DnsAnswer, rdtype: str) -> tuple[tuple[str, int, str], ...]:
+    """Return (owner, ttl, data) of the records with this type; malformed lines are skipped."""
+    rows = (record.split(maxsplit=4) for record in answer.records)
+    return tuple(
+        (normalize_name(row[0]), int(row[1]), row[4])
+        for row in rows
+        if len(row) == 5 and _is_number(row[1]) and row[3].upper() == rdtype
+    )
+
+
+def normalize_name(name: str) -> str:
+    """Return `name` in lower case without the final dot; the root is `.`."""
+    name = name.lower()
+    return name if name == "." else name.removesuffix(".")
+
+
+def parse_addresses(answer: DnsAnswer) -> tuple[str, ...]:
+    """Return the addresses of an answer to A or AAAA, in numerical order."""
+    read = (_address(answer.rdtype, data) for _, _, data in parse_records(answer, answer.rdtype))
+    return tuple(str(ip) for ip in sorted({ip for ip in read if ip is not None}, key=int))
+
+
+def _address(rdtype: str, data: str) -> Address | None:
+    """Return the address of a record; None for a malformed one or one with a scope of this machine."""
+    try:
+        ip = ipaddress.IPv4Address(data) if rdtype == "A" else ipaddress.IPv6Address(data)
+    except ValueError:
+        return None
+    return None if "%" in data else ip
+
+
+def parse_mx(answer: DnsAnswer) -> list[tuple[int, str, int]]:
+    """Return (preference, target, ttl) of the MX records, the most preferred first."""
+    rows = ((data.split(), ttl) for _, ttl, data in parse_records(answer, "MX"))
+    return sorted(
+        (int(fields[0]), normalize_name(fields[1]), ttl)
+        for fields, ttl in rows
+        if len(fields) == 2 and _is_number(fields[0])
+    )
+
+
+def parse_aliases(answer: DnsAnswer) -> tuple[tuple[str, ...], bool]:
+    """Return the chain of CNAMEs behind the name in the question, and True where it is a loop."""
+    step = {owner: normalize_name(data) for owner, _, data in parse_records(answer, "CNAME")}
+    chain: list[str] = []
+    name = answer.name
+    while name in step and len(chain) < _MAX_ALIASES:
+        name = step[name]
+        if name == answer.name or name in chain:
+            return (*chain, name), True
+        chain.append(name)
+    return tuple(chain), False
+
+
+def parse_literal(target: str) -> str:
+    """Return the IP address that an MX target spells instead of a host name; empty for a name.
+
+    Understands dotted, shortened, hexadecimal, octal and plain-number IPv4, IPv6, and both in brackets.
+    """
+    text = _escape.sub(lambda m: chr(int(m[1])) if m[1] else m[2], target).strip("[]")
+    text = text.removeprefix("ipv6:")
+    if ":" in text:
+        try:
+            return str(ipaddress.IPv6Address(text.partition("%")[0]))
+        except ValueError:
+            return ""
+    parts = text.split(".")
+    try:
+        numbers = [_number(part) for part in parts]
+    except ValueError:
+        return ""
+    if len(parts) > 4:
+        return ""
+    *head, last = numbers
+    if any(n > 255 for n in head) or last >= 256 ** (5 - len(parts)):
+        return ""
+    high = sum(n << (24 - 8 * i) for i, n in enumerate(head))
+    return str(ipaddress.IPv4Address(high + last))
+
+
+def _number(part: str) -> int:
+    if not re.fullmatch(r"[0-9]+|0x[0-9a-f]+", part) or len(part) > 12:
+        raise ValueError(part)
+    if part.startswith("0x"):
+        return int(part, 16)
+    return int(part, 8 if part.startswith("0") and part != "0" and not re.search("[89]", part) else 10)

@@ -1,0 +1,78 @@
+"""The probe of one address: makes the connections that the reducer asks for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from checker_smtp.probes.observation import Session, Transaction
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import Runner
+
+from .reducer import AddressFacts, advance, begin
+from .session import SessionSpec, run_shared_session
+
+__all__ = ["EndpointProbe", "probe_endpoint"]
+
+
+async def probe_endpoint(
+    options: Options, runner: Runner, address: str, server_name: str, seed: int
+) -> tuple[Session, ...]:
+    """Return every session with `address`, the main one first; `server_name` is the SNI."""
+    probe = EndpointProbe(runner, options, address, server_name, seed)
+    return (await probe.run([options]))[options.domain]
+
+
+class EndpointProbe:
+    """Asks one address about one domain, or about many whose options differ in the domain only.
+
+    `facts` are what it knows about the address; `run` may be called again while they are held to be true.
+    Copies share the follow-ups that were made, so that each is made once however many copies run at a time.
+    `connections` counts all connections.
+    """
+
+    __slots__ = ("_controls", "_runner", "_seed", "connections", "facts")
+
+    def __init__(
+        self,
+        runner: Runner,
+        options: Options,
+        address: str,
+        server_name: str,
+        seed: int,
+        *,
+        max_domains: int = 1,
+        purpose: str = "main",
+        starttls: bool = True,
+    ) -> None:
+        """Prepare a probe of `address` with the SNI `server_name`.
+
+        At most `max_domains` domains share a connection; `seed` decides what is random; `purpose` names the
+        connection in the results; without `starttls` TLS is not tried.
+        """
+        spec = SessionSpec(
+            purpose=purpose,
+            address=address,
+            port=options.port,
+            server_name=server_name,
+            helo_name=options.helo_name,
+            timeout=options.timeout,
+            budget=options.budget,
+            transactions=(),
+            starttls=starttls,
+        )
+        self.facts = AddressFacts(spec=spec, max_domains=max_domains)
+        self.connections = 0
+        self._runner = runner
+        self._seed = seed
+        self._controls: dict[tuple[Transaction, ...], Session] = {}
+
+    async def run(self, domains: Sequence[Options]) -> dict[str, tuple[Session, ...]]:
+        """Return the sessions of each of these domains by its name, the main one first."""
+        state, spec = begin(self.facts, domains, self._seed, dict(self._controls))
+        while spec is not None:
+            self.connections += 1
+            shared = await self._runner.run(run_shared_session(spec))
+            # a copy of this probe may have made a follow-up meanwhile
+            state, spec = advance(replace(state, controls=dict(self._controls)), shared)
+            self._controls.update(state.controls)
+        self.facts = state.facts
+        return dict(state.sessions)
