@@ -1,4 +1,4 @@
-"""What a domain is asked, and what the replies mean: scripts, observations, rules. No I/O."""
+"""The probes of a domain's mail service: scripts, observations, and the rules that evaluate them. No I/O."""
 
 if __name__ != "checker_smtp.probes":
     raise ImportError(

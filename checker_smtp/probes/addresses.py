@@ -1,10 +1,10 @@
-"""Which addresses are dialled: public unicast only, and whatever the caller allowed.
+"""The addresses that may be contacted: public unicast, and the networks that the caller allows.
 
 The table follows the IANA special-purpose address registries (RFC 6890 and its updates). An address in it
-cannot receive mail from the Internet, so a name that leads there is a fault of the domain; and dialling
-it would let whoever publishes the name aim this machine at its own network. Addresses that carry an IPv4
-address inside (mapped, NAT64, 6to4, Teredo) are in the table for that reason. IPv6 is the other way
-round: only 2000::/3 has ever been given out, so all else is not public without being listed.
+cannot receive mail from the Internet, so a name that leads there is a fault of the domain; and a connection
+to it would let the publisher of the name aim this machine at its own network. Addresses that contain an IPv4
+address (mapped, NAT64, 6to4, Teredo) are in the table for that reason. For IPv6 only 2000::/3 has been
+allocated, so anything else is not public without being listed.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ __all__ = ["NOT_PUBLIC", "Address", "subject_of", "why_not_public"]
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# (network, what it is for, where that is said), most specific first where they nest
+# (network, purpose, reference), the most specific first where networks nest
 NOT_PUBLIC: tuple[tuple[_Network, str, str], ...] = tuple(
     (ipaddress.ip_network(network), purpose, reference)
     for network, purpose, reference in (
@@ -58,10 +58,10 @@ _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 def why_not_public(address: str, allowed: tuple[str, ...] = ()) -> str:
-    """What kind of address this is where it must not be dialled; empty where it may be.
+    """Return the purpose of an address that must not be contacted; empty where it may be.
 
-    `allowed` are networks (CIDR) that may be dialled all the same. Raises ValueError for anything but an
-    IPv4 or IPv6 address in presentation format.
+    `allowed` are networks (CIDR) that may be contacted although they are not public. Raises ValueError for
+    anything but an IPv4 or IPv6 address in presentation format.
     """
     ip = ipaddress.ip_address(address)
     if any(ip in ipaddress.ip_network(network) for network in allowed):
@@ -75,5 +75,5 @@ def why_not_public(address: str, allowed: tuple[str, ...] = ()) -> str:
 
 
 def subject_of(address: str, port: int) -> str:
-    """`192.0.2.1:25`, `[2001:db8::1]:25`."""
+    """Return the name of an endpoint in findings: `192.0.2.1:25`, `[2001:db8::1]:25`."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,7 +1,7 @@
-"""What a check may be told, and the refusal of anything else before a packet leaves.
+"""The options of a check, validated before a packet is sent.
 
-Names and addresses given here end up in DNS questions and SMTP commands, so an `Options` object that
-exists is clean: host names in A-labels, an addr-spec in ASCII, numbers in range.
+Names and addresses in them end up in DNS questions and SMTP commands, so an `Options` object that exists is
+valid: host names in A-labels, an addr-spec in ASCII, numbers in range.
 """
 
 import ipaddress
@@ -14,17 +14,17 @@ from smtp_sansio import LocalProtocolError, Rcpt
 __all__ = ["OptionError", "Options", "host_name"]
 
 _label = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z").match
-# what inet_aton would take for the end of an address
+# a last label that inet_aton would read as part of an address
 _number = re.compile(r"[0-9]+|0x[0-9a-f]*").fullmatch
 _MAX_NAME = 253
 _MAX_TIMEOUT = 3600.0
 _MAX_RETRY_DEFERRED = 1440.0
-# Domains set aside for documentation (RFC 2606): nobody's mail, so nobody is bothered.
+# Domains reserved for documentation (RFC 2606): no mailbox there belongs to anyone.
 _OUTSIDE = ("example.com", "example.net", "example.org")
 
 
 class OptionError(ValueError):
-    """An option has a value it cannot have; `option` names it, the message says what would be right."""
+    """An option has an invalid value; `option` names it, the message says which values are valid."""
 
     def __init__(self, option: str, message: str) -> None:
         super().__init__(message)
@@ -32,9 +32,9 @@ class OptionError(ValueError):
 
 
 def host_name(option: str, name: str) -> str:
-    """`name` as a host name in A-labels, lower case, without the final dot.
+    """Return `name` as a host name in A-labels, lower case, without the final dot.
 
-    Raises `OptionError` with one sentence that says what was wrong.
+    Raises `OptionError` for `option` with one sentence that says what is wrong and how to fix it.
     """
     shown = repr(name if len(name) <= 80 else name[:77] + "...")
     hint = "give a host name such as example.com"
@@ -73,7 +73,7 @@ def _is_address(text: str) -> bool:
 def _to_ascii(option: str, name: str, shown: str) -> str:
     if name.isascii():
         return name
-    import idna  # late: its tables cost more than the rest of this package
+    import idna  # here, because loading its tables takes longer than the rest of this package
 
     try:
         return idna.encode(name, uts46=True).decode("ascii")
@@ -98,12 +98,12 @@ def _addr_spec(option: str, address: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """One check's options, normalised when built; raises `OptionError` for any that cannot be.
+    """The options of one check, normalised when built; raises `OptionError` for an invalid one.
 
     `timeout` is the longest silence at any one step, in seconds; one endpoint gets five times that.
-    `controls` are mail servers to knock at where endpoints do not answer;
-    `retry_deferred` is after how many minutes a server that put us off is asked once more, 0 for never;
-    `allow_targets` are networks (CIDR) whose addresses are dialled though they are not public.
+    `controls` are mail servers to connect to where endpoints do not answer, to find out whether this side is
+    the cause. `retry_deferred` is the minutes after which a server that deferred is asked once more, 0 for
+    never. `allow_targets` are networks (CIDR) that are contacted although they are not public.
     """
 
     domain: str
@@ -147,8 +147,8 @@ class Options:
         put("allow_targets", tuple(str(_network(text)) for text in self.allow_targets))
 
     def about(self, domain: str) -> "Options":
-        """The same options for another domain. Raises `OptionError`."""
-        # what the other fields hold was looked at when this object was built
+        """Return the same options for another domain. Raises `OptionError`."""
+        # skips the validation of the other fields, which were validated when this object was built
         other = object.__new__(Options)
         for field in fields(self):
             object.__setattr__(other, field.name, getattr(self, field.name))
@@ -157,7 +157,7 @@ class Options:
 
     @property
     def budget(self) -> float:
-        """Seconds one endpoint's script may take in all."""
+        """The seconds that one endpoint may take in total."""
         return 5 * self.timeout
 
     @property
@@ -167,14 +167,14 @@ class Options:
 
     @property
     def probe_address(self) -> str:
-        """The outside recipient asked for; another where the configured one is in the tested domain."""
+        """The recipient of the relay probe: `test_probe_address`, unless that is in the tested domain."""
         domain = self.test_probe_address.rpartition("@")[2]
         if domain != self.domain:
             return self.test_probe_address
         return f"postmaster@{self.outside_domain(domain)}"
 
     def outside_domain(self, *other_than: str) -> str:
-        """A documentation domain that is neither the tested one nor one of `other_than`."""
+        """Return a documentation domain that is neither the tested one nor one of `other_than`."""
         return next(name for name in _OUTSIDE if name not in (self.domain, *other_than))
 
 

@@ -1,8 +1,7 @@
-"""What the probes need from the world: somebody who resolves names, somebody who runs scripts.
+"""The ports through which the probes reach the network: one resolves names, one runs scripts.
 
-`probes` defines these two and is handed implementations; it never imports one. A DNS answer is kept in
-presentation format, one string per record, because that is what a person checks with `dig` and what a
-recorded case shows in a diff.
+`probes` defines them and receives implementations; it never imports one. A DNS answer is kept in presentation
+format, one string per record, because `dig` prints that and a recorded case shows it in a diff.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class DnsStatus(StrEnum):
-    """How a question was answered; the first four are answers, each meaning something else."""
+    """How a question was answered; the first four are answers of a server, each with its own meaning."""
 
     ANSWER = "answer"
     NODATA = "nodata"
@@ -29,7 +28,7 @@ class DnsStatus(StrEnum):
 
     @property
     def known(self) -> bool:
-        """Whether the question was settled: records, or the certainty that there are none."""
+        """True where the question was settled: there are records, or there certainly are none."""
         return self in (DnsStatus.ANSWER, DnsStatus.NODATA, DnsStatus.NXDOMAIN)
 
 
@@ -38,8 +37,8 @@ class DnsAnswer:
     """The answer to one question.
 
     `name` is a host name in A-labels, lower case, without the final dot (the root is `.`); `records` the
-    answer section in presentation format (`name ttl IN type data`), aliases included; `seconds` how long
-    it took; `detail` what a failure said.
+    answer section in presentation format (`name ttl IN type data`), aliases included; `seconds` the time it
+    took; `detail` the error text of a failure.
     """
 
     name: str
@@ -51,16 +50,16 @@ class DnsAnswer:
 
 
 class Resolver(Protocol):
-    """Answers DNS questions; failures are answers, so `resolve` raises nothing but cancellation."""
+    """Resolves names; failures are answers too, so `resolve` raises nothing but cancellation."""
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """Ask for `name`'s records of the type `rdtype` (`MX`, `A`, `AAAA`, `PTR`, `NS`)."""
+        """Return the answer for `name` and the type `rdtype` (`MX`, `A`, `AAAA`, `PTR`, `NS`)."""
         ...
 
 
 class Runner(Protocol):
-    """Runs a script against the world and gives back what it returns."""
+    """Runs a script over the network and returns its result."""
 
     async def run(self, script: Script[_T]) -> _T:
-        """Drive `script` to its end; the transport is closed on every way out."""
+        """Run `script` to its end; the transport is closed in every case, also on errors and cancellation."""
         ...

@@ -24,7 +24,7 @@ from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.check import ResolverError, resolve_domain, server_name
 from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.endpoint import EndpointProbe
-from checker_smtp.probes.observation import Ending, Endpoint, Session
+from checker_smtp.probes.observation import Endpoint, Session
 from checker_smtp.probes.retry import is_deferred, merge_retry
 from checker_smtp.report.document import NOT_CHECKED, dump_line, dump_not_checked
 from checker_smtp.report.summary.providers import provider_of
@@ -44,10 +44,7 @@ _Then: TypeAlias = Callable[[DomainScan], Coroutine[object, object, None]]
 
 # Addresses whose facts are kept when nobody waits there: the concentrated ones come again and again.
 _MAX_KNOWN = 2000
-EXCLUDED = Session(
-    purpose="main",
-    end=Ending(step="connect", kind="not-permitted", detail="on the stop list of this scan", at=0.0, entry=0),
-)
+EXCLUDED = Session.not_made("on the stop list of this scan")
 
 
 class Scan:

@@ -49,7 +49,9 @@ UNASSIGNED = "not global unicast (RFC 4291 §2.4)"
 
 
 def test_the_table_holds_these_ranges_and_no_others() -> None:
-    assert {str(network): f"{purpose} ({where})" for network, purpose, where in NOT_PUBLIC} == RANGES
+    # compared as networks: Python 3.13 writes `::ffff:0:0/96` with an IPv4 address in it
+    ranges = {ipaddress.ip_network(text): reason for text, reason in RANGES.items()}
+    assert {network: f"{purpose} ({where})" for network, purpose, where in NOT_PUBLIC} == ranges
 
 
 @pytest.mark.parametrize("text", RANGES)

@@ -109,7 +109,7 @@ def test_issues_are_taken_as_they_are() -> None:
                     code="expiring_soon",
                     severity="warn",
                     message="9 days left",
-                    fix="Renew it, have the server read it again, and see that both happen by themselves.",
+                    fix="Renew it, make the server reload it, and automate both.",
                 ),
             ),
         ),
@@ -145,7 +145,7 @@ def test_severities_are_ours(word: object, severity: str) -> None:
 @pytest.mark.parametrize(
     ("given", "code", "text"),
     [
-        ({}, "issue", "The TLS checker found an issue that it has no words for."),
+        ({}, "issue", "The TLS checker found an issue without a description."),
         ({"code": "expired"}, "expired", "The certificate has expired."),
         ({"code": "X" * 500, "message": "y" * 5000}, "x" * 40, "y" * 1000),
         ({"code": "OCSP stapling\r\n<b>", "message": "m"}, "ocsp_stapling_b", "m"),

@@ -36,7 +36,7 @@ __all__ = ["AddressFacts", "ProbeState", "Step", "advance", "begin"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressFacts:
-    """What the connections so far showed about the address itself, and later domains need not ask again.
+    """The facts about the address itself, which later domains need not find out again.
 
     `spec` makes the next connection, its transactions left open; `failed_attempts` are the connections after
     which a fallback was taken, `last` is the latest one with questions, `failed_session` the one that reached
@@ -121,13 +121,11 @@ def begin(
 def advance(state: ProbeState, shared: SharedSession) -> Step:
     """Return the state after the connection that `state` waited for, and the next one's specification."""
     state = replace(state, seconds_left=round(state.seconds_left - shared.seconds, 3))
-    match state.stage:
-        case Stage.QUESTIONS:
-            return _on_questions(state, shared)
-        case Stage.RELAY:
-            return _on_relay(_keep_relay(state, shared))
-        case Stage.FOLLOW_UPS:
-            return _on_follow_up(state, shared)
+    if state.stage is Stage.QUESTIONS:
+        return _on_questions(state, shared)
+    if state.stage is Stage.RELAY:
+        return _on_relay(_keep_relay(state, shared))
+    return _on_follow_up(state, shared)
 
 
 # questions

@@ -1,9 +1,8 @@
-"""What was seen, and nothing about what it means.
+"""Observations: the facts of a check, without any verdict.
 
-Plain frozen data that goes to JSON and back without loss, so that any stored observation can be judged
-again by newer rules. Octets are kept as latin-1 text (one character is one octet); names are in A-labels
-without the final dot; times are seconds. Properties only spare readers from spelling out the obvious;
-whatever takes judgement is in the rules.
+Plain frozen data that goes to JSON and back without loss, so that newer rules can evaluate any stored
+observation again. Octets are kept as latin-1 text (one character is one octet); names are in A-labels without
+the final dot; times are seconds. Properties are abbreviations only: verdicts are made by the rules.
 """
 
 from .dns import Mx, MxTarget, ReverseDns

@@ -1,4 +1,4 @@
-"""The DNS answers about a domain's mail hosts, as they were seen."""
+"""The facts of the DNS about a domain's mail hosts."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ __all__ = ["Mx", "MxTarget", "ReverseDns"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReverseDns:
-    """PTR of an address: the names, those that resolve back to it, those whose lookup failed.
+    """PTR of an address: the names, those that resolve back to it (`confirmed_by`), and those that
+    could not be resolved (`unsettled`).
 
     `names` holds the first ten; `total` counts all.
     """
@@ -23,10 +24,12 @@ class ReverseDns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MxTarget:
-    """One MX target (or the domain itself as its implicit MX), with what its name led to.
+    """One MX target (or the domain itself as its implicit MX) with its addresses.
 
-    `aliases` is the CNAME chain after the target; `alias_problem` is `dangling` or `loop` where it leads
-    nowhere. `ipv4_status` and `ipv6_status` are None where nothing was asked (`literal`).
+    `literal` is the IP address that the target spells instead of a name; then nothing was resolved and
+    `ipv4_status` and `ipv6_status` are None. `aliases` is the CNAME chain after the target; `alias_problem`
+    is `dangling` or `loop` where it ends without an address. `not_public` has the addresses that must not be
+    contacted, each with the reason.
     """
 
     preference: int
@@ -46,7 +49,7 @@ class MxTarget:
 class Mx:
     """The domain's MX set. `error` is set where the lookup failed other than by NXDOMAIN.
 
-    `address_status` is how the domain's own A and AAAA were answered, asked only where it has no MX.
+    `address_status` has the status of the domain's own A and AAAA, resolved only where it has no MX.
     """
 
     status: DnsStatus

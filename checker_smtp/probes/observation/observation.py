@@ -1,4 +1,4 @@
-"""One whole check as it was seen."""
+"""The facts of one whole check."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsIssue:
-    """One issue as the TLS checker names it; `severity` is info, warn or crit."""
+    """One issue in the words of the TLS checker; `severity` is info, warn or crit."""
 
     code: str
     severity: str
@@ -32,7 +32,7 @@ class TlsIssue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsProbe:
-    """What the TLS checker found at one endpoint (`host:port`)."""
+    """The issues that the TLS checker found at one endpoint (`host:port`)."""
 
     endpoint: str
     issues: tuple[TlsIssue, ...] = ()
@@ -40,7 +40,7 @@ class TlsProbe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One address and port, with every session held there and the MX targets that lead to it."""
+    """One address and port, with every session there and the MX targets that lead to it."""
 
     address: str
     port: int
@@ -65,20 +65,20 @@ class Endpoint:
         return self.main.connected_at is not None
 
     def asked(self, purpose: Purpose) -> Transaction | None:
-        """The transaction with this purpose: the last one that was answered, if it was held at all."""
+        """Return the transaction with this purpose: the last answered one, else the last, else None."""
         unanswered: Transaction | None = None
         for session in reversed(self.sessions):
-            for held in reversed(session.transactions):
-                if held.purpose == purpose:
-                    if held.verdict is not None:
-                        return held
-                    unanswered = unanswered or held
+            for transaction in reversed(session.transactions):
+                if transaction.purpose == purpose:
+                    if transaction.verdict is not None:
+                        return transaction
+                    unanswered = unanswered or transaction
         return unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyCoverage:
-    """Endpoints of one address family: published, connected to, and not testable from here."""
+    """Numbers of endpoints of one address family: published, connected to, not testable from this machine."""
 
     published: int = 0
     connected: int = 0
@@ -87,7 +87,7 @@ class FamilyCoverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Endpoints by address family."""
+    """Numbers of endpoints by address family."""
 
     ipv4: FamilyCoverage
     ipv6: FamilyCoverage
@@ -95,7 +95,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A server that the caller named, knocked at to see whether the port leaves from here.
+    """A control host: a server that the caller named, to find out whether port 25 is open on this side.
 
     `outcome` is `connected`, or the kind of failure (`timeout`, `refused`, …).
     """
@@ -129,12 +129,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Everything seen in one check of one domain.
+    """All facts of one check of one domain.
 
-    `skipped` are endpoints left alone because there were too many; `probe_hosts` the MX names and
-    addresses of the relay probe's own domain, asked only where some endpoint accepted the probe;
-    `controls` the servers knocked at because endpoints did not answer; `rules` those it was made for, None
-    where for all.
+    `skipped` are the endpoints beyond the limit; `probe_hosts` the MX names and addresses of the relay
+    probe's own domain, resolved only where an endpoint accepted the probe; `controls` the control hosts
+    contacted because endpoints did not answer; `rules` the names of those it was made for, None for all.
     """
 
     domain: str

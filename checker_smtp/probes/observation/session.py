@@ -1,4 +1,4 @@
-"""One connection as it was seen."""
+"""The facts of one connection."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,7 +19,7 @@ Entry: TypeAlias = dict[str, str | int | float]
 """One line of a transcript, as `smtp_sansio.Transcript` writes it."""
 
 Purpose: TypeAlias = str
-"""What a transaction asks: `null-sender`, `postmaster`, `relay` or `relay-control`."""
+"""The question of a transaction: `null-sender`, `postmaster`, `relay` or `relay-control`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Irregularity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplySeen:
-    """One reply: `at` seconds into the session, heard with line `entry` (from 0) of the transcript."""
+    """One reply: `at` seconds into the session, received with line `entry` (from 0) of the transcript."""
 
     code: int
     text: str
@@ -78,7 +78,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """One MAIL, RCPT, RSET; a reply is None where the command was not said or not answered."""
+    """One MAIL, RCPT, RSET; a reply is None where the command was not sent or not answered."""
 
     purpose: Purpose
     sender: str
@@ -89,7 +89,7 @@ class Transaction:
 
     @property
     def verdict(self) -> ReplySeen | None:
-        """The reply that settles it: a refused MAIL, else the answer to RCPT."""
+        """The reply that decides the transaction: to MAIL where that was not accepted, else to RCPT."""
         if self.mail is not None and not self.mail.positive:
             return self.mail
         return self.rcpt
@@ -97,11 +97,12 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a session ended that did not reach the answer to QUIT.
+    """The end of a session that did not get as far as the reply to QUIT.
 
-    `step` is what it was waiting for, or had heard last (`connect`, `greeting`, `EHLO`, `STARTTLS`, `TLS`,
-    `MAIL`, `EHLO after STARTTLS`, …), `kind` the failure (`timeout`, `refused`, `reset`, `closed`, `tls`,
-    `budget`, …) or the protocol error's code.
+    `step` is the step whose reply was missing, else the last one answered (`connect`, `greeting`, `EHLO`,
+    `STARTTLS`, `TLS`, `MAIL`, `EHLO after STARTTLS`, …), `kind` the failure (`timeout`, `refused`, `reset`,
+    `closed`, `tls`, `budget`, …) or the code of the protocol error. `at` is seconds into the session, `entry`
+    the last line of the transcript, `excerpt` the octets that could not be used.
     """
 
     step: str
@@ -114,11 +115,12 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One connection. `purpose` says why it was made.
+    """One connection; `purpose` is the reason for it.
 
-    `main` · `helo-only` (EHLO was refused and the connection closed) · `without-sni` · `without-tls` ·
-    `one-by-one` (a group was answered out of step) · `relay` (held for all domains of the address) ·
-    `relay-control` · `revisit` (the first visit was put off) · `not-held` (no rule that judges needed one).
+    `main` · `helo-only` (EHLO was rejected and the connection closed) · `without-sni` · `without-tls` ·
+    `one-by-one` (a group was answered out of step) · `relay` (made for all domains of the address) ·
+    `relay-control` · `revisit` (a retry: the server had deferred) · `not-held` (no connection was made:
+    none of the chosen rules needs one).
     """
 
     purpose: str
@@ -137,19 +139,32 @@ class Session:
     end: Ending | None = None
     transcript: tuple[Entry, ...] = ()
 
+    @classmethod
+    def not_made(cls, reason: str) -> "Session":
+        """Return the session of an address that was deliberately not contacted, as by an exclusion list.
+
+        Documents show a `main` session that ended at `connect` with `not-permitted`, as where a firewall on
+        this side forbids it, and with `reason` as the detail. Without a transcript and a time it is no
+        evidence against the server.
+        """
+        return cls(
+            purpose="main",
+            end=Ending(step="connect", kind="not-permitted", detail=reason, at=0.0, entry=0),
+        )
+
     @property
     def ready(self) -> bool:
-        """Whether the server accepted EHLO or HELO."""
+        """True where the server accepted EHLO or HELO."""
         return any(reply is not None and reply.positive for reply in (self.ehlo, self.helo))
 
     def offers(self, keyword: str) -> bool:
-        """Whether the keyword was advertised before TLS."""
+        """Return True where the keyword was advertised before TLS."""
         return any(known.keyword == keyword for known in self.capabilities)
 
     @property
     def replies(self) -> tuple[ReplySeen, ...]:
-        """Every reply heard, in order."""
+        """Every reply received, in order."""
         single = (self.greeting, self.ehlo, self.helo, self.starttls, self.ehlo_tls, self.quit)
         of_transactions = (reply for t in self.transactions for reply in (t.mail, t.rcpt, t.rset))
-        heard = [reply for reply in (*single, *of_transactions, *self.unsolicited) if reply is not None]
-        return tuple(sorted(heard, key=lambda reply: reply.entry))
+        received = [reply for reply in (*single, *of_transactions, *self.unsolicited) if reply is not None]
+        return tuple(sorted(received, key=lambda reply: reply.entry))
