@@ -20,7 +20,7 @@ from checker_smtp.probes import check as probing
 from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.selftest import SelfTest, run_selftest
 
 __all__ = ["Backend", "RunContext", "check", "now", "replay", "vantage"]
@@ -72,7 +72,7 @@ async def check(
         rules=rules,
         pause=pause,
     )
-    return judged(replace(observation, seconds=round(monotonic() - began, 3)))
+    return evaluate(replace(observation, seconds=round(monotonic() - began, 3)))
 
 
 async def vantage(options: Options, backend: Backend | None = None) -> SelfTest:

@@ -101,7 +101,7 @@ def diff(old: Path, new: Path, form: str, output: Path | None) -> int:
 
 
 def _read(path: Path) -> "Result":
-    from checker_smtp.probes.result import judged
+    from checker_smtp.probes.result import evaluate
     from checker_smtp.report.document import DocumentError, load
 
     if path.is_dir():
@@ -117,7 +117,7 @@ def _read(path: Path) -> "Result":
     except DocumentError as error:
         raise click.ClickException(f"{str(path)!r}: {error}") from None
     # by today's rules, so that what a new version sees otherwise is not told as the domain's doing
-    return judged(result.observation)
+    return evaluate(result.observation)
 
 
 def _told(difference: "Difference", form: str, *, to_file: bool) -> str:

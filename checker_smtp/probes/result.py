@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from .observation import Observation
-from .rules import Finding, judge, status_of
+from .rules import Finding, apply_rules, status_of
 
-__all__ = ["Result", "judged"]
+__all__ = ["Result", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Result:
     status: str
 
 
-def judged(observation: Observation) -> Result:
+def evaluate(observation: Observation) -> Result:
     """The verdict of today's rules on an observation, whenever it was made."""
-    findings = judge(observation)
+    findings = apply_rules(observation)
     return Result(observation=observation, findings=findings, status=status_of(observation, findings))

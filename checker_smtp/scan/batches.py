@@ -30,7 +30,7 @@ from .parts import put_part, suffix_of
 from .politeness import network_of
 from .settings import ScanSettings
 from .stats import ScanStats
-from .tasks import Found, Judged, addressed, counted, judge, resolve_domain, visit
+from .tasks import EvaluatedPart, Found, addressed, counted, evaluate_part, resolve_domain, visit
 
 __all__ = ["Batches"]
 
@@ -107,7 +107,9 @@ class Batches:
         coming = [self._client.submit(counted, one.found, pure=False) for one in parts]
         return [await load for load in coming]
 
-    def _visit(self, parts: list[_LookedUp], counts: list[ServerLoad], suffix: str) -> list["Future[Judged]"]:
+    def _visit(
+        self, parts: list[_LookedUp], counts: list[ServerLoad], suffix: str
+    ) -> list["Future[EvaluatedPart]"]:
         """Begin to visit all servers of a round; what comes of it are the lines of its parts."""
         load = ServerLoad()
         for some in counts:
@@ -125,12 +127,14 @@ class Batches:
             for at_a_district, number in zip(_shuffled(guests), places, strict=True)
         ]
         lines = [
-            delayed(judge, pure=False)(self._name, one.found, back, suffix)
+            delayed(evaluate_part, pure=False)(self._name, one.found, back, suffix)
             for one, back in zip(parts, _shuffled(said), strict=True)
         ]
         return list(self._client.compute(lines))
 
-    async def _collect(self, parts: list[_LookedUp], lines: list["Future[Judged]"], folder: Path) -> Part:
+    async def _collect(
+        self, parts: list[_LookedUp], lines: list["Future[EvaluatedPart]"], folder: Path
+    ) -> Part:
         """Write the parts of a round as they come; the domains that have to be done again."""
         part_of = {future.key: one for one, future in zip(parts, lines, strict=True)}
         left: Part = []
@@ -138,16 +142,16 @@ class Batches:
         # what has been written need not be kept by a worker
         lines.clear()
         async for future in coming:
-            judged = await future
+            part_result = await future
             number, part, _ = part_of[future.key]
-            done = sum(judged.statuses.values())
-            if done + len(judged.left) != len(part):
+            done = sum(part_result.statuses.values())
+            if done + len(part_result.left) != len(part):
                 raise RuntimeError(f"of {len(part)} domains {done} came back")
             if done:
-                await anyio.to_thread.run_sync(put_part, folder, number, judged.lines)
+                await anyio.to_thread.run_sync(put_part, folder, number, part_result.lines)
             self.stats.done += done
-            self.stats.statuses.update(judged.statuses)
-            again = set(judged.left)
+            self.stats.statuses.update(part_result.statuses)
+            again = set(part_result.left)
             left += [numbered for numbered in part if numbered[0] in again]
         return left
 

@@ -12,7 +12,7 @@ from checker_smtp.probes.check import ResolvedDomain, build_observation
 from checker_smtp.probes.dns import resolve_reverse_dns
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 
 __all__ = ["DomainScan", "bug"]
 
@@ -43,7 +43,7 @@ class DomainScan:
     def name(self) -> str:
         return self.prospect.options.domain
 
-    async def judged(self, knock: Callable[[Options, str], Awaitable[str]], resolver_name: str) -> Result:
+    async def evaluate(self, knock: Callable[[Options, str], Awaitable[str]], resolver_name: str) -> Result:
         """What there is to say when all were asked. `knock` visits a control, by its address."""
         prospect = self.prospect
         addresses = [endpoint.address for endpoint in prospect.endpoints]
@@ -56,7 +56,7 @@ class DomainScan:
             run_at=self.run_at,
             resolver_name=resolver_name,
         )
-        return judged(replace(observation, seconds=round(anyio.current_time() - self.began, 3)))
+        return evaluate(replace(observation, seconds=round(anyio.current_time() - self.began, 3)))
 
 
 def bug(error: Exception) -> str:

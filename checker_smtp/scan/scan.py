@@ -323,7 +323,7 @@ class Scan:
         """The line of a domain whose servers all were asked, and the status in it."""
         if not domain.failed:
             try:
-                result = await domain.judged(self.rate_limit.knock, self._resolver_name)
+                result = await domain.evaluate(self.rate_limit.knock, self._resolver_name)
                 return dump_line(result), result.status
             except Exception as error:  # noqa: BLE001 - no domain may end the scan of the others
                 domain.failed = bug(error)

@@ -38,7 +38,16 @@ from .politeness import network_of
 from .scan import Scan
 from .worker_plugin import ScanWorkerPlugin, plugin_of
 
-__all__ = ["Found", "Judged", "addressed", "counted", "judge", "resolve_domain", "visit", "why_no_answers"]
+__all__ = [
+    "EvaluatedPart",
+    "Found",
+    "addressed",
+    "counted",
+    "evaluate_part",
+    "resolve_domain",
+    "visit",
+    "why_no_answers",
+]
 
 _T = TypeVar("_T")
 _Grouped: TypeAlias = list[tuple[int, list[tuple[int, _T]]]]
@@ -53,7 +62,7 @@ class Found(NamedTuple):
     lines: dict[int, bytes]
 
 
-class Judged(NamedTuple):
+class EvaluatedPart(NamedTuple):
     """The lines of a part, as they are in their file, and the numbers of the domains that have none yet."""
 
     lines: bytes
@@ -163,16 +172,16 @@ def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) 
     }
 
 
-def judge(name: str, found: Found, grouped: _Grouped[bytes], suffix: str) -> Judged:
+def evaluate_part(name: str, found: Found, grouped: _Grouped[bytes], suffix: str) -> EvaluatedPart:
     """Make the lines of a part, in the order of the list; `suffix` is that of their file."""
     plugin = plugin_of(name)
     pieces = [unpack(packed) for _, items in grouped for _, packed in items]
-    return plugin.do(_judge, plugin, found, pieces, suffix)
+    return plugin.do(_evaluate_part, plugin, found, pieces, suffix)
 
 
-async def _judge(
+async def _evaluate_part(
     plugin: ScanWorkerPlugin, found: Found, pieces: list[dict[int, msgspec.Raw]], suffix: str
-) -> Judged:
+) -> EvaluatedPart:
     facts = unpack(found.facts)
     statuses = Counter([NOT_CHECKED] * len(found.lines))
     left: list[int] = []
@@ -196,4 +205,4 @@ async def _judge(
                 statuses[status] += 1
                 # other tasks have their turn as well
                 await anyio.lowlevel.checkpoint()
-        return Judged(path.read_bytes(), statuses, left)
+        return EvaluatedPart(path.read_bytes(), statuses, left)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.probes.tls_checker import with_tls_checker
 from checker_smtp.report.html import render_html
@@ -27,7 +27,7 @@ def result_of(asked: Report) -> Result:
     if asked.key not in ("", KEY):
         raise BodyError(f"the key {asked.key[:40]!r} is not told here: send an observation of {KEY!r}")
     observation = with_tls_checker(observation_of(asked.data), _related(asked.related or {}))
-    return judged(_narrowed(observation, frozenset(state.rule for state in asked.states or ())))
+    return evaluate(_narrowed(observation, frozenset(state.rule for state in asked.states or ())))
 
 
 def page(result: Result) -> str:

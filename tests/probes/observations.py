@@ -31,7 +31,7 @@ from checker_smtp.probes.observation import (
     Transaction,
 )
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import Finding, judge
+from checker_smtp.probes.rules import Finding, apply_rules
 from smtp_sansio import Greeting
 from tests.probes.world import options
 
@@ -240,7 +240,7 @@ def observation(*endpoints: Endpoint, mx: Mx = WELL_MX, **given: object) -> Obse
 
 def told(seen: Observation) -> list[str]:
     """The verdict in short: `code severity outcome subject`, the worst first, without `smtp.`."""
-    return [short(finding) for finding in judge(seen)]
+    return [short(finding) for finding in apply_rules(seen)]
 
 
 def short(finding: Finding) -> str:
@@ -251,5 +251,5 @@ def short(finding: Finding) -> str:
 
 def only(seen: Observation) -> Finding:
     """The one finding there is."""
-    (finding,) = judge(seen)
+    (finding,) = apply_rules(seen)
     return finding

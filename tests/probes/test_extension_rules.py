@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from checker_smtp.probes.observation import Irregularity
-from checker_smtp.probes.rules import RULES, judge
+from checker_smtp.probes.rules import RULES, apply_rules
 from tests.probes.observations import (
     EHLO,
     EHLO_TLS,
@@ -45,7 +45,7 @@ def test_the_answer_to_the_last_hello_is_the_evidence() -> None:
     seen = observation(endpoint(ehlo="250-mx|250-STARTTLS|250 8BITMIME", ehlo_tls="250 mx two"))
     assert [e.quote for e in only(seen).evidence] == ["250 mx two\r\n"]
     seen = observation(endpoint(ehlo="250-mx|250 8BITMIME"))
-    quotes = {f.code: [e.quote for e in f.evidence] for f in judge(seen)}
+    quotes = {f.code: [e.quote for e in f.evidence] for f in apply_rules(seen)}
     assert quotes["smtp.ext.pipelining"] == ["250-mx\r\n250 8BITMIME\r\n"]
 
 

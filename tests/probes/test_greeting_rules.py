@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.rules import RULES, judge, status_of
+from checker_smtp.probes.rules import RULES, apply_rules, status_of
 from tests.probes.observations import (
     HERE,
     PLAIN_EHLO,
@@ -229,10 +229,10 @@ def test_what_was_tested(words: dict[str, str], tested: list[bool]) -> None:
 )
 def test_the_status(words: dict[str, str], status: str) -> None:
     seen = observation(endpoint(**words))
-    assert status_of(seen, judge(seen)) == status
+    assert status_of(seen, apply_rules(seen)) == status
 
 
 def test_one_server_that_talks_to_us_is_enough_for_a_status() -> None:
     refused = dict.fromkeys(("null", "postmaster", "relay"), "554 5.7.1 not you")
     seen = observation(endpoint(**refused), endpoint(address="192.0.2.8"))
-    assert status_of(seen, judge(seen)) == "info"
+    assert status_of(seen, apply_rules(seen)) == "info"

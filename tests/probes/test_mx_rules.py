@@ -5,7 +5,7 @@ import pytest
 
 from checker_smtp.probes.dns import LookupCache, resolve_mx
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.rules import RULES, Finding, judge, status_of
+from checker_smtp.probes.rules import RULES, Finding, apply_rules, status_of
 from tests.probes.observations import observation, only, told
 from tests.probes.world import Names, options
 
@@ -27,7 +27,7 @@ def published(zone: str, **given: object) -> Observation:
 
 
 def finding(zone: str, code: str) -> Finding:
-    (found,) = (f for f in judge(published(zone)) if f.code == code)
+    (found,) = (f for f in apply_rules(published(zone)) if f.code == code)
     return found
 
 
@@ -240,7 +240,7 @@ def test_a_target_that_is_allowed_is_no_fault() -> None:
 )
 def test_the_status_without_any_server(zone: str, status: str) -> None:
     seen = published(zone)
-    assert status_of(seen, judge(seen)) == status
+    assert status_of(seen, apply_rules(seen)) == status
 
 
 def test_what_of_dns_was_tested() -> None:

@@ -11,8 +11,8 @@ from tests.probes.observations import (
     DENIED,
     HERE,
     PLAIN_EHLO,
+    apply_rules,
     endpoint,
-    judge,
     observation,
     only,
     reply,
@@ -137,7 +137,7 @@ def test_a_rule_is_tested_where_any_endpoint_answered_it_and_not_about_us() -> N
 def test_what_was_not_answered_is_told_once_with_the_reason(
     words: dict[str, str], message: str, outcome: str
 ) -> None:
-    found = [f for f in judge(observation(endpoint(**words))) if f.code == "smtp.not_tested"]
+    found = [f for f in apply_rules(observation(endpoint(**words))) if f.code == "smtp.not_tested"]
     assert [(f.message, f.outcome, f.rule) for f in found] == [(message, outcome, "smtp.null_sender")]
 
 
@@ -155,7 +155,7 @@ def test_a_refused_rset_is_why_the_rest_was_not_asked() -> None:
 def test_a_second_connection_that_is_refused_is_why_the_rest_was_not_asked() -> None:
     broken = session(ehlo_tls=None, end="EHLO after STARTTLS/closed")
     busy = session("without-tls", greeting="554 too many connections")
-    found = [f for f in judge(observation(endpoint(broken, busy))) if f.code == "smtp.not_tested"]
+    found = [f for f in apply_rules(observation(endpoint(broken, busy))) if f.code == "smtp.not_tested"]
     assert [f.message for f in found] == [
         "Not tested: the null sender, postmaster and relaying; the server said 554."
     ]
@@ -198,7 +198,7 @@ def test_each_endpoint_is_judged_for_itself() -> None:
 
 def test_the_evidence_is_the_pair() -> None:
     seen_ = observation(endpoint(ehlo=PLAIN_EHLO, null="550 5.7.1 no bounces"))
-    finding = next(f for f in judge(seen_) if f.code == "smtp.null_sender.rejected")
+    finding = next(f for f in apply_rules(seen_) if f.code == "smtp.null_sender.rejected")
     assert [(e.source, e.where, e.session, e.quote) for e in finding.evidence] == [
         ("session", HERE, 0, "550 5.7.1 no bounces\r\n"),
         ("session", HERE, 0, "250 2.1.5 ok\r\n"),

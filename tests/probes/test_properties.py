@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from checker_smtp.probes.endpoint import probe_endpoint
 from checker_smtp.probes.observation import Endpoint, Observation
-from checker_smtp.probes.result import judged
-from checker_smtp.probes.rules import CODES, RULES, Finding, Outcome, Severity, judge, status_of
+from checker_smtp.probes.result import evaluate
+from checker_smtp.probes.rules import CODES, RULES, Finding, Outcome, Severity, apply_rules, status_of
 from checker_smtp.report.document import dump, load
 from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
 from tests.probes.observations import NAMED, endpoint, observation
@@ -54,8 +54,8 @@ def check_text(finding: Finding) -> None:
 
 
 def check_verdict(seen: Observation) -> tuple[Finding, ...]:
-    found = judge(seen)
-    assert found == judge(seen)
+    found = apply_rules(seen)
+    assert found == apply_rules(seen)
     for finding in found:
         check_finding(seen, finding)
     assert len({(f.code, f.subject, f.message) for f in found}) == len(found)
@@ -82,11 +82,11 @@ def test_any_observation_is_judged(seen: Observation) -> None:
 @settings(steady, max_examples=40)
 @given(observations)
 def test_an_observation_goes_to_json_and_back_without_loss(seen: Observation) -> None:
-    result = judged(seen)
+    result = evaluate(seen)
     text = dump(result)
     assert text.isascii()
     assert load(text) == result
-    assert judged(load(text).observation) == result
+    assert evaluate(load(text).observation) == result
 
 
 def visited(data: st.DataObject, weather: NetworkFaults, address: str) -> Endpoint:
@@ -116,7 +116,7 @@ def test_a_visit_in_any_weather_is_judged(data: st.DataObject, weathers: list[Ne
         assert not refused or e.subject in told
         unanswered = [t for t in e.main.transactions if e.asked(t.purpose).verdict is None]  # type: ignore[union-attr]
         assert not unanswered or e.subject in told or "" in told
-    assert load(dump(judged(seen))).observation == seen
+    assert load(dump(evaluate(seen))).observation == seen
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -128,5 +128,5 @@ def test_a_server_in_order_is_not_blamed_by_any_rule(rule: str) -> None:
 
 def test_nothing_is_said_where_all_is_well() -> None:
     seen = observation(endpoint(), endpoint(address="2001:db8::7"))
-    result = judged(seen)
+    result = evaluate(seen)
     assert (result.findings, result.status, result.observation) == ((), "ok", seen)

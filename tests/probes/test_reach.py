@@ -3,7 +3,7 @@
 import pytest
 
 from checker_smtp.probes.observation import Control
-from checker_smtp.probes.rules import RULES, judge, status_of
+from checker_smtp.probes.rules import RULES, apply_rules, status_of
 from tests.probes.observations import (
     HERE,
     THERE,
@@ -27,7 +27,7 @@ DEAD = "smtp.endpoint_reachable"
 def test_who_refuses_is_at_fault(kind: str) -> None:
     seen = observation(unreached(kind))
     assert told(seen) == ["all_unreachable crit fail"]
-    assert status_of(seen, judge(seen)) == "critical"
+    assert status_of(seen, apply_rules(seen)) == "critical"
     assert only(seen).evidence[0].where == HERE
 
 
@@ -52,7 +52,7 @@ def test_silence_everywhere_may_be_our_own_port(kind: str) -> None:
         f"Nothing answered over IPv4 ({HERE}). Port 25 may be blocked on this side"
     )
     assert "shows whether port 25 leaves" in finding.fix
-    assert status_of(seen, judge(seen)) == "unknown"
+    assert status_of(seen, apply_rules(seen)) == "unknown"
     assert not RULES[DEAD].tested(seen)
 
 
@@ -114,19 +114,19 @@ def test_a_control_is_a_witness_too(outcome: str, verdict: str) -> None:
 def test_one_dead_address_of_several_is_a_warning() -> None:
     seen = observation(endpoint(), unreached("refused", OTHER), unreached("timeout", "192.0.2.9"))
     assert told(seen) == ["tcp.unreachable warn fail 192.0.2.8:25", "tcp.unreachable warn fail 192.0.2.9:25"]
-    assert [f.message for f in judge(seen)] == [
+    assert [f.message for f in apply_rules(seen)] == [
         "192.0.2.8:25 refused the connection.",
         "192.0.2.9:25 did not answer.",
     ]
 
 
 def test_all_is_said_of_those_that_could_be_tested() -> None:
-    found = judge(observation(unreached("refused"), unreached("network-unreachable", V6)))
+    found = apply_rules(observation(unreached("refused"), unreached("network-unreachable", V6)))
     assert [f.message for f in found] == [
         f"No endpoint that could be tested accepts connections: {HERE} refused the connection.",
         f"This machine cannot connect over IPv6 (network-unreachable), so {THERE} could not be tested.",
     ]
-    found = judge(observation(unreached("refused"), skipped=("192.0.2.99:25",)))
+    found = apply_rules(observation(unreached("refused"), skipped=("192.0.2.99:25",)))
     assert found[0].message.startswith("No endpoint that could be tested accepts")
 
 
@@ -138,7 +138,7 @@ def test_each_family_that_could_not_be_tested_is_told_once() -> None:
         unreached("network-unreachable", "2001:db8::8"),
     )
     assert told(seen) == ["not_tested info not-tested"] * 2
-    first, second = judge(seen)
+    first, second = apply_rules(seen)
     assert (len(first.evidence), len(second.evidence)) == (2, 2)
     assert "192.0.2.7:25 and 192.0.2.8:25" in first.message
 

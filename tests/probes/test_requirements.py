@@ -15,8 +15,8 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Resolver, Runner
 from checker_smtp.probes.requirements import NOT_HELD, Scope
-from checker_smtp.probes.result import judged
-from checker_smtp.probes.rules import RULES, Finding, judge, status_of
+from checker_smtp.probes.result import evaluate
+from checker_smtp.probes.rules import RULES, Finding, apply_rules, status_of
 from checker_smtp.report.document import dump, load
 from tests.probes.hosts import Host
 from tests.probes.recorded_server import Parrots
@@ -119,7 +119,7 @@ def unnumbered(finding: Finding) -> Finding:
 def same(rules: frozenset[str], some: Observation, whole: Observation) -> None:
     """The rules come to the same, in the same words and for the same reasons."""
     assert some.rules == tuple(sorted(rules))
-    mine, theirs = list(judge(some)), of(rules, judge(whole))
+    mine, theirs = list(apply_rules(some)), of(rules, apply_rules(whole))
     if "smtp.extension_posture" in rules and not rules >= set(PAIRED):
         # fewer questions, fewer replies in which something may be odd
         assert [(f.code, f.subject) for f in mine] == [(f.code, f.subject) for f in theirs]
@@ -128,7 +128,7 @@ def same(rules: frozenset[str], some: Observation, whole: Observation) -> None:
         assert list(map(unnumbered, mine)) == list(map(unnumbered, theirs))
     else:
         assert mine == theirs
-    assert load(dump(judged(some))).observation == some
+    assert load(dump(evaluate(some))).observation == some
 
 
 @cache
@@ -149,7 +149,7 @@ def test_each_rule_alone_finds_what_it_found_in_a_record(name: str) -> None:
     replay = Replay(case)
     recorded = observed(case.options, replay, replay, None, case.seed)
     whole = observed(case.options, Replay(case), Parrots(recorded), None, case.seed)
-    assert sorted((f.code, f.subject) for f in judge(whole)) == list(case.expected)
+    assert sorted((f.code, f.subject) for f in apply_rules(whole)) == list(case.expected)
     for rules in (*ALONE, *SOME):
         same(rules, observed(case.options, Replay(case), Parrots(recorded), rules, case.seed), whole)
 
@@ -165,7 +165,7 @@ def test_a_question_is_left_out_with_its_rule_as_it_is_with_its_option(
     some = observed(options("example.test"), Names(ZONE), HOSTS[number], rules)
     whole = observed(options("example.test", **off), Names(ZONE), HOSTS[number])
     assert (some.endpoints, some.settings) == (whole.endpoints, whole.settings)
-    assert list(judge(some)) == of(rules, judge(whole))
+    assert list(apply_rules(some)) == of(rules, apply_rules(whole))
 
 
 @pytest.mark.parametrize(
@@ -231,16 +231,19 @@ def test_an_option_that_is_off_stays_off() -> None:
 )
 def test_who_was_not_to_be_visited_is_not_unknown(zone: str, rules: set[str], status: str) -> None:
     seen = observed(options("example.test"), Names(zone), Host(fault="refused"), frozenset(rules))
-    assert status_of(seen, judge(seen)) == status
+    assert status_of(seen, apply_rules(seen)) == status
 
 
 def test_who_was_to_be_visited_and_did_not_answer_is_unknown() -> None:
     rules = frozenset({"smtp.banner_sanity", "smtp.null_mx"})
     seen = observed(options("example.test"), Names(ZONE), Host(fault="timeout"), rules)
-    assert (judge(seen), status_of(seen, judge(seen))) == ((), "unknown")
+    assert (apply_rules(seen), status_of(seen, apply_rules(seen))) == ((), "unknown")
 
 
 def test_an_observation_is_judged_by_the_rules_it_was_made_for() -> None:
     seen = observed(options("example.test"), Names(ZONE), Host(relays=True), frozenset({"smtp.open_relay"}))
-    assert {finding.rule for finding in judge(seen)} == {"smtp.open_relay"}
-    assert judge(observed(options("example.test"), Names("example.test MX 0 ."), Host(), frozenset())) == ()
+    assert {finding.rule for finding in apply_rules(seen)} == {"smtp.open_relay"}
+    assert (
+        apply_rules(observed(options("example.test"), Names("example.test MX 0 ."), Host(), frozenset()))
+        == ()
+    )

@@ -11,7 +11,7 @@ from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.options import OptionError
 from checker_smtp.probes.ports import Runner
 from checker_smtp.probes.retry import is_deferred, merge_retry
-from checker_smtp.probes.rules import judge
+from checker_smtp.probes.rules import apply_rules
 from smtp_sansio import Connect, Script
 from tests.probes.hosts import FAULTS, Host, T, resumed
 from tests.probes.observations import HERE, endpoint, observation, session, short
@@ -66,7 +66,7 @@ def purposes(seen: Observation) -> list[str]:
 
 def told(seen: Observation) -> set[str]:
     """What is found at the endpoint."""
-    found = judge(replace(seen, mx=replace(seen.mx, records=())))
+    found = apply_rules(replace(seen, mx=replace(seen.mx, records=())))
     return {short(finding).removesuffix(f" {HERE}") for finding in found if finding.subject == HERE} - {
         "ptr.missing warn fail"
     }
@@ -138,7 +138,7 @@ async def test_what_was_answered_the_first_time_stands_where_the_second_has_no_a
 
 async def test_the_evidence_is_in_the_session_that_settled_it() -> None:
     seen = await UnreliableServer(Host(rcpt=GREYLISTED), Host(rcpt=REFUSED)).checked(retry_deferred=1)
-    (rejected,) = (f for f in judge(seen) if f.code == "smtp.postmaster.rejected")
+    (rejected,) = (f for f in apply_rules(seen) if f.code == "smtp.postmaster.rejected")
     (evidence,) = rejected.evidence
     assert evidence.session is not None
     assert evidence.entry is not None
@@ -218,7 +218,7 @@ def test_both_visits_are_kept() -> None:
     kept = merge_retry((first,), (again,))
     assert (kept[0], kept[1].greeting, kept[1].transactions) == (again, first.greeting, ())
     held = Endpoint(address=ADDRESS, port=25, targets=("mx.example.org",), reverse=None, sessions=kept)
-    assert judge(observation(held)) == ()
+    assert apply_rules(observation(held)) == ()
     grey = session(null="450 later")
     assert merge_retry((grey,), (again,)) == (grey, again)
 

@@ -12,7 +12,7 @@ from checker_smtp.probes.endpoint import EndpointProbe, control_address, probe_e
 from checker_smtp.probes.endpoint.session import SessionSpec
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.rules import judge
+from checker_smtp.probes.rules import apply_rules
 from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
 from tests.probes.hosts import ENDINGS, FAULTS, Host, answers, endpoint_of, plain
 from tests.probes.observations import observation
@@ -50,7 +50,7 @@ def alone(host: Host, guest: Options) -> tuple[Session, ...]:
 
 def verdicts(sessions: tuple[Session, ...]) -> list[tuple[str, ...]]:
     """The findings, but for where the evidence stands."""
-    found = judge(observation(endpoint_of(sessions)))
+    found = apply_rules(observation(endpoint_of(sessions)))
     return [(f.code, f.severity, f.outcome, f.subject, f.message) for f in found]
 
 

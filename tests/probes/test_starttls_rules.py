@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from checker_smtp.probes.observation import Keyword, Observation, TlsIssue, TlsProbe
-from checker_smtp.probes.rules import RULES, judge
+from checker_smtp.probes.rules import RULES, apply_rules
 from tests.probes.observations import (
     EHLO,
     EHLO_TLS,
@@ -202,7 +202,7 @@ def test_starttls_is_missed_only_by_those_who_told_their_extensions(
 def test_a_masked_keyword_names_the_device_in_between(keyword: str, masked: bool) -> None:
     ehlo = PLAIN_EHLO.replace("250 8BITMIME", f"250-{keyword}|250 8BITMIME")
     assert ("Cisco" in only(observation(endpoint(ehlo=ehlo))).message) is masked
-    one = judge(observation(endpoint(ehlo=ehlo), endpoint(address=OTHER)))
+    one = apply_rules(observation(endpoint(ehlo=ehlo), endpoint(address=OTHER)))
     assert ["Cisco" in f.message for f in one] == [masked]
 
 
@@ -268,7 +268,7 @@ def test_the_version(version: str, verdicts: list[str]) -> None:
 def test_the_version_may_be_met_in_a_later_session() -> None:
     main = session(tls=None, end="TLS/tls: tlsv1 unrecognized name")
     seen = observation(endpoint(main, session("without-sni", tls="TLSv1")))
-    weak = next(f for f in judge(seen) if f.code == "smtp.tls.weak_tls_version")
+    weak = next(f for f in apply_rules(seen) if f.code == "smtp.tls.weak_tls_version")
     assert [e.session for e in weak.evidence] == [1]
     assert RULES["smtp.tls_quality"].tested(seen)
     assert not RULES["smtp.tls_quality"].tested(observation(endpoint(main)))
@@ -289,7 +289,7 @@ def test_the_issues_of_the_tls_checker_are_told_as_it_has_them() -> None:
         "tls.novel warn fail mx.example.org:25",
         "tls.expiring_soon info fail mx.example.org:25",
     ]
-    assert next((f.message, f.fix, f.rule) for f in judge(seen)) == (
+    assert next((f.message, f.fix, f.rule) for f in apply_rules(seen)) == (
         "The certificate expired",
         "Renew it",
         "smtp.tls_quality",

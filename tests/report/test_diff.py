@@ -7,7 +7,7 @@ import pytest
 
 from checker_smtp.probes.observation import MxTarget, Session
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Outcome, Severity
 from checker_smtp.report.diff import Difference, DifferenceError, compare
 from checker_smtp.report.diff_sections import headline, sections
@@ -27,7 +27,7 @@ HEALTHY = observation()
 
 def one(*sessions: Session) -> Result:
     """A domain with one server."""
-    return judged(observation(endpoint("192.0.2.1", *sessions)))
+    return evaluate(observation(endpoint("192.0.2.1", *sessions)))
 
 
 def with_findings(*findings: Any, **other: Any) -> Result:
@@ -39,7 +39,7 @@ def titles(difference: Difference) -> list[str]:
 
 
 def test_nothing_changed() -> None:
-    same = compare(judged(HEALTHY), judged(replace(HEALTHY, run_at="2026-03-02T12:00:00Z", seconds=9.0)))
+    same = compare(evaluate(HEALTHY), evaluate(replace(HEALTHY, run_at="2026-03-02T12:00:00Z", seconds=9.0)))
     assert not same.worse
     assert not titles(same)
     assert headline(same) == "nothing changed"
@@ -106,10 +106,10 @@ def test_a_fault_that_could_not_be_looked_for_again_is_not_gone() -> None:
     difference = compare(one(session(relays=True)), one(unreached("timeout", 12.0)))
     assert [f.code for f in difference.unsettled] == ["smtp.open_relay.suspected"]
     assert not difference.gone or all(f.code != "smtp.open_relay.suspected" for f in difference.gone)
-    other_answers = judged(
+    other_answers = evaluate(
         observation(endpoint("192.0.2.1", unreached("timeout", 12.0)), endpoint("2001:db8::1"))
     )
-    difference = compare(judged(observation(endpoint("192.0.2.1", session(relays=True)))), other_answers)
+    difference = compare(evaluate(observation(endpoint("192.0.2.1", session(relays=True)))), other_answers)
     assert "smtp.open_relay.suspected" in [f.code for f in difference.unsettled]
 
 
@@ -120,11 +120,11 @@ def test_a_check_that_could_see_nothing_makes_nothing_worse() -> None:
 
 
 def test_a_server_that_moved_with_its_faults_is_no_worse() -> None:
-    old, new = (judged(observation(endpoint(a, session(relays=True)))) for a in ("192.0.2.1", "192.0.2.2"))
+    old, new = (evaluate(observation(endpoint(a, session(relays=True)))) for a in ("192.0.2.1", "192.0.2.2"))
     difference = compare(old, new)
     assert [f.subject for f in difference.appeared] == ["192.0.2.2:25"]
     assert not difference.worse
-    both = judged(
+    both = evaluate(
         observation(endpoint("192.0.2.2", session(relays=True)), endpoint("192.0.2.3", session(relays=True)))
     )
     assert compare(old, both).worse
@@ -183,7 +183,7 @@ def test_a_cipher_alone_may_change() -> None:
 
 
 def mx(*records: MxTarget, status: DnsStatus = DnsStatus.ANSWER) -> Result:
-    return judged(replace(HEALTHY, mx=replace(HEALTHY.mx, records=records, status=status)))
+    return evaluate(replace(HEALTHY, mx=replace(HEALTHY.mx, records=records, status=status)))
 
 
 def target(name: str, preference: int, ipv4: str = "192.0.2.1", **other: Any) -> MxTarget:
@@ -218,7 +218,7 @@ def test_a_lookup_that_failed_is_no_record_gone(status: DnsStatus) -> None:
 def test_a_family_that_was_switched_off_has_lost_no_address() -> None:
     off = replace(HEALTHY, settings=replace(HEALTHY.settings, ipv6=False))
     without = replace(off, mx=replace(off.mx, records=(target(MX, 10, ipv6_status=None),)))
-    difference = compare(judged(HEALTHY), judged(without))
+    difference = compare(evaluate(HEALTHY), evaluate(without))
     assert not difference.addresses
     assert [(s.name, s.old, s.new) for s in difference.settings] == [("ipv6", "True", "False")]
     assert "Not checked alike" in titles(difference)
@@ -226,9 +226,9 @@ def test_a_family_that_was_switched_off_has_lost_no_address() -> None:
 
 def test_a_domain_that_stopped_taking_mail_got_worse() -> None:
     nowhere = replace(HEALTHY, mx=replace(HEALTHY.mx, records=(), null_mx=True), endpoints=())
-    difference = compare(judged(HEALTHY), judged(nowhere))
+    difference = compare(evaluate(HEALTHY), evaluate(nowhere))
     assert difference.reasons[0] == "the domain does not take mail any more (null MX)"
-    assert not compare(judged(nowhere), judged(nowhere)).worse
+    assert not compare(evaluate(nowhere), evaluate(nowhere)).worse
 
 
 def test_a_status_alone_can_be_worse() -> None:
@@ -238,4 +238,4 @@ def test_a_status_alone_can_be_worse() -> None:
 
 def test_two_domains_cannot_be_compared() -> None:
     with pytest.raises(DifferenceError, match="compare two checks of one domain"):
-        compare(judged(HEALTHY), judged(replace(HEALTHY, domain="example.net")))
+        compare(evaluate(HEALTHY), evaluate(replace(HEALTHY, domain="example.net")))

@@ -12,7 +12,7 @@ import pytest
 
 from checker_smtp.cli_reports import diff, explain, schema
 from checker_smtp.probes.observation import Endpoint, Session
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.diff import Difference, compare
 from checker_smtp.report.diff_html import render_difference_html
 from checker_smtp.report.diff_sections import headline, sections
@@ -34,8 +34,8 @@ from tests.report.results import (
 HEALTHY = observation()
 
 CHANGES: dict[str, Callable[[], Difference]] = {
-    "nothing": lambda: compare(judged(HEALTHY), judged(HEALTHY)),
-    "worse": lambda: compare(judged(HEALTHY), _one(session(tls="", relays=True))),
+    "nothing": lambda: compare(evaluate(HEALTHY), evaluate(HEALTHY)),
+    "worse": lambda: compare(evaluate(HEALTHY), _one(session(tls="", relays=True))),
     "better": lambda: compare(_one(session(relays=True)), _one(session())),
     "hostile": lambda: compare(replace(everywhere_hostile(), findings=()), _otherwise_hostile()),
 }
@@ -111,9 +111,9 @@ def run(*args: str) -> Any:
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[str, str]:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
-    old.write_text(dump(judged(HEALTHY)))
+    old.write_text(dump(evaluate(HEALTHY)))
     new.write_text(
-        dump(judged(observation(endpoint("192.0.2.1", session(relays=True)), endpoint("2001:db8::1"))))
+        dump(evaluate(observation(endpoint("192.0.2.1", session(relays=True)), endpoint("2001:db8::1"))))
     )
     return str(old), str(new)
 
@@ -137,8 +137,8 @@ def test_every_format_and_a_file(files: tuple[str, str], tmp_path: Path) -> None
 
 def test_both_are_judged_by_todays_rules_so_only_what_the_domain_did_is_told(tmp_path: Path) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
-    old.write_text(dump(judged(HEALTHY)))
-    new.write_text(dump(replace(judged(HEALTHY), findings=(finding(),), status="critical")))
+    old.write_text(dump(evaluate(HEALTHY)))
+    new.write_text(dump(replace(evaluate(HEALTHY), findings=(finding(),), status="critical")))
     assert run("diff", str(old), str(new)) == 0
 
 
@@ -154,7 +154,7 @@ def test_a_recorded_case_can_be_compared(folder: Path) -> None:
 
 def test_what_cannot_be_compared_is_one_sentence(files: tuple[str, str], tmp_path: Path) -> None:
     other = tmp_path / "other.json"
-    other.write_text(dump(judged(replace(HEALTHY, domain="example.net"))))
+    other.write_text(dump(evaluate(replace(HEALTHY, domain="example.net"))))
     nothing = tmp_path / "nothing.json"
     nothing.write_bytes(b"\x00\xff")
     for path in (other, nothing, tmp_path / "missing.json", "/proc/self/mem"):
@@ -182,4 +182,4 @@ def test_explain_and_schema_are_commands(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def _one(held: Session) -> Result:
-    return judged(observation(endpoint("192.0.2.1", held)))
+    return evaluate(observation(endpoint("192.0.2.1", held)))

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from checker_smtp.probes.observation import Entry, TlsIssue, TlsProbe
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.html import render_html, render_index
 from tests.report.page import faults, outline, parse, words
 from tests.report.results import (
@@ -88,7 +88,7 @@ def banner(length: int) -> Result:
         {"do": "receive", "got": huge.raw, "at": 0.03},
     )
     loud = replace(session(), greeting=huge, transcript=lines)
-    return judged(observation(*(endpoint(f"192.0.2.{n}", loud, loud, loud) for n in range(1, 5))))
+    return evaluate(observation(*(endpoint(f"192.0.2.{n}", loud, loud, loud) for n in range(1, 5))))
 
 
 def test_long_banners_do_not_make_a_long_page() -> None:
@@ -102,7 +102,7 @@ def test_long_sessions_are_cut_and_the_rest_is_counted() -> None:
     entries: list[Entry] = [{"do": "connect", "host": "192.0.2.1", "port": 25, "at": 0.01}]
     entries += [{"do": "receive", "got": f"250-<i>{n}\x80\r\n" * 50, "at": 0.03} for n in range(1000)]
     endless = replace(session(), transcript=tuple(entries))
-    page = render_html(judged(observation(*(endpoint(f"192.0.2.{n}", endless) for n in range(1, 5)))))
+    page = render_html(evaluate(observation(*(endpoint(f"192.0.2.{n}", endless) for n in range(1, 5)))))
     assert faults(page) == []
     assert len(page.encode()) < 4 * SIZE_LIMIT
     assert re.search(r"… 4\d{4} more lines", page)
@@ -140,7 +140,7 @@ def test_evidence_leads_to_the_line_it_stands_on() -> None:
 def test_issues_of_the_tls_checker_are_folded_in() -> None:
     issue = TlsIssue(code="expired", severity="crit", message="It <b>expired</b>.", fix="Renew it.")
     seen = observation(tls_probes=(TlsProbe(endpoint=f"{MX}:25", issues=(issue,)),))
-    page = render_html(judged(seen))
+    page = render_html(evaluate(seen))
     assert faults(page) == []
     issues = of_class(page, "issues")
     assert words(issues[0]) == "expired It <b>expired</b>. Fix: Renew it."

@@ -8,7 +8,7 @@ import pytest
 
 from checker_smtp.probes.observation import Mx
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.result import judged
+from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import RULES, Outcome, Severity
 from checker_smtp.report.junit import render_junit
 from tests.report.results import (
@@ -87,7 +87,7 @@ def test_a_refusal_of_us_is_no_pass() -> None:
 
 def test_of_a_domain_that_takes_no_mail_nothing_else_is_claimed() -> None:
     seen = observation(mx=Mx(status=DnsStatus.ANSWER, null_mx=True, null_preferences=(0,)), endpoints=())
-    _, cases = parse(render_junit(judged(seen)))
+    _, cases = parse(render_junit(evaluate(seen)))
     assert [name for name, case in cases.items() if case.find("skipped") is None] == ["smtp.null_mx"]
 
 

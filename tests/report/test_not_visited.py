@@ -7,7 +7,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from checker_smtp.probes.requirements import NOT_HELD
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.formats import FORMATS, render
 from checker_smtp.report.html import render_html
 from checker_smtp.report.view_model import tell
@@ -21,7 +21,7 @@ def dns_only() -> Result:
     seen = observation(endpoint("192.0.2.1", NOT_HELD), endpoint("2001:db8::1", NOT_HELD))
     families = replace(seen.coverage.ipv4, published=1, connected=0)
     coverage = replace(seen.coverage, ipv4=families, ipv6=families)
-    return judged(replace(seen, rules=RULES, coverage=coverage))
+    return evaluate(replace(seen, rules=RULES, coverage=coverage))
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -41,7 +41,7 @@ def test_text_and_page_say_that_nobody_went_there() -> None:
         assert text.count("Not visited") == 2
         assert text.count("none was made: no rule that was to judge needs one") == 2
     assert ("Judged by", "smtp.mx_sanity, smtp.reverse_dns") in tell(dns_only()).head.details
-    assert "Judged by" not in dict(tell(judged(observation())).head.details)
+    assert "Judged by" not in dict(tell(evaluate(observation())).head.details)
 
 
 def test_monitoring_is_given_no_number_for_what_was_not_tried() -> None:
@@ -70,5 +70,5 @@ def test_a_rule_that_was_off_has_passed_no_test() -> None:
 )
 def test_each_session_has_a_title(purpose: str, title: str) -> None:
     seen = observation(endpoint("192.0.2.1", session(), replace(session(), purpose=purpose)))
-    (story,) = tell(judged(seen)).endpoints
+    (story,) = tell(evaluate(seen)).endpoints
     assert [held.title for held in story.sessions] == ["Session", title]

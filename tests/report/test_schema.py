@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.document import VERSION, DocumentError, dump, load, load_observation
 from checker_smtp.report.schema import dump_schema, schema
 from tests.report.results import DATA, FIXTURES, POSTURES, everywhere_hostile, replayed
@@ -108,7 +108,7 @@ def test_a_document_from_before_there_was_a_version_is_read_and_judged() -> None
     EXACTLY.validate(json.loads(text))
     result = load(text)
     assert result.observation.domain == "dev-conn421.test"
-    assert judged(result.observation).status == "warning"
+    assert evaluate(result.observation).status == "warning"
     assert load(dump(result)) == result
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from checker_smtp.probes.observation import Control, ReverseDns
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.result import judged
+from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.selftest import FamilyView, SelfTest
 from checker_smtp.report.selftest import remarks, render_vantage
 from checker_smtp.report.terminal import Terminal
@@ -83,6 +83,6 @@ def test_told_a_line_each() -> None:
 
 def test_the_report_names_the_controls_that_were_knocked_at() -> None:
     with_control = replace(HEALTHY, controls=(control("connected"),))
-    details = dict(tell(judged(with_control)).head.details)
+    details = dict(tell(evaluate(with_control)).head.details)
     assert details["Controls"] == "mx.friend.test at 192.0.2.1: connected"
-    assert "Controls" not in dict(tell(judged(HEALTHY)).head.details)
+    assert "Controls" not in dict(tell(evaluate(HEALTHY)).head.details)

@@ -32,7 +32,7 @@ __all__ = [
     "Outcome",
     "Rule",
     "Severity",
-    "judge",
+    "apply_rules",
     "status_of",
 ]
 
@@ -60,7 +60,7 @@ RULES: dict[str, Rule] = {
 CODES: dict[str, Code] = {code.code: code for rule in RULES.values() for code in rule.codes}
 
 
-def judge(observation: Observation) -> tuple[Finding, ...]:
+def apply_rules(observation: Observation) -> tuple[Finding, ...]:
     """Every finding of every rule, the worst first; a null MX has its one finding and nothing else.
 
     An observation that was made for some rules is judged by these alone.

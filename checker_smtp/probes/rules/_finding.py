@@ -102,7 +102,7 @@ class Code:
         )
 
 
-Judge = Callable[[Observation], Iterator[Finding]]
+Evaluation = Callable[[Observation], Iterator[Finding]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +113,12 @@ class Rule:
     description: str
     severity: Severity
     codes: tuple[Code, ...]
-    judge: Judge
+    evaluate: Evaluation
     tested: Callable[[Observation], bool]
 
     def findings(self, observation: Observation) -> tuple[Finding, ...]:
         """What this rule has to say, each finding signed with the rule's name."""
-        return tuple(replace(finding, rule=self.name) for finding in self.judge(observation))
+        return tuple(replace(finding, rule=self.name) for finding in self.evaluate(observation))
 
 
 def code(name: str, severity: Severity, *, title: str, why: str, fix: str, reference: str) -> Code:
@@ -132,12 +132,17 @@ def rule(
     description: str,
     *codes: Code,
     tested: Callable[[Observation], bool],
-) -> Callable[[Judge], Rule]:
+) -> Callable[[Evaluation], Rule]:
     """Make a rule of the decorated function."""
 
-    def make(judge: Judge) -> Rule:
+    def make(evaluate: Evaluation) -> Rule:
         return Rule(
-            name=name, description=description, severity=severity, codes=codes, judge=judge, tested=tested
+            name=name,
+            description=description,
+            severity=severity,
+            codes=codes,
+            evaluate=evaluate,
+            tested=tested,
         )
 
     return make

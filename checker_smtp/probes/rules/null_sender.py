@@ -53,12 +53,12 @@ def null_sender(observation: Observation) -> Iterator[Finding]:
         if asked is None or verdict is None or verdict.positive or common_refusal(endpoint):
             continue
         if verdict.permanent:
-            yield _judge_refusal(endpoint, asked, verdict)
+            yield _refusal(endpoint, asked, verdict)
         else:
             yield _deferred(endpoint, verdict, f"Mail from the null sender is put off with {shown(verdict)}.")
 
 
-def _judge_refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
+def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
     control = endpoint.asked("postmaster")
     at_mail = verdict is asked.mail
     same_step = (control.mail if at_mail else control.rcpt) if control else None

@@ -55,7 +55,7 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
         if asked is None or verdict is None or settled or common_refusal(endpoint):
             continue
         if verdict.permanent:
-            yield _judge_refusal(endpoint, asked, verdict)
+            yield _refusal(endpoint, asked, verdict)
         elif mailbox_full(verdict):
             yield _full(endpoint, asked, verdict, Outcome.TRANSIENT)
         else:
@@ -67,7 +67,7 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
             )
 
 
-def _judge_refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
+def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
     evidence = reply_evidence(endpoint, verdict)
     words = blames_us(verdict)
     if demands_tls(verdict):

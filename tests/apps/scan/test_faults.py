@@ -6,7 +6,7 @@ from typing import TypeVar
 import pytest
 
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.summary.line import read_line
 from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.results import ResultsError
@@ -48,12 +48,12 @@ def bugs(found: Scanned) -> dict[str, str]:
 
 
 async def test_a_rule_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def judge(observation: Observation) -> Result:
+    def fail_for_one(observation: Observation) -> Result:
         if observation.domain == "d3.test":
             raise KeyError("what?")
-        return judged(observation)
+        return evaluate(observation)
 
-    monkeypatch.setattr("checker_smtp.scan.domain_scan.judged", judge)
+    monkeypatch.setattr("checker_smtp.scan.domain_scan.evaluate", fail_for_one)
     ((domain, reason),) = bugs(await scanned(town(), shared(5))).items()
     assert domain == "d3.test"
     assert reason.startswith("a bug in checker-smtp, please report it: KeyError: 'what?' (test_faults.py:")

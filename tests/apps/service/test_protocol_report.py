@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from checker_smtp.probes.observation import Mx, Observation
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.result import judged
+from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
 from checker_smtp.report.html import render_html
@@ -60,7 +60,7 @@ def findings(metrics: list[Metric]) -> dict[str, float]:
 @pytest.mark.parametrize("posture", POSTURES)
 async def test_the_page_is_that_of_the_command_line(host: Host, posture: str) -> None:
     data = plain(POSTURES[posture]().observation)
-    assert await host.page(data) == render_html(judged(load_observation(json.dumps(data))))
+    assert await host.page(data) == render_html(evaluate(load_observation(json.dumps(data))))
 
 
 @pytest.mark.parametrize("posture", POSTURES)
@@ -68,7 +68,7 @@ async def test_the_metrics_are_those_of_prometheus(host: Host, posture: str) -> 
     seen = POSTURES[posture]().observation
     exposed = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(render_prometheus(judged(seen)))
+        for family in text_string_to_metric_families(render_prometheus(evaluate(seen)))
         for sample in family.samples
     }
     metrics = await host.metrics(plain(seen))

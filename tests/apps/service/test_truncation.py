@@ -17,7 +17,7 @@ from checker_smtp.probes.observation import (
     Session,
 )
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.result import judged
+from checker_smtp.probes.result import evaluate
 from checker_smtp.report.document import load_observation
 from checker_smtp.report.html import render_html
 from checker_smtp.service.truncation import encoded
@@ -83,14 +83,14 @@ def test_a_loud_server_is_cut_and_the_others_are_not() -> None:
     assert session.greeting is not None
     assert session.greeting.raw == LOUD[: len(session.greeting.raw)]
     assert [t.rcpt and t.rcpt.code for t in session.transactions] == [250, 250, 554]
-    assert "127.0.0.1" not in render_html(judged(kept))
+    assert "127.0.0.1" not in render_html(evaluate(kept))
 
 
 def test_the_verdict_outlives_the_cut() -> None:
     seen = observation(loud(1), loud(2))
     kept = load_observation(encoded(seen))
-    before = [(f.code, f.subject) for f in judged(seen).findings if f.code != "smtp.protocol.deviation"]
-    after = [(f.code, f.subject) for f in judged(kept).findings if f.code != "smtp.protocol.deviation"]
+    before = [(f.code, f.subject) for f in evaluate(seen).findings if f.code != "smtp.protocol.deviation"]
+    after = [(f.code, f.subject) for f in evaluate(kept).findings if f.code != "smtp.protocol.deviation"]
     assert after == before
 
 
