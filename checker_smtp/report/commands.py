@@ -185,7 +185,7 @@ def _as_far_as_it_got(finding: Finding, observation: Observation) -> list[str]:
     session: Session = endpoint.main
     if session.greeting is None or not session.greeting.positive:
         return _until("BANNER")(finding, observation)
-    if not any(held.ready for held in endpoint.sessions):
+    if endpoint.ready_session is None:
         return _until("FIRST-EHLO")(finding, observation)
     asked = [t.purpose for s in endpoint.sessions for t in s.transactions if t.verdict is not None]
     purpose = "postmaster" if "postmaster" in asked or not asked else asked[0]

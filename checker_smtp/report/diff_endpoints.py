@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation, Session
 
-from .metrics import TLS_VERSIONS, ready, tls_of
+from .metrics import TLS_VERSIONS, tls_of
 
 __all__ = [
     "ExtensionChange",
@@ -53,7 +53,7 @@ def tls_changes(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[TlsChange
     for one, other in both:
         old, new = tls_of(one), tls_of(other)
         before, after = ((tls.version, tls.cipher) if tls else ("", "") for tls in (old, new))
-        if ready(one) and ready(other) and before != after:
+        if one.ready_session and other.ready_session and before != after:
             yield TlsChange(
                 endpoint=other.subject,
                 old_version=before[0],

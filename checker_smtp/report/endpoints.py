@@ -11,7 +11,7 @@ from checker_smtp.probes.rules import Finding, Outcome, Severity
 
 from .items import Context
 from .metrics import visited
-from .timeline import Phase, phases, seconds
+from .timeline import Phase, seconds, session_phases
 from .transcript import Line, brief
 from .visible import visible
 
@@ -126,7 +126,7 @@ def endpoint_story(
 ) -> EndpointStory:
     """`findings` are those about this endpoint; `room` characters of transcript are shown per session."""
     badges = tuple(_badges(endpoint, findings))
-    known = next((s for s in endpoint.sessions if s.ehlo is not None and s.ehlo.positive), None)
+    known = endpoint.ehlo_session
     before = _keywords(known.capabilities) if known else None
     secured = next((s for s in endpoint.sessions if s.ehlo_tls is not None and s.ehlo_tls.positive), None)
     after = _keywords(secured.capabilities_tls) if secured else None
@@ -200,7 +200,7 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     facts.append(("Reverse DNS", reverse_told(endpoint.reverse)))
     if (tls := next((s.tls for s in endpoint.sessions if s.tls is not None), None)) is not None:
         facts.append(("TLS", f"{visible(tls.version)}, {visible(tls.cipher)}"))
-    elif main.ready:
+    elif main.is_ready:
         facts.append(("TLS", "none"))
     if main.end is not None:
         end = main.end
@@ -246,7 +246,7 @@ def _held(endpoint: Endpoint) -> list[Transaction]:
     """Every transaction that was begun, and those that never were but should have been."""
     begun = [t for s in endpoint.sessions for t in s.transactions if t.mail is not None]
     known = {t.purpose for t in begun}
-    wanted = endpoint.main.transactions if any(s.ready for s in endpoint.sessions) else ()
+    wanted = endpoint.main.transactions if endpoint.ready_session is not None else ()
     return [*begun, *(t for t in wanted if t.purpose not in known)]
 
 
@@ -287,7 +287,7 @@ def _session(
     return SessionStory(
         anchor=anchor,
         title=_SESSIONS.get(session.purpose, visible(session.purpose)),
-        phases=phases(session),
+        phases=session_phases(session),
         took=float(session.transcript[-1]["at"]) if session.transcript else 0.0,
         lines=lines,
         left_out=left_out,

@@ -12,7 +12,7 @@ from checker_smtp.probes.requirements import NOT_HELD
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Outcome, Severity
 
-__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count", "phases", "ready", "tls_of", "visited"]
+__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count", "phase_seconds", "tls_of", "visited"]
 
 PHASES = ("connect", "banner", "ehlo", "tls", "transactions")
 TLS_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -29,17 +29,12 @@ def visited(endpoint: Endpoint) -> bool:
     return endpoint.main.purpose != NOT_HELD.purpose
 
 
-def ready(endpoint: Endpoint) -> bool:
-    """Whether EHLO or HELO was accepted, so that it is known whether there is TLS."""
-    return any(session.ready for session in endpoint.sessions)
-
-
 def tls_of(endpoint: Endpoint) -> Tls | None:
     """The first handshake that succeeded."""
     return next((session.tls for session in endpoint.sessions if session.tls is not None), None)
 
 
-def phases(endpoint: Endpoint) -> dict[str, float]:
+def phase_seconds(endpoint: Endpoint) -> dict[str, float]:
     """Seconds by phase, in the order of `PHASES`."""
     found: dict[str, float] = {}
     for session in endpoint.sessions:

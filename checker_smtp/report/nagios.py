@@ -9,7 +9,7 @@ they come from. The exit code that goes with it is the command line's. Everythin
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity
 
-from .metrics import count, phases, visited
+from .metrics import count, phase_seconds, visited
 from .visible import visible
 
 __all__ = ["render_nagios"]
@@ -72,7 +72,9 @@ def _performance(result: Result) -> list[str]:
     ]
     for endpoint in endpoints[:_MAX_ENDPOINTS]:
         label = _plain(endpoint.subject).replace("=", "\\x3d").replace("'", "''")
-        data += [f"'{label} {phase}'={seconds:.3f}s;;;0" for phase, seconds in phases(endpoint).items()]
+        data += [
+            f"'{label} {phase}'={seconds:.3f}s;;;0" for phase, seconds in phase_seconds(endpoint).items()
+        ]
     return data
 
 

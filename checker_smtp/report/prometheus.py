@@ -12,7 +12,7 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 
 from .document import STATUSES
-from .metrics import TLS_VERSIONS, count, phases, ready, tls_of, visited
+from .metrics import TLS_VERSIONS, count, phase_seconds, tls_of, visited
 from .visible import visible
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ class _Collector:
         for label, endpoint in unique.items():
             labels = [self._domain, label]
             up.add_metric(labels, endpoint.connected)
-            for phase, took in phases(endpoint).items():
+            for phase, took in phase_seconds(endpoint).items():
                 seconds.add_metric([*labels, phase], took)
             found = tls_of(endpoint)
-            if found is not None or ready(endpoint):
+            if found is not None or endpoint.ready_session:
                 tls.add_metric(labels, found is not None)
             if found is not None:
                 info.add_metric([*labels, found.version if found.version in TLS_VERSIONS else "other"], 1)

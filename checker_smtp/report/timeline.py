@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import ReplySeen, Session
 
-__all__ = ["Phase", "phases", "seconds"]
+__all__ = ["Phase", "seconds", "session_phases"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Phase:
     length: float
 
 
-def phases(session: Session) -> tuple[Phase, ...]:
+def session_phases(session: Session) -> tuple[Phase, ...]:
     """The phases that took place, in order; the one in which the session broke off says so."""
     hello = _latest(session.ehlo, session.helo)
     asked = [reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset)]

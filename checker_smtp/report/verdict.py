@@ -56,7 +56,7 @@ def _arrival(result: Result) -> str:
         return "The domain declares that it receives no mail."
     if any(_took_mail(endpoint) for endpoint in seen.endpoints):
         return "Mail can arrive."
-    spoke = [e for e in seen.endpoints if any(session.ready for session in e.sessions)]
+    spoke = [e for e in seen.endpoints if e.ready_session is not None]
     refused = {f.subject for f in result.findings if f.outcome is Outcome.REFUSED_US}
     welcome = [e for e in spoke if e.subject not in refused]
     if welcome:

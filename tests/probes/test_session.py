@@ -85,7 +85,7 @@ def test_where_starttls_is_refused_the_session_goes_on_in_the_clear(code: int) -
 @pytest.mark.parametrize("code", [500, 502, 550])
 def test_helo_follows_a_refused_ehlo_on_the_same_connection(code: int) -> None:
     session = held(f"S: 220 mx\nC: EHLO probe.test\nS: {code} what?\nC: HELO probe.test\nS: 250 mx\n" + ASKED)
-    assert session.ready
+    assert session.is_ready
     assert session.ehlo is not None
     assert session.helo is not None
     assert (session.ehlo.code, session.helo.code, session.capabilities) == (code, 250, ())
@@ -94,7 +94,7 @@ def test_helo_follows_a_refused_ehlo_on_the_same_connection(code: int) -> None:
 
 def test_helo_alone_where_ehlo_is_not_wanted() -> None:
     session = held("S: 220 mx\nC: HELO probe.test\nS: 250 mx\n" + ASKED, ehlo=False)
-    assert session.ready
+    assert session.is_ready
     assert (session.ehlo, codes(session)[2]) == (None, "250 554 250")
 
 
@@ -103,7 +103,7 @@ def test_helo_alone_where_ehlo_is_not_wanted() -> None:
 )
 def test_where_no_hello_is_accepted_only_quit_is_left(replies: str) -> None:
     session = held(f"S: 220 mx\nC: EHLO probe.test\n{replies}\n" + BYE)
-    assert not session.ready
+    assert not session.is_ready
     assert session.quit is not None
     assert (session.end, codes(session)) == (None, ["- - -"] * 3)
 

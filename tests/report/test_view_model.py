@@ -7,7 +7,7 @@ import pytest
 from checker_smtp.probes.observation import Control, Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import CODES, Outcome, Severity
-from checker_smtp.report.timeline import phases, seconds
+from checker_smtp.report.timeline import seconds, session_phases
 from checker_smtp.report.view_model import Story, tell
 from tests.report.results import (
     FIXTURES,
@@ -204,7 +204,7 @@ def test_deviations_are_marked_on_their_line() -> None:
 
 
 def test_where_the_time_went() -> None:
-    told = phases(session())
+    told = session_phases(session())
     assert [phase.name for phase in told] == [
         "connect",
         "greeting",
@@ -214,7 +214,7 @@ def test_where_the_time_went() -> None:
         "transactions",
     ]
     assert sum(phase.length for phase in told) == pytest.approx(0.21)
-    (only,) = phases(unreached("timeout", 12.0))
+    (only,) = session_phases(unreached("timeout", 12.0))
     assert (only.kind, only.name, only.length) == ("end", "waiting at connect, then timeout", 12.0)
 
 

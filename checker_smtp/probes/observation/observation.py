@@ -64,6 +64,16 @@ class Endpoint:
     def connected(self) -> bool:
         return self.main.connected_at is not None
 
+    @property
+    def ready_session(self) -> Session | None:
+        """The first session in which EHLO or HELO was accepted."""
+        return next((session for session in self.sessions if session.is_ready), None)
+
+    @property
+    def ehlo_session(self) -> Session | None:
+        """The first session in which EHLO was accepted, so that the extensions are known."""
+        return next((s for s in self.sessions if s.ehlo is not None and s.ehlo.positive), None)
+
     def asked(self, purpose: Purpose) -> Transaction | None:
         """Return the transaction with this purpose: the last answered one, else the last, else None."""
         unanswered: Transaction | None = None

@@ -153,7 +153,7 @@ class Session:
         )
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """True where the server accepted EHLO or HELO."""
         return any(reply is not None and reply.positive for reply in (self.ehlo, self.helo))
 

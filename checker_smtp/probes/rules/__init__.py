@@ -5,7 +5,6 @@ from checker_smtp.probes.requirements import Scope
 
 from ._finding import Code, Evidence, Finding, Outcome, Rule, Severity
 from ._pairs import common_refusal
-from ._reading import ready
 from .auth_posture import auth_posture
 from .banner_sanity import banner_sanity
 from .ehlo_supported import ehlo_supported
@@ -83,4 +82,4 @@ def status_of(observation: Observation, findings: tuple[Finding, ...]) -> str:
 
 def _answered(observation: Observation) -> bool:
     """Whether any server talked to us as it would to others."""
-    return any(ready(e) is not None and common_refusal(e) is None for e in observation.endpoints)
+    return any(e.ready_session is not None and common_refusal(e) is None for e in observation.endpoints)

@@ -14,7 +14,7 @@ from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Tr
 
 from ._blame import about_mailbox, blames_us, demands_tls, denies_relay
 from ._finding import Finding, Outcome
-from ._reading import end_evidence, listed, ready, reply_evidence, same_refusal, shown
+from ._reading import end_evidence, listed, reply_evidence, same_refusal, shown
 from ._shared import NOT_TESTED, REFUSED_US
 
 __all__ = ["any_answered", "common_refusal", "obstacles", "passed"]
@@ -60,7 +60,7 @@ def obstacles(purpose: str, observation: Observation) -> Iterator[Finding]:
     """What kept an endpoint from answering, if the rule for `purpose` is the one to tell."""
     for endpoint in observation.endpoints:
         asked = [p for p in _QUESTIONS if endpoint.asked(p) is not None]
-        if asked and asked[0] == purpose and ready(endpoint):
+        if asked and asked[0] == purpose and endpoint.ready_session:
             yield from _obstacle(endpoint, asked)
 
 

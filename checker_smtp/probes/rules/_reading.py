@@ -11,10 +11,8 @@ __all__ = [
     "any_target",
     "dns_evidence",
     "end_evidence",
-    "extensions",
     "greeted",
     "listed",
-    "ready",
     "reply_evidence",
     "same_refusal",
     "shown",
@@ -25,16 +23,6 @@ def greeted(endpoint: Endpoint) -> bool:
     """Whether the server welcomed us with a 2yz."""
     greeting = endpoint.main.greeting
     return greeting is not None and greeting.positive
-
-
-def ready(endpoint: Endpoint) -> Session | None:
-    """The first session in which EHLO or HELO was accepted."""
-    return next((session for session in endpoint.sessions if session.ready), None)
-
-
-def extensions(endpoint: Endpoint) -> Session | None:
-    """The first session in which EHLO was accepted, so that extensions are known."""
-    return next((s for s in endpoint.sessions if s.ehlo is not None and s.ehlo.positive), None)
 
 
 def any_target(observation: Observation) -> bool:
@@ -50,7 +38,7 @@ def any_greeted(observation: Observation) -> bool:
 
 
 def any_extensions(observation: Observation) -> bool:
-    return any(extensions(endpoint) for endpoint in observation.endpoints)
+    return any(endpoint.ehlo_session for endpoint in observation.endpoints)
 
 
 def reply_evidence(endpoint: Endpoint, reply: ReplySeen | None) -> tuple[Evidence, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation
 
 from ._finding import Finding, Severity, code, rule
-from ._reading import any_extensions, extensions, listed, reply_evidence
+from ._reading import any_extensions, listed, reply_evidence
 
 PLAINTEXT = code(
     "smtp.auth.plaintext",
@@ -37,7 +37,7 @@ def auth_posture(observation: Observation) -> Iterator[Finding]:
         if mechanisms is None:
             continue
         revealing = [m for m in mechanisms if m in _REVEALING]
-        session = extensions(endpoint)
+        session = endpoint.ehlo_session
         evidence = reply_evidence(endpoint, session.ehlo if session else None)
         if revealing:
             yield PLAINTEXT.finding(
@@ -55,7 +55,7 @@ def auth_posture(observation: Observation) -> Iterator[Finding]:
 
 def _mechanisms(endpoint: Endpoint) -> list[str] | None:
     """SASL mechanisms offered in the clear; None where AUTH is not."""
-    session = extensions(endpoint)
+    session = endpoint.ehlo_session
     offers = [k.parameters for k in session.capabilities if k.keyword == "AUTH"] if session else []
     if not offers:
         return None

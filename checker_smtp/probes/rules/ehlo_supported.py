@@ -7,7 +7,7 @@ from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Se
 from ._blame import blames_us, is_policy
 from ._finding import Finding, Outcome, Severity, code, rule
 from ._reach import lost
-from ._reading import any_greeted, end_evidence, extensions, greeted, ready, reply_evidence, shown
+from ._reading import any_greeted, end_evidence, greeted, reply_evidence, shown
 from ._shared import NOT_TESTED, REFUSED_US
 
 FAILED = code(
@@ -42,9 +42,9 @@ FALLBACK = code(
 )
 def ehlo_supported(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
-        if not greeted(endpoint) or extensions(endpoint):
+        if not greeted(endpoint) or endpoint.ehlo_session:
             continue
-        spoken = ready(endpoint)
+        spoken = endpoint.ready_session
         if spoken is None:
             yield _failed(endpoint, endpoint.sessions[-1])
         else:

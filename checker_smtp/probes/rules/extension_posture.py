@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation
 
 from ._finding import Code, Finding, Severity, code, rule
-from ._reading import any_connected, extensions, listed, reply_evidence
+from ._reading import any_connected, listed, reply_evidence
 
 PIPELINING = code(
     "smtp.ext.pipelining",
@@ -53,7 +53,7 @@ def extension_posture(observation: Observation) -> Iterator[Finding]:
 
 
 def _missing(endpoint: Endpoint, keyword: str, kind: Code) -> Iterator[Finding]:
-    session = extensions(endpoint)
+    session = endpoint.ehlo_session
     if session is None:
         return
     known = {k.keyword for k in (*session.capabilities, *session.capabilities_tls)}

@@ -7,7 +7,7 @@ from checker_smtp.probes.observation import Ending, Endpoint, Observation, Reply
 
 from ._finding import Evidence, Finding, Outcome, Severity, code, rule
 from ._reach import lost
-from ._reading import end_evidence, extensions, reply_evidence, shown
+from ._reading import end_evidence, reply_evidence, shown
 from ._shared import NOT_TESTED
 
 FAILED = code(
@@ -47,7 +47,7 @@ INJECTION = code(
     DEFERRED,
     INJECTION,
     NOT_TESTED,
-    tested=lambda o: any((s := extensions(e)) is not None and s.offers("STARTTLS") for e in o.endpoints),
+    tested=lambda o: any((s := e.ehlo_session) is not None and s.offers("STARTTLS") for e in o.endpoints),
 )
 def starttls_handshake(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:

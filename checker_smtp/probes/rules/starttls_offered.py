@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation, Session
 
 from ._finding import Evidence, Finding, Severity, code, rule
-from ._reading import any_extensions, extensions, listed, reply_evidence
+from ._reading import any_extensions, listed, reply_evidence
 
 ALL_MISSING = code(
     "smtp.all_no_starttls",
@@ -37,7 +37,7 @@ MISSING = code(
     tested=any_extensions,
 )
 def starttls_offered(observation: Observation) -> Iterator[Finding]:
-    known = [(e, session) for e in observation.endpoints if (session := extensions(e)) is not None]
+    known = [(e, session) for e in observation.endpoints if (session := e.ehlo_session) is not None]
     without = [(e, session) for e, session in known if not session.offers("STARTTLS")]
     if without and len(without) == len(known):
         names = listed([endpoint.subject for endpoint, _ in without])

@@ -79,8 +79,8 @@ class Endpoint(msgspec.Struct, gc=False):
     sessions: tuple[_Session, ...]
 
     @property
-    def ready(self) -> bool:
-        """Whether EHLO or HELO was accepted."""
+    def accepted_hello(self) -> bool:
+        """True where EHLO or HELO was accepted."""
         return any(r is not None and r.positive for s in self.sessions for r in (s.ehlo, s.helo))
 
     @property

@@ -106,7 +106,7 @@ class Tally:
 
     def _count_servers(self, seen: DuplicateFilter) -> None:
         domain = seen.domain
-        ready = [endpoint for endpoint in seen.endpoints if endpoint.ready]
+        ready = [endpoint for endpoint in seen.endpoints if endpoint.accepted_hello]
         if not ready:
             self.unanswered.add(domain)
         versions = {endpoint.tls for endpoint in ready}
