@@ -34,7 +34,7 @@ from .observation import (
 )
 from .options import OptionError, Options, host_name
 from .ports import Resolver, Runner
-from .requirements import NOT_HELD, Scope
+from .requirements import NOT_HELD, Requirements
 from .retry import is_deferred, merge_retry
 from .selftest import AMBIGUOUS, ControlProbe, probe_control, probe_controls
 
@@ -55,7 +55,7 @@ class ResolvedDomain:
     """
 
     options: Options
-    scope: Scope
+    requirements: Requirements
     lookups: Lookups
     mx: Mx
     endpoints: tuple[Endpoint, ...]
@@ -69,13 +69,13 @@ async def resolve_domain(
 
     `lookups` is the domain's own view of the DNS, `rules` the names of those to be evaluated, None for all.
     """
-    scope = Scope.of(rules)
-    options = scope.narrowed(options)
+    requirements = Requirements.of(rules)
+    options = requirements.restrict(options)
     mx = await resolve_mx(lookups, options)
     wanted = _endpoints(mx, options)
     return ResolvedDomain(
         options=options,
-        scope=scope,
+        requirements=requirements,
         lookups=lookups,
         mx=mx,
         endpoints=tuple(wanted[:MAX_ENDPOINTS]),
@@ -113,7 +113,7 @@ async def build_observation(
         dns=lookups.answers,
         resolver=resolver_name,
         skipped=resolved.skipped,
-        rules=resolved.scope.rules,
+        rules=resolved.requirements.rules,
     )
 
 
@@ -155,7 +155,7 @@ async def check(
             server_name(endpoint),
             seed,
             purpose=purpose,
-            starttls=resolved.scope.starttls,
+            starttls=resolved.requirements.starttls,
         )
         async with limits.connection(endpoint.address):
             return (await probe.run([resolved.options]))[options.domain]
@@ -169,9 +169,9 @@ async def check(
 
     async with anyio.create_task_group() as group:
         for endpoint in resolved.endpoints:
-            if resolved.scope.visit:
+            if resolved.requirements.sessions:
                 group.start_soon(probe_address, endpoint)
-            if resolved.scope.reverse:
+            if resolved.requirements.reverse:
                 group.start_soon(resolve_ptr, endpoint.address)
     return await build_observation(
         resolved, sessions, names, probe_control_host, run_at=run_at, resolver_name=resolver_name

@@ -1,61 +1,54 @@
-"""Which part of the work the rules need that are to judge.
+"""The part of a check that the chosen rules need.
 
-A host may switch rules off; what only they would look at is then not asked for. A transaction is left out
-with its rule as it is with its option, so that both mean the same.
+A host may switch rules off; only what the other rules read is then looked up and asked for. A transaction is
+left out with its rule just as with its option.
 """
 
 from dataclasses import dataclass, replace
 
 from .observation import Session
 from .options import Options
+from .rules import RULES, Input, inputs_of
 
-__all__ = ["NOT_HELD", "Scope"]
+__all__ = ["NOT_HELD", "Requirements"]
 
 NOT_HELD = Session(purpose="not-held")
-"""Stands for the session of an endpoint that was not to be visited."""
-
-_NO_VISIT = frozenset({"smtp.null_mx", "smtp.mx_present", "smtp.mx_sanity", "smtp.reverse_dns"})
-_WITHOUT_TLS = _NO_VISIT | {
-    "smtp.endpoint_reachable",
-    "smtp.banner_sanity",
-    "smtp.ehlo_supported",
-    "smtp.starttls_offered",
-    "smtp.auth_posture",
-    "smtp.ipv6_reachable",
-}
+"""The session of an endpoint that no chosen rule needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Whether to visit the endpoints, to try STARTTLS there, and to ask for their names.
+class Requirements:
+    """The names of the chosen rules, sorted (None for all), and the parts of a check that they need.
 
-    `rules` are the names of those that judge; None where all do.
+    `sessions` are sessions with the endpoints, `starttls` is TLS in them, `reverse` PTR lookups.
     """
 
     rules: tuple[str, ...] | None = None
-    visit: bool = True
+    sessions: bool = True
     starttls: bool = True
     reverse: bool = True
 
     @classmethod
-    def of(cls, rules: frozenset[str] | None) -> "Scope":
-        """What these rules need, None being all of them."""
+    def of(cls, rules: frozenset[str] | None) -> "Requirements":
+        """Return the requirements of these rules, None being all of them."""
         if rules is None:
             return cls()
+        needs = inputs_of(rules)
         return cls(
             rules=tuple(sorted(rules)),
-            visit=bool(rules - _NO_VISIT),
-            starttls=bool(rules - _WITHOUT_TLS),
-            reverse="smtp.reverse_dns" in rules,
+            sessions=Input.SESSION in needs,
+            starttls=Input.TLS in needs,
+            reverse=Input.REVERSE_DNS in needs,
         )
 
-    def narrowed(self, options: Options) -> Options:
-        """The options without the transactions that no rule will look at."""
+    def restrict(self, options: Options) -> Options:
+        """Return the options without the transactions that no chosen rule reads."""
         if self.rules is None:
             return options
+        switches = {RULES[name].option for name in self.rules if name in RULES}
         return replace(
             options,
-            test_null_sender=options.test_null_sender and "smtp.null_sender" in self.rules,
-            test_postmaster=options.test_postmaster and "smtp.postmaster" in self.rules,
-            test_open_relay=options.test_open_relay and "smtp.open_relay" in self.rules,
+            test_null_sender=options.test_null_sender and "test_null_sender" in switches,
+            test_postmaster=options.test_postmaster and "test_postmaster" in switches,
+            test_open_relay=options.test_open_relay and "test_open_relay" in switches,
         )

@@ -1,4 +1,4 @@
-"""An observation with the verdict on it: what reports are made from."""
+"""A result, from which reports are made: an observation with the findings and the status of its rules."""
 
 from dataclasses import dataclass
 
@@ -18,6 +18,6 @@ class Result:
 
 
 def evaluate(observation: Observation) -> Result:
-    """The verdict of today's rules on an observation, whenever it was made."""
+    """Return the verdict of this version's rules on an observation, however old it is."""
     findings = apply_rules(observation)
     return Result(observation=observation, findings=findings, status=status_of(observation, findings))

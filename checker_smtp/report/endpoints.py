@@ -7,10 +7,10 @@ plain fact where no finding says otherwise.
 from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Keyword, ReplySeen, ReverseDns, Session, Transaction
-from checker_smtp.probes.rules import Finding, Outcome, Severity
+from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
 
 from .items import Context
-from .metrics import visited
+from .metrics import tls_of, visited
 from .timeline import Phase, seconds, session_phases
 from .transcript import Line, brief
 from .visible import visible
@@ -33,43 +33,7 @@ _SESSIONS = {
     "relay-control": "Again for a random mailbox at another domain",
     "revisit": "Again later, as the server had asked for",
 }
-# What a finding about an endpoint is called on its badge.
-_BADGES = {
-    "smtp.open_relay": "OPEN RELAY",
-    "smtp.open_relay.suspected": "Relays one address",
-    "smtp.auth.plaintext": "AUTH in the clear",
-    "smtp.all_no_starttls": "No STARTTLS",
-    "smtp.starttls.missing": "No STARTTLS",
-    "smtp.starttls.failed": "STARTTLS broken",
-    "smtp.starttls.deferred": "STARTTLS put off",
-    "smtp.starttls.injection": "STARTTLS injection",
-    "smtp.null_sender.rejected": "Bounces refused",
-    "smtp.postmaster.rejected": "Postmaster refused",
-    "smtp.all_unreachable": "Unreachable",
-    "smtp.tcp.unreachable": "Unreachable",
-    "smtp.banner.missing": "No greeting",
-    "smtp.banner.refused": "Refuses mail",
-    "smtp.banner.deferred": "Not now",
-    "smtp.banner.slow": "Slow greeting",
-    "smtp.ehlo.failed": "EHLO refused",
-    "smtp.ehlo.fallback": "HELO only",
-    "smtp.ptr.missing": "No PTR",
-    "smtp.fcrdns.mismatch": "PTR mismatch",
-    "smtp.tls.weak_tls_version": "Old TLS",
-    "smtp.null_sender.deferred": "Bounces put off",
-    "smtp.postmaster.deferred": "Postmaster put off",
-    "smtp.refused_us": "Refuses this checker",
-    "smtp.not_tested": "Not fully tested",
-    "smtp.protocol.deviation": "Protocol deviations",
-}
-_WORRY = {Severity.CRIT: "crit", Severity.WARN: "warn", Severity.INFO: "info"}
-# The findings that settle a transaction, and what they make of it.
-_JUDGED = {
-    "null-sender": ("smtp.null_sender.rejected",),
-    "postmaster": ("smtp.postmaster.rejected",),
-    "relay": ("smtp.open_relay", "smtp.open_relay.suspected"),
-    "relay-control": ("smtp.open_relay", "smtp.open_relay.suspected"),
-}
+_LEVELS = {Severity.CRIT: "crit", Severity.WARN: "warn", Severity.INFO: "info"}
 _MAX_KEYWORDS = 60
 
 
@@ -151,35 +115,42 @@ def endpoint_story(
 
 
 def _badges(endpoint: Endpoint, findings: list[Finding]) -> list[Badge]:
-    told = {
-        _BADGES[f.code]: Badge(level=_WORRY[f.severity], text=_BADGES[f.code])
-        for f in reversed(findings)
-        if f.code in _BADGES
-    }
-    issues = [f for f in findings if f.code.startswith("smtp.tls.") and f.code not in _BADGES]
-    if issues:
-        worst = max(issues, key=lambda finding: finding.severity.rank)
-        told["TLS issues"] = Badge(level=_WORRY[worst.severity], text="TLS issues")
-    order = ("crit", "warn", "info")
+    badges: dict[str, Badge] = {}
+    own_last = sorted(findings, key=_is_own)
+    # findings come the worst first, so that of those with the same badge the worst one stays
+    for finding in reversed(own_last):
+        if (record := record_of(finding.code)) is not None and record.badge:
+            badges[record.badge] = Badge(level=_LEVELS[finding.severity], text=record.badge)
     if not visited(endpoint):
-        told["Not visited"] = Badge(level="info", text="Not visited")
-    bad = sorted(told.values(), key=lambda badge: order.index(badge.level))
-    return [*bad, *_good(endpoint, {f.code for f in findings})]
+        badges["Not visited"] = Badge(level="info", text="Not visited")
+    order = ("crit", "warn", "info")
+    bad = sorted(badges.values(), key=lambda badge: order.index(badge.level))
+    return [*bad, *_good_badges(endpoint, findings)]
 
 
-def _good(endpoint: Endpoint, codes: set[str]) -> list[Badge]:
-    """What is right, where it was seen to be."""
-    good = []
-    tls = next((s.tls for s in endpoint.sessions if s.tls is not None), None)
-    if tls is not None and "smtp.tls.weak_tls_version" not in codes:
-        good.append(visible(tls.version[:20]).replace("TLSv", "TLS "))
+def _is_own(finding: Finding) -> bool:
+    record = record_of(finding.code)
+    return record is None or not record.source
+
+
+def _good_badges(endpoint: Endpoint, findings: list[Finding]) -> list[Badge]:
+    """Return a badge for each thing that was seen to be right."""
+    texts = []
+    records = [record_of(finding.code) for finding in findings]
+    tls = tls_of(endpoint)
+    if tls is not None and not any(record is not None and record.is_weak_tls for record in records):
+        texts.append(visible(tls.version[:20]).replace("TLSv", "TLS "))
     relay = endpoint.asked("relay")
     refusal = relay.verdict if relay else None
-    if refusal is not None and refusal.permanent and "smtp.refused_us" not in codes:
-        good.append("No relaying")
+    if refusal is not None and refusal.permanent and not _refuses_us(findings):
+        texts.append("No relaying")
     if (asked := endpoint.asked("postmaster")) and asked.verdict and asked.verdict.positive:
-        good.append("Takes mail")
-    return [Badge(level="good", text=text) for text in good]
+        texts.append("Accepts mail")
+    return [Badge(level="good", text=text) for text in texts]
+
+
+def _refuses_us(findings: list[Finding]) -> bool:
+    return any(finding.outcome is Outcome.REFUSED_US for finding in findings)
 
 
 def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
@@ -198,7 +169,7 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     elif main.greeting is not None:
         facts.append(("Software", "not recognised"))
     facts.append(("Reverse DNS", reverse_told(endpoint.reverse)))
-    if (tls := next((s.tls for s in endpoint.sessions if s.tls is not None), None)) is not None:
+    if (tls := tls_of(endpoint)) is not None:
         facts.append(("TLS", f"{visible(tls.version)}, {visible(tls.cipher)}"))
     elif main.is_ready:
         facts.append(("TLS", "none"))
@@ -262,22 +233,27 @@ def _row(asked: Transaction, findings: list[Finding]) -> TransactionRow:
     )
 
 
+def _transactions(finding: Finding) -> tuple[str, ...]:
+    record = record_of(finding.code)
+    return record.transactions if record is not None else ()
+
+
 def _verdict(purpose: str, reply: ReplySeen | None, findings: list[Finding]) -> Badge:
     if reply is None:
         return Badge(level="info", text="not answered")
-    judged = next((f for f in findings if f.code in _JUDGED.get(purpose, ())), None)
+    settled_by = next((finding for finding in findings if purpose in _transactions(finding)), None)
     relaying = purpose in ("relay", "relay-control")
     if reply.transient:
         return Badge(level="info", text="put off")
-    if reply.positive and judged is not None and relaying:
-        return Badge(level=_WORRY[judged.severity], text="accepted from outside")
+    if reply.positive and settled_by is not None and relaying:
+        return Badge(level=_LEVELS[settled_by.severity], text="accepted from outside")
     if reply.positive:
         return Badge(level="info" if relaying else "good", text="accepted")
-    if any(f.outcome is Outcome.REFUSED_US for f in findings):
+    if _refuses_us(findings):
         return Badge(level="info", text="refused, as everything is")
     if relaying:
         return Badge(level="good", text="refused, as it should be")
-    return Badge(level=_WORRY[judged.severity] if judged is not None else "info", text="refused")
+    return Badge(level=_LEVELS[settled_by.severity] if settled_by is not None else "info", text="refused")
 
 
 def _session(

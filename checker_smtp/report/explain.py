@@ -1,6 +1,6 @@
-"""What a code means, why it matters, how to mend it: the texts of the report, without a case at hand.
+"""The explanation of a code: its meaning, why it matters and how to fix it, without a case at hand.
 
-There is one source: the codes in `probes.rules` and the advice for each mail server in `advice`. The
+There is one source: the records in `probes.rules` and the advice for each mail server in `advice`. The
 command `explain` and the page `docs/codes.md` are both made from `Explanation`.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from checker_smtp.probes.rules import CODES, RULES, Rule
+from checker_smtp.probes.rules import CODES, RULES, Rule, record_of
 
 from .advice import all_advice
 from .terminal import Terminal
@@ -40,7 +40,7 @@ class Explanation:
 
 
 def explain(code: str) -> Explanation:
-    """What is known of `code`. Raises `UnknownCodeError`."""
+    """Return the explanation of `code`. Raises `UnknownCodeError`."""
     name = code.strip().lower()
     known = CODES.get(name)
     if known is None:
@@ -61,34 +61,34 @@ def _unknown(code: str, name: str) -> str:
     # quoted by hand, as repr() would escape the escapes
     shown = visible(code if len(code) <= 60 else f"{code[:57]}...")
     below = [known for known in CODES if known.startswith(f"{name.removesuffix('.')}.")]
-    theirs = name.startswith("smtp.tls.")
-    close = below or get_close_matches(name[:80], CODES, n=_CLOSE, cutoff=0.85 if theirs else 0.6)
+    foreign = record_of(name)
+    close = below or get_close_matches(name[:80], CODES, n=_CLOSE, cutoff=0.85 if foreign else 0.6)
     if close:
         return f"there is no code '{shown}': did you mean {' or '.join(close)}?"
-    if theirs:
-        return f"'{shown}' is no code of this checker: the TLS checker words its findings itself"
+    if foreign:
+        return f"'{shown}' is no code of this checker: {foreign.source} words its findings itself"
     return f"there is no code '{shown}': `checker-smtp rules` lists them all"
 
 
 def steps(text: str) -> Iterator[tuple[bool, str]]:
-    """The lines of an advice; True with those that are to be copied as they are."""
+    """Yield the lines of an advice, each with True where it is to be copied as it is."""
     for line in text.split("\n"):
         copied = line.startswith("    ")
         if line.strip():
             yield copied, line.removeprefix("    ") if copied else line
 
 
-def render_explanation(told: Explanation, terminal: Terminal | None = None) -> str:
-    """The explanation as text."""
-    terminal = terminal or Terminal()
+def render_explanation(explanation: Explanation, terminal: Terminal | None = None) -> str:
+    """Return the explanation as text."""
+    terminal, severity = terminal or Terminal(), explanation.severity
     parts = [
-        terminal.lines(f"{told.code} ({SEVERITIES[told.severity]})", _STYLES[told.severity]),
-        terminal.lines(f"{told.title}."),
-        _titled("Why it matters", terminal, told.why),
-        _titled("How to mend it", terminal, told.fix),
-        *(_titled(f"How to mend it in {name}", terminal, text) for name, text in told.software.items()),
-        _titled("Where it is written", terminal, told.reference),
-        _titled("What tells it", terminal, *(f"{rule.name}: {rule.description}" for rule in told.rules)),
+        terminal.lines(f"{explanation.code} ({SEVERITIES[severity]})", _STYLES[severity]),
+        terminal.lines(f"{explanation.title}."),
+        _titled("Why it matters", terminal, explanation.why),
+        _titled("How to fix", terminal, explanation.fix),
+        *(_titled(f"How to fix in {name}", terminal, text) for name, text in explanation.software.items()),
+        _titled("References", terminal, explanation.reference),
+        _titled("Reported by", terminal, *(f"{rule.name}: {rule.description}" for rule in explanation.rules)),
     ]
     return "".join(parts)
 

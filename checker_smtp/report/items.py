@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import CODES, Evidence, Finding, Outcome, Severity
+from checker_smtp.probes.rules import Code, Evidence, Finding, Outcome, Severity, Urgency, record_of
 
 from .advice import advice_for
 from .commands import commands_for, endpoint_of
@@ -23,34 +23,7 @@ __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
 _MAX_SUBJECTS = 32
 _MAX_QUOTES = 6
 _MAX_LINES = 12
-# Which transactions a finding's evidence is from, in the order in which the rule gives it.
-_PURPOSES = {
-    "smtp.null_sender.rejected": ("null-sender", "postmaster"),
-    "smtp.null_sender.deferred": ("null-sender",),
-    "smtp.postmaster.rejected": ("postmaster",),
-    "smtp.postmaster.deferred": ("postmaster",),
-    "smtp.open_relay": ("relay", "relay-control"),
-    "smtp.open_relay.suspected": ("relay", "relay-control"),
-}
-
-# Codes that are not in the registry: the TLS checker's, and those of a newer version.
-_FOREIGN = {True: "The TLS checker found a weakness", False: "Something this version has no words for"}
-# In a reply of many lines, the word that marks the ones that matter.
-_TELLING = {"smtp.auth.plaintext": "AUTH"}
-# Within one severity: what stops mail, then what harms others and users, then what costs mail or privacy.
-_URGENT = (
-    "smtp.mx.",
-    "smtp.all_unreachable",
-    "smtp.banner.",
-    "smtp.ehlo.",
-    "smtp.open_relay",
-    "smtp.starttls.injection",
-    "smtp.auth.",
-    "smtp.starttls.failed",
-    "smtp.null_sender.",
-    "smtp.all_no_starttls",
-    "smtp.postmaster.",
-)
+_UNKNOWN = "A finding that this version does not know"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,27 +91,26 @@ def items_of(findings: Iterable[Finding], context: Context) -> tuple[Item, ...]:
 
 
 def _urgency(finding: Finding) -> tuple[int, int]:
-    codes = (n for n, code in enumerate(_URGENT) if finding.code.startswith(code))
-    return -finding.severity.rank, next(codes, len(_URGENT))
+    record = record_of(finding.code)
+    return -finding.severity.rank, record.urgency if record else Urgency.OTHER
+
+
+def _own_record(finding: Finding) -> Code | None:
+    """Return the record of a code of this checker; None for the findings of another, or a newer, one."""
+    record = record_of(finding.code)
+    return record if record is not None and not record.source else None
 
 
 def _kind(finding: Finding) -> tuple[str, ...]:
-    """What makes two findings the same problem."""
-    known = finding.code in CODES
-    return (
-        finding.code,
-        finding.severity,
-        finding.outcome,
-        finding.fix,
-        "" if known else finding.message,
-        # what could not be tested, or was refused, differs too much to be told in one breath
-        finding.message if finding.code == "smtp.not_tested" and not finding.subject else "",
-    )
+    """Return a key that is the same for findings of the same problem."""
+    # two messages about the domain as a whole are two problems, and so are those of another checker
+    is_alone = not finding.subject or _own_record(finding) is None
+    return finding.code, finding.severity, finding.outcome, finding.fix, finding.message if is_alone else ""
 
 
 def _item(anchor: str, group: list[Finding], context: Context) -> Item:
     first = group[0]
-    code = CODES.get(first.code)
+    record = record_of(first.code)
     quotes = [quote for finding in group for quote in _quotes(finding, context)]
     quotes = list(dict.fromkeys(quotes))
     return Item(
@@ -146,8 +118,8 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
         code=visible(first.code),
         severity=first.severity,
         outcome=first.outcome,
-        title=code.title if code else _FOREIGN[first.code.startswith("smtp.tls.")],
-        why=code.why if code else "",
+        title=record.title if record else _UNKNOWN,
+        why=record.why if record else "",
         reference=visible(first.reference),
         subjects=tuple(_subject(finding, context) for finding in group[:_MAX_SUBJECTS]),
         more_subjects=max(len(group) - _MAX_SUBJECTS, 0),
@@ -170,7 +142,8 @@ def _fixes(group: list[Finding], context: Context) -> list[Fix]:
     """One fix for each software met; where all subjects share one, they need not be named."""
     by_software: dict[str, dict[str, None]] = {}
     for finding in group:
-        own = finding.code in CODES and finding.fix == CODES[finding.code].fix
+        record = _own_record(finding)
+        own = record is not None and finding.fix == record.fix
         met = [str(found.software) for e in _concerned(finding, context) if (found := _at(e, context))]
         for name in met if own and met else [""]:
             by_software.setdefault(name, {})[finding.subject] = None
@@ -197,23 +170,26 @@ def _concerned(finding: Finding, context: Context) -> list[Endpoint]:
         endpoint = endpoint_of(finding, context.observation)
         return [endpoint] if endpoint else []
     wheres = {item.where for item in finding.evidence if item.source == "session"}
-    if finding.code.startswith(("smtp.ipv6", "smtp.ipv4")):
+    record = record_of(finding.code)
+    if record is not None and record.fix_everywhere:
         return list(context.observation.endpoints)
     return [e for e in context.observation.endpoints if e.subject in wheres]
 
 
 def _quotes(finding: Finding, context: Context) -> list[Quote]:
-    purposes = _PURPOSES.get(finding.code, ())
+    record = record_of(finding.code)
+    purposes = (*record.transactions, *record.controls) if record else ()
+    keyword = record.quoted_keyword if record else ""
     return [
-        _quote(item, purposes[number] if number < len(purposes) else "", finding.code, context)
+        _quote(item, purposes[number] if number < len(purposes) else "", keyword, context)
         for number, item in enumerate(finding.evidence)
     ]
 
 
-def _quote(item: Evidence, purpose: str, code: str, context: Context) -> Quote:
+def _quote(item: Evidence, purpose: str, keyword: str, context: Context) -> Quote:
     lines = item.quote.removesuffix("\n").split("\n")
-    telling = [line for line in lines if _TELLING[code] in line.upper()] if code in _TELLING else lines
-    shown = [_quoted(line.removesuffix("\r"), item.source) for line in telling[:_MAX_LINES]]
+    quoted = [line for line in lines if keyword in line.upper()]
+    shown = [_quoted(line.removesuffix("\r"), item.source) for line in quoted[:_MAX_LINES]]
     if rest := len(lines) - len(shown):
         shown.append(f"… {rest} more line{'s' * (rest != 1)}")
     log = context.logs.get((item.where, item.session if item.session is not None else -1))

@@ -73,11 +73,8 @@ def _case(result: Result, rule: str) -> "Element":
 
 
 def _tested(result: Result, rule: str) -> bool:
-    # of a domain that takes no mail only that is judged
     seen = result.observation
-    if rule not in RULES or (seen.rules is not None and rule not in seen.rules):
-        return False
-    return RULES[rule].tested(seen) and (not seen.mx.null_mx or rule == "smtp.null_mx")
+    return rule in RULES and RULES[rule].applies_to(seen) and RULES[rule].tested(seen)
 
 
 def _sentence(finding: Finding) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import RULES, Finding, Outcome, Severity
+from checker_smtp.probes.rules import Finding, Outcome, Severity, any_answered
 
 from .metrics import visited
 from .timeline import seconds
@@ -110,7 +110,7 @@ def _doubts(result: Result) -> list[str]:
     settings, found = seen.settings, []
     probe_domain = settings.probe_address.rpartition("@")[2]
     relays = [t.verdict for e in seen.endpoints if (t := e.asked("relay")) is not None]
-    answered = RULES["smtp.open_relay"].tested(seen)
+    answered = any_answered("relay", seen)
     if probe_domain in _NOBODYS and answered and any(v is not None and v.permanent for v in relays):
         found.append(
             f"“No relaying” was found with {settings.probe_address}, whose domain publishes a null "

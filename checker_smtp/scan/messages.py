@@ -17,7 +17,7 @@ from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.observation import Endpoint, Mx, Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver
-from checker_smtp.probes.requirements import Scope
+from checker_smtp.probes.requirements import Requirements
 
 from .domain_list import Entry
 from .domain_scan import DomainScan
@@ -64,7 +64,7 @@ class DnsFacts(msgspec.Struct, frozen=True, array_like=True):
         lookups.answered.update({(answer.name, answer.rdtype): answer for answer in self.dns})
         prospect = ResolvedDomain(
             options=options.about(self.domain),
-            scope=Scope.of(None),
+            requirements=Requirements.of(None),
             lookups=lookups,
             mx=self.mx,
             endpoints=self.endpoints,

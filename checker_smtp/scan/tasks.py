@@ -26,7 +26,7 @@ from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.observation import Endpoint, Mx
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
-from checker_smtp.probes.requirements import Scope
+from checker_smtp.probes.requirements import Requirements
 from checker_smtp.report.document import NOT_CHECKED
 from checker_smtp.report.summary.providers import provider_of
 
@@ -159,7 +159,7 @@ def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) 
             number,
             ResolvedDomain(
                 options=options.about(names[number]),
-                scope=Scope.of(None),
+                requirements=Requirements.of(None),
                 lookups=LookupCache(resolver).view(),
                 mx=Mx(status=DnsStatus.ANSWER),
                 endpoints=tuple(endpoints[number]),

@@ -14,7 +14,7 @@ from checker_smtp.probes.check import check
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Resolver, Runner
-from checker_smtp.probes.requirements import NOT_HELD, Scope
+from checker_smtp.probes.requirements import NOT_HELD, Requirements
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import RULES, Finding, apply_rules, status_of
 from checker_smtp.report.document import dump, load
@@ -211,10 +211,10 @@ def test_only_the_questions_of_the_rule_are_asked(rule: str, asked: list[str]) -
 
 
 def test_an_option_that_is_off_stays_off() -> None:
-    given = Scope.of(frozenset(RULES)).narrowed(options(test_open_relay=False))
+    given = Requirements.of(frozenset(RULES)).restrict(options(test_open_relay=False))
     assert (given.test_open_relay, given.test_postmaster, given.test_null_sender) == (False, True, True)
     everything = options()
-    assert Scope.of(None).narrowed(everything) is everything
+    assert Requirements.of(None).restrict(everything) is everything
 
 
 @pytest.mark.parametrize(

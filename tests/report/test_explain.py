@@ -23,7 +23,7 @@ def test_every_code_is_explained(code: str) -> None:
     for told in (known.title, known.why, known.fix, known.reference):
         assert told in text
     for software, advice in all_advice(code).items():
-        assert f"How to mend it in {software}" in text
+        assert f"How to fix in {software}" in text
         assert all(line in text for _, line in steps(advice))
     assert re.search(r"^  smtp\.\w+: ", text, re.MULTILINE)
 

@@ -134,7 +134,7 @@ def test_a_code_without_words_here_is_told_all_the_same() -> None:
     story = tell(Result(observation=observation(), findings=found, status="critical"))
     assert [item.title for item in story.to_fix] == [
         "The TLS checker found a weakness",
-        "Something this version has no words for",
+        "A finding that this version does not know",
     ]
 
 
@@ -157,7 +157,7 @@ def test_badges() -> None:
     assert [(badge.level, badge.text) for badge in told.badges] == [
         ("crit", "OPEN RELAY"),
         ("good", "TLS 1.3"),
-        ("good", "Takes mail"),
+        ("good", "Accepts mail"),
     ]
     (told,) = recorded("postfix-blocklisted").endpoints
     assert [badge.text for badge in told.badges] == ["Refuses this checker", "TLS 1.3"]

@@ -1,26 +1,28 @@
-"""The sixteen rules, in the order in which they are told, and the verdict they come to."""
+"""The rules, found by the presence of their modules, and the verdict that they reach.
+
+A module here without an underscore is one rule with its records; `CONTRIBUTING.md` says how to add one.
+"""
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.requirements import Scope
 
-from ._finding import Code, Evidence, Finding, Outcome, Rule, Severity
-from ._pairs import common_refusal
-from .auth_posture import auth_posture
-from .banner_sanity import banner_sanity
-from .ehlo_supported import ehlo_supported
-from .endpoint_reachable import endpoint_reachable
-from .extension_posture import extension_posture
-from .ipv6_reachable import ipv6_reachable
-from .mx_present import mx_present
-from .mx_sanity import mx_sanity
-from .null_mx import null_mx
-from .null_sender import null_sender
-from .open_relay import open_relay
-from .postmaster import postmaster
-from .reverse_dns import reverse_dns
-from .starttls_handshake import starttls_handshake
-from .starttls_offered import starttls_offered
-from .tls_quality import tls_quality
+from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
+from ._pairs import any_answered, common_refusal
+from ._registry import Registry
+from ._reproduction import (
+    HoldSession,
+    OpenPort,
+    QueryDns,
+    QueryReverse,
+    ReadOctets,
+    RepeatSession,
+    RepeatTransactions,
+    StartTlsHandshake,
+)
+from ._rule import Input, RegistryError, Rule
 
 __all__ = [
     "CODES",
@@ -28,58 +30,77 @@ __all__ = [
     "Code",
     "Evidence",
     "Finding",
+    "HoldSession",
+    "Input",
+    "OpenPort",
     "Outcome",
+    "QueryDns",
+    "QueryReverse",
+    "ReadOctets",
+    "RegistryError",
+    "RepeatSession",
+    "RepeatTransactions",
     "Rule",
     "Severity",
+    "StartTlsHandshake",
+    "Urgency",
+    "any_answered",
     "apply_rules",
+    "inputs_of",
+    "load_rules",
+    "record_of",
     "status_of",
 ]
 
-RULES: dict[str, Rule] = {
-    rule.name: rule
-    for rule in (
-        null_mx,
-        mx_present,
-        mx_sanity,
-        endpoint_reachable,
-        banner_sanity,
-        ehlo_supported,
-        starttls_offered,
-        starttls_handshake,
-        auth_posture,
-        reverse_dns,
-        null_sender,
-        postmaster,
-        open_relay,
-        extension_posture,
-        ipv6_reachable,
-        tls_quality,
-    )
-}
-CODES: dict[str, Code] = {code.code: code for rule in RULES.values() for code in rule.codes}
+_registry = Registry()
+RULES = _registry.rules
+"""The rules by name, in the order of reports."""
+CODES = _registry.codes
+"""The records of the codes by name, in the order of their rules; those of other checkers are not listed."""
+record_of = _registry.record_of
+
+
+def load_rules() -> None:
+    """Register the modules of this package that are not registered yet. Raises `RegistryError`."""
+    _registry.load(__name__, __path__)
+
+
+load_rules()
 
 
 def apply_rules(observation: Observation) -> tuple[Finding, ...]:
-    """Every finding of every rule, the worst first; a null MX has its one finding and nothing else.
+    """Return the findings of the rules that the observation was made for, the worst first.
 
-    An observation that was made for some rules is judged by these alone.
+    A null MX has the findings of one rule and no others.
     """
-    rules = [RULES["smtp.null_mx"]] if observation.mx.null_mx else list(RULES.values())
-    if (wanted := observation.rules) is not None:
-        rules = [rule for rule in rules if rule.name in wanted]
-    found = [finding for rule in rules for finding in rule.findings(observation)]
-    return tuple(sorted(found, key=lambda finding: -finding.severity.rank))
+    applied = [rule for rule in RULES.values() if rule.applies_to(observation)]
+    findings = [finding for rule in applied for finding in rule.findings(observation)]
+    return tuple(sorted(findings, key=lambda finding: -finding.severity.rank))
+
+
+def inputs_of(names: Iterable[str] | None) -> Input:
+    """Return the input of the rules of these names, None for all rules; an unknown rule counts as TLS."""
+    if names is None:
+        names = RULES
+    needs = (RULES[name].needs if name in RULES else Input.TLS for name in names)
+    return reduce(or_, needs, Input.DNS)
 
 
 def status_of(observation: Observation, findings: tuple[Finding, ...]) -> str:
-    """`ok`, `info`, `warning`, `critical`, or `unknown`: nothing bad found because nobody answered."""
+    """Return `ok`, `info`, `warning`, `critical`, or `unknown` where no server answered.
+
+    `findings` are those of `apply_rules`.
+    """
     worst = max((finding.severity.rank for finding in findings), default=-1)
-    visited = Scope.of(None if observation.rules is None else frozenset(observation.rules)).visit
-    if worst < Severity.WARN.rank and visited and not observation.mx.null_mx and not _answered(observation):
+    needs_answer = Input.SESSION in inputs_of(observation.rules) and not observation.mx.null_mx
+    if worst < Severity.WARN.rank and needs_answer and not _is_answered(observation):
         return "unknown"
     return {-1: "ok", 0: "info", 1: "warning", 2: "critical"}[worst]
 
 
-def _answered(observation: Observation) -> bool:
-    """Whether any server talked to us as it would to others."""
-    return any(e.ready_session is not None and common_refusal(e) is None for e in observation.endpoints)
+def _is_answered(observation: Observation) -> bool:
+    """Return whether any server treated this client like any other."""
+    return any(
+        endpoint.ready_session is not None and common_refusal(endpoint) is None
+        for endpoint in observation.endpoints
+    )

@@ -1,18 +1,18 @@
-"""Findings, the codes they carry, and the rules that make them.
+"""Findings, and the record of each code that a finding can carry.
 
-A `Code` holds everything about a kind of finding that does not depend on the case at hand: what it means,
-why it matters to somebody sending mail here, how to mend it, where it is written. A `Rule` is a pure
-function from an observation to findings, with the codes it may use. `probes.rules.RULES` lists them all,
-once; CLI, JSON, report and service read that list.
+A `Code` holds all that is particular to one kind of finding and does not depend on the case at hand. It is
+the only place for it: reports, badges, commands and the advice read the record, and no other module lists
+codes. A new property of codes is a new field here, with a default that suits most of them.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import KW_ONLY, dataclass
+from enum import IntEnum, StrEnum
 
-from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.observation import Purpose
 
-__all__ = ["Code", "Evidence", "Finding", "Outcome", "Rule", "Severity", "code", "rule"]
+from ._reproduction import Reproduction
+
+__all__ = ["Code", "Evidence", "Finding", "Outcome", "Severity", "Urgency"]
 
 
 class Severity(StrEnum):
@@ -24,11 +24,12 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
+        """The position in the order from harmless to critical, from 0."""
         return list(Severity).index(self)
 
 
 class Outcome(StrEnum):
-    """What became of a question; only FAIL may be CRIT."""
+    """The result of a test; only FAIL may be CRIT."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -38,12 +39,24 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
+class Urgency(IntEnum):
+    """Which of two faults of the same severity is to be fixed first: the lower one."""
+
+    STOPS_MAIL = 0
+    HELPS_SPAMMERS = 1
+    EXPOSES_SECRETS = 2
+    LOSES_MAIL = 3
+    LOSES_PRIVACY = 4
+    HIDES_FAULTS = 5
+    OTHER = 6
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Where a finding can be checked, and what stands there.
+    """One piece of evidence, verbatim, and where it was recorded.
 
     `source` is `dns` (then `where` is the question, as in `MX example.com`) or `session` (then `where` is the
-    endpoint, `session` its number and `entry` the line of its transcript, both from 0). `quote` is verbatim.
+    endpoint, `session` its number and `entry` the line of its transcript, both from 0).
     """
 
     source: str
@@ -68,16 +81,39 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Code:
-    """A kind of finding; `severity` is the highest it is ever given."""
+    """The record of a kind of finding.
+
+    `severity` is the highest that it is ever given. `title` is a fact that is true in every outcome, `why` is
+    the consequence for mail to this domain, `fix` the general remedy, `reference` RFC and section.
+    """
 
     code: str
     severity: Severity
+    _: KW_ONLY
     title: str
     why: str
     fix: str
     reference: str
+    reproduce: Reproduction
+    urgency: Urgency = Urgency.OTHER
+    badge: str = ""
+    """A word or three for the endpoint's headline; empty for none."""
+    advice: str = ""
+    """The file in `report/advice_texts` with the fix for each mail server; empty for the code's own name."""
+    transactions: tuple[Purpose, ...] = ()
+    """The transactions that it settles, in the order in which they are given as evidence."""
+    controls: tuple[Purpose, ...] = ()
+    """The transactions that these are compared with; their evidence follows."""
+    quoted_keyword: str = ""
+    """Of a long reply only the lines with this keyword, in capitals, are quoted; empty for all."""
+    fix_everywhere: bool = False
+    """True where the fix concerns every server of the domain, whichever is the evidence."""
+    is_weak_tls: bool = False
+    """True where the TLS version that was agreed on is the fault."""
+    source: str = ""
+    """The checker that made these findings, where another one did; `code` is then how their codes begin."""
 
     def finding(
         self,
@@ -87,10 +123,14 @@ class Code:
         outcome: Outcome = Outcome.FAIL,
         severity: Severity | None = None,
         fix: str = "",
+        suffix: str = "",
     ) -> Finding:
-        """A finding of this kind; what is not given is as the code has it."""
+        """Return a finding of this kind; the defaults are the record's.
+
+        `suffix` completes the code of a finding that another checker made.
+        """
         return Finding(
-            code=self.code,
+            code=self.code + suffix,
             severity=severity or self.severity,
             outcome=outcome,
             rule="",
@@ -100,49 +140,3 @@ class Code:
             reference=self.reference,
             evidence=evidence,
         )
-
-
-Evaluation = Callable[[Observation], Iterator[Finding]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule: `tested` tells whether the observation holds anything for it to judge."""
-
-    name: str
-    description: str
-    severity: Severity
-    codes: tuple[Code, ...]
-    evaluate: Evaluation
-    tested: Callable[[Observation], bool]
-
-    def findings(self, observation: Observation) -> tuple[Finding, ...]:
-        """What this rule has to say, each finding signed with the rule's name."""
-        return tuple(replace(finding, rule=self.name) for finding in self.evaluate(observation))
-
-
-def code(name: str, severity: Severity, *, title: str, why: str, fix: str, reference: str) -> Code:
-    """A code by its name."""
-    return Code(code=name, severity=severity, title=title, why=why, fix=fix, reference=reference)
-
-
-def rule(
-    name: str,
-    severity: Severity,
-    description: str,
-    *codes: Code,
-    tested: Callable[[Observation], bool],
-) -> Callable[[Evaluation], Rule]:
-    """Make a rule of the decorated function."""
-
-    def make(evaluate: Evaluation) -> Rule:
-        return Rule(
-            name=name,
-            description=description,
-            severity=severity,
-            codes=codes,
-            evaluate=evaluate,
-            tested=tested,
-        )
-
-    return make

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation
 
-from ._finding import Finding, Severity, code, rule
+from ._finding import Code, Finding, Severity, Urgency
 from ._reading import any_extensions, listed, reply_evidence
+from ._reproduction import HoldSession
+from ._rule import Input, rule
 
-PLAINTEXT = code(
+PLAINTEXT = Code(
     "smtp.auth.plaintext",
     Severity.CRIT,
     title="The server invites clients to log in without encryption",
@@ -16,6 +18,10 @@ PLAINTEXT = code(
     fix="Offer AUTH only after STARTTLS (Postfix: `smtpd_tls_auth_only = yes`; Exim: "
     "`auth_advertise_hosts = ${if def:tls_in_cipher {*}}`), or on the submission ports only.",
     reference="RFC 4954 §4, RFC 8314 §3",
+    reproduce=HoldSession(until="EHLO"),
+    urgency=Urgency.EXPOSES_SECRETS,
+    badge="AUTH in the clear",
+    quoted_keyword="AUTH",
 )
 
 # Mechanisms that hand the secret itself, or a token as good as it, to whoever listens.
@@ -28,7 +34,9 @@ _is_mechanism = re.compile(r"[A-Z0-9_-]{1,20}").fullmatch
     "smtp.auth_posture",
     Severity.CRIT,
     "Checks that AUTH is not offered before STARTTLS.",
-    PLAINTEXT,
+    order=90,
+    codes=(PLAINTEXT,),
+    needs=Input.SESSION,
     tested=any_extensions,
 )
 def auth_posture(observation: Observation) -> Iterator[Finding]:

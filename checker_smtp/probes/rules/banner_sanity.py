@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen
 
 from ._blame import blames_us, is_policy
-from ._finding import Finding, Outcome, Severity, code, rule
+from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import any_connected, end_evidence, reply_evidence, shown
+from ._reproduction import HoldSession
+from ._rule import Input, rule
 from ._shared import NOT_TESTED, REFUSED_US
 
-MISSING = code(
+MISSING = Code(
     "smtp.banner.missing",
     Severity.CRIT,
     title="The server accepts connections and does not greet",
@@ -18,8 +20,11 @@ MISSING = code(
     fix="See whether the mail server itself is running behind the port, and not a proxy or firewall "
     "whose backend is gone; look for the connection in its log.",
     reference="RFC 5321 §3.1, §4.5.3.2.1",
+    reproduce=HoldSession(until="greeting", timeout=300),
+    urgency=Urgency.STOPS_MAIL,
+    badge="No greeting",
 )
-REFUSED = code(
+REFUSED = Code(
     "smtp.banner.refused",
     Severity.CRIT,
     title="The server greets with a refusal",
@@ -27,8 +32,11 @@ REFUSED = code(
     fix="Let the server greet with 220, or remove it from the domain's MX records; if nothing but this "
     "checker is refused, look for the client's address in the server's access rules.",
     reference="RFC 5321 §3.1, RFC 7504",
+    reproduce=HoldSession(until="greeting", timeout=300),
+    urgency=Urgency.STOPS_MAIL,
+    badge="Refuses mail",
 )
-DEFERRED = code(
+DEFERRED = Code(
     "smtp.banner.deferred",
     Severity.WARN,
     title="The server greets with: not now",
@@ -36,14 +44,20 @@ DEFERRED = code(
     fix="Repeat the check; if it persists look into the server's log for its limits on connections, "
     "load, disk space or greylisting.",
     reference="RFC 5321 §3.8, §4.3.2",
+    reproduce=HoldSession(until="greeting", timeout=300),
+    urgency=Urgency.STOPS_MAIL,
+    badge="Temporarily refused",
 )
-SLOW = code(
+SLOW = Code(
     "smtp.banner.slow",
     Severity.INFO,
     title="The greeting takes more than ten seconds",
     why="Some senders give up sooner than the five minutes they should wait.",
     fix="Look for slow DNS or blocklist lookups at connect, or shorten a deliberate greet delay.",
     reference="RFC 5321 §4.5.3.2.1",
+    reproduce=HoldSession(until="greeting", timeout=300),
+    urgency=Urgency.STOPS_MAIL,
+    badge="Slow greeting",
 )
 
 _SLOW_AFTER = 10.0
@@ -53,12 +67,9 @@ _SLOW_AFTER = 10.0
     "smtp.banner_sanity",
     Severity.CRIT,
     "Checks that every reachable endpoint greets with 220.",
-    MISSING,
-    REFUSED,
-    DEFERRED,
-    SLOW,
-    REFUSED_US,
-    NOT_TESTED,
+    order=50,
+    codes=(MISSING, REFUSED, DEFERRED, SLOW, REFUSED_US, NOT_TESTED),
+    needs=Input.SESSION,
     tested=any_connected,
 )
 def banner_sanity(observation: Observation) -> Iterator[Finding]:

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session
 
 from ._blame import blames_us, is_policy
-from ._finding import Finding, Outcome, Severity, code, rule
+from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import any_greeted, end_evidence, greeted, reply_evidence, shown
+from ._reproduction import HoldSession
+from ._rule import Input, rule
 from ._shared import NOT_TESTED, REFUSED_US
 
-FAILED = code(
+FAILED = Code(
     "smtp.ehlo.failed",
     Severity.CRIT,
     title="The server accepts neither EHLO nor HELO",
@@ -18,8 +20,12 @@ FAILED = code(
     fix="Remove the rule that refuses EHLO (Postfix: `smtpd_helo_restrictions`; Exim: `acl_smtp_helo`), "
     "or the device in front of the server that does.",
     reference="RFC 5321 §4.1.1.1, §4.1.4",
+    reproduce=HoldSession(until="EHLO"),
+    urgency=Urgency.STOPS_MAIL,
+    badge="EHLO refused",
+    advice="ehlo",
 )
-FALLBACK = code(
+FALLBACK = Code(
     "smtp.ehlo.fallback",
     Severity.WARN,
     title="The server knows HELO only",
@@ -27,6 +33,10 @@ FALLBACK = code(
     "clear, and some senders refuse to.",
     fix="Allow EHLO; a firewall that inspects SMTP often takes it away and should be told not to.",
     reference="RFC 5321 §3.2, RFC 3207 §4",
+    reproduce=HoldSession(until="EHLO"),
+    urgency=Urgency.STOPS_MAIL,
+    badge="HELO only",
+    advice="ehlo",
 )
 
 
@@ -34,10 +44,9 @@ FALLBACK = code(
     "smtp.ehlo_supported",
     Severity.CRIT,
     "Checks that every endpoint that greets accepts EHLO.",
-    FAILED,
-    FALLBACK,
-    REFUSED_US,
-    NOT_TESTED,
+    order=60,
+    codes=(FAILED, FALLBACK, REFUSED_US, NOT_TESTED),
+    needs=Input.SESSION,
     tested=any_greeted,
 )
 def ehlo_supported(observation: Observation) -> Iterator[Finding]:

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Control, Endpoint, Observation
 from checker_smtp.probes.selftest import AMBIGUOUS
 
-from ._finding import Evidence, Finding, Outcome, Severity, code, rule
+from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
 from ._reach import blamed, unreached
 from ._reading import end_evidence, listed
+from ._reproduction import OpenPort
+from ._rule import Input, rule
 from ._shared import NOT_TESTED
 
-UNREACHABLE = code(
+UNREACHABLE = Code(
     "smtp.tcp.unreachable",
     Severity.WARN,
     title="One of the addresses that receive mail does not accept connections",
@@ -18,14 +20,21 @@ UNREACHABLE = code(
     fix="Start the mail server on this address, open the port in the firewall, or remove the address "
     "from DNS.",
     reference="RFC 5321 §5.1",
+    reproduce=OpenPort(),
+    badge="Unreachable",
+    advice="unreachable",
 )
-ALL_UNREACHABLE = code(
+ALL_UNREACHABLE = Code(
     "smtp.all_unreachable",
     Severity.CRIT,
     title="No mail server of the domain accepts connections",
     why="Mail is queued at the senders and returned after some days.",
     fix="Start the mail server, and let the port through the firewall from everywhere.",
     reference="RFC 5321 §4.5.4.1, §5.1",
+    reproduce=OpenPort(),
+    urgency=Urgency.STOPS_MAIL,
+    badge="Unreachable",
+    advice="unreachable",
 )
 
 _WORDS = {
@@ -41,9 +50,9 @@ _WORDS = {
     "smtp.endpoint_reachable",
     Severity.CRIT,
     "Checks that every address of every MX target accepts TCP connections.",
-    UNREACHABLE,
-    ALL_UNREACHABLE,
-    NOT_TESTED,
+    order=40,
+    codes=(UNREACHABLE, ALL_UNREACHABLE, NOT_TESTED),
+    needs=Input.SESSION,
     tested=lambda o: any(e.connected for e in o.endpoints) or bool(blamed(o)[0]),
 )
 def endpoint_reachable(observation: Observation) -> Iterator[Finding]:

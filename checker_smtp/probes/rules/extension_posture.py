@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation
 
-from ._finding import Code, Finding, Severity, code, rule
+from ._finding import Code, Finding, Severity
 from ._reading import any_connected, listed, reply_evidence
+from ._reproduction import HoldSession, ReadOctets
+from ._rule import Input, rule
 
-PIPELINING = code(
+PIPELINING = Code(
     "smtp.ext.pipelining",
     Severity.INFO,
     title="PIPELINING is not offered",
@@ -16,16 +18,18 @@ PIPELINING = code(
     fix="Offer PIPELINING if the server can (Postfix and Exim do by default, postscreen's deep protocol "
     "tests and some firewalls take it away).",
     reference="RFC 2920 §3",
+    reproduce=HoldSession(until="EHLO"),
 )
-EIGHT_BIT = code(
+EIGHT_BIT = Code(
     "smtp.ext.8bitmime",
     Severity.INFO,
     title="8BITMIME is not offered",
     why="Senders have to re-encode messages that are not pure ASCII, which breaks some signatures.",
     fix="Offer 8BITMIME (Postfix does by default; Exim: `accept_8bitmime`).",
     reference="RFC 6152 §2",
+    reproduce=HoldSession(until="EHLO"),
 )
-DEVIATION = code(
+DEVIATION = Code(
     "smtp.protocol.deviation",
     Severity.INFO,
     title="The server's replies are not as the protocol has them",
@@ -33,6 +37,8 @@ DEVIATION = code(
     fix="Update the server, or look for custom banner and reply texts, scripts, and firewalls that rewrite "
     "SMTP.",
     reference="RFC 5321 §4.2",
+    reproduce=ReadOctets(),
+    badge="Protocol deviations",
 )
 
 
@@ -40,9 +46,9 @@ DEVIATION = code(
     "smtp.extension_posture",
     Severity.INFO,
     "Checks for PIPELINING and 8BITMIME, and that replies follow the protocol.",
-    PIPELINING,
-    EIGHT_BIT,
-    DEVIATION,
+    order=140,
+    codes=(PIPELINING, EIGHT_BIT, DEVIATION),
+    needs=Input.TLS,
     tested=any_connected,
 )
 def extension_posture(observation: Observation) -> Iterator[Finding]:

@@ -4,25 +4,31 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import MxTarget, Observation
 
-from ._finding import Evidence, Finding, Severity, code, rule
+from ._finding import Code, Evidence, Finding, Severity
 from ._reach import blamed
 from ._reading import dns_evidence, listed
+from ._reproduction import QueryDns
+from ._rule import Input, rule
 
-NO_IPV6 = code(
+NO_IPV6 = Code(
     "smtp.ipv6.none",
     Severity.INFO,
     title="The domain does not receive mail over IPv6",
     why="Senders that have IPv6 only cannot deliver; there are few yet.",
     fix="Give a mail server an IPv6 address and publish it as AAAA record of its MX target.",
     reference="RFC 5321 §5.2, RFC 3974 §4",
+    reproduce=QueryDns(names="targets", rdtypes=("AAAA",)),
+    fix_everywhere=True,
 )
-NO_IPV4 = code(
+NO_IPV4 = Code(
     "smtp.ipv4.none",
     Severity.WARN,
     title="The domain does not receive mail over IPv4",
     why="Many senders have no IPv6 and cannot deliver at all.",
     fix="Give a mail server an IPv4 address and publish it as A record of its MX target.",
     reference="RFC 5321 §5.2, RFC 3974 §4",
+    reproduce=QueryDns(names="targets", rdtypes=("A",)),
+    fix_everywhere=True,
 )
 
 
@@ -35,8 +41,9 @@ def _asked(observation: Observation) -> bool:
     "smtp.ipv6_reachable",
     Severity.INFO,
     "Checks that at least one endpoint is reached over IPv6, and one over IPv4.",
-    NO_IPV6,
-    NO_IPV4,
+    order=150,
+    codes=(NO_IPV6, NO_IPV4),
+    needs=Input.SESSION,
     tested=_asked,
 )
 def ipv6_reachable(observation: Observation) -> Iterator[Finding]:

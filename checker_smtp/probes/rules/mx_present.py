@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.ports import DnsStatus
 
-from ._finding import Finding, Severity, code, rule
+from ._finding import Code, Finding, Severity, Urgency
 from ._reading import dns_evidence
+from ._reproduction import QueryDns
+from ._rule import Input, rule
 
-NONE = code(
+NONE = Code(
     "smtp.mx.none",
     Severity.CRIT,
     title="The domain has nowhere to receive mail",
     why="A sending server finds neither an MX nor an address and returns the mail to its author.",
     fix="Publish an MX record that names the domain's mail server, or `MX 0 .` if it is to receive none.",
     reference="RFC 5321 §5.1",
+    reproduce=QueryDns(names="domain", rdtypes=("MX",)),
+    urgency=Urgency.STOPS_MAIL,
 )
-LOOKUP_FAILED = code(
+LOOKUP_FAILED = Code(
     "smtp.mx.lookup_failed",
     Severity.CRIT,
     title="The domain's MX records cannot be looked up",
@@ -24,8 +28,10 @@ LOOKUP_FAILED = code(
     fix="Check that every name server of the domain answers for it (`dig +trace DOMAIN MX`), that its "
     "delegation is right, and that its DNSSEC signatures are valid.",
     reference="RFC 5321 §5.1",
+    reproduce=QueryDns(names="domain", rdtypes=("MX",), trace=True),
+    urgency=Urgency.STOPS_MAIL,
 )
-IMPLICIT = code(
+IMPLICIT = Code(
     "smtp.mx.implicit",
     Severity.WARN,
     title="The domain has no MX record and is reached by its address",
@@ -33,6 +39,8 @@ IMPLICIT = code(
     "waits there for days.",
     fix="Publish an MX record, or `MX 0 .` if the domain receives no mail.",
     reference="RFC 5321 §5.1",
+    reproduce=QueryDns(names="domain", rdtypes=("MX",)),
+    urgency=Urgency.STOPS_MAIL,
 )
 
 
@@ -40,9 +48,9 @@ IMPLICIT = code(
     "smtp.mx_present",
     Severity.CRIT,
     "Checks that the domain publishes at least one MX record, or a null MX.",
-    NONE,
-    LOOKUP_FAILED,
-    IMPLICIT,
+    order=20,
+    codes=(NONE, LOOKUP_FAILED, IMPLICIT),
+    needs=Input.DNS,
     tested=lambda _: True,
 )
 def mx_present(observation: Observation) -> Iterator[Finding]:

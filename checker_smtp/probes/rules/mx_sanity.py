@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import MxTarget, Observation
 
-from ._finding import Finding, Outcome, Severity, code, rule
+from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reading import any_target, dns_evidence, listed
+from ._reproduction import QueryDns
+from ._rule import Input, rule
 
-IP_LITERAL = code(
+IP_LITERAL = Code(
     "smtp.mx.ip_literal",
     Severity.CRIT,
     title="An MX target is an IP address instead of a host name",
@@ -15,8 +17,10 @@ IP_LITERAL = code(
     "target; a few deliver anyway, which hides the fault.",
     fix="Give the server a host name with an A or AAAA record and put that name into the MX record.",
     reference="RFC 5321 §5.1, RFC 1035 §3.3.9",
+    reproduce=QueryDns(names="domain", rdtypes=("MX",)),
+    urgency=Urgency.STOPS_MAIL,
 )
-CNAME = code(
+CNAME = Code(
     "smtp.mx.cname",
     Severity.CRIT,
     title="An MX target is an alias",
@@ -25,22 +29,28 @@ CNAME = code(
     fix="Let the MX record name the host that the alias points to, or give the target A and AAAA records "
     "of its own.",
     reference="RFC 5321 §5.1, RFC 2181 §10.3",
+    reproduce=QueryDns(names="targets", rdtypes=("A", "AAAA")),
+    urgency=Urgency.STOPS_MAIL,
 )
-UNRESOLVED = code(
+UNRESOLVED = Code(
     "smtp.mx.unresolved",
     Severity.CRIT,
     title="An MX target has no address",
     why="Senders cannot reach this server; with no other MX the mail is queued and then returned.",
     fix="Publish an A or AAAA record for the target, or remove the MX record.",
     reference="RFC 5321 §5.1",
+    reproduce=QueryDns(names="targets", rdtypes=("A", "AAAA")),
+    urgency=Urgency.STOPS_MAIL,
 )
-NOT_PUBLIC = code(
+NOT_PUBLIC = Code(
     "smtp.mx.not_public",
     Severity.CRIT,
     title="An MX target has an address that the Internet cannot reach",
     why="Senders try an address inside their own network, or none at all, and the mail does not arrive.",
     fix="Publish the server's public address, and keep internal addresses in internal DNS.",
     reference="RFC 6890, RFC 5321 §5.1",
+    reproduce=QueryDns(names="targets", rdtypes=("A", "AAAA")),
+    urgency=Urgency.STOPS_MAIL,
 )
 
 
@@ -48,10 +58,9 @@ NOT_PUBLIC = code(
     "smtp.mx_sanity",
     Severity.CRIT,
     "Checks that no MX target is an IP literal, an alias, without an address, or not public.",
-    IP_LITERAL,
-    CNAME,
-    UNRESOLVED,
-    NOT_PUBLIC,
+    order=30,
+    codes=(IP_LITERAL, CNAME, UNRESOLVED, NOT_PUBLIC),
+    needs=Input.DNS,
     tested=any_target,
 )
 def mx_sanity(observation: Observation) -> Iterator[Finding]:

@@ -4,18 +4,21 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Observation
 
-from ._finding import Finding, Outcome, Severity, code, rule
+from ._finding import Code, Finding, Outcome, Severity
 from ._reading import dns_evidence
+from ._reproduction import QueryDns
+from ._rule import Input, rule
 
-NULL_MX = code(
+NULL_MX = Code(
     "smtp.null_mx",
     Severity.INFO,
     title="The domain says that it receives no mail",
     why="Senders see the null MX and return mail at once instead of trying for days.",
     fix="Nothing, if the domain is not meant to receive mail; otherwise publish MX records instead of it.",
     reference="RFC 7505 §3",
+    reproduce=QueryDns(names="domain", rdtypes=("MX",)),
 )
-MIXED = code(
+MIXED = Code(
     "smtp.null_mx.mixed",
     Severity.WARN,
     title="The null MX is not published as it has to be",
@@ -23,15 +26,18 @@ MIXED = code(
     "some senders return the mail, others deliver it.",
     fix="Publish either the single record `MX 0 .` (no mail) or real MX records only.",
     reference="RFC 7505 §3",
+    reproduce=QueryDns(names="domain", rdtypes=("MX",)),
 )
 
 
 @rule(
     "smtp.null_mx",
     Severity.INFO,
-    "Tells whether the domain declares by a null MX that it receives no mail.",
-    NULL_MX,
-    MIXED,
+    "Checks whether the domain declares by a null MX that it receives no mail.",
+    order=10,
+    codes=(NULL_MX, MIXED),
+    needs=Input.DNS,
+    reads_null_mx=True,
     tested=lambda observation: observation.mx.status.known,
 )
 def null_mx(observation: Observation) -> Iterator[Finding]:

@@ -10,12 +10,14 @@ from functools import partial
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
 
 from ._blame import blames_address, demands_tls
-from ._finding import Finding, Outcome, Severity, code, rule
+from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._pairs import any_answered, common_refusal, obstacles
 from ._reading import reply_evidence, shown
+from ._reproduction import RepeatTransactions
+from ._rule import Input, rule
 from ._shared import NOT_TESTED, REFUSED_US
 
-REJECTED = code(
+REJECTED = Code(
     "smtp.null_sender.rejected",
     Severity.CRIT,
     title="Bounces and delivery reports are refused",
@@ -24,14 +26,25 @@ REJECTED = code(
     fix="Accept the empty reverse-path (Postfix: look for `<>` in `smtpd_sender_restrictions` and in policy "
     "services; Exim: for `senders = :` in `acl_smtp_mail` and `acl_smtp_rcpt`).",
     reference="RFC 5321 §4.5.5, §6.1",
+    reproduce=RepeatTransactions(),
+    urgency=Urgency.LOSES_MAIL,
+    badge="Bounces refused",
+    transactions=("null-sender",),
+    controls=("postmaster",),
 )
-DEFERRED = code(
+DEFERRED = Code(
     "smtp.null_sender.deferred",
     Severity.INFO,
     title="Bounces are put off",
     why="Greylisting and limits do this; a bounce is tried again like any other mail.",
     fix="Repeat the check after some minutes.",
     reference="RFC 5321 §4.5.4.1",
+    reproduce=RepeatTransactions(),
+    urgency=Urgency.LOSES_MAIL,
+    badge="Bounces deferred",
+    advice="greylisting",
+    transactions=("null-sender",),
+    controls=("postmaster",),
 )
 
 
@@ -39,10 +52,10 @@ DEFERRED = code(
     "smtp.null_sender",
     Severity.CRIT,
     "Checks that mail with the null sender (bounces) is accepted.",
-    REJECTED,
-    DEFERRED,
-    REFUSED_US,
-    NOT_TESTED,
+    order=110,
+    codes=(REJECTED, DEFERRED, REFUSED_US, NOT_TESTED),
+    needs=Input.TLS,
+    option="test_null_sender",
     tested=partial(any_answered, "null-sender"),
 )
 def null_sender(observation: Observation) -> Iterator[Finding]:

@@ -11,12 +11,14 @@ from functools import partial
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
 
 from ._blame import about_sender
-from ._finding import Finding, Outcome, Severity, code, rule
+from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._pairs import any_answered, common_refusal, obstacles, passed
 from ._reading import reply_evidence, shown
+from ._reproduction import RepeatTransactions
+from ._rule import Input, rule
 from ._shared import NOT_TESTED, REFUSED_US
 
-OPEN_RELAY = code(
+OPEN_RELAY = Code(
     "smtp.open_relay",
     Severity.CRIT,
     title="The server relays mail for anybody",
@@ -26,8 +28,12 @@ OPEN_RELAY = code(
     "`reject_unauth_destination` in `smtpd_relay_restrictions`; Exim: `relay_from_hosts` and "
     "`acl_smtp_rcpt`).",
     reference="RFC 5321 §3.6, §7.9; RFC 2505 §2.1",
+    reproduce=RepeatTransactions(),
+    urgency=Urgency.HELPS_SPAMMERS,
+    badge="OPEN RELAY",
+    transactions=("relay", "relay-control"),
 )
-SUSPECTED = code(
+SUSPECTED = Code(
     "smtp.open_relay.suspected",
     Severity.WARN,
     title="The server accepted one outside recipient, but not a second",
@@ -35,6 +41,10 @@ SUSPECTED = code(
     fix="Look up in the server's log why the address was accepted, and repeat the check with a "
     "test_probe_address of your own.",
     reference="RFC 5321 §3.6, §7.9",
+    reproduce=RepeatTransactions(),
+    urgency=Urgency.HELPS_SPAMMERS,
+    badge="Relays one address",
+    transactions=("relay", "relay-control"),
 )
 
 
@@ -42,10 +52,10 @@ SUSPECTED = code(
     "smtp.open_relay",
     Severity.CRIT,
     "Checks that mail for other domains is refused.",
-    OPEN_RELAY,
-    SUSPECTED,
-    REFUSED_US,
-    NOT_TESTED,
+    order=130,
+    codes=(OPEN_RELAY, SUSPECTED, REFUSED_US, NOT_TESTED),
+    needs=Input.TLS,
+    option="test_open_relay",
     tested=partial(any_answered, "relay"),
 )
 def open_relay(observation: Observation) -> Iterator[Finding]:

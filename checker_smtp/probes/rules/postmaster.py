@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
 
 from ._blame import about_sender, blames_us, demands_tls, denies_relay, is_policy, mailbox_full
-from ._finding import Finding, Outcome, Severity, code, rule
+from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._pairs import any_answered, common_refusal, obstacles, passed
 from ._reading import reply_evidence, shown
+from ._reproduction import RepeatTransactions
+from ._rule import Input, rule
 from ._shared import NOT_TESTED, REFUSED_US
 
-REJECTED = code(
+REJECTED = Code(
     "smtp.postmaster.rejected",
     Severity.CRIT,
     title="Mail to postmaster is refused",
@@ -23,14 +25,23 @@ REJECTED = code(
     fix="Create the address or an alias that somebody reads (Postfix: `postmaster:` in `/etc/aliases` or "
     "`virtual_alias_maps`; Exim: an alias in the `system_aliases` router).",
     reference="RFC 5321 §4.5.1, RFC 2142 §5",
+    reproduce=RepeatTransactions(),
+    urgency=Urgency.HIDES_FAULTS,
+    badge="Postmaster refused",
+    transactions=("postmaster",),
 )
-DEFERRED = code(
+DEFERRED = Code(
     "smtp.postmaster.deferred",
     Severity.INFO,
     title="Mail to postmaster is put off",
     why="Greylisting and limits do this; a sender tries again.",
     fix="Repeat the check after some minutes; with greylisting the second attempt passes.",
     reference="RFC 5321 §4.5.4.1",
+    reproduce=RepeatTransactions(),
+    urgency=Urgency.HIDES_FAULTS,
+    badge="Postmaster deferred",
+    advice="greylisting",
+    transactions=("postmaster",),
 )
 
 
@@ -38,10 +49,10 @@ DEFERRED = code(
     "smtp.postmaster",
     Severity.CRIT,
     "Checks that mail to postmaster at the domain is accepted.",
-    REJECTED,
-    DEFERRED,
-    REFUSED_US,
-    NOT_TESTED,
+    order=120,
+    codes=(REJECTED, DEFERRED, REFUSED_US, NOT_TESTED),
+    needs=Input.TLS,
+    option="test_postmaster",
     tested=lambda o: o.settings.test_postmaster and any_answered("postmaster", o),
 )
 def postmaster(observation: Observation) -> Iterator[Finding]:

@@ -9,10 +9,12 @@ from ipaddress import ip_address
 from checker_smtp.probes.observation import Endpoint, Observation, ReverseDns
 from checker_smtp.probes.ports import DnsStatus
 
-from ._finding import Evidence, Finding, Outcome, Severity, code, rule
+from ._finding import Code, Evidence, Finding, Outcome, Severity
 from ._reading import dns_evidence, listed
+from ._reproduction import QueryReverse
+from ._rule import Input, rule
 
-MISSING = code(
+MISSING = Code(
     "smtp.ptr.missing",
     Severity.WARN,
     title="The server's address has no name",
@@ -21,8 +23,10 @@ MISSING = code(
     fix="Ask whoever assigns the address (the hosting or Internet provider) for a PTR record with the "
     "server's host name.",
     reference="RFC 1912 §2.1, RFC 1035 §3.5",
+    reproduce=QueryReverse(),
+    badge="No PTR",
 )
-MISMATCH = code(
+MISMATCH = Code(
     "smtp.fcrdns.mismatch",
     Severity.WARN,
     title="The server's address has a name that does not lead back to it",
@@ -30,6 +34,8 @@ MISMATCH = code(
     "unnamed.",
     fix="Let the PTR record name a host whose A or AAAA record is this address.",
     reference="RFC 8601 §3, RFC 1912 §2.1",
+    reproduce=QueryReverse(),
+    badge="PTR mismatch",
 )
 
 
@@ -37,8 +43,9 @@ MISMATCH = code(
     "smtp.reverse_dns",
     Severity.WARN,
     "Checks that every address has a PTR name that resolves back to it.",
-    MISSING,
-    MISMATCH,
+    order=100,
+    codes=(MISSING, MISMATCH),
+    needs=Input.REVERSE_DNS,
     tested=lambda o: any(e.reverse is not None and e.reverse.status.known for e in o.endpoints),
 )
 def reverse_dns(observation: Observation) -> Iterator[Finding]:

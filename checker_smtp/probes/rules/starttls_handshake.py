@@ -5,12 +5,14 @@ from itertools import islice
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
 
-from ._finding import Evidence, Finding, Outcome, Severity, code, rule
+from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import end_evidence, reply_evidence, shown
+from ._reproduction import HoldSession, ReadOctets, StartTlsHandshake
+from ._rule import Input, rule
 from ._shared import NOT_TESTED
 
-FAILED = code(
+FAILED = Code(
     "smtp.starttls.failed",
     Severity.CRIT,
     title="Encryption is offered and does not work",
@@ -19,16 +21,23 @@ FAILED = code(
     "the protocol versions and ciphers allowed are current (`openssl s_client -starttls smtp "
     "-connect HOST:25`).",
     reference="RFC 3207 §4, §4.1",
+    reproduce=StartTlsHandshake(),
+    urgency=Urgency.LOSES_MAIL,
+    badge="STARTTLS broken",
+    advice="starttls_handshake",
 )
-DEFERRED = code(
+DEFERRED = Code(
     "smtp.starttls.deferred",
     Severity.WARN,
     title="Encryption is offered and then put off",
     why="Senders deliver in the clear or wait; a server that has no usable key says so with 454.",
     fix="Repeat the check; if it persists see whether the server can read its key and certificate.",
     reference="RFC 3207 §4",
+    reproduce=HoldSession(until="STARTTLS"),
+    badge="STARTTLS deferred",
+    advice="starttls_handshake",
 )
-INJECTION = code(
+INJECTION = Code(
     "smtp.starttls.injection",
     Severity.CRIT,
     title="Something is said in the clear between STARTTLS and the handshake",
@@ -36,6 +45,9 @@ INJECTION = code(
     "handshake take it for the server's own word.",
     fix="Update the mail server; if it is current, look for a proxy or firewall that speaks in its place.",
     reference="RFC 3207 §4.2, §6",
+    reproduce=ReadOctets(command="STARTTLS"),
+    urgency=Urgency.EXPOSES_SECRETS,
+    badge="STARTTLS injection",
 )
 
 
@@ -43,10 +55,9 @@ INJECTION = code(
     "smtp.starttls_handshake",
     Severity.CRIT,
     "Checks that STARTTLS works wherever it is offered.",
-    FAILED,
-    DEFERRED,
-    INJECTION,
-    NOT_TESTED,
+    order=80,
+    codes=(FAILED, DEFERRED, INJECTION, NOT_TESTED),
+    needs=Input.TLS,
     tested=lambda o: any((s := e.ehlo_session) is not None and s.offers("STARTTLS") for e in o.endpoints),
 )
 def starttls_handshake(observation: Observation) -> Iterator[Finding]:

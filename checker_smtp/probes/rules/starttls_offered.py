@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation, Session
 
-from ._finding import Evidence, Finding, Severity, code, rule
+from ._finding import Code, Evidence, Finding, Severity, Urgency
 from ._reading import any_extensions, listed, reply_evidence
+from ._reproduction import HoldSession
+from ._rule import Input, rule
 
-ALL_MISSING = code(
+ALL_MISSING = Code(
     "smtp.all_no_starttls",
     Severity.CRIT,
     title="No mail server of the domain offers encryption",
@@ -16,8 +18,12 @@ ALL_MISSING = code(
     "`smtpd_tls_chain_files` and `smtpd_tls_security_level = may`; Exim: `tls_certificate` and "
     "`tls_advertise_hosts = *`).",
     reference="RFC 3207 §4, RFC 7435",
+    reproduce=HoldSession(until="EHLO"),
+    urgency=Urgency.LOSES_PRIVACY,
+    badge="No STARTTLS",
+    advice="offer_starttls",
 )
-MISSING = code(
+MISSING = Code(
     "smtp.starttls.missing",
     Severity.WARN,
     title="One of the mail servers does not offer encryption",
@@ -25,6 +31,9 @@ MISSING = code(
     fix="Let this server offer STARTTLS as the others do (Postfix: `smtpd_tls_chain_files` and "
     "`smtpd_tls_security_level = may`; Exim: `tls_certificate` and `tls_advertise_hosts = *`).",
     reference="RFC 3207 §4, RFC 7435",
+    reproduce=HoldSession(until="EHLO"),
+    badge="No STARTTLS",
+    advice="offer_starttls",
 )
 
 
@@ -32,8 +41,9 @@ MISSING = code(
     "smtp.starttls_offered",
     Severity.CRIT,
     "Checks that every endpoint offers STARTTLS in its answer to EHLO.",
-    ALL_MISSING,
-    MISSING,
+    order=70,
+    codes=(ALL_MISSING, MISSING),
+    needs=Input.SESSION,
     tested=any_extensions,
 )
 def starttls_offered(observation: Observation) -> Iterator[Finding]:

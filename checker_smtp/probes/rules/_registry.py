@@ -1,0 +1,110 @@
+"""The registry of rules: each module of this package whose name has no underscore in front holds one rule.
+
+A module is found by its presence. One that breaks the contract fails here, when the package is imported, with
+one sentence that says what to do about it.
+"""
+
+from collections.abc import Iterable
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import TypeVar
+
+from ._finding import Code
+from ._rule import RegistryError, Rule
+
+__all__ = ["Registry"]
+
+_T = TypeVar("_T")
+
+
+class Registry:
+    """The rules in their order, their codes by name, and the codes of other checkers by their beginning.
+
+    The dictionaries stay the same objects, so that modules may import them before a rule is added.
+    """
+
+    def __init__(self) -> None:
+        self.rules: dict[str, Rule] = {}
+        self.codes: dict[str, Code] = {}
+        self.foreign: dict[str, Code] = {}
+        self._modules: set[str] = set()
+
+    def load(self, package: str, path: Iterable[str]) -> None:
+        """Import and register the rule modules of `package` that are not registered yet.
+
+        Raises `RegistryError`.
+        """
+        names = sorted(info.name for info in iter_modules(path) if not info.name.startswith("_"))
+        for name in names:
+            if (module := f"{package}.{name}") not in self._modules:
+                self.register(import_module(module))
+
+    def register(self, module: ModuleType) -> None:
+        """Add the rule of a module. Raises `RegistryError`, and then adds nothing."""
+        rule = _rule_of(module)
+        _require_records(module, rule)
+        if rule.name in self.rules:
+            raise RegistryError(
+                f"{_file(module)}: there already is a rule {rule.name}: give this one a name of its own"
+            )
+        codes, foreign = dict(self.codes), dict(self.foreign)
+        for records, table in ((rule.codes, codes), (rule.foreign, foreign)):
+            for code in records:
+                if table.setdefault(code.code, code) is not code:
+                    raise RegistryError(
+                        f"{_file(module)}: there already is a record of the code {code.code}: "
+                        "import that one, or give this one a name of its own"
+                    )
+        self._modules.add(module.__name__)
+        rules = sorted((*self.rules.values(), rule), key=lambda one: (one.order, one.name))
+        _refill(self.rules, {one.name: one for one in rules})
+        _refill(self.codes, {code.code: code for one in rules for code in one.codes})
+        _refill(self.foreign, foreign)
+
+    def record_of(self, code: str) -> Code | None:
+        """Return the record of a finding's code; None for a code that only a newer version knows."""
+        if (record := self.codes.get(code)) is not None:
+            return record
+        return next((record for start, record in self.foreign.items() if code.startswith(start)), None)
+
+
+def _rule_of(module: ModuleType) -> Rule:
+    rules = [value for value in vars(module).values() if isinstance(value, Rule)]
+    if len(rules) != 1:
+        raise RegistryError(
+            f"{_file(module)} holds {len(rules)} rules: decorate one function with @rule(…), "
+            "or begin the file's name with an underscore"
+        )
+    return rules[0]
+
+
+def _require_records(module: ModuleType, rule: Rule) -> None:
+    declared: tuple[object, ...] = (*rule.codes, *rule.foreign)
+    if not declared:
+        raise RegistryError(
+            f"{_file(module)}: the rule {rule.name} has no code: write a Code(…) and name it in codes=(…)"
+        )
+    if strangers := [record for record in declared if not isinstance(record, Code)]:
+        raise RegistryError(
+            f"{_file(module)}: {strangers[0]!r} in codes=(…) is no record: write a Code(…) for it"
+        )
+    unused = [
+        value.code
+        for value in vars(module).values()
+        if isinstance(value, Code) and not any(value is record for record in declared)
+    ]
+    if unused:
+        raise RegistryError(
+            f"{_file(module)}: {unused[0]} is not among the codes of the rule {rule.name}: "
+            "name it in codes=(…), or remove it"
+        )
+
+
+def _file(module: ModuleType) -> str:
+    return f"probes/rules/{module.__name__.rpartition('.')[2]}.py"
+
+
+def _refill(table: dict[str, _T], entries: dict[str, _T]) -> None:
+    table.clear()
+    table.update(entries)

@@ -1,0 +1,113 @@
+"""Rules: pure functions from an observation to findings, each with a decorator that says all about it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Flag
+from typing import Literal, TypeAlias
+
+from checker_smtp.probes.observation import Observation
+
+from ._finding import Code, Finding, Severity
+
+__all__ = ["Evaluation", "Input", "RegistryError", "Rule", "Switch", "rule"]
+
+Evaluation: TypeAlias = Callable[[Observation], Iterator[Finding]]
+Switch: TypeAlias = Literal["", "test_null_sender", "test_postmaster", "test_open_relay"]
+"""An option of `Options`, and field of `Settings`, that switches a rule's question off."""
+
+
+class RegistryError(Exception):
+    """A rule breaks the contract of the registry; the message is one sentence that says what to do."""
+
+
+class Input(Flag):
+    """The parts of an observation that a rule reads, so that a check for some rules leaves out the others.
+
+    MX records and addresses (`DNS`) are always there. TLS takes a session.
+    """
+
+    DNS = 1
+    REVERSE_DNS = 2
+    SESSION = 4
+    TLS = 8 | SESSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `rule` documents the fields."""
+
+    name: str
+    severity: Severity
+    description: str
+    order: int
+    codes: tuple[Code, ...]
+    foreign: tuple[Code, ...]
+    needs: Input
+    option: Switch
+    reads_null_mx: bool
+    tested: Callable[[Observation], bool]
+    evaluate: Evaluation
+
+    def is_relevant_to(self, observation: Observation) -> bool:
+        """Return False of a null MX, unless this is the rule that evaluates it."""
+        return self.reads_null_mx or not observation.mx.null_mx
+
+    def applies_to(self, observation: Observation) -> bool:
+        """Return whether the rule is relevant, and among those that the observation was made for."""
+        is_chosen = observation.rules is None or self.name in observation.rules
+        return is_chosen and self.is_relevant_to(observation)
+
+    def findings(self, observation: Observation) -> tuple[Finding, ...]:
+        """Return the findings of this rule, each signed with its name.
+
+        Raises `RegistryError` where one has a code that the rule does not declare.
+        """
+        return tuple(self._signed(finding) for finding in self.evaluate(observation))
+
+    def _signed(self, finding: Finding) -> Finding:
+        declared = any(finding.code == code.code for code in self.codes)
+        if not declared and not any(finding.code.startswith(code.code) for code in self.foreign):
+            raise RegistryError(
+                f"the rule {self.name} found {finding.code}, which it does not declare: "
+                "add the Code to codes=(…) of its decorator"
+            )
+        return replace(finding, rule=self.name)
+
+
+def rule(
+    name: str,
+    severity: Severity,
+    description: str,
+    *,
+    order: int,
+    codes: tuple[Code, ...],
+    needs: Input,
+    tested: Callable[[Observation], bool],
+    option: Switch = "",
+    foreign: tuple[Code, ...] = (),
+    reads_null_mx: bool = False,
+) -> Callable[[Evaluation], Rule]:
+    """Make a rule of the decorated function.
+
+    `severity` is the highest of its findings, `description` one sentence, `order` its position.
+    `codes` are all that it may find, `foreign` those that it takes over from other checkers.
+    `tested` returns True where the observation holds an answer, so that no finding means that all is well.
+    `option` switches its question off. `reads_null_mx` is for the rule that evaluates null MX records.
+    """
+
+    def make(evaluate: Evaluation) -> Rule:
+        return Rule(
+            name=name,
+            severity=severity,
+            description=description,
+            order=order,
+            codes=codes,
+            foreign=foreign,
+            needs=needs,
+            option=option,
+            reads_null_mx=reads_null_mx,
+            tested=tested,
+            evaluate=evaluate,
+        )
+
+    return make
