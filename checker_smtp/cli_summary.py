@@ -1,4 +1,4 @@
-"""The command `summary`: what a scan found, on one page, from the lines it wrote."""
+"""The command `summary`: the results of a scan on one page."""
 
 from pathlib import Path
 
@@ -14,19 +14,19 @@ __all__ = ["summary", "write_page"]
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write the page there, all of it or nothing.",
+    help="Write the page to this file, completely or not at all.",
 )
 def summary(results: Path, output: Path | None) -> None:
-    """Make a page of the RESULTS of a scan.
+    """Summarise the RESULTS of a scan on one page.
 
-    They are JSON lines, plain, or compressed in a file that ends in .gz or .zst; - is standard input, and a
-    folder has them in parts. Lines that cannot be read are counted, and the page says so.
+    RESULTS is a file of JSON lines, compressed if it ends in .gz or .zst, a folder of such files, or - for
+    standard input. Lines that cannot be read are counted, and the page reports them.
     """
     write_page(results, output)
 
 
 def write_page(results: Path, output: Path | None) -> None:
-    """Make the page of these results, and write it to `output`. Raises `click.ClickException`."""
+    """Write the page of these results to `output`. Raise `click.ClickException`."""
     from checker_smtp.report.summary.page import render_summary
     from checker_smtp.report.summary.tally import Tally
 
@@ -35,12 +35,14 @@ def write_page(results: Path, output: Path | None) -> None:
     from .scan.parts import part_files
 
     if output is not None and output.exists() and results.exists() and output.samefile(results):
-        raise click.UsageError(f"{str(output)!r} holds the results: give another file for the page")
+        raise click.UsageError(
+            f"{str(output)!r} cannot be overwritten: it has the results. Give another file."
+        )
     out = Output(output)
     tally = Tally()
-    in_parts = results.is_dir()
+    is_folder = results.is_dir()
     try:
-        for path in part_files(results) if in_parts else [results]:
+        for path in part_files(results) if is_folder else [results]:
             with open_lines(path) as lines:
                 for line in lines:
                     tally.add(line)
@@ -48,11 +50,13 @@ def write_page(results: Path, output: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{str(results)!r} cannot be read: {error.strerror}") from None
-    if in_parts and not tally.lines:
-        raise click.ClickException(f"{str(results)!r} is a folder without results: give the one a scan wrote")
+    if is_folder and not tally.lines:
+        raise click.ClickException(
+            f"{str(results)!r} cannot be summarised: the folder has no results. Give one that a scan wrote."
+        )
     if tally.broken and not tally.checked + tally.unchecked:
         raise click.ClickException(
-            f"{str(results)!r} holds no result of a check (line {tally.broken_told[0][0]}: "
-            f"{tally.broken_told[0][1]}): give the lines that a scan wrote"
+            f"{str(results)!r} cannot be summarised: it has no result of a check (line "
+            f"{tally.broken_samples[0][0]}: {tally.broken_samples[0][1]}). Give a file that a scan wrote."
         )
-    out.write(render_summary(tally, f"{results}/" if in_parts else str(results)))
+    out.write(render_summary(tally, f"{results}/" if is_folder else str(results)))

@@ -1,13 +1,13 @@
-"""The rounds of a scan on a cluster: what is decided between its tasks, and what becomes of their results.
+"""The batches of a scan on a cluster: the order of their tasks, and the writing of their results.
 
-A round has as many parts as the cluster has threads. They are looked up; their servers are divided into
-districts (see `partition`), at most as many as there are parts; Dask's shuffle brings every domain to the
-districts where it has servers, one task visits each, and a second shuffle brings what they said back to the
-parts, whose lines are sent here and written. Meanwhile the next round is looked up, but nobody is asked for
-it until this one is over: so no two tasks ever meet at a server's door.
+A batch has as many parts as the cluster has threads. They are resolved; their servers are split into at most
+as many partitions (see `partition`); Dask's shuffle sends every domain to the partitions that its servers
+are in, one task probes each, and a second shuffle sends the results back to the parts, whose lines are sent
+here and written. Meanwhile the next batch is resolved, but its servers are not probed before this one is
+over: so no two tasks ever contact the same server at once.
 
-A worker that is lost takes with it what it had of this round, and Dask has that done again elsewhere. A part
-comes here once and whole, so nothing can be lost or doubled.
+When a worker is lost, Dask repeats elsewhere the work of this batch that it held. A part arrives here once
+and complete, so nothing is lost or duplicated.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,138 +26,147 @@ from distributed import Client, Future, as_completed
 from .domain_list import Entry
 from .messages import Part
 from .partition import ServerLoad, partition_networks
-from .parts import put_part, suffix_of
+from .parts import part_suffix, put_part
 from .politeness import network_of
 from .settings import ScanSettings
 from .stats import ScanStats
-from .tasks import EvaluatedPart, Found, addressed, counted, evaluate_part, resolve_domain, visit
+from .tasks import (
+    EvaluatedPart,
+    ResolvedPart,
+    assign_partitions,
+    count_servers,
+    evaluate_part,
+    probe_partition,
+    resolve_part,
+)
 
 __all__ = ["Batches"]
 
 _T = TypeVar("_T")
 
-_NOT_YET = -1
+# Below the other tasks: the next batch is resolved where nothing of the current one is left to start.
+_PREFETCH_PRIORITY = -1
 
 
-class _LookedUp(NamedTuple):
-    """A part, the number of its file, and what is found out about it."""
+class _SubmittedPart(NamedTuple):
+    """A part of the list, the number of its file, and its resolution in progress."""
 
     number: int
     part: Part
-    found: "Future[Found]"
+    resolved: "Future[ResolvedPart]"
 
 
 class Batches:
-    """A scan called `name`, round by round; the file of its first part has the number `first`.
+    """The batches of the scan `name`; its first part is written to the file with the number `first_part`.
 
-    `stats` may be read at any time, and `open`, how many sessions are.
+    `stats` and `open_sessions` may be read at any time.
     """
 
     def __init__(
-        self, client: Client, name: str, settings: ScanSettings, stats: ScanStats, first: int
+        self, client: Client, name: str, settings: ScanSettings, stats: ScanStats, first_part: int
     ) -> None:
         self.stats = stats
         self._client = client
         self._name = name
         self._settings = settings
-        self._numbers = count(first)
+        self._numbers = count(first_part)
         self._sessions: dict[str, int] = {}
         self._connections: dict[str, int] = {}
-        client.subscribe_topic(name, self._hear)
+        client.subscribe_topic(name, self._on_sessions_reported)
 
     @property
-    def open(self) -> int:
+    def open_sessions(self) -> int:
         return sum(self._sessions.values())
 
-    def _hear(self, event: tuple[float, tuple[str, int, int]]) -> None:
-        _, (visit, connections, sessions) = event
-        self._connections[visit] = connections
-        self._sessions[visit] = sessions
+    def _on_sessions_reported(self, event: tuple[float, tuple[str, int, int]]) -> None:
+        _, (source, connections, sessions) = event
+        self._connections[source] = connections
+        self._sessions[source] = sessions
         self.stats.connections = sum(self._connections.values())
 
-    async def run(self, entries: Iterator[tuple[int, Entry]], number: int, folder: Path) -> None:
-        """Scan `entries`, of which there are at most this `number`; parts are put into `folder`."""
-        ahead = await self._look_up(entries, number)
-        while ahead:
-            lines = self._visit(ahead, await self._count(ahead), suffix_of(folder))
-            # what is free when the first districts are done looks up the next round
-            now, ahead = ahead, await self._look_up(entries, number)
-            left = await self._collect(now, lines, folder)
-            if len(left) == sum(len(one.part) for one in now):
-                raise RuntimeError(f"{len(left)} domains are looked up, and nobody is asked about them")
-            ahead += await self._look_up(iter(left), number, len(ahead))
+    async def run(self, entries: Iterator[tuple[int, Entry]], max_entries: int, folder: Path) -> None:
+        """Scan `entries`, of which there are at most `max_entries`; write their parts to `folder`."""
+        following = await self._resolve(entries, max_entries)
+        while following:
+            lines = self._probe(following, await self._count(following), part_suffix(folder))
+            # threads that have no partition left to probe resolve the next batch
+            current, following = following, await self._resolve(entries, max_entries)
+            unfinished = await self._collect(current, lines, folder)
+            if len(unfinished) == sum(len(submitted.part) for submitted in current):
+                raise RuntimeError(f"{len(unfinished)} domains were resolved, and none of them was probed")
+            following += await self._resolve(iter(unfinished), max_entries, len(following))
 
-    async def _look_up(
-        self, entries: Iterator[tuple[int, Entry]], number: int, first: int = 0
-    ) -> list[_LookedUp]:
-        """Begin to look up a round's parts, of which the `first` ones are there already."""
+    async def _resolve(
+        self, entries: Iterator[tuple[int, Entry]], max_entries: int, first_index: int = 0
+    ) -> list[_SubmittedPart]:
+        """Start to resolve parts of a batch that has `first_index` parts already."""
         threads = sum((await self._client.nthreads()).values()) or 1
-        size = min(self._settings.batch_size, ceil(number / threads) or 1)
-        parts: list[_LookedUp] = []
+        size = min(self._settings.batch_size, ceil(max_entries / threads) or 1)
+        parts: list[_SubmittedPart] = []
         while len(parts) < threads and (part := list(islice(entries, size))):
-            place = first + len(parts)
-            found = self._client.submit(
-                resolve_domain, self._name, place, part, pure=False, priority=_NOT_YET
+            index = first_index + len(parts)
+            resolved = self._client.submit(
+                resolve_part, self._name, index, part, pure=False, priority=_PREFETCH_PRIORITY
             )
-            parts.append(_LookedUp(next(self._numbers), part, found))
+            parts.append(_SubmittedPart(next(self._numbers), part, resolved))
         return parts
 
-    async def _count(self, parts: list[_LookedUp]) -> list[ServerLoad]:
-        """How many domains of each part have which server."""
-        coming = [self._client.submit(counted, one.found, pure=False) for one in parts]
-        return [await load for load in coming]
+    async def _count(self, parts: list[_SubmittedPart]) -> list[ServerLoad]:
+        """Return the number of domains for each server, part by part."""
+        loads = [self._client.submit(count_servers, submitted.resolved, pure=False) for submitted in parts]
+        return [await load for load in loads]
 
-    def _visit(
-        self, parts: list[_LookedUp], counts: list[ServerLoad], suffix: str
+    def _probe(
+        self, parts: list[_SubmittedPart], loads: list[ServerLoad], suffix: str
     ) -> list["Future[EvaluatedPart]"]:
-        """Begin to visit all servers of a round; what comes of it are the lines of its parts."""
-        load = ServerLoad()
-        for some in counts:
-            load.update(some)
-        partition = partition_networks(load, self._settings, len(parts))
-        guests = []
-        for one, some in zip(parts, counts, strict=True):
-            networks = {network_of(address) for address, _ in some}
-            own = {network: partition.of[network] for network in networks}
-            guests.append(self._client.submit(addressed, one.found, own, pure=False))
-        # a place for every part, because a shuffle has as many keys as places
-        places = partition.places + (0,) * (len(parts) - len(partition.places))
-        said = [
-            delayed(visit, pure=False)(self._name, at_a_district, number)
-            for at_a_district, number in zip(_shuffled(guests), places, strict=True)
+        """Start to probe all servers of a batch; return the lines of its parts in progress."""
+        total = ServerLoad()
+        for load in loads:
+            total.update(load)
+        partitioning = partition_networks(total, self._settings, len(parts))
+        assigned = []
+        for submitted, load in zip(parts, loads, strict=True):
+            networks = {network_of(address) for address, _ in load}
+            own = {network: partitioning.partition_of[network] for network in networks}
+            assigned.append(self._client.submit(assign_partitions, submitted.resolved, own, pure=False))
+        # one entry for every part, because the output of a shuffle has as many lists as its input
+        slots = partitioning.slots + (0,) * (len(parts) - len(partitioning.slots))
+        results = [
+            delayed(probe_partition, pure=False)(self._name, endpoints, number)
+            for endpoints, number in zip(_shuffle(assigned), slots, strict=True)
         ]
         lines = [
-            delayed(evaluate_part, pure=False)(self._name, one.found, back, suffix)
-            for one, back in zip(parts, _shuffled(said), strict=True)
+            delayed(evaluate_part, pure=False)(self._name, submitted.resolved, of_part, suffix)
+            for submitted, of_part in zip(parts, _shuffle(results), strict=True)
         ]
         return list(self._client.compute(lines))
 
     async def _collect(
-        self, parts: list[_LookedUp], lines: list["Future[EvaluatedPart]"], folder: Path
+        self, parts: list[_SubmittedPart], lines: list["Future[EvaluatedPart]"], folder: Path
     ) -> Part:
-        """Write the parts of a round as they come; the domains that have to be done again."""
-        part_of = {future.key: one for one, future in zip(parts, lines, strict=True)}
-        left: Part = []
-        coming = as_completed(lines)
-        # what has been written need not be kept by a worker
+        """Write the parts of a batch as they are completed; return the entries to scan again."""
+        part_of = {future.key: submitted for future, submitted in zip(lines, parts, strict=True)}
+        again: Part = []
+        completed = as_completed(lines)
+        # the workers may drop a part as soon as it is written
         lines.clear()
-        async for future in coming:
-            part_result = await future
+        async for future in completed:
+            evaluated = await future
             number, part, _ = part_of[future.key]
-            done = sum(part_result.statuses.values())
-            if done + len(part_result.left) != len(part):
+            done = sum(evaluated.statuses.values())
+            if done + len(evaluated.unfinished) != len(part):
                 raise RuntimeError(f"of {len(part)} domains {done} came back")
             if done:
-                await anyio.to_thread.run_sync(put_part, folder, number, part_result.lines)
+                await anyio.to_thread.run_sync(put_part, folder, number, evaluated.lines)
             self.stats.done += done
-            self.stats.statuses.update(part_result.statuses)
-            again = set(part_result.left)
-            left += [numbered for numbered in part if numbered[0] in again]
-        return left
+            self.stats.statuses.update(evaluated.statuses)
+            unfinished = set(evaluated.unfinished)
+            again += [numbered for numbered in part if numbered[0] in unfinished]
+        return again
 
 
-def _shuffled(pieces: Sequence["Future[list[tuple[int, _T]]] | Delayed"]) -> list[Delayed]:
-    """Dask's shuffle of lists of (key, item): what has the key n is in the n-th of as many lists."""
+def _shuffle(pieces: Sequence["Future[list[tuple[int, _T]]] | Delayed"]) -> list[Delayed]:
+    """Return Dask's shuffle of lists of (key, item): the items with the key n are in the n-th output list."""
     grouped = groupby_tasks(dask.bag.from_delayed(pieces), itemgetter(0), hash=int)
     lists: list[Delayed] = grouped.to_delayed()[: len(pieces)]
     return lists

@@ -1,7 +1,7 @@
-"""A scan on a Dask cluster: what is around its rounds, from the scheduler's address to the folder of results.
+"""The driver of a scan on a Dask cluster, from the scheduler's address to the folder of results.
 
-This process decides and writes, and does nothing else; so it needs little memory, and the workers need no
-disk in common. TLS is a matter of Dask's own configuration.
+This process only schedules tasks and writes results; so it needs little memory, and the workers need no
+disk in common. TLS is configured in Dask.
 """
 
 import logging
@@ -24,62 +24,69 @@ from checker_smtp import __version__
 from checker_smtp.probes.check import ResolverError
 
 from .batches import Batches
-from .domain_list import entries
+from .domain_list import read_domains
 from .duplicate_filter import DuplicateFilter
-from .job import USER_ERRORS, Job, innermost
+from .job import USER_ERRORS, ScanJob, innermost
 from .parts import locked_parts, part_files
-from .progress import Progress
-from .results import done_before
+from .progress import ScanProgress
+from .results import read_done_domains
 from .stats import ScanStats
-from .tasks import why_no_answers
+from .tasks import resolver_failure
 from .worker_plugin import ClusterError, ScanWorkerPlugin, WorkerConfig
 
-__all__ = ["ClusterError", "Servers", "run_on_cluster"]
+__all__ = ["ClusterError", "ResolverAddresses", "run_on_cluster"]
 
-Servers: TypeAlias = tuple[tuple[str | None, int], ...]
-"""Resolvers by address and port, None being whichever a worker is configured with."""
+ResolverAddresses: TypeAlias = tuple[tuple[str | None, int], ...]
+"""Resolvers by address and port, None for the one that the system of a worker has configured."""
 
-# What a scheduler may take to answer, and workers to be let go, in seconds.
-_PATIENCE = 10.0
-# Of each worker process on this machine: they mostly wait.
+# Seconds for a scheduler to answer, and for a cluster to close.
+_TIMEOUT = 10.0
+# Threads of each worker process on this machine, which mostly wait for the network.
 _THREADS = 4
-# What is left of a scheduler that ended, or was told to forget us.
+# Errors raised when the scheduler has ended or dropped this client, or workers keep dying.
 _CLUSTER_LOST = (KilledWorker, CancelledError, CommClosedError)
 
 
-def run_on_cluster(job: Job, scheduler: str | None, servers: Servers) -> tuple[ScanStats, bool]:
-    """Do the job on the cluster at `scheduler`, or on this machine: how far it came, and whether to its end.
+def run_on_cluster(
+    job: ScanJob, scheduler: str | None, resolvers: ResolverAddresses
+) -> tuple[ScanStats, bool]:
+    """Run the job on the cluster at `scheduler`, or on one started on this machine.
 
-    Raises what `run_job` does, and `ClusterError`.
+    Return the counts, and False if it was interrupted. Raise the errors of `run_job` and `ClusterError`.
     """
-    # what goes wrong is told in a sentence
+    # Dask's own log would repeat every error that is reported here
     for name in logging.root.manager.loggerDict:
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    with locked_parts(job.results, job.note, resume=job.resume, force=job.force) as make_ready:
+    with locked_parts(job.results, job.manifest, resume=job.resume, force=job.force) as make_ready:
         try:
-            return anyio.run(_run, job, scheduler, servers, make_ready)
+            return anyio.run(_run, job, scheduler, resolvers, make_ready)
         except BaseExceptionGroup as group:
-            if (told := group.subgroup((*USER_ERRORS, *_CLUSTER_LOST, ClusterError, ResolverError))) is None:
+            reported = group.subgroup((*USER_ERRORS, *_CLUSTER_LOST, ClusterError, ResolverError))
+            if reported is None:
                 raise
-            error = innermost(told)
+            error = innermost(reported)
     if isinstance(error, KilledWorker):
-        why = "workers ended over the same task, one by one: give them more memory, or a smaller --batch-size"
-    elif isinstance(error, _CLUSTER_LOST):
-        why = "the scheduler is gone"
-    else:
-        raise error
-    raise ClusterError(f"{why}. What is written is kept: go on with the same command and --resume")
+        raise ClusterError(
+            "the scan was stopped: workers died one by one in the same task. The parts so far are kept. Give "
+            "the workers more memory, or a smaller --batch-size, and continue with --resume."
+        )
+    if isinstance(error, _CLUSTER_LOST):
+        raise ClusterError(
+            "the scan was stopped: the scheduler has ended. The parts so far are kept. "
+            "Start it again and continue with the same command and --resume."
+        )
+    raise error
 
 
 async def _run(
-    job: Job, scheduler: str | None, servers: Servers, make_ready: Callable[[], int]
+    job: ScanJob, scheduler: str | None, resolvers: ResolverAddresses, make_ready: Callable[[], int]
 ) -> tuple[ScanStats, bool]:
     interrupted = anyio.Event()
     stats = ScanStats()
     async with anyio.create_task_group() as group:
         await group.start(_watch_signals, group.cancel_scope, interrupted)
-        async with _connected(scheduler) as client, _workers_ready(client, job, servers, scheduler) as name:
+        async with _connected(scheduler) as client, _workers_ready(client, job, resolvers, scheduler) as name:
             await _scan(job, Batches(client, name, job.settings, stats, make_ready()))
         group.cancel_scope.cancel()
     return stats, not interrupted.is_set()
@@ -93,23 +100,25 @@ async def _watch_signals(
         async for _ in signals:
             interrupted.set()
             with suppress(OSError):
-                click.echo("\nCalling the workers off.", err=True)
+                click.echo("\nStopping the workers.", err=True)
             scope.cancel()
 
 
-async def _scan(job: Job, batches: Batches) -> None:
-    with closing(DuplicateFilter()) as seen, job.names.names() as names:
-        before = sum(seen.add(domain) for part in part_files(job.results) for domain in done_before(part))
+async def _scan(job: ScanJob, batches: Batches) -> None:
+    length = job.domain_list.length
+    with closing(DuplicateFilter()) as duplicates, job.domain_list.open_names() as names:
+        written = (domain for part in part_files(job.results) for domain in read_done_domains(part))
+        done_before = sum(map(duplicates.add, written))
         async with anyio.create_task_group() as group:
-            group.start_soon(Progress(batches, job.names.length, before).show)
-            listed = entries(names, job.exclusions, seen.add)
-            await batches.run(enumerate(listed), job.names.length - before, job.results)
+            group.start_soon(ScanProgress(batches, length, done_before).show)
+            entries = read_domains(names, job.exclusions, duplicates.add)
+            await batches.run(enumerate(entries), length - done_before, job.results)
             group.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def _connected(scheduler: str | None) -> AsyncIterator[Client]:
-    """A client of the cluster, which is started here where none is named. Raises `ClusterError`."""
+    """Connect to the cluster, or start one on this machine if `scheduler` is None. Raise `ClusterError`."""
     async with AsyncExitStack() as stack:
         if scheduler is None:
             click.echo("Starting a cluster on this machine.", err=True)
@@ -117,9 +126,9 @@ async def _connected(scheduler: str | None) -> AsyncIterator[Client]:
                 n_workers=CPU_COUNT,
                 threads_per_worker=_THREADS,
                 memory_limit=1 / CPU_COUNT,
-                # whoever can talk to a scheduler can run what he likes: nobody but us can
+                # a scheduler runs the code of every client that can connect, so none but this one may
                 security=True,
-                # Dask would show it to the whole network; and its usual port may be taken
+                # Dask would listen on every interface, and its usual port may be in use
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
                 asynchronous=True,
@@ -129,18 +138,18 @@ async def _connected(scheduler: str | None) -> AsyncIterator[Client]:
                 try:
                     await cluster
                 except (OSError, RuntimeError) as error:
-                    raise ClusterError(f"no cluster could be started on this machine ({error})") from None
+                    raise ClusterError(f"no cluster can be started on this machine: {error}") from None
             client = Client(cluster, asynchronous=True)
         else:
-            client = Client(scheduler, timeout=_PATIENCE, asynchronous=True)
+            client = Client(scheduler, timeout=_TIMEOUT, asynchronous=True)
         stack.push_async_callback(_close, client.close)
         try:
             await client
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             why = str(error).partition("\n")[0] or type(error).__name__
             raise ClusterError(
-                f"there is no scheduler at {scheduler!r} ({why}): give the address that it prints when it "
-                "starts, such as tcp://192.0.2.1:8786"
+                f"the scheduler {scheduler!r} cannot be reached: {why}. "
+                "Give the address that it prints when it starts, such as tcp://192.0.2.1:8786."
             ) from None
         if "dashboard" in client.scheduler_info()["services"]:
             click.echo(f"Dask's dashboard: {client.dashboard_link}", err=True)
@@ -149,10 +158,10 @@ async def _connected(scheduler: str | None) -> AsyncIterator[Client]:
 
 @contextmanager
 def _sigint_ignored() -> Iterator[None]:
-    """Whatever process is started meanwhile does not hear Ctrl-C, which a terminal sends to all of them."""
+    """Start processes that ignore Ctrl-C, which a terminal sends to every process in the foreground."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        # half a cluster cannot be closed
+        # a cluster cannot be closed while it is starting
         with anyio.CancelScope(shield=True):
             yield
     finally:
@@ -160,48 +169,49 @@ def _sigint_ignored() -> Iterator[None]:
 
 
 async def _close(close: Callable[[], Awaitable[None] | None]) -> None:
-    with anyio.move_on_after(_PATIENCE, shield=True):
+    with anyio.move_on_after(_TIMEOUT, shield=True):
         if (closing := close()) is not None:
             await closing
 
 
 @asynccontextmanager
 async def _workers_ready(
-    client: Client, job: Job, servers: Servers, scheduler: str | None
+    client: Client, job: ScanJob, resolvers: ResolverAddresses, scheduler: str | None
 ) -> AsyncIterator[str]:
-    """Have a station at every worker; gives the name under which tasks find it. Raises `ClusterError`."""
+    """Register the plugin at every worker; yield the name under which tasks find it. Raise `ClusterError`."""
     workers = await client.nthreads()
     if not workers:
         click.echo("The scheduler has no workers yet: the scan begins when the first one comes.", err=True)
-    errand = WorkerConfig(
+    config = WorkerConfig(
         name=f"checker-smtp-{uuid4().hex}",
         settings=job.settings,
         exclusions=job.exclusions,
-        servers=servers,
+        resolvers=resolvers,
         resolver_name=job.resolver_name,
         workers=len(workers) or 1,
     )
     try:
         try:
-            await client.register_plugin(ScanWorkerPlugin(errand), name=errand.name)
+            await client.register_plugin(ScanWorkerPlugin(config), name=config.name)
         except ClusterError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever another version over there stumbles over
+        except Exception as error:  # noqa: BLE001 - another version there may fail anyhow
             raise ClusterError(
-                f"the workers cannot do this ({error}): install 'checker-smtp[dask]' {__version__} on each"
+                f"the workers cannot run the scan: {error}. "
+                f"Install 'checker-smtp[dask]' {__version__} on each of them."
             ) from None
-        await _require_answers(client, errand.name, workers)
-        yield errand.name
+        await _require_answers(client, config.name, workers)
+        yield config.name
     finally:
         if scheduler is not None:
-            # some workers may never have heard of it, or be gone
-            with anyio.move_on_after(_PATIENCE, shield=True), suppress(Exception):
-                await client.unregister_worker_plugin(errand.name)
+            # some workers may not have the plugin yet, or have ended
+            with anyio.move_on_after(_TIMEOUT, shield=True), suppress(Exception):
+                await client.unregister_worker_plugin(config.name)
 
 
 async def _require_answers(client: Client, name: str, workers: Iterable[str]) -> None:
     """Raise `ResolverError` where no resolver answers one of the workers."""
-    asked = [client.submit(why_no_answers, name, workers=[worker], pure=False) for worker in workers]
-    for answer in asked:
-        if why := await answer:
-            raise ResolverError(why)
+    failures = [client.submit(resolver_failure, name, workers=[worker], pure=False) for worker in workers]
+    for failure in failures:
+        if error := await failure:
+            raise ResolverError(error)

@@ -1,8 +1,7 @@
-"""The list of domains as it comes in: one a line, or one column of a CSV.
+"""The list of domains: one a line, or one column of a CSV.
 
-Blank lines and comments (`#`) are passed over. A name that cannot be one is an entry like any other, with
-the sentence that says why; so is one on the stop list. Each is given once, however often and in whichever
-spelling it occurs. Lines are read one after the other and none is kept.
+Blank lines and comments (`#`) are skipped. An invalid or excluded name is an entry as well, with the reason
+for skipping it. Duplicates are dropped, whatever their spelling. Lines are read one by one and none is kept.
 """
 
 import csv
@@ -13,25 +12,25 @@ from checker_smtp.probes.options import OptionError, host_name
 
 from .politeness import Exclusions
 
-__all__ = ["DomainListError", "Entry", "entries", "texts"]
+__all__ = ["DomainListError", "Entry", "read_domains", "read_names"]
 
-# A host name has 253 octets; whoever sends more has sent no list of names.
+# A host name has at most 253 octets; a line longer than this is not a list of names.
 _MAX_LINE = 4096
-# A row of a CSV holds whatever else is known of the domain.
+# A row of a CSV holds other columns as well.
 _MAX_ROW = 1 << 16
-# What is no name is told this far.
+# Characters of an invalid name that are reported.
 _MAX_SHOWN = 300
 
 
 class DomainListError(ValueError):
-    """The list cannot be read as one; the message says what would be right."""
+    """The list of domains cannot be read; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: `domain` in A-labels, or as it was given where it is not to be checked (`skip_reason`).
+    """One entry of the list: `domain` in A-labels, or as given where it is skipped.
 
-    `skip_reason` is `bad-name` or `stop-list`, and `reason` its sentence.
+    `skip_reason` is empty, `bad-name` or `stop-list`; `reason` explains it in a sentence.
     """
 
     domain: str
@@ -39,11 +38,12 @@ class Entry:
     reason: str = ""
 
 
-def texts(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
-    """The names, as they are spelled in `lines`. Raises `DomainListError` where there is no such column."""
-    most = _MAX_LINE if column is None else _MAX_ROW
+def read_names(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
+    """Yield the names in `lines` as spelled there. Raise `DomainListError` if `column` does not exist."""
+    max_octets = _MAX_LINE if column is None else _MAX_ROW
     decoded = (
-        line[:most].decode("utf-8-sig" if n == 0 else "utf-8", "replace") for n, line in enumerate(lines)
+        line[:max_octets].decode("utf-8-sig" if n == 0 else "utf-8", "replace")
+        for n, line in enumerate(lines)
     )
     if column is not None:
         yield from _cells(decoded, column)
@@ -54,51 +54,53 @@ def texts(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
 
 
 def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
-    """What is in this column; lines that are no CSV are given as they are, as a name that cannot be one."""
-    taken: list[str] = []
+    """Yield the cells of this column; lines that are not CSV are yielded whole, as an invalid name."""
+    row_lines: list[str] = []
 
-    def noted() -> Iterator[str]:
+    def recorded() -> Iterator[str]:
         for line in lines:
-            taken.append(line)
+            row_lines.append(line)
             yield line
 
     # a quotation mark that is never closed must not swallow the rest of the list unnoticed
-    rows = csv.reader(noted(), strict=True)
-    header = [cell.strip() for cell in _row(rows) or ()]
+    rows = csv.reader(recorded(), strict=True)
+    header = [cell.strip() for cell in _next_row(rows) or ()]
     if column not in header:
         raise DomainListError(
             f"the list has no column {column!r}: its first line names {', '.join(header)[:200] or 'none'}"
         )
-    place = header.index(column)
-    taken.clear()
-    while (row := _row(rows)) is not None:
-        cell = "".join(taken) if not row else row[place] if len(row) > place else ""
-        taken.clear()
+    index = header.index(column)
+    row_lines.clear()
+    while (row := _next_row(rows)) is not None:
+        cell = "".join(row_lines) if not row else row[index] if len(row) > index else ""
+        row_lines.clear()
         if (name := cell[:_MAX_LINE].strip()) and not name.startswith("#"):
             yield name
 
 
-def _row(rows: Iterator[list[str]]) -> list[str] | None:
-    """The next row: empty where it is blank or no CSV, None where there is none."""
+def _next_row(rows: Iterator[list[str]]) -> list[str] | None:
+    """Return the next row: empty for a blank line or one that is not CSV, None at the end."""
     try:
         return next(rows, None)
     except csv.Error:
         return []
 
 
-def entries(names: Iterable[str], stop: Exclusions, new: Callable[[str], bool]) -> Iterator[Entry]:
-    """What is to be done about each name; `new` tells whether it comes for the first time."""
+def read_domains(
+    names: Iterable[str], exclusions: Exclusions, is_new: Callable[[str], bool]
+) -> Iterator[Entry]:
+    """Yield one entry for each different name; `is_new` returns False for a name it was given before."""
     for name in names:
         try:
             domain = host_name("domain", name)
         except OptionError as error:
             shown = name[:_MAX_SHOWN]
-            if new(shown):
+            if is_new(shown):
                 yield Entry(shown, "bad-name", str(error))
             continue
-        if not new(domain):
+        if not is_new(domain):
             continue
-        if stop.names(domain):
+        if exclusions.has_domain(domain):
             yield Entry(domain, "stop-list", f"{domain} is on the stop list of this scan")
         else:
             yield Entry(domain)

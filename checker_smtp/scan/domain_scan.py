@@ -1,4 +1,4 @@
-"""One domain on its way from the list to its line."""
+"""The state of one domain between its DNS lookups and its result line."""
 
 import traceback
 from collections.abc import Awaitable, Callable
@@ -14,56 +14,58 @@ from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result, evaluate
 
-__all__ = ["DomainScan", "bug"]
+__all__ = ["DomainScan", "bug_report"]
 
-_MAX_TOLD = 200
+_MAX_ERROR = 200
 
 
 @dataclass(slots=True, eq=False)
 class DomainScan:
-    """A domain that was looked up; `sessions` fills with what its addresses gave, until none is `open`.
+    """A resolved domain; `sessions` holds those of each address, until no address is `pending`.
 
-    `number` is its place in the list, `began` when it was looked up (seconds, the loop's clock). `failed`
-    says why nothing can be told of it after all.
+    `number` is its place in the list, `started_at` the time of its first lookup (seconds, the loop's clock).
+    `failed` is empty, or the reason why the domain has no result.
     """
 
     number: int
-    prospect: ResolvedDomain
+    resolved: ResolvedDomain
     run_at: str
-    began: float
-    open: int = 0
+    started_at: float
+    pending: int = 0
     failed: str = ""
     sessions: dict[str, tuple[Session, ...]] = field(default_factory=dict)
 
     @property
     def options(self) -> Options:
-        return self.prospect.options
+        return self.resolved.options
 
     @property
     def name(self) -> str:
-        return self.prospect.options.domain
+        return self.resolved.options.domain
 
-    async def evaluate(self, knock: Callable[[Options, str], Awaitable[str]], resolver_name: str) -> Result:
-        """What there is to say when all were asked. `knock` visits a control, by its address."""
-        prospect = self.prospect
-        addresses = [endpoint.address for endpoint in prospect.endpoints]
-        names = {address: await resolve_reverse_dns(prospect.lookups, address) for address in addresses}
+    async def evaluate(
+        self, probe_control: Callable[[Options, str], Awaitable[str]], resolver_name: str
+    ) -> Result:
+        """Return the result, once no address is pending; `probe_control` probes a control host by address."""
+        resolved = self.resolved
+        addresses = [endpoint.address for endpoint in resolved.endpoints]
+        names = {address: await resolve_reverse_dns(resolved.lookups, address) for address in addresses}
         observation = await build_observation(
-            prospect,
+            resolved,
             self.sessions,
             names,
-            partial(knock, self.options),
+            partial(probe_control, self.options),
             run_at=self.run_at,
             resolver_name=resolver_name,
         )
-        return evaluate(replace(observation, seconds=round(anyio.current_time() - self.began, 3)))
+        return evaluate(replace(observation, seconds=round(anyio.current_time() - self.started_at, 3)))
 
 
-def bug(error: Exception) -> str:
-    """What is to be reported where this program failed: the error and the line it comes from."""
+def bug_report(error: Exception) -> str:
+    """Return a request to report `error` as a bug of this program, with the line that raised it."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     *_, frame = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frame.filename).name}:{frame.lineno}"
-    told = "".join(traceback.format_exception_only(error)).strip()[:_MAX_TOLD]
-    return f"a bug in checker-smtp, please report it: {told} ({where})"
+    description = "".join(traceback.format_exception_only(error)).strip()[:_MAX_ERROR]
+    return f"a bug in checker-smtp, please report it: {description} ({where})"

@@ -1,7 +1,7 @@
-"""What a scan would send, told before anything is sent.
+"""The report of a dry run: what a scan would send, computed without sending anything.
 
-Nothing is looked up for it either, so that how many servers the domains share is not known: the numbers are
-the least (one server for all) and the most that there can be.
+Nothing is resolved either, so how many servers the domains share is unknown: the report gives the minimum
+(one server for all domains) and the maximum.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,45 +18,47 @@ __all__ = ["dry_run"]
 
 
 def dry_run(entries: Iterable[Entry], settings: ScanSettings) -> str:
-    """The plan as text, with a final newline."""
-    domains = bad = stopped = 0
+    """Return the report as text, with a final newline."""
+    domains = invalid = excluded = 0
     for entry in entries:
         domains += not entry.skip_reason
-        bad += entry.skip_reason == "bad-name"
-        stopped += entry.skip_reason == "stop-list"
+        invalid += entry.skip_reason == "bad-name"
+        excluded += entry.skip_reason == "stop-list"
     options = settings.options
-    least = ceil(domains / settings.per_session) if settings.reuse else domains
-    alone = ceil(domains / settings.concurrency) * options.budget
-    together = (domains * options.budget + least * settings.delay) / settings.per_address
+    min_connections = ceil(domains / settings.per_session) if settings.reuse else domains
+    time_separate = ceil(domains / settings.concurrency) * options.budget
+    time_shared = (domains * options.budget + min_connections * settings.delay) / settings.per_address
     limits = ", ".join(
-        f"with one {whom} {getattr(settings, f'per_{whom}')}" for whom in ("address", "network", "provider")
+        f"{getattr(settings, f'per_{group}')} with one {group}"
+        for group in ("address", "network", "provider")
     )
     lines = [
-        f"{domains} domains to check; {bad} bad names and {stopped} on the stop list will only be reported.",
+        f"{domains} domains to check; {invalid} invalid and {excluded} excluded names are only reported.",
         "",
-        f"DNS          {domains} questions for MX; A and AAAA of each MX host, PTR and back for each address",
-        f"connections  {least}, if one server has all of the domains, to one for each address of each domain",
-        f"             (at most {MAX_ENDPOINTS}); more where a server is out of order",
-        f"at once      {settings.concurrency}, {limits}",
-        f"pause        {settings.delay:g} s between two connections to one address",
+        f"DNS          {domains} MX queries; A and AAAA of each MX host; PTR of each address, and back",
+        f"connections  {min_connections} if one server has all of the domains, up to one for each address of",
+        f"             each domain (at most {MAX_ENDPOINTS}); more where a session fails",
+        f"at once      {settings.concurrency}: {limits}",
+        f"delay        {settings.delay:g} s between two connections to one address",
         "",
         f"each connection    EHLO {options.helo_name}; STARTTLS and EHLO again where offered; QUIT",
         *_commands(options),
         "                   DATA is never sent.",
         "",
-        f"time         at most {_span(alone)}, if each domain has a server of its own, {_span(together)}",
-        "             if one has all of them; and so long only if nobody answers before its time is over",
+        f"time         at most {_span(time_separate)} if each domain has a server of its own,",
+        f"             {_span(time_shared)} if one has all of them;",
+        "             reached only if every session times out",
     ]
     if options.retry_deferred:
-        lines.append(f"second visit {_span(60 * options.retry_deferred)} later, where a server asks for one")
+        lines.append(f"retry        {_span(60 * options.retry_deferred)} later, for deferred domains")
     return "\n".join(lines) + "\n"
 
 
 def _commands(options: Options) -> Iterator[str]:
     for t in transactions_for(options):
-        whose = "each server once " if t.purpose == "relay" else "each domain      "
+        scope = "each server once " if t.purpose == "relay" else "each domain      "
         recipient = t.recipient.replace(options.domain, "DOMAIN")
-        yield f"{whose}  MAIL FROM:<{t.sender}>; RCPT TO:<{recipient}>; RSET"
+        yield f"{scope}  MAIL FROM:<{t.sender}>; RCPT TO:<{recipient}>; RSET"
 
 
 def _span(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""A scan from its list to its results: everything around `Scan` that touches files and signals."""
+"""A scan from its list to its results: the files and signals around `Scan`."""
 
 import hashlib
 import signal
@@ -23,11 +23,11 @@ from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver
 from smtp_sansio import Script
 
-from .domain_list import DomainListError, entries, texts
+from .domain_list import DomainListError, read_domains, read_names
 from .duplicate_filter import DuplicateFilter
 from .politeness import Exclusions
-from .progress import Progress
-from .results import ResultsError, ScanManifest, done_before, locked_results, writing
+from .progress import ScanProgress
+from .results import ResultsError, ScanManifest, locked_results, open_results, read_done_domains
 from .scan import Scan
 from .settings import ScanSettings
 from .stats import ScanStats
@@ -35,27 +35,27 @@ from .stats import ScanStats
 __all__ = [
     "USER_ERRORS",
     "DomainList",
-    "Job",
+    "ScanJob",
     "SharedNetwork",
-    "allow_files",
     "innermost",
     "open_domain_list",
+    "raise_file_limit",
     "run_job",
 ]
 
 _T = TypeVar("_T")
 
-# What ends a scan and is told in a sentence.
+# Errors that end a scan and are reported as a message without a traceback.
 USER_ERRORS = (LinesError, DomainListError, ResultsError, OSError)
-# What sessions that are open may still take after Ctrl-C, in seconds.
+# Seconds that open sessions get to finish after Ctrl-C.
 _GRACE = 10.0
-# Files that are open beside the sockets: the list, the results, what Python and SQLite need.
+# Open files beside the sockets: the list, the results, those of Python and SQLite.
 _OTHER_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class DomainList:
-    """A list of names that can be read more than once; `length` is how many it has, doubles included."""
+    """A list of names that can be read several times; `length` is their number, duplicates included."""
 
     path: Path
     column: str | None
@@ -63,17 +63,17 @@ class DomainList:
     length: int
 
     @contextmanager
-    def names(self) -> Iterator[Iterator[str]]:
-        """The names as they are spelled there. Raises `DomainListError` and `LinesError`."""
+    def open_names(self) -> Iterator[Iterator[str]]:
+        """Open the list and yield its names as spelled there. Raise `DomainListError` and `LinesError`."""
         with closing(_lines(self.path)) as lines:
-            yield texts(lines, self.column)
+            yield read_names(lines, self.column)
 
 
 @contextmanager
 def open_domain_list(path: Path, column: str | None) -> Iterator[DomainList]:
-    """The list in this file; what can be read but once, as standard input (`-`), is kept in a copy.
+    """Open the list in this file; copy it first if it can be read only once, as standard input (`-`).
 
-    Raises `DomainListError` and `LinesError`.
+    Raise `DomainListError` and `LinesError`.
     """
     if path != Path("-") and path.is_file():
         yield _measured(path, column)
@@ -90,7 +90,8 @@ def _copy(path: Path, copy: Path) -> None:
             file.writelines(_lines(path))
     except OSError as error:
         raise DomainListError(
-            f"{_told(path)} cannot be kept in {str(copy.parent)!r}: {error.strerror}"
+            f"{_description(path)} cannot be copied to {str(copy.parent)!r}: {error.strerror}. "
+            "Free some disk space, or set TMPDIR to another disk."
         ) from None
 
 
@@ -99,10 +100,10 @@ def _lines(path: Path) -> Generator[bytes, None, None]:
         with open_lines(path) as lines:
             yield from lines
     except OSError as error:
-        raise DomainListError(f"{_told(path)} cannot be read: {error.strerror}") from None
+        raise DomainListError(f"{_description(path)} cannot be read: {error.strerror}") from None
 
 
-def _told(path: Path) -> str:
+def _description(path: Path) -> str:
     return "the list from standard input" if path == Path("-") else repr(str(path))
 
 
@@ -115,18 +116,18 @@ def _measured(path: Path, column: str | None) -> DomainList:
             yield line
 
     with closing(_lines(path)) as lines:
-        length = sum(1 for _ in texts(digested(lines), column))
+        length = sum(1 for _ in read_names(digested(lines), column))
     return DomainList(path, column, digest.hexdigest(), length)
 
 
 class SharedNetwork:
-    """Both ports of the probes: names by one resolver, sessions over TCP."""
+    """A backend for all domains of a scan: one resolver for names, TCP for sessions."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """Ask the resolver."""
+        """Send the question to the resolver."""
         return await self._resolver.resolve(name, rdtype)
 
     async def run(self, script: Script[_T]) -> _T:
@@ -135,11 +136,11 @@ class SharedNetwork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What to scan, how, and where the results go."""
+class ScanJob:
+    """A scan as the user ordered it: list, settings, and place of the results."""
 
     settings: ScanSettings
-    names: DomainList
+    domain_list: DomainList
     results: Path
     resolvers: tuple[DnsResolver, ...]
     resolver_name: str = ""
@@ -149,41 +150,44 @@ class Job:
     force: bool = False
 
     @property
-    def note(self) -> ScanManifest:
-        """What the results are of."""
+    def manifest(self) -> ScanManifest:
+        """The list and the options that the results depend on."""
         options = self.settings.options
-        shaping = {f.name: str(getattr(options, f.name)) for f in fields(Options) if f.name != "domain"}
-        return ScanManifest(list_digest=self.names.digest, options=shaping)
+        relevant = {f.name: str(getattr(options, f.name)) for f in fields(Options) if f.name != "domain"}
+        return ScanManifest(list_digest=self.domain_list.digest, options=relevant)
 
 
-def run_job(job: Job, loop: str) -> tuple[ScanStats, bool]:
-    """Do the job under `loop` (`asyncio` or `trio`): how far it came, and whether it came to its end.
+def run_job(job: ScanJob, loop: str) -> tuple[ScanStats, bool]:
+    """Run the job under `loop` (`asyncio` or `trio`); return its counts, and False if it was interrupted.
 
-    Raises `ResultsError`, `DomainListError`, `LinesError`, `OptionError`, `ResolverError`, and OSError
-    where there is no room for temporary files.
+    Raise `ResultsError`, `DomainListError`, `LinesError`, `OptionError`, `ResolverError`, and OSError where
+    no room is left for temporary files.
     """
-    allow_files(job.settings.concurrency)
-    claim = locked_results(job.results, job.note, resume=job.resume, force=job.force)
-    with claim as make_ready, closing(DuplicateFilter()) as seen:
+    raise_file_limit(job.settings.concurrency)
+    lock = locked_results(job.results, job.manifest, resume=job.resume, force=job.force)
+    with lock as make_ready, closing(DuplicateFilter()) as duplicates:
         anyio.run(_require_answers, job, backend=loop)
         make_ready()
-        before = sum(map(seen.add, done_before(job.results)))
+        done_before = sum(map(duplicates.add, read_done_domains(job.results)))
         try:
-            return anyio.run(_scan, job, seen, before, backend=loop)
+            return anyio.run(_scan, job, duplicates, done_before, backend=loop)
         except BaseExceptionGroup as group:
-            # tasks hand on what ended them in groups
-            if (told := group.subgroup(USER_ERRORS)) is None:
+            # errors of a task arrive in groups
+            if (user_errors := group.subgroup(USER_ERRORS)) is None:
                 raise
-            raise innermost(told) from None
+            raise innermost(user_errors) from None
 
 
-def allow_files(concurrency: int) -> None:
-    """Be allowed enough open files; a server must not get the blame where a socket of ours cannot be had."""
+def raise_file_limit(concurrency: int) -> None:
+    """Raise the limit of open files as far as the scan needs it. Raise `OptionError` where that is forbidden.
+
+    Below it a server could be reported as unreachable because this process has no socket left.
+    """
     if sys.platform == "win32":
         return
     import resource
 
-    # each session has one, and questions are asked for twice as many
+    # one socket for each session, two for DNS
     needed = 3 * concurrency + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if needed <= soft or soft == resource.RLIM_INFINITY:
@@ -191,29 +195,29 @@ def allow_files(concurrency: int) -> None:
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise OptionError(
             "concurrency",
-            f"concurrency is {concurrency}, which takes {needed} open files, and {hard} are allowed: "
+            f"concurrency is {concurrency}, which needs {needed} open files, and {hard} are allowed: "
             f"give at most {max((hard - _OTHER_FILES) // 3, 1)}, or raise the limit with ulimit -n",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def innermost(error: BaseException) -> BaseException:
-    """The first of the errors that these are, however deep."""
+    """Return the first error in nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
-async def _require_answers(job: Job) -> None:
-    """Raise `ResolverError` where no resolver answers anything, before anything is overwritten."""
+async def _require_answers(job: ScanJob) -> None:
+    """Raise `ResolverError` where no resolver answers, before any result is overwritten."""
     control = await SharedResolver(job.resolvers).resolve(".", "NS")
     if not control.status.known:
         raise ResolverError(control.detail or str(control.status))
 
 
-async def _scan(job: Job, seen: DuplicateFilter, before: int) -> tuple[ScanStats, bool]:
+async def _scan(job: ScanJob, duplicates: DuplicateFilter, done_before: int) -> tuple[ScanStats, bool]:
     shared = SharedResolver(job.resolvers, in_flight=2 * job.settings.concurrency)
-    with writing(job.results, in_order=job.in_order) as results, job.names.names() as names:
+    with open_results(job.results, in_order=job.in_order) as results, job.domain_list.open_names() as names:
         scan = Scan(
             job.settings,
             SharedNetwork(shared if job.settings.reuse else job.resolvers[0]),
@@ -224,8 +228,8 @@ async def _scan(job: Job, seen: DuplicateFilter, before: int) -> tuple[ScanStats
         interrupted = anyio.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(_watch_signals, scan, interrupted, group)
-            group.start_soon(Progress(scan, job.names.length, before).show)
-            await scan.run(entries(names, job.exclusions, seen.add))
+            group.start_soon(ScanProgress(scan, job.domain_list.length, done_before).show)
+            await scan.run(read_domains(names, job.exclusions, duplicates.add))
             group.cancel_scope.cancel()
     return scan.stats, not interrupted.is_set()
 
@@ -237,5 +241,5 @@ async def _watch_signals(scan: Scan, interrupted: anyio.Event, group: TaskGroup)
                 await scan.stop(0)
             interrupted.set()
             with suppress(OSError):
-                click.echo("\nFinishing what is under way; once more to end at once.", err=True)
+                click.echo("\nFinishing the open sessions. Press Ctrl-C again to stop at once.", err=True)
             group.start_soon(scan.stop, _GRACE)

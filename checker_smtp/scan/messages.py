@@ -1,7 +1,7 @@
-"""What travels between the workers of a cluster: facts, packed for a part of the list at a time.
+"""The messages between the workers of a cluster: facts about the domains of a part, packed together.
 
-What belongs to a place, resolver and locks above all, stays there. The facts of each domain are packed by
-themselves, so that whoever unpacks a part need not hold all of its domains at once.
+Resolver and locks stay on their worker. The facts of each domain are encoded separately, so that a worker
+that unpacks a part does not decode all of its domains at once.
 """
 
 import zlib
@@ -22,16 +22,16 @@ from checker_smtp.probes.requirements import Requirements
 from .domain_list import Entry
 from .domain_scan import DomainScan
 
-__all__ = ["DnsFacts", "Guest", "Part", "ProbeResults", "pack", "unpack"]
+__all__ = ["DnsFacts", "DomainEndpoint", "Part", "ProbeResults", "pack", "unpack"]
 
 _T = TypeVar("_T")
 
 Part: TypeAlias = list[tuple[int, Entry]]
-"""Entries of the list that are looked up together, each with its number."""
+"""Entries of the list that are resolved together, each with its number."""
 
 
-class Guest(NamedTuple):
-    """A domain that one of its servers is to be asked about; `part` is where it comes from."""
+class DomainEndpoint(NamedTuple):
+    """A domain and one of the endpoints to probe for it; `part` is the index of its part."""
 
     part: int
     number: int
@@ -40,29 +40,35 @@ class Guest(NamedTuple):
 
 
 class DnsFacts(msgspec.Struct, frozen=True, array_like=True):
-    """A domain that was looked up; `began` is when that was, in seconds of everybody's clock."""
+    """A resolved domain; `started_at` is the time of its first lookup, in seconds since the epoch."""
 
     domain: str
     run_at: str
-    began: float
+    started_at: float
     mx: Mx
     endpoints: tuple[Endpoint, ...]
     skipped: tuple[str, ...]
     dns: tuple[DnsAnswer, ...]
 
     @classmethod
-    def of(cls, domain: DomainScan) -> "DnsFacts":
-        """What is known of this domain before its servers were asked."""
-        prospect = domain.prospect
-        began = time() - (anyio.current_time() - domain.began)
-        dns = prospect.lookups.answers
-        return cls(domain.name, domain.run_at, began, prospect.mx, prospect.endpoints, prospect.skipped, dns)
+    def from_domain(cls, domain: DomainScan) -> "DnsFacts":
+        """Return the facts about this domain before its servers are probed."""
+        resolved = domain.resolved
+        return cls(
+            domain=domain.name,
+            run_at=domain.run_at,
+            started_at=time() - (anyio.current_time() - domain.started_at),
+            mx=resolved.mx,
+            endpoints=resolved.endpoints,
+            skipped=resolved.skipped,
+            dns=resolved.lookups.answers,
+        )
 
-    def at(self, number: int, options: Options, resolver: Resolver) -> DomainScan:
-        """The domain again, at another place; `options` are those of all domains."""
+    def to_domain(self, number: int, options: Options, resolver: Resolver) -> DomainScan:
+        """Return the domain for use on another worker; `options` are those of the scan."""
         lookups = LookupCache(resolver).view()
         lookups.answered.update({(answer.name, answer.rdtype): answer for answer in self.dns})
-        prospect = ResolvedDomain(
+        resolved = ResolvedDomain(
             options=options.about(self.domain),
             requirements=Requirements.of(None),
             lookups=lookups,
@@ -70,33 +76,33 @@ class DnsFacts(msgspec.Struct, frozen=True, array_like=True):
             endpoints=self.endpoints,
             skipped=self.skipped,
         )
-        # the clocks of two machines may differ, but nothing is over before it began
-        passed = max(time() - self.began, 0.0)
-        return DomainScan(number, prospect, self.run_at, began=anyio.current_time() - passed)
+        # the clocks of two machines may differ, but no time is negative
+        passed = max(time() - self.started_at, 0.0)
+        return DomainScan(number, resolved, self.run_at, started_at=anyio.current_time() - passed)
 
 
 class ProbeResults(msgspec.Struct, frozen=True, array_like=True):
-    """What some of a domain's addresses said, and what the DNS says of them; `failed` as in `DomainScan`."""
+    """The sessions with some of a domain's addresses and their PTR lookups; `failed` as in `DomainScan`."""
 
     sessions: dict[str, tuple[Session, ...]]
     dns: tuple[DnsAnswer, ...]
     failed: str = ""
 
     def add_to(self, domain: DomainScan) -> None:
-        """Take it down for this domain."""
+        """Store these results in `domain`."""
         domain.sessions.update(self.sessions)
-        domain.prospect.lookups.answered.update({(a.name, a.rdtype): a for a in self.dns})
+        domain.resolved.lookups.answered.update({(a.name, a.rdtype): a for a in self.dns})
         domain.failed = domain.failed or self.failed
 
 
-def pack(things: Iterable[tuple[int, DnsFacts | ProbeResults]]) -> bytes:
-    """The facts, by the number of their domain."""
+def pack(messages: Iterable[tuple[int, DnsFacts | ProbeResults]]) -> bytes:
+    """Encode and compress messages, each with the number of its domain."""
     encode = msgspec.msgpack.encode
-    packed = {number: msgspec.Raw(encode(thing)) for number, thing in things}
-    # level 1: servers say the same things to everybody, and the least effort finds that out
-    return zlib.compress(encode(packed), 1)
+    encoded = {number: msgspec.Raw(encode(message)) for number, message in messages}
+    # level 1: replies repeat from domain to domain, and the fastest level finds that already
+    return zlib.compress(encode(encoded), 1)
 
 
 def unpack(packed: bytes) -> dict[int, msgspec.Raw]:
-    """What was packed, each thing to be decoded by itself."""
+    """Return the packed messages by number, each still to be decoded."""
     return msgspec.msgpack.decode(zlib.decompress(packed), type=dict[int, msgspec.Raw])

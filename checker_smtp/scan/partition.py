@@ -1,18 +1,17 @@
-"""Who in a cluster visits which networks, such that every limit holds though nobody asks anybody.
+"""The partition of a batch's servers among the tasks of a cluster, so that every limit holds.
 
-A limit that workers share could be a counter that all of them ask before each session. That is a question
-over the network for every session, and a place that is lost for a while with every worker that dies. So each
-limit lies within one place instead. The addresses of a round are divided into districts, each is visited by
-one task, and tasks do not touch each other's addresses:
+A counter shared by all workers would cost a query over the network for each session, and lose slots with
+every worker that dies. So each limit lies within one task instead. The addresses of a batch are split into
+partitions, one task probes each of them, and no task contacts an address of another:
 
-* a network (/24, /48) is in one district, and so is each of its addresses: their limits, the pause and the
-  rest after a 421 are that task's own business, as they are on one machine;
-* a provider whose servers, each at its own limit, could be more than is allowed at once, has all of its
-  networks in one district. The others cannot reach their limit, wherever they are;
-* the concurrency is divided among the districts.
+* a network (/24, /48) is in one partition, and so is each of its addresses: the task enforces their limits,
+  the delay and the backoff after a 421 as a scan on one machine does;
+* a provider whose servers, each at its own limit, could exceed the provider's limit has all of its networks
+  in one partition. The others cannot reach their limit, wherever their networks are;
+* the concurrency is divided among the partitions.
 
-The networks that big providers have in common can tie districts together; what is left beside them is
-enough to keep other workers busy.
+Networks that big providers have in common can tie partitions together; the rest of the batch is enough to
+keep the other workers busy.
 """
 
 from collections import Counter, defaultdict
@@ -24,50 +23,50 @@ from math import ceil
 from .politeness import network_of
 from .settings import ScanSettings
 
-__all__ = ["Partition", "ServerLoad", "partition_networks"]
+__all__ = ["Partitioning", "ServerLoad", "partition_networks"]
 
 ServerLoad = Counter[tuple[str, str]]
-"""How many domains are to be asked about at an address of a provider: (address, provider)."""
+"""The number of domains to probe by (address, provider)."""
 
-# What a session costs beside what is asked in it, in domains: connecting and TLS.
-_SESSION = 5
+# The cost of a session beside its domains, that is connecting and TLS, in domains.
+_SESSION_COST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
-    """In which district a network is, and how many sessions each may hold at once."""
+class Partitioning:
+    """The partition of each network, and for each partition the `slots`: its sessions at once."""
 
-    of: dict[str, int]
-    places: tuple[int, ...]
+    partition_of: dict[str, int]
+    slots: tuple[int, ...]
 
 
 @dataclass(slots=True)
 class _Network:
-    """What is to be done in a network: `load` in domains, `wanted` sessions that may be open at once."""
+    """The work in a network: `load` in domains, and the `sessions` that may be open at once."""
 
     load: int = 0
-    wanted: int = 0
+    sessions: int = 0
     providers: Counter[str] = field(default_factory=Counter)
 
 
-def partition_networks(load: ServerLoad, settings: ScanSettings, most: int) -> Partition:
-    """At most so many districts, about equally much to do in each; none where nobody is to be visited."""
+def partition_networks(load: ServerLoad, settings: ScanSettings, max_partitions: int) -> Partitioning:
+    """Split the networks into at most `max_partitions` with about the same load; none for an empty load."""
     networks = _networks(load, settings)
-    groups = sorted(_bound_together(networks, settings.per_provider), key=lambda g: -_load(networks, g))
-    number = min(most, settings.concurrency, len(groups))
+    groups = sorted(_group_networks(networks, settings.per_provider), key=lambda g: -_load(networks, g))
+    number = min(max_partitions, settings.concurrency, len(groups))
     if not number:
-        return Partition({}, ())
-    of: dict[str, int] = {}
-    wanted = [0] * number
-    loads = [(0, district) for district in range(number)]
+        return Partitioning({}, ())
+    partition_of: dict[str, int] = {}
+    sessions = [0] * number
+    loads = [(0, partition) for partition in range(number)]
     heapify(loads)
     for group in groups:
-        lightest, district = loads[0]
-        heapreplace(loads, (lightest + _load(networks, group), district))
-        of.update(dict.fromkeys(group, district))
-        wanted[district] += sum(networks[name].wanted for name in group)
+        lightest, partition = loads[0]
+        heapreplace(loads, (lightest + _load(networks, group), partition))
+        partition_of.update(dict.fromkeys(group, partition))
+        sessions[partition] += sum(networks[name].sessions for name in group)
     spare = settings.concurrency - number
-    return Partition(of, tuple(1 + spare * mine // sum(wanted) for mine in wanted))
+    return Partitioning(partition_of, tuple(1 + spare * own // sum(sessions) for own in sessions))
 
 
 def _networks(load: ServerLoad, settings: ScanSettings) -> dict[str, _Network]:
@@ -81,12 +80,12 @@ def _networks(load: ServerLoad, settings: ScanSettings) -> dict[str, _Network]:
         network = networks[network_of(address)]
         sessions = ceil(number / settings.per_session) if settings.reuse else number
         at_once = min(settings.per_address, sessions)
-        network.load += number + _SESSION * sessions
-        network.wanted += at_once
+        network.load += number + _SESSION_COST * sessions
+        network.sessions += at_once
         for provider in providers[address]:
             network.providers[provider] += at_once
     for network in networks.values():
-        network.wanted = min(settings.per_network, network.wanted)
+        network.sessions = min(settings.per_network, network.sessions)
     return networks
 
 
@@ -94,27 +93,27 @@ def _load(networks: dict[str, _Network], group: Iterable[str]) -> int:
     return sum(networks[name].load for name in group)
 
 
-def _bound_together(networks: dict[str, _Network], per_provider: int) -> list[list[str]]:
-    """The networks in groups that are not to be divided."""
-    of_provider = defaultdict(list)
+def _group_networks(networks: dict[str, _Network], per_provider: int) -> list[list[str]]:
+    """Return the networks in groups that must not be split (by union-find)."""
+    networks_of = defaultdict(list)
     at_once: Counter[str] = Counter()
     for name, network in networks.items():
         for provider, sessions in network.providers.items():
-            of_provider[provider].append(name)
-            at_once[provider] += min(sessions, network.wanted)
-    head = {name: name for name in networks}
+            networks_of[provider].append(name)
+            at_once[provider] += min(sessions, network.sessions)
+    parent = {name: name for name in networks}
 
-    def head_of(name: str) -> str:
-        while head[name] != name:
-            head[name] = name = head[head[name]]
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = name = parent[parent[name]]
         return name
 
     for provider, sessions in at_once.items():
         if sessions > per_provider:
-            first, *others = of_provider[provider]
+            first, *others = networks_of[provider]
             for other in others:
-                head[head_of(other)] = head_of(first)
+                parent[root(other)] = root(first)
     groups = defaultdict(list)
     for name in networks:
-        groups[head_of(name)].append(name)
+        groups[root(name)].append(name)
     return list(groups.values())

@@ -1,8 +1,8 @@
-"""The results of a cluster: a folder with a file of lines for each part of the list.
+"""The results of a scan on a cluster: a folder with one file of lines for each part of the list.
 
-A part has its name only when it is whole, so whatever interrupts a scan leaves whole parts and nothing else.
-What they are the results of is noted in the folder, as it is beside a file of results, and gone on with under
-the same conditions. The folder's name decides about compression as a file's does.
+A part gets its name when it is complete, so an interrupted scan leaves complete parts only. The manifest of
+the results lies in the folder, and a scan is continued under the same conditions as with a file of results.
+The extension of the folder's name chooses the compression, as that of a file does.
 """
 
 import os
@@ -10,42 +10,44 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from .results import ResultsError, ScanManifest, compare, lock_note, new_note
+from .results import ResultsError, ScanManifest, lock_manifest, new_manifest, require_same_scan
 
-__all__ = ["locked_parts", "part_files", "put_part", "suffix_of"]
+__all__ = ["locked_parts", "part_files", "part_suffix", "put_part"]
 
 
 def part_files(folder: Path) -> list[Path]:
-    """The parts in this folder, in their order. Raises OSError."""
+    """Return the parts in this folder, in the order of the list. Raise OSError."""
     return sorted(folder.glob("part-*.jsonl*"))
 
 
-def suffix_of(folder: Path) -> str:
-    """What the names of its parts end in."""
-    packed = folder.suffix.lower()
-    return ".jsonl" + (packed if packed in (".gz", ".zst") else "")
+def part_suffix(folder: Path) -> str:
+    """Return the extension of the parts in this folder, such as `.jsonl.gz`."""
+    compression = folder.suffix.lower()
+    return ".jsonl" + (compression if compression in (".gz", ".zst") else "")
 
 
 @contextmanager
 def locked_parts(
-    folder: Path, note: ScanManifest, *, resume: bool, force: bool
+    folder: Path, manifest: ScanManifest, *, resume: bool, force: bool
 ) -> Iterator[Callable[[], int]]:
-    """Keep the folder from other scans; gives what makes it ready, and tells the number of the next part.
+    """Lock the folder against other scans; yield a function that prepares it and returns the next number.
 
-    Raises `ResultsError` where the folder cannot be had, and so does what is given; it is as it was then.
+    Both raise `ResultsError` where the folder cannot be used; it is unchanged then.
     """
     if folder.exists() and not folder.is_dir():
-        raise ResultsError(f"{str(folder)!r} is a file: a cluster's results need a folder, name one after -o")
-    with ExitStack() as held:
-        noted = lock_note(held, folder)
-        with _usable(folder):
+        raise ResultsError(
+            f"{str(folder)!r} cannot be used: it is a file, and a cluster writes a folder. Name one after -o."
+        )
+    with ExitStack() as locks:
+        has_manifest = lock_manifest(locks, folder)
+        with _os_errors_reported(folder):
             parts = part_files(folder)
         if parts and resume:
-            compare(folder, note)
+            require_same_scan(folder, manifest)
         elif parts and not force:
             raise ResultsError(
-                f"{str(folder)!r} has results: go on with them with --resume, overwrite them with --force, "
-                "or name another folder"
+                f"{str(folder)!r} cannot be written: it has results. Continue that scan with --resume, "
+                "overwrite them with --force, or name another folder."
             )
 
         def clear() -> None:
@@ -53,10 +55,10 @@ def locked_parts(
             _remove(_unfinished(folder))
 
         def make_ready() -> int:
-            with _usable(folder):
+            with _os_errors_reported(folder):
                 if not (parts and resume):
                     folder.mkdir(exist_ok=True)
-                    held.enter_context(new_note(folder, note, clear, noted=noted))
+                    locks.enter_context(new_manifest(folder, manifest, clear, has_manifest=has_manifest))
                     return 0
                 _remove(_unfinished(folder))
             return int(parts[-1].name.removeprefix("part-").partition(".")[0]) + 1
@@ -74,19 +76,19 @@ def _remove(files: Iterable[Path]) -> None:
 
 
 @contextmanager
-def _usable(folder: Path) -> Iterator[None]:
+def _os_errors_reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ResultsError(
-            f"{str(folder)!r} cannot be used ({error.strerror}): "
-            "name a folder that is writable, in one that exists, and has room"
+            f"{str(folder)!r} cannot be used: {error.strerror}. "
+            "Name a folder that is writable, in an existing one with free space."
         ) from None
 
 
 def put_part(folder: Path, number: int, lines: bytes) -> None:
-    """Write a part, all of it or nothing. Raises `ResultsError`, as on a full disk."""
-    part = folder / f"part-{number:05}{suffix_of(folder)}"
+    """Write a part completely or not at all. Raise `ResultsError`, as on a full disk."""
+    part = folder / f"part-{number:05}{part_suffix(folder)}"
     unfinished = part.with_name(f".{part.name}")
     try:
         with unfinished.open("wb") as file:
@@ -98,6 +100,6 @@ def put_part(folder: Path, number: int, lines: bytes) -> None:
         with suppress(OSError):
             unfinished.unlink()
         raise ResultsError(
-            f"{str(part)!r} could not be written: {error.strerror}. "
-            "The parts that are there are kept: make room, and go on with the same command and --resume"
+            f"{str(part)!r} cannot be written: {error.strerror}. The parts so far are kept. "
+            "Free some disk space and continue with the same command and --resume."
         ) from None

@@ -1,7 +1,7 @@
-"""How a scan behaves towards those it asks: few sessions at once, a pause between two, some never.
+"""Politeness: few sessions at once, a delay between two, and hosts that are excluded.
 
-Places are waited for from the narrowest to the widest, so that nobody who waits for a rare one keeps a
-common one from others.
+Slots are acquired from the narrowest limit to the widest, so that a session which waits for a scarce slot
+does not hold a common one meanwhile.
 """
 
 import ipaddress
@@ -17,58 +17,60 @@ from .settings import ScanSettings
 
 __all__ = ["Exclusions", "PolitenessLimiter", "network_of"]
 
+# Addresses whose delay is remembered before those whose delay has passed are dropped.
+_MAX_COOLDOWNS = 10_000
+
 
 def network_of(address: str) -> str:
-    """The /24 or /48 that the address is in: what one operator usually answers for."""
+    """Return the /24 or /48 that the address is in, which usually has one operator."""
     bits = 24 if "." in address else 48
     return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
 
 
 class PolitenessLimiter:
-    """Gives out the right to hold a session; `open` is how many hold one now."""
+    """Limits simultaneous sessions, and delays the next one with an address; `open_sessions` counts them."""
 
     def __init__(self, settings: ScanSettings) -> None:
         self._addresses = PerKey(settings.per_address)
         self._networks = PerKey(settings.per_network)
         self._providers = PerKey(settings.per_provider)
         self._total = anyio.CapacityLimiter(settings.concurrency)
-        self._pause = settings.delay
+        self._delay = settings.delay
         self._next_allowed: dict[str, float] = {}
-        self.open = 0
+        self.open_sessions = 0
 
     @asynccontextmanager
     async def session(self, address: str, provider: str) -> AsyncIterator[None]:
-        """Wait until one more session with `address` is decent, and hold the right to it."""
+        """Wait until the limits allow one more session with `address`, and hold its slots meanwhile."""
         network = network_of(address)
         async with self._addresses.place(address):
             while True:
                 await anyio.sleep_until(self._next_allowed.get(address, 0))
                 async with self._networks.place(network), self._providers.place(provider), self._total:
                     if self._next_allowed.get(address, 0) > anyio.current_time():
-                        continue  # while this one waited, another session there came to its end
-                    self.open += 1
+                        continue  # another session with this address ended meanwhile and renewed the delay
+                    self.open_sessions += 1
                     try:
                         yield
                     finally:
-                        self.open -= 1
+                        self.open_sessions -= 1
                         self._start_cooldown(address)
                     return
 
     def _start_cooldown(self, address: str) -> None:
-        if not self._pause:
+        if not self._delay:
             return
         now = anyio.current_time()
-        self._next_allowed[address] = now + self._pause
-        if len(self._next_allowed) > _MAX_RESTING:
+        self._next_allowed[address] = now + self._delay
+        if len(self._next_allowed) > _MAX_COOLDOWNS:
             self._next_allowed = {key: at for key, at in self._next_allowed.items() if at > now}
 
 
-# Addresses remembered before those whose pause is over are forgotten.
-_MAX_RESTING = 10_000
-
-
 class Exclusions:
-    """Domains and networks that are never touched; a domain stands for all names below it as well."""
+    """Domains and networks that are never contacted; a domain includes all names below it.
+
+    Raises `OptionError` for an entry that is neither a domain nor a network.
+    """
 
     def __init__(self, entries: Iterable[str] = ()) -> None:
         self._domains: set[str] = set()
@@ -77,28 +79,28 @@ class Exclusions:
             try:
                 self._networks.append(ipaddress.ip_network(entry, strict=False))
             except ValueError:
-                self._domains.add(self._domain(entry))
+                self._domains.add(self._parse_domain(entry))
 
     @staticmethod
-    def _domain(entry: str) -> str:
+    def _parse_domain(entry: str) -> str:
         try:
-            return host_name("stop list", entry.removeprefix("*."))
+            return host_name("exclude file", entry.removeprefix("*."))
         except OptionError:
             raise OptionError(
-                "stop list",
-                f"the stop list has {entry[:80]!r}, which is no domain and no network: "
-                "give one entry a line, such as example.com or 192.0.2.0/24",
+                "exclude file",
+                f"the exclude file cannot be used: {entry[:80]!r} is neither a domain nor a network. "
+                "Give one entry a line, such as example.com or 192.0.2.0/24.",
             ) from None
 
-    def names(self, name: str) -> bool:
-        """Whether this host name or domain is to be left alone."""
+    def has_domain(self, name: str) -> bool:
+        """Return True if this host name or domain is excluded."""
         while name:
             if name in self._domains:
                 return True
             name = name.partition(".")[2]
         return False
 
-    def covers(self, address: str) -> bool:
-        """Whether this address is to be left alone."""
+    def has_address(self, address: str) -> bool:
+        """Return True if this address is in an excluded network."""
         ip = ipaddress.ip_address(address)
         return any(ip.version == network.version and ip in network for network in self._networks)

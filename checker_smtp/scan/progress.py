@@ -1,4 +1,4 @@
-"""How far a scan is: a bar on a terminal, a line a minute elsewhere; both on standard error."""
+"""The progress of a scan on standard error: a bar on a terminal, a line a minute elsewhere."""
 
 import sys
 from contextlib import suppress
@@ -13,45 +13,45 @@ from .stats import ScanStats
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Progress"]
+__all__ = ["ScanProgress"]
 
 _REFRESH, _LINE = 0.5, 60.0
-# A rate on the bar, and what is left, are told from what the last minutes were like, in seconds.
-_LATELY = 300.0
+# Seconds over which the bar averages the rate and the time left.
+_RATE_PERIOD = 300.0
 _WORDS = ("critical", "warning", "unknown", "info", "ok", "not_checked")
 
 
 class _Watched(Protocol):
-    """A scan, wherever it is done; `open` is how many sessions are."""
+    """A scan, on this machine or on a cluster."""
 
     @property
     def stats(self) -> ScanStats: ...
 
     @property
-    def open(self) -> int: ...
+    def open_sessions(self) -> int: ...
 
 
-class Progress:
-    """Tells of `scan`, whose list has `total` names, of which `before` were done in an earlier run."""
+class ScanProgress:
+    """Shows the progress of `scan`: of `total` names, `done_before` were done in an earlier run."""
 
-    def __init__(self, scan: _Watched, total: int, before: int) -> None:
+    def __init__(self, scan: _Watched, total: int, done_before: int) -> None:
         self._scan = scan
         self._total = total
-        self._before = before
+        self._done_before = done_before
 
     async def show(self) -> None:
-        """Tell until cancelled."""
-        # None is what Python has for a stream that was closed before it started
+        """Show the progress until cancelled."""
+        # None where the stream was closed before Python started
         if sys.stderr is not None and sys.stderr.isatty():
             from rich.console import Console
 
             await self._bar(Console(stderr=True))
-        began = anyio.current_time()
+        started_at = anyio.current_time()
         while True:
             await anyio.sleep(_LINE)
-            # nobody may be listening any more, and a scan is not for them alone
+            # a reader that is gone must not end the scan
             with suppress(OSError):
-                click.echo(self._line(anyio.current_time() - began), err=True)
+                click.echo(self._line(anyio.current_time() - started_at), err=True)
 
     async def _bar(self, console: "Console") -> None:
         from rich.progress import (
@@ -67,26 +67,26 @@ class Progress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:.1f}/s"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[found]}"),
+            TextColumn("{task.fields[counts]}"),
         )
-        with Progress(*columns, console=console, transient=True, speed_estimate_period=_LATELY) as bar:
-            task = bar.add_task("", total=self._total, completed=self._before, rate=0.0, found="")
+        with Progress(*columns, console=console, transient=True, speed_estimate_period=_RATE_PERIOD) as bar:
+            task = bar.add_task("", total=self._total, completed=self._done_before, rate=0.0, counts="")
             while True:
-                done = self._before + self._scan.stats.done
-                bar.update(task, completed=done, found=self._found(), rate=bar.tasks[0].speed or 0.0)
+                done = self._done_before + self._scan.stats.done
+                bar.update(task, completed=done, counts=self._counts(), rate=bar.tasks[0].speed or 0.0)
                 await anyio.sleep(_REFRESH)
 
     def _line(self, seconds: float) -> str:
         done = self._scan.stats.done
         rate = done / seconds
-        left = max(self._total - self._before - done, 0)
+        left = max(self._total - self._done_before - done, 0)
         eta = f", {timedelta(seconds=round(left / rate))} left" if rate else ""
-        return f"{self._before + done} of {self._total} domains, {rate:.1f}/s{eta}; {self._found()}"
+        return f"{self._done_before + done} of {self._total} domains, {rate:.1f}/s{eta}; {self._counts()}"
 
-    def _found(self) -> str:
+    def _counts(self) -> str:
         stats = self._scan.stats
-        counted = [
+        statuses = [
             f"{stats.statuses[word]} {word.replace('_', ' ')}" for word in _WORDS if stats.statuses[word]
         ]
-        waiting = [f"{stats.deferred} to be asked again"] if stats.deferred else []
-        return ", ".join([*counted, f"{self._scan.open} sessions open", *waiting])
+        deferred = [f"{stats.deferred} deferred"] if stats.deferred else []
+        return ", ".join([*statuses, f"{self._scan.open_sessions} sessions open", *deferred])

@@ -1,9 +1,9 @@
-"""The lines of a scan, written as they are done or in the order of the list, and taken up again.
+"""The result lines of a scan, written as they are done or in the order of the list, and continued later.
 
-Beside the results lies a note of what they are results of: the list and the options. A scan that was
-interrupted, by whatever, is gone on with where the note says the same: a half-written last line is cut away,
-what is there is not asked again, and the rest is appended. Where there is no line yet nothing can be lost, so
-the scan begins. Two scans at once would spoil each other's lines, so the note is locked while one runs.
+Beside the results lies a manifest, which names the list and the options they belong to. A scan that was
+interrupted, however, is continued if its manifest matches: a half-written last line is cut off, domains that
+have a line are skipped, and the rest is appended. Results without a line have nothing to lose, so that scan
+starts anew. Two scans at once would spoil each other's lines, so the manifest is locked while one runs.
 """
 
 import sys
@@ -18,140 +18,141 @@ import msgspec
 from checker_smtp.lines import LineWriter, open_lines, repair
 
 __all__ = [
-    "Results",
     "ResultsError",
+    "ResultsWriter",
     "ScanManifest",
-    "compare",
-    "done_before",
-    "lock_note",
+    "lock_manifest",
     "locked_results",
-    "new_note",
-    "writing",
+    "new_manifest",
+    "open_results",
+    "read_done_domains",
+    "require_same_scan",
 ]
 
-# Octets of lines whose turn has not come that are kept in memory; more wait in a file beside the results.
+# Octets of lines kept in memory until the lines before them are done; more are kept in a temporary file.
 _MAX_EARLY = 1 << 24
 
 
 class ResultsError(ValueError):
-    """These results cannot be written, or not be gone on with; the message says what would be right."""
+    """The results cannot be written or continued; the message says why and how to fix it."""
 
 
 class ScanManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What results are of: the digest of the list, and the options that shape an answer."""
+    """The input of a scan: the digest of its list, and the options that change a result."""
 
     list_digest: str
     options: dict[str, str]
 
     @staticmethod
-    def place(results: Path) -> Path:
-        """Where the note of these results lies: beside the file, or in the folder."""
+    def path_of(results: Path) -> Path:
+        """Return the path of the manifest: beside a file of results, or in their folder."""
         return results / ".scan" if results.is_dir() else results.with_name(results.name + ".scan")
 
     @classmethod
     def read(cls, results: Path) -> "ScanManifest | None":
-        """The note of these results; None where there is none that can be read."""
+        """Return the manifest of these results; None where it is missing or unreadable."""
         try:
-            return msgspec.json.decode(cls.place(results).read_bytes(), type=cls)
+            return msgspec.json.decode(cls.path_of(results).read_bytes(), type=cls)
         except (OSError, msgspec.MsgspecError, UnicodeError):
             return None
 
 
 @contextmanager
 def locked_results(
-    results: Path, note: ScanManifest, *, resume: bool, force: bool
+    results: Path, manifest: ScanManifest, *, resume: bool, force: bool
 ) -> Iterator[Callable[[], None]]:
-    """Keep the place for the results from other scans; gives what makes it ready.
+    """Lock the results against other scans; yield a function that repairs or empties them.
 
-    Raises `ResultsError` where it cannot be had, and so does what is given, and `LinesError`; the results are
-    as they were then.
+    Both raise `ResultsError` where the results cannot be used, and `LinesError`; they are unchanged then.
     """
-    with ExitStack() as held:
-        noted = lock_note(held, results)
-        with _usable(results):
-            there = results.exists()
-            going_on = resume and there and results.stat().st_size > 0
-        if going_on:
-            compare(results, note)
-        elif there and not (force or resume):
+    with ExitStack() as locks:
+        has_manifest = lock_manifest(locks, results)
+        with _os_errors_reported(results):
+            exists = results.exists()
+            continues = resume and exists and results.stat().st_size > 0
+        if continues:
+            require_same_scan(results, manifest)
+        elif exists and not (force or resume):
             raise ResultsError(
-                f"{str(results)!r} exists: go on with it with --resume, overwrite it with --force, "
-                "or name another file"
+                f"{str(results)!r} cannot be written: the file exists. Continue that scan with --resume, "
+                "overwrite the file with --force, or name another one."
             )
 
         def make_ready() -> None:
-            with _usable(results):
-                if going_on:
+            with _os_errors_reported(results):
+                if continues:
                     repair(results)
                 else:
-                    held.enter_context(_begun(results, note, noted=noted))
+                    locks.enter_context(_empty_results(results, manifest, has_manifest=has_manifest))
 
         yield make_ready
 
 
 @contextmanager
-def _usable(results: Path) -> Iterator[None]:
+def _os_errors_reported(results: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ResultsError(
-            f"{str(results)!r} cannot be used ({error.strerror}): "
-            "name a file in a folder that is writable and has room"
+            f"{str(results)!r} cannot be used: {error.strerror}. "
+            "Name a file in a folder that is writable and has free space."
         ) from None
 
 
 @contextmanager
-def _begun(results: Path, note: ScanManifest, *, noted: bool) -> Iterator[None]:
-    """Put a new note, locked, where the old one was, and empty results beside it."""
-    for old in filter(Path.exists, (results, ScanManifest.place(results))):
-        # whether they can be written, before anything is
+def _empty_results(results: Path, manifest: ScanManifest, *, has_manifest: bool) -> Iterator[None]:
+    """Replace the manifest by a new one, locked, and empty the results."""
+    for old in filter(Path.exists, (results, ScanManifest.path_of(results))):
+        # fails before anything was changed if the file is not writable
         old.open("ab").close()
 
     def clear() -> None:
         if results.exists():
             results.write_bytes(b"")
 
-    with new_note(results, note, clear, noted=noted):
+    with new_manifest(results, manifest, clear, has_manifest=has_manifest):
         yield
 
 
-def lock_note(held: ExitStack, results: Path) -> bool:
-    """Lock the note of these results as long as `held` is; False where there is none that can be read.
+def lock_manifest(locks: ExitStack, results: Path) -> bool:
+    """Lock the manifest of these results until `locks` is closed; False where there is none.
 
-    Raises `ResultsError` where another scan has it.
+    Raise `ResultsError` where another scan holds the lock.
     """
     with suppress(OSError):
-        _lock(held.enter_context(ScanManifest.place(results).open("rb")), results)
+        _lock(locks.enter_context(ScanManifest.path_of(results).open("rb")), results)
         return True
     return False
 
 
 @contextmanager
-def new_note(results: Path, note: ScanManifest, clear: Callable[[], None], *, noted: bool) -> Iterator[None]:
-    """Put a new note, locked, where the old one was; `noted` is whether there was one, as `lock_note` said.
+def new_manifest(
+    results: Path, manifest: ScanManifest, clear: Callable[[], None], *, has_manifest: bool
+) -> Iterator[None]:
+    """Replace the manifest by a new one and lock it; `has_manifest` is the result of `lock_manifest`.
 
-    `clear` is called before it takes its place, so that old results are never found with it. Raises
-    `ResultsError` where another scan is writing there, be it since a moment ago, and OSError.
+    `clear` is called before the replacement, so that old results never lie beside the new manifest. Raise
+    `ResultsError` where another scan is writing there, even if it started after `lock_manifest`, and OSError.
     """
-    place = ScanManifest.place(results)
-    new = place.with_name(place.name + ".new")
-    with ExitStack() as held:
-        # not emptied before it is ours: another scan may be about to put it in its place
-        file = held.enter_context(new.open("ab"))
+    path = ScanManifest.path_of(results)
+    new = path.with_name(path.name + ".new")
+    with ExitStack() as locks:
+        # opened without truncation: another scan may hold the lock and be about to rename the file
+        file = locks.enter_context(new.open("ab"))
         _lock(file, results)
-        held.callback(new.unlink, missing_ok=True)
-        if place.is_file() and not noted:
-            raise _taken(results)
+        locks.callback(new.unlink, missing_ok=True)
+        if path.is_file() and not has_manifest:
+            raise _in_use(results)
         file.truncate(0)
-        file.write(msgspec.json.format(msgspec.json.encode(note)) + b"\n")
+        file.write(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
         file.flush()
         clear()
-        new.replace(place)
+        new.replace(path)
         yield
 
 
 def _lock(file: IO[bytes], results: Path) -> None:
-    """Lock the note as long as it is open, or this process lives."""
+    """Lock the manifest until `file` is closed or this process ends."""
     if sys.platform == "win32":
         return
     import fcntl
@@ -159,79 +160,85 @@ def _lock(file: IO[bytes], results: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _taken(results) from None
+        raise _in_use(results) from None
 
 
-def _taken(results: Path) -> ResultsError:
-    return ResultsError(f"another scan is writing {str(results)!r}: wait until it is over")
+def _in_use(results: Path) -> ResultsError:
+    return ResultsError(
+        f"{str(results)!r} cannot be used: another scan is writing it. Wait until that scan has ended."
+    )
 
 
-def compare(results: Path, note: ScanManifest) -> None:
-    """Raise `ResultsError` where these are not results of what `note` says."""
+def require_same_scan(results: Path, manifest: ScanManifest) -> None:
+    """Raise `ResultsError` where the results belong to another list or other options than `manifest`."""
     before = ScanManifest.read(results)
     if before is None:
         raise ResultsError(
-            f"{str(results)!r} cannot be gone on with: {str(ScanManifest.place(results))!r}, which a scan "
-            "leaves beside its results, is not there or unreadable"
+            f"{str(results)!r} cannot be continued: {str(ScanManifest.path_of(results))!r}, which a scan "
+            "writes beside its results, is missing or unreadable. "
+            "Name another file, or overwrite this one with --force."
         )
-    if before.list_digest != note.list_digest:
+    if before.list_digest != manifest.list_digest:
         raise ResultsError(
-            f"{str(results)!r} has the results of another list: "
-            "give that list, or another file for the results"
+            f"{str(results)!r} cannot be continued: it has the results of another list. "
+            "Give that list, or name another file for the results."
         )
-    wrong = sorted(
+    changed = sorted(
         name
-        for name in before.options.keys() | note.options.keys()
-        if before.options.get(name) != note.options.get(name)
+        for name in before.options.keys() | manifest.options.keys()
+        if before.options.get(name) != manifest.options.get(name)
     )
-    if wrong:
-        told = "; ".join(f"{name} was {before.options.get(name, 'not given')}" for name in wrong)
-        raise ResultsError(f"{str(results)!r} was made with other options ({told}): give the same ones")
+    if changed:
+        differences = "; ".join(f"{name} was {before.options.get(name, 'not given')}" for name in changed)
+        raise ResultsError(
+            f"{str(results)!r} cannot be continued: it was written with other options ({differences}). "
+            "Give the same ones."
+        )
 
 
-class _Observed(msgspec.Struct):
+class _ObservationHead(msgspec.Struct):
     domain: str
 
 
-class _Head(msgspec.Struct):
-    """Of whom a line is: in the observation where there was one."""
+class _LineHead(msgspec.Struct):
+    """The domain of a line: in the observation, or beside `not_checked`."""
 
     domain: str = ""
-    observation: _Observed | None = None
+    observation: _ObservationHead | None = None
 
 
-def done_before(results: Path) -> Iterator[str]:
-    """The names that have a line already, in results that are whole. Raises `ResultsError`."""
+def read_done_domains(results: Path) -> Iterator[str]:
+    """Yield the domain of each line, in results that are whole. Raise `ResultsError`."""
     if not results.exists():
         return
-    read = msgspec.json.Decoder(_Head).decode
-    with _usable(results), open_lines(results) as lines:
+    decode = msgspec.json.Decoder(_LineHead).decode
+    with _os_errors_reported(results), open_lines(results) as lines:
         for number, line in enumerate(lines, 1):
             try:
-                head = read(line)
+                head = decode(line)
             except (msgspec.MsgspecError, UnicodeError):
-                head = _Head()
+                head = _LineHead()
             domain = head.observation.domain if head.observation else head.domain
             if not domain:
                 raise ResultsError(
-                    f"line {number} of {str(results)!r} is no line of a scan: "
-                    "take it out, or name another file"
+                    f"{str(results)!r} cannot be continued: line {number} is not a line of a scan. "
+                    "Remove it, or name another file."
                 )
             yield domain
 
 
-class Results:
-    """Writes lines by the number of their entry: as they come, or in that order where `early` is given."""
+class ResultsWriter:
+    """Writes lines by the number of their entry: at once, or in that order if `early` is given."""
 
-    def __init__(self, path: Path, target: LineWriter, early: "_Early | None") -> None:
+    def __init__(self, path: Path, target: LineWriter, early: "_LineBuffer | None") -> None:
         self._path = path
         self._target = target
         self._early = early
         self._next = 0
 
     def put(self, number: int, line: bytes) -> None:
-        """Take a line, and write it as soon as it is its turn. Raises `ResultsError`, as on a full disk."""
-        with _writable(self._path):
+        """Write a line, or keep it until those before it are done. Raise `ResultsError`."""
+        with _write_errors_reported(self._path):
             if self._early is None:
                 self._target.write(line)
             else:
@@ -243,49 +250,49 @@ class Results:
 
 
 @contextmanager
-def writing(path: Path, *, in_order: bool) -> Iterator[Results]:
-    """What appends to the results at `path`. Raises `ResultsError`."""
-    with _writable(path), LineWriter(path, append=True) as target:
+def open_results(path: Path, *, in_order: bool) -> Iterator[ResultsWriter]:
+    """Open the results at `path` for appending. Raise `ResultsError`."""
+    with _write_errors_reported(path), LineWriter(path, append=True) as target:
         if not in_order:
-            yield Results(path, target, None)
+            yield ResultsWriter(path, target, None)
             return
         with tempfile.SpooledTemporaryFile(max_size=_MAX_EARLY, dir=str(path.parent)) as file:
-            yield Results(path, target, _Early(file))
+            yield ResultsWriter(path, target, _LineBuffer(file))
 
 
 @contextmanager
-def _writable(path: Path) -> Iterator[None]:
+def _write_errors_reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ResultsError(
-            f"{str(path)!r} could not be written any further: {error.strerror}. "
-            "What is there is kept: make room, and go on with the same command and --resume"
+            f"{str(path)!r} cannot be written: {error.strerror}. The lines so far are kept. "
+            "Free some disk space and continue with the same command and --resume."
         ) from None
 
 
-class _Early:
-    """Lines whose turn has not come; a server that takes its time can make them more than memory holds."""
+class _LineBuffer:
+    """Lines done early, in a file: one slow server can hold back more lines than memory has room for."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._places: dict[int, tuple[int, int]] = {}
+        self._positions: dict[int, tuple[int, int]] = {}
         self._end = 0
 
     def put(self, number: int, line: bytes) -> None:
         self._file.seek(self._end)
         self._file.write(line)
-        self._places[number] = self._end, len(line)
+        self._positions[number] = self._end, len(line)
         self._end += len(line)
 
     def take(self, number: int) -> bytes | None:
-        """The line of this number, and no longer kept; None where it has not come."""
-        if number not in self._places:
+        """Remove and return the line with this number; None where it is not done yet."""
+        if number not in self._positions:
             return None
-        start, length = self._places.pop(number)
+        start, length = self._positions.pop(number)
         self._file.seek(start)
         line = self._file.read(length)
-        if not self._places:
+        if not self._positions:
             self._file.seek(0)
             self._file.truncate()
             self._end = 0

@@ -1,11 +1,11 @@
-"""The scan: look up a window of domains, visit the servers that they share, tell each domain's result.
+"""The scan: resolve a batch of domains, probe the servers they share, write each domain's result line.
 
-Two windows at most are under way: while servers of one are asked, the next is looked up. A domain is done
-when the last of its addresses has answered; its line is then written and nothing of it kept. Each line
-comes from the code that a single check runs: `probes.check.resolve_domain` before the visits and
-`build_observation` after them, `probes.endpoint.EndpointProbe` in between.
+At most two batches are in progress: while the servers of one are probed, the next is resolved. A domain is
+done when its last address has answered; its line is then written and nothing of it is kept. Each line comes
+from the code that a single check runs: `probes.check.resolve_domain` before the sessions and `observe` after
+them, `probes.endpoint.EndpointProbe` in between.
 
-Not here: how a list is read, how lines are kept, what is shown meanwhile.
+Reading the list, storing the lines and showing progress are done elsewhere (`job`).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
@@ -30,29 +30,29 @@ from checker_smtp.report.document import NOT_CHECKED, dump_line, dump_not_checke
 from checker_smtp.report.summary.providers import provider_of
 
 from .domain_list import Entry
-from .domain_scan import DomainScan, bug
+from .domain_scan import DomainScan, bug_report
 from .politeness import Exclusions
 from .rate_limit import RateLimit, ScanStopping
-from .server_queue import MAX_BACKOFFS, Server, is_throttled
+from .server_queue import MAX_BACKOFFS, ServerQueue, is_throttled
 from .settings import ScanSettings
 from .stats import ScanStats
 
 __all__ = ["Scan"]
 
 _Ts = TypeVarTuple("_Ts")
-_Then: TypeAlias = Callable[[DomainScan], Coroutine[object, object, None]]
+_DomainCallback: TypeAlias = Callable[[DomainScan], Coroutine[object, object, None]]
 
-# Addresses whose facts are kept when nobody waits there: the concentrated ones come again and again.
-_MAX_KNOWN = 2000
+# Idle servers whose facts stay cached: the ones that many domains share come again and again.
+_MAX_IDLE_SERVERS = 2000
 EXCLUDED = Session.not_made("on the stop list of this scan")
 
 
 class Scan:
     """One scan of one list.
 
-    `backend` reaches the world; `write` is called with the number of an entry and its line, in whatever
-    order they are done. `stats` may be read at any time. `resolve_domain`, `visit` and `line_of` are its
-    parts, for whoever does them in different places.
+    `backend` resolves names and runs sessions; `write` is called with the number of an entry and its line,
+    in the order of completion. `stats` may be read at any time. `run` does the whole scan; `resolve_batch`,
+    `probe` and `render_line` are its stages, for a cluster that runs them in different places.
     """
 
     def __init__(
@@ -67,208 +67,205 @@ class Scan:
         self.settings = settings
         self.stats = ScanStats()
         self.rate_limit = RateLimit(settings, backend, self.stats)
-        self._backend = backend
         self._write = write
-        self._stop_list = exclusions or Exclusions()
+        self._exclusions = exclusions or Exclusions()
         self._resolver_name = resolver_name
         self._seed = randbits(63)
         self._lookups = LookupCache(backend, settings.server_cache_ttl if settings.reuse else 0, monotonic)
-        self._servers: dict[str, Server] = {}
+        self._servers: dict[str, ServerQueue] = {}
         self._changed = anyio.Event()
-        self._scope = anyio.CancelScope()
-        self._asking = 0
+        self._cancel_scope = anyio.CancelScope()
+        self._busy_workers = 0
 
     @property
-    def open(self) -> int:
-        """How many sessions are open."""
-        return self.rate_limit.politeness.open
+    def open_sessions(self) -> int:
+        return self.rate_limit.politeness.open_sessions
 
     async def run(self, entries: Iterable[Entry]) -> None:
-        """Scan all of `entries`; returns when each has its line, or after `stop`."""
+        """Scan all of `entries`; return when each has its line, or after `stop`."""
         numbered = enumerate(entries)
-        async with self._serving(self._finish):
+        async with self._workers(self._write_result):
             while (
-                batch_size := list(islice(numbered, self.settings.batch_size))
+                batch := list(islice(numbered, self.settings.batch_size))
             ) and not self.rate_limit.stopping:
-                await self._under_way_at_most(self.settings.batch_size)
-                self._dispatch(await self.resolve_domain(batch_size))
-            await self._under_way_at_most(0)
+                await self._wait_until_in_progress(self.settings.batch_size)
+                self._enqueue(await self.resolve_batch(batch))
+            await self._wait_until_in_progress(0)
 
-    async def visit(self, domains: list[DomainScan]) -> None:
-        """Have the servers of these domains asked; what they said is in the domains then."""
-        async with self._serving(self._leave):
+    async def probe(self, domains: list[DomainScan]) -> None:
+        """Probe the servers of these domains, and store the sessions in the domains."""
+        async with self._workers(self._count_done):
             self.stats.in_progress += len(domains)
-            self._dispatch(domains)
-            await self._under_way_at_most(0)
+            self._enqueue(domains)
+            await self._wait_until_in_progress(0)
 
     @asynccontextmanager
-    async def _serving(self, then: _Then) -> AsyncIterator[None]:
-        """While servers are asked; `then` is what comes for a domain when all of its own were."""
-        self._then = then
-        self._ready, called = anyio.create_memory_object_stream[Server](inf)
-        async with self._ready, called:
-            with self._scope:
+    async def _workers(self, on_probed: _DomainCallback) -> AsyncIterator[None]:
+        """Run the workers that probe servers; call `on_probed` for each domain without pending address."""
+        self._on_probed = on_probed
+        self._ready_servers, ready = anyio.create_memory_object_stream[ServerQueue](inf)
+        async with self._ready_servers, ready:
+            with self._cancel_scope:
                 async with anyio.create_task_group() as group:
                     self._group = group
                     for _ in range(2 * self.settings.concurrency):
-                        group.start_soon(self._serve, called)
+                        group.start_soon(self._work, ready)
                     yield
-                    self._scope.cancel()
+                    self._cancel_scope.cancel()
 
     async def stop(self, grace: float) -> None:
-        """Begin nothing more, and end `run` when the sessions that are open are over, or `grace` seconds."""
+        """Start no more sessions, and end `run` when the open ones are over, or after `grace` seconds."""
         self.rate_limit.stopping = True
         with anyio.move_on_after(grace):
-            while self._asking:
-                await self._change()
-        self._scope.cancel()
+            while self._busy_workers:
+                await self._wait_for_change()
+        self._cancel_scope.cancel()
 
-    async def _under_way_at_most(self, most: int) -> None:
-        while self.stats.in_progress > most:
-            await self._change()
+    async def _wait_until_in_progress(self, max_domains: int) -> None:
+        while self.stats.in_progress > max_domains:
+            await self._wait_for_change()
 
-    async def _change(self) -> None:
+    async def _wait_for_change(self) -> None:
         self._changed = anyio.Event()
         await self._changed.wait()
 
     # names
 
-    async def resolve_domain(self, batch_size: list[tuple[int, Entry]]) -> list[DomainScan]:
-        """The domains of a window, looked up; entries that are no such thing have their line at once."""
-        found: list[DomainScan] = []
-        todo = iter(batch_size)
+    async def resolve_batch(self, batch: list[tuple[int, Entry]]) -> list[DomainScan]:
+        """Resolve the domains of a batch and return them; write the line of an entry that is skipped."""
+        resolved: list[DomainScan] = []
+        remaining = iter(batch)
 
-        async def some() -> None:
-            for number, entry in todo:
+        async def resolve_some() -> None:
+            for number, entry in remaining:
                 if self.rate_limit.stopping:
                     return
                 if entry.skip_reason:
-                    self._tell_why_not(number, entry.domain, entry.skip_reason, entry.reason)
-                elif (domain := await self._look_up_one(number, entry.domain)) is not None:
-                    found.append(domain)
+                    self._write_not_checked(number, entry.domain, entry.skip_reason, entry.reason)
+                elif (domain := await self._resolve(number, entry.domain)) is not None:
+                    resolved.append(domain)
 
         async with anyio.create_task_group() as group:
-            for _ in range(min(len(batch_size), 2 * self.settings.concurrency)):
-                group.start_soon(some)
-        return found
+            for _ in range(min(len(batch), 2 * self.settings.concurrency)):
+                group.start_soon(resolve_some)
+        return resolved
 
-    async def _look_up_one(self, number: int, name: str) -> DomainScan | None:
+    async def _resolve(self, number: int, name: str) -> DomainScan | None:
         options = self.settings.options.about(name)
-        began = anyio.current_time()
+        started_at = anyio.current_time()
         try:
-            prospect = await resolve_domain(options, self._lookups.view())
+            resolved = await resolve_domain(options, self._lookups.view())
         except ResolverError as error:
-            self._tell_why_not(number, name, "resolver", str(error))
+            self._write_not_checked(number, name, "resolver", str(error))
             return None
         except Exception as error:  # noqa: BLE001 - no domain may end the scan of the others
-            self._tell_why_not(number, name, "error", bug(error))
+            self._write_not_checked(number, name, "error", bug_report(error))
             return None
         self.stats.in_progress += 1
-        return DomainScan(number=number, prospect=prospect, run_at=now(), began=began)
+        return DomainScan(number=number, resolved=resolved, run_at=now(), started_at=started_at)
 
     # servers
 
-    def _dispatch(self, domains: list[DomainScan]) -> None:
-        """Put every domain into the queue of each of its servers; the longest queues come first."""
-        wanted: dict[int, Server] = {}
+    def _enqueue(self, domains: list[DomainScan]) -> None:
+        """Add every domain to the queue of each of its servers; the longest queues are started first."""
+        servers: dict[int, ServerQueue] = {}
         for domain in domains:
-            for endpoint in domain.prospect.endpoints:
-                if self._is_stopped(endpoint):
+            for endpoint in domain.resolved.endpoints:
+                if self._is_excluded(endpoint):
                     domain.sessions[endpoint.address] = (EXCLUDED,)
                     continue
-                domain.open += 1
+                domain.pending += 1
                 server = self._server(endpoint, domain)
-                server.guests.append(domain)
-                wanted[id(server)] = server
-            if not domain.open:
-                self._group.start_soon(self._then, domain)
-        for server in sorted(wanted.values(), key=lambda server: -len(server.guests)):
-            self._call(server)
-        self._forget()
+                server.pending.append(domain)
+                servers[id(server)] = server
+            if not domain.pending:
+                self._group.start_soon(self._on_probed, domain)
+        for server in sorted(servers.values(), key=lambda server: -len(server.pending)):
+            self._start_worker(server)
+        self._evict_idle_servers()
 
-    def _is_stopped(self, endpoint: Endpoint) -> bool:
-        return self._stop_list.covers(endpoint.address) or any(map(self._stop_list.names, endpoint.targets))
+    def _is_excluded(self, endpoint: Endpoint) -> bool:
+        exclusions = self._exclusions
+        return exclusions.has_address(endpoint.address) or any(map(exclusions.has_domain, endpoint.targets))
 
-    def _server(self, endpoint: Endpoint, domain: DomainScan) -> Server:
+    def _server(self, endpoint: Endpoint, domain: DomainScan) -> ServerQueue:
         key = endpoint.address if self.settings.reuse else f"{endpoint.address} {domain.number}"
         if key not in self._servers:
             name = server_name(endpoint)
-            self._servers[key] = Server(endpoint.address, provider_of(name), name)
+            self._servers[key] = ServerQueue(endpoint.address, provider_of(name), name)
         return self._servers[key]
 
-    def _call(self, server: Server) -> None:
-        """Have somebody ask `server`, if anybody waits there and that is decent."""
-        if (
-            server.guests
-            and not server.backing_off
-            and server.workers < (self.settings.per_address if server.known else 1)
-        ):
+    def _start_worker(self, server: ServerQueue) -> None:
+        """Have one more worker probe `server`, if domains are pending and the limits allow it."""
+        max_workers = self.settings.per_address if server.has_facts else 1
+        if server.pending and not server.backing_off and server.workers < max_workers:
             server.workers += 1
-            self._ready.send_nowait(server)
+            self._ready_servers.send_nowait(server)
 
-    def _forget(self) -> None:
-        """Let go of servers nobody waits for, but for the most recent ones."""
-        idle = [key for key, server in self._servers.items() if not (server.guests or server.workers)]
-        for key in idle if not self.settings.reuse else idle[:-_MAX_KNOWN]:
+    def _evict_idle_servers(self) -> None:
+        """Drop servers without pending domains, except the most recent ones."""
+        idle = [key for key, server in self._servers.items() if not (server.pending or server.workers)]
+        for key in idle if not self.settings.reuse else idle[:-_MAX_IDLE_SERVERS]:
             del self._servers[key]
 
-    async def _serve(self, called: ObjectReceiveStream[Server]) -> None:
-        async for server in called:
-            self._asking += 1
+    async def _work(self, ready: ObjectReceiveStream[ServerQueue]) -> None:
+        async for server in ready:
+            self._busy_workers += 1
             with suppress(ScanStopping):
-                await self._ask(server)
-            self._asking -= 1
+                await self._probe(server)
+            self._busy_workers -= 1
             server.workers -= 1
             self._changed.set()
 
-    async def _ask(self, server: Server) -> None:
-        """Ask about one session's worth of domains after the other."""
+    async def _probe(self, server: ServerQueue) -> None:
+        """Probe the pending domains of `server`, one session's worth after the other."""
         settings = self.settings
-        while guests := server.take(settings.per_session):
-            began = anyio.current_time()
-            visit = server.visit(self.rate_limit.of(server), guests[0], settings, self._seed, began)
+        while domains := server.take(settings.per_session):
+            started_at = anyio.current_time()
+            runner = self.rate_limit.runner_for(server)
+            probe = server.new_probe(runner, domains[0], settings, self._seed, started_at)
             try:
-                told = await visit.run([guest.options for guest in guests])
+                sessions = await probe.run([domain.options for domain in domains])
             except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
-                await self._give_up(guests, error)
+                await self._fail(domains, error)
                 continue
-            late = [g for g in guests if is_throttled(told[g.name])]
-            if len(late) < len(guests):
-                server.deferrals = 0
-            elif server.deferrals == MAX_BACKOFFS:
-                late = []
-            if late:
-                if server.defer(late):
-                    self._later(settings.retry_delay * 2 ** (server.deferrals - 1), self._wake, server)
+            throttled = [domain for domain in domains if is_throttled(sessions[domain.name])]
+            if len(throttled) < len(domains):
+                server.backoffs = 0
+            elif server.backoffs == MAX_BACKOFFS:
+                throttled = []
+            if throttled:
+                if server.back_off(throttled):
+                    self._run_later(settings.retry_delay * 2 ** (server.backoffs - 1), self._resume, server)
             elif settings.reuse:
-                heard = any(session.replies for sessions in told.values() for session in sessions)
-                server.learn(visit, began, settings.server_cache_ttl, heard=heard)
-                self._call(server)  # what is known now is enough for another lane
-            await self._settle(server, [g for g in guests if g not in late], told)
+                replied = any(session.replies for held in sessions.values() for session in held)
+                server.cache_facts(probe, started_at, settings.server_cache_ttl, replied=replied)
+                self._start_worker(server)  # with cached facts a second worker can help
+            await self._store(server, [domain for domain in domains if domain not in throttled], sessions)
 
-    async def _wake(self, server: Server) -> None:
+    async def _resume(self, server: ServerQueue) -> None:
         server.backing_off = False
-        self._call(server)
+        self._start_worker(server)
 
-    async def _settle(
-        self, server: Server, guests: list[DomainScan], told: dict[str, tuple[Session, ...]]
+    async def _store(
+        self, server: ServerQueue, domains: list[DomainScan], sessions: dict[str, tuple[Session, ...]]
     ) -> None:
-        """Take down what the guests were told; those who were put off may come once more."""
-        revisit = 60 * self.settings.options.retry_deferred
-        again = [g for g in guests if revisit and is_deferred(told[g.name])]
-        for guest in guests:
-            guest.sessions[server.address] = told[guest.name]
-            if guest not in again:
-                await self._answered(guest)
-        if again:
-            self.stats.deferred += len(again)
-            self._later(revisit, self._ask_again, server, again)
+        """Store the sessions of these domains; probe deferred ones a second time if the options say so."""
+        retry_after = 60 * self.settings.options.retry_deferred
+        deferred = [domain for domain in domains if retry_after and is_deferred(sessions[domain.name])]
+        for domain in domains:
+            domain.sessions[server.address] = sessions[domain.name]
+            if domain not in deferred:
+                await self._address_done(domain)
+        if deferred:
+            self.stats.deferred += len(deferred)
+            self._run_later(retry_after, self._retry, server, deferred)
 
-    async def _ask_again(self, server: Server, guests: list[DomainScan]) -> None:
-        self.stats.deferred -= len(guests)
-        visit = EndpointProbe(
-            self.rate_limit.of(server),
-            guests[0].options,
+    async def _retry(self, server: ServerQueue, domains: list[DomainScan]) -> None:
+        self.stats.deferred -= len(domains)
+        probe = EndpointProbe(
+            self.rate_limit.runner_for(server),
+            domains[0].options,
             server.address,
             server.server_name,
             self._seed,
@@ -276,63 +273,64 @@ class Scan:
             purpose="revisit",
         )
         try:
-            told = await visit.run([guest.options for guest in guests])
+            retried = await probe.run([domain.options for domain in domains])
         except Exception as error:  # noqa: BLE001 - as above
-            await self._give_up(guests, error)
+            await self._fail(domains, error)
             return
-        for guest in guests:
-            guest.sessions[server.address] = merge_retry(guest.sessions[server.address], told[guest.name])
-            await self._answered(guest)
+        for domain in domains:
+            first = domain.sessions[server.address]
+            domain.sessions[server.address] = merge_retry(first, retried[domain.name])
+            await self._address_done(domain)
 
-    def _later(self, seconds: float, do: Callable[[*_Ts], Awaitable[None]], *args: *_Ts) -> None:
-        async def wait() -> None:
+    def _run_later(self, seconds: float, action: Callable[[*_Ts], Awaitable[None]], *args: *_Ts) -> None:
+        async def wait_and_run() -> None:
             await anyio.sleep(seconds)
             with suppress(ScanStopping):
-                await do(*args)
+                await action(*args)
 
-        self._group.start_soon(wait)
+        self._group.start_soon(wait_and_run)
 
     # results
 
-    async def _give_up(self, domains: list[DomainScan], error: Exception) -> None:
-        """Take down that these cannot be told about, unless it is only that nothing more is begun."""
+    async def _fail(self, domains: list[DomainScan], error: Exception) -> None:
+        """Mark these domains as failed; raise `error` again if the scan is only stopping."""
         if isinstance(error, ScanStopping):
             raise error
         for domain in domains:
-            domain.failed = bug(error)
-            await self._answered(domain)
+            domain.failed = bug_report(error)
+            await self._address_done(domain)
 
-    async def _answered(self, domain: DomainScan) -> None:
-        domain.open -= 1
-        if not domain.open:
-            await self._then(domain)
+    async def _address_done(self, domain: DomainScan) -> None:
+        domain.pending -= 1
+        if not domain.pending:
+            await self._on_probed(domain)
 
-    async def _leave(self, _: DomainScan) -> None:
+    async def _count_done(self, _: DomainScan) -> None:
         self.stats.in_progress -= 1
         self.stats.done += 1
         self._changed.set()
 
-    async def _finish(self, domain: DomainScan) -> None:
-        """Write the line of a domain whose servers all were asked."""
-        line, status = await self.line_of(domain)
+    async def _write_result(self, domain: DomainScan) -> None:
+        """Write the line of a domain whose servers were all probed."""
+        line, status = await self.render_line(domain)
         self.stats.in_progress -= 1
         self._changed.set()
-        self._tell(domain.number, line, status)
+        self._write_line(domain.number, line, status)
 
-    async def line_of(self, domain: DomainScan) -> tuple[bytes, str]:
-        """The line of a domain whose servers all were asked, and the status in it."""
+    async def render_line(self, domain: DomainScan) -> tuple[bytes, str]:
+        """Return the line of a domain whose servers were all probed, and the status in it."""
         if not domain.failed:
             try:
-                result = await domain.evaluate(self.rate_limit.knock, self._resolver_name)
+                result = await domain.evaluate(self.rate_limit.probe_control, self._resolver_name)
                 return dump_line(result), result.status
             except Exception as error:  # noqa: BLE001 - no domain may end the scan of the others
-                domain.failed = bug(error)
+                domain.failed = bug_report(error)
         return dump_not_checked(domain.name, "error", domain.failed), NOT_CHECKED
 
-    def _tell_why_not(self, number: int, name: str, kind: str, reason: str) -> None:
-        self._tell(number, dump_not_checked(name, kind, reason), NOT_CHECKED)
+    def _write_not_checked(self, number: int, name: str, kind: str, reason: str) -> None:
+        self._write_line(number, dump_not_checked(name, kind, reason), NOT_CHECKED)
 
-    def _tell(self, number: int, line: bytes, status: str) -> None:
+    def _write_line(self, number: int, line: bytes, status: str) -> None:
         self._write(number, line)
         self.stats.done += 1
         self.stats.statuses[status] += 1

@@ -1,10 +1,10 @@
-"""One address, and the domains that wait for their turn there.
+"""The queue of one address: the domains that wait for a session there.
 
-Domains are taken by the session. What the first session finds out about the address stands for those who
-come later, until it is too old. A server that shows us the door for the moment (4yz at the greeting, "too
-many connections") is left in peace, each time twice as long, and its domains wait; after that they are told
-what it said. A server that put off a domain's own questions, as greylisting does, is asked about that domain
-once more, if so wished.
+A session takes several domains from the queue. Facts about the address that the first session found out are
+cached, and later sessions do not repeat those questions. A server that throttles us (4yz at the greeting,
+"too many connections") gets no session for a while, twice as long each time, and its domains stay in the
+queue; after the last pause its reply is reported. A domain whose own recipients were deferred, as
+greylisting does, is probed a second time if `--retry-deferred` is given.
 """
 
 from collections import deque
@@ -18,14 +18,14 @@ from checker_smtp.probes.ports import Runner
 from .domain_scan import DomainScan
 from .settings import ScanSettings
 
-__all__ = ["MAX_BACKOFFS", "Server", "is_throttled"]
+__all__ = ["MAX_BACKOFFS", "ServerQueue", "is_throttled"]
 
-# With the usual half a minute, one, two: longer than a server's memory of a burst, shorter than a scan.
+# With the default --retry-delay 30, 60 and 120 s: longer than servers remember a burst, shorter than a scan.
 MAX_BACKOFFS = 3
 
 
 def is_throttled(sessions: tuple[Session, ...]) -> bool:
-    """Whether the server would rather have us come back later, whoever we ask about."""
+    """Return True if the last session was refused for now, whatever domain it was for."""
     session = sessions[-1]
     replies = [reply for reply in session.replies if reply is not session.quit]
     if not replies or any(t.mail is not None for t in session.transactions):
@@ -39,61 +39,64 @@ def is_throttled(sessions: tuple[Session, ...]) -> bool:
 
 
 @dataclass(slots=True)
-class Server:
-    """An address with its guests; `provider` is whose it is, `workers` how many ask there now.
+class ServerQueue:
+    """An address and its pending domains; `workers` probe it now, and none while it is `backing_off`.
 
-    `deferrals` is how often in a row nobody was let in.
+    `backoffs` counts the pauses since a session was last accepted.
     """
 
     address: str
     provider: str
     server_name: str
-    guests: deque[DomainScan] = field(default_factory=deque)
+    pending: deque[DomainScan] = field(default_factory=deque)
     workers: int = 0
-    deferrals: int = 0
+    backoffs: int = 0
     backing_off: bool = False
-    _silences: int = 0
-    _known: EndpointProbe | None = None
-    _known_until: float = 0.0
+    _silent_sessions: int = 0
+    _cached: EndpointProbe | None = None
+    _cached_until: float = 0.0
 
-    def take(self, most: int) -> list[DomainScan]:
-        """The next guests, at most so many."""
-        return [] if self.backing_off else [self.guests.popleft() for _ in range(min(most, len(self.guests)))]
+    def take(self, max_domains: int) -> list[DomainScan]:
+        """Remove and return the next domains; none while the server is backing off."""
+        number = 0 if self.backing_off else min(max_domains, len(self.pending))
+        return [self.pending.popleft() for _ in range(number)]
 
-    def visit(
-        self, runner: Runner, guest: DomainScan, settings: ScanSettings, seed: int, now: float
+    def new_probe(
+        self, runner: Runner, first: DomainScan, settings: ScanSettings, seed: int, now: float
     ) -> EndpointProbe:
-        """A visit that begins with what is known of the address at `now`."""
-        if self._known is not None and now < self._known_until:
-            return copy(self._known)
-        most = settings.per_session
-        return EndpointProbe(runner, guest.options, self.address, self.server_name, seed, max_domains=most)
+        """Return a probe of this address that starts with the facts that are cached at `now`."""
+        if self._cached is not None and now < self._cached_until:
+            return copy(self._cached)
+        return EndpointProbe(
+            runner, first.options, self.address, self.server_name, seed, max_domains=settings.per_session
+        )
 
-    def learn(self, visit: EndpointProbe, began: float, ttl: float, *, heard: bool) -> None:
-        """Keep what this visit, begun at `began`, found out about the address; it holds for `ttl` seconds.
+    def cache_facts(self, probe: EndpointProbe, started_at: float, ttl: float, *, replied: bool) -> None:
+        """Cache the facts that `probe`, started at `started_at`, found out, for `ttl` seconds.
 
-        A visit that began with what was known makes that no younger. Where nothing was `heard` at all, that
-        is held to be true from the second time on: one lost connection must not be told of everybody.
+        A probe that started with cached facts does not extend their life. Where the server did not reply at
+        all, that is cached from the second time on: one lost connection must not count for every domain.
         """
-        self._silences = 0 if heard else self._silences + 1
-        if self._silences == 1:
+        self._silent_sessions = 0 if replied else self._silent_sessions + 1
+        if self._silent_sessions == 1:
             return
-        if began >= self._known_until:
-            self._known_until = began + ttl
-        elif began < self._known_until - ttl:
+        if started_at >= self._cached_until:
+            self._cached_until = started_at + ttl
+        elif started_at < self._cached_until - ttl:
             return
-        self._known = visit
+        self._cached = probe
 
     @property
-    def known(self) -> bool:
-        return self._known is not None
+    def has_facts(self) -> bool:
+        """True once facts were cached, even if they have expired since."""
+        return self._cached is not None
 
-    def defer(self, guests: list[DomainScan]) -> bool:
-        """Put these guests back and rest; False where it rests already."""
-        self.guests.extendleft(reversed(guests))
+    def back_off(self, domains: list[DomainScan]) -> bool:
+        """Return `domains` to the queue and pause it; False if it was paused already."""
+        self.pending.extendleft(reversed(domains))
         if self.backing_off:
             return False
         self.backing_off = True
-        self._known, self._known_until = None, 0.0
-        self.deferrals += 1
+        self._cached, self._cached_until = None, 0.0
+        self.backoffs += 1
         return True

@@ -1,4 +1,4 @@
-"""What a scan may be told, beside the options of each check."""
+"""The settings of a scan, beside the options of each check."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ __all__ = ["ScanSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanSettings:
-    """A scan's settings; raises `OptionError` for any that cannot be.
+    """The settings of a scan. Raise `OptionError` for a value out of range.
 
-    `options` are those of every check, under a name that stands for the domain's. `concurrency` is sessions
-    at once in all; `per_address`, `per_network` (a /24 or /48) and `per_provider` (the registered domain of
-    the MX host) are those at once with one of these; `per_session` domains share a session. `delay` lies
-    between two sessions with one address; `retry_delay` is the first pause of a server that has no time;
-    what is known of an address is used for `server_cache_ttl`; all three are seconds. `batch_size` domains
-    are resolved before they are grouped by server; without `reuse` they never are.
+    `options` apply to every check; their domain is a placeholder. Limits on simultaneous sessions:
+    `concurrency` in all, `per_address`, `per_network` (a /24 or /48), and `per_provider` (the registered
+    domain of the MX host). At most `per_session` domains share a session. In seconds: `delay` lies between
+    two sessions with one address, `retry_delay` is the first pause after a server throttled us, and facts
+    about an address are cached for `server_cache_ttl`. `batch_size` domains are resolved before they are
+    grouped by server. Without `reuse` every domain gets sessions of its own.
     """
 
     options: Options

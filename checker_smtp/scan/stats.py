@@ -1,4 +1,4 @@
-"""How far a scan has come."""
+"""The progress of a scan in numbers."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ __all__ = ["ScanStats"]
 
 @dataclass(slots=True)
 class ScanStats:
-    """Domains `done`, `in_progress` and `deferred`; connections made; how often each verdict was come to."""
+    """Counts of domains (`done`, `in_progress`, `deferred`), of connections, and of results by status."""
 
     done: int = 0
     in_progress: int = 0

@@ -1,12 +1,13 @@
-"""What a cluster does for a scan, task by task; each is called by Dask, in a thread of some worker.
+"""The tasks of a scan on a cluster; Dask calls each of them in a thread of some worker.
 
-A part of the list is looked up, its domains are sent to the districts where their servers are, each district
-is visited once, and what was said goes back to the part, whose lines are then made. `counted` and `addressed`
-lie between the first two: only when it is known how many domains have which server can it be decided who
-visits whom.
+A part of the list is resolved, its domains are sent to the partitions that their servers are in, each
+partition is probed once, and the results go back to the part, whose lines are then rendered. `count_servers`
+and `assign_partitions` lie between the first two: servers can only be partitioned when the number of domains
+of each is known.
 
-A task is done twice where the worker that has its result is lost. The DNS may then say something else than
-before, so that a domain has a server that nobody asked: it is `left` for another round.
+A task runs twice where the worker that holds its result is lost. The DNS may then answer otherwise than
+before, so that a domain has a server that no partition probed: it is `unfinished`, and goes into another
+batch.
 """
 
 from collections import Counter, defaultdict
@@ -32,7 +33,7 @@ from checker_smtp.report.summary.providers import provider_of
 
 from .domain_scan import DomainScan
 from .job import SharedNetwork
-from .messages import DnsFacts, Guest, Part, ProbeResults, pack, unpack
+from .messages import DnsFacts, DomainEndpoint, Part, ProbeResults, pack, unpack
 from .partition import ServerLoad
 from .politeness import network_of
 from .scan import Scan
@@ -40,120 +41,124 @@ from .worker_plugin import ScanWorkerPlugin, plugin_of
 
 __all__ = [
     "EvaluatedPart",
-    "Found",
-    "addressed",
-    "counted",
+    "ResolvedPart",
+    "assign_partitions",
+    "count_servers",
     "evaluate_part",
-    "resolve_domain",
-    "visit",
-    "why_no_answers",
+    "probe_partition",
+    "resolve_part",
+    "resolver_failure",
 ]
 
 _T = TypeVar("_T")
-_Grouped: TypeAlias = list[tuple[int, list[tuple[int, _T]]]]
-"""What a shuffle gives: keys, each with its items, which still have the key."""
+_Shuffled: TypeAlias = list[tuple[int, list[tuple[int, _T]]]]
+"""The output of a shuffle: keys, each with its (key, item) pairs."""
 
 
-class Found(NamedTuple):
-    """A part that was looked up: its facts, packed; whom to ask; the lines that need nobody to be asked."""
+class ResolvedPart(NamedTuple):
+    """A resolved part: packed `DnsFacts`, the endpoints to probe, and the lines of skipped entries."""
 
     facts: bytes
-    guests: list[Guest]
+    endpoints: list[DomainEndpoint]
     lines: dict[int, bytes]
 
 
 class EvaluatedPart(NamedTuple):
-    """The lines of a part, as they are in their file, and the numbers of the domains that have none yet."""
+    """The content of a part's file, and the numbers of the `unfinished` domains, which have no line yet."""
 
     lines: bytes
     statuses: Counter[str]
-    left: list[int]
+    unfinished: list[int]
 
 
-def why_no_answers(name: str) -> str:
-    """What happens where no resolver answers this worker anything; empty where one does."""
+def resolver_failure(name: str) -> str:
+    """Return the error if no resolver answers this worker; empty where one does."""
     plugin = plugin_of(name)
-    answer = plugin.do(plugin.resolver.resolve, ".", "NS")
-    said = "" if answer.status.known else answer.detail or str(answer.status)
-    return said and f"{said} (so the worker {plugin.worker.address})"
+    answer = plugin.run(plugin.resolver.resolve, ".", "NS")
+    error = "" if answer.status.known else answer.detail or str(answer.status)
+    return error and f"{error} (reported by the worker {plugin.worker.address})"
 
 
-def resolve_domain(name: str, number: int, part: Part) -> Found:
-    """Look up the domains of a part, which has this number in its round."""
+def resolve_part(name: str, index: int, part: Part) -> ResolvedPart:
+    """Resolve the domains of the part that has this index in its batch."""
     plugin = plugin_of(name)
-    return plugin.do(_look_up, plugin, number, part)
+    return plugin.run(_resolve_part, plugin, index, part)
 
 
-async def _look_up(plugin: ScanWorkerPlugin, number: int, part: Part) -> Found:
-    domains = await plugin.scan.resolve_domain(part)
-    guests = [
-        Guest(number, domain.number, domain.name, endpoint)
+async def _resolve_part(plugin: ScanWorkerPlugin, index: int, part: Part) -> ResolvedPart:
+    domains = await plugin.scan.resolve_batch(part)
+    endpoints = [
+        DomainEndpoint(index, domain.number, domain.name, endpoint)
         for domain in domains
-        for endpoint in domain.prospect.endpoints
+        for endpoint in domain.resolved.endpoints
     ]
     lines = {n: plugin.lines.pop(n) for n, _ in part if n in plugin.lines}
-    return Found(pack((domain.number, DnsFacts.of(domain)) for domain in domains), guests, lines)
+    facts = pack((domain.number, DnsFacts.from_domain(domain)) for domain in domains)
+    return ResolvedPart(facts, endpoints, lines)
 
 
-def counted(found: Found) -> ServerLoad:
-    """How many of the part's domains have which server."""
-    return ServerLoad(
-        (guest.endpoint.address, provider_of(server_name(guest.endpoint))) for guest in found.guests
-    )
+def count_servers(part: ResolvedPart) -> ServerLoad:
+    """Return the number of the part's domains for each server."""
+    endpoints = (item.endpoint for item in part.endpoints)
+    return ServerLoad((endpoint.address, provider_of(server_name(endpoint))) for endpoint in endpoints)
 
 
-def addressed(found: Found, district_of: dict[str, int]) -> list[tuple[int, Guest]]:
-    """The guests, each with its district; without those that have none."""
-    partition = (district_of.get(network_of(guest.endpoint.address)) for guest in found.guests)
-    return [(d, guest) for d, guest in zip(partition, found.guests, strict=True) if d is not None]
+def assign_partitions(part: ResolvedPart, partition_of: dict[str, int]) -> list[tuple[int, DomainEndpoint]]:
+    """Return the part's endpoints, each with its partition; drop those in a network without one."""
+    partitions = (partition_of.get(network_of(item.endpoint.address)) for item in part.endpoints)
+    return [(p, item) for p, item in zip(partitions, part.endpoints, strict=True) if p is not None]
 
 
-def visit(name: str, grouped: _Grouped[Guest], places: int) -> list[tuple[int, bytes]]:
-    """Ask the servers of a district, `places` at once; what they said, packed, with the part it is for."""
+def probe_partition(name: str, shuffled: _Shuffled[DomainEndpoint], slots: int) -> list[tuple[int, bytes]]:
+    """Probe the servers of a partition, `slots` at once; return packed results with their part's index."""
     plugin = plugin_of(name)
-    guests = [guest for _, items in grouped for _, guest in items]
-    if not guests:
+    endpoints = [item for _, pairs in shuffled for _, item in pairs]
+    if not endpoints:
         return []
-    return plugin.do(_visit, plugin, guests, places)
+    return plugin.run(_probe_partition, plugin, endpoints, slots)
 
 
-async def _visit(plugin: ScanWorkerPlugin, guests: list[Guest], places: int) -> list[tuple[int, bytes]]:
-    world = SharedNetwork(plugin.resolver)
-    settings = replace(plugin.settings, concurrency=places)
-    scan = Scan(settings, world, lambda *_: None, exclusions=plugin.errand.exclusions)
-    domains = _at_the_door(guests, settings.options, world)
-    names: dict[str, tuple[DnsAnswer, ...]] = {}
-    todo = iter({guest.endpoint.address for guest in guests})
+async def _probe_partition(
+    plugin: ScanWorkerPlugin, endpoints: list[DomainEndpoint], slots: int
+) -> list[tuple[int, bytes]]:
+    network = SharedNetwork(plugin.resolver)
+    settings = replace(plugin.settings, concurrency=slots)
+    scan = Scan(settings, network, lambda *_: None, exclusions=plugin.config.exclusions)
+    domains = _domains_of(endpoints, settings.options, network)
+    answers: dict[str, tuple[DnsAnswer, ...]] = {}
+    remaining = iter({item.endpoint.address for item in endpoints})
 
     async def resolve_ptr() -> None:
-        for address in todo:
-            lookups = LookupCache(world).view()
+        for address in remaining:
+            lookups = LookupCache(network).view()
             await resolve_reverse_dns(lookups, address)
-            names[address] = lookups.answers
+            answers[address] = lookups.answers
 
-    async with plugin.places_for(places), plugin.telling(scan):
-        # whoever was here before, if only in vain, may have left this very moment
+    async with plugin.reserve_files(slots), plugin.report_sessions_of(scan):
+        # a task that ran before, even if it failed, may have ended its last session this very moment
         await anyio.sleep(settings.delay)
         async with anyio.create_task_group() as group:
-            for _ in range(2 * places):
+            for _ in range(2 * slots):
                 group.start_soon(resolve_ptr)
-            group.start_soon(scan.visit, list(domains.values()))
-    parts = {guest.number: guest.part for guest in guests}
-    said: dict[int, list[tuple[int, ProbeResults]]] = defaultdict(list)
+            group.start_soon(scan.probe, list(domains.values()))
+    part_of = {item.number: item.part for item in endpoints}
+    results: dict[int, list[tuple[int, ProbeResults]]] = defaultdict(list)
     for number, domain in domains.items():
-        dns = tuple(answer for e in domain.prospect.endpoints for answer in names[e.address])
-        said[parts[number]].append((number, ProbeResults(domain.sessions, dns, domain.failed)))
-    return [(part, pack(things)) for part, things in said.items()]
+        dns = tuple(answer for e in domain.resolved.endpoints for answer in answers[e.address])
+        results[part_of[number]].append((number, ProbeResults(domain.sessions, dns, domain.failed)))
+    return [(part, pack(of_part)) for part, of_part in results.items()]
 
 
-def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) -> dict[int, DomainScan]:
-    """The domains, as far as one can see them here: with those of their servers that are to be visited."""
+def _domains_of(
+    items: Iterable[DomainEndpoint], options: Options, resolver: Resolver
+) -> dict[int, DomainScan]:
+    """Return the domains by number, each with only those endpoints that are in this partition."""
     endpoints: dict[int, list[Endpoint]] = defaultdict(list)
     names = {}
-    for guest in guests:
-        endpoints[guest.number].append(guest.endpoint)
-        names[guest.number] = guest.domain
-    # in the order of the list, as they would be visited by one machine
+    for item in items:
+        endpoints[item.number].append(item.endpoint)
+        names[item.number] = item.domain
+    # in the order of the list, as one machine would probe them
     return {
         number: DomainScan(
             number,
@@ -166,43 +171,43 @@ def _at_the_door(guests: Iterable[Guest], options: Options, resolver: Resolver) 
                 skipped=(),
             ),
             run_at="",
-            began=0.0,
+            started_at=0.0,
         )
         for number in sorted(names)
     }
 
 
-def evaluate_part(name: str, found: Found, grouped: _Grouped[bytes], suffix: str) -> EvaluatedPart:
-    """Make the lines of a part, in the order of the list; `suffix` is that of their file."""
+def evaluate_part(name: str, part: ResolvedPart, shuffled: _Shuffled[bytes], suffix: str) -> EvaluatedPart:
+    """Evaluate the domains of a part; return their lines in list order, compressed for `suffix`."""
     plugin = plugin_of(name)
-    pieces = [unpack(packed) for _, items in grouped for _, packed in items]
-    return plugin.do(_evaluate_part, plugin, found, pieces, suffix)
+    results = [unpack(packed) for _, pairs in shuffled for _, packed in pairs]
+    return plugin.run(_evaluate_part, plugin, part, results, suffix)
 
 
 async def _evaluate_part(
-    plugin: ScanWorkerPlugin, found: Found, pieces: list[dict[int, msgspec.Raw]], suffix: str
+    plugin: ScanWorkerPlugin, part: ResolvedPart, results: list[dict[int, msgspec.Raw]], suffix: str
 ) -> EvaluatedPart:
-    facts = unpack(found.facts)
-    statuses = Counter([NOT_CHECKED] * len(found.lines))
-    left: list[int] = []
+    facts = unpack(part.facts)
+    statuses = Counter([NOT_CHECKED] * len(part.lines))
+    unfinished: list[int] = []
     with TemporaryDirectory(prefix="checker-smtp-") as folder:
         path = Path(folder) / f"part{suffix}"
         with LineWriter(path) as writer:
-            for number in sorted((*facts, *found.lines)):
-                if number in found.lines:
-                    writer.write(found.lines[number])
+            for number in sorted((*facts, *part.lines)):
+                if number in part.lines:
+                    writer.write(part.lines[number])
                     continue
-                known = msgspec.msgpack.decode(facts.pop(number), type=DnsFacts)
-                domain = known.at(number, plugin.settings.options, plugin.resolver)
-                for piece in pieces:
-                    if number in piece:
-                        msgspec.msgpack.decode(piece.pop(number), type=ProbeResults).add_to(domain)
-                if not domain.failed and any(e.address not in domain.sessions for e in known.endpoints):
-                    left.append(number)
+                dns_facts = msgspec.msgpack.decode(facts.pop(number), type=DnsFacts)
+                domain = dns_facts.to_domain(number, plugin.settings.options, plugin.resolver)
+                for of_partition in results:
+                    if number in of_partition:
+                        msgspec.msgpack.decode(of_partition.pop(number), type=ProbeResults).add_to(domain)
+                if not domain.failed and any(e.address not in domain.sessions for e in dns_facts.endpoints):
+                    unfinished.append(number)
                     continue
-                line, status = await plugin.scan.line_of(domain)
+                line, status = await plugin.scan.render_line(domain)
                 writer.write(line)
                 statuses[status] += 1
-                # other tasks have their turn as well
+                # let other tasks of this worker run
                 await anyio.lowlevel.checkpoint()
-        return EvaluatedPart(path.read_bytes(), statuses, left)
+        return EvaluatedPart(path.read_bytes(), statuses, unfinished)

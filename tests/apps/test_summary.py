@@ -66,11 +66,11 @@ def test_what_cannot_be_summed_up(tmp_path: Path) -> None:
     (tmp_path / "pipe").symlink_to("r.jsonl")
     for arguments, sentence in {
         ("nothing.jsonl",): "'nothing.jsonl' cannot be read: No such file or directory",
-        (".",): "'.' is a folder without results",
-        ("other.txt",): "'other.txt' holds no result of a check (line 1: ",
+        (".",): "'.' cannot be summarised: the folder has no results",
+        ("other.txt",): "'other.txt' cannot be summarised: it has no result of a check (line 1: ",
         ("r.jsonl.gz",): "'r.jsonl.gz' is damaged near octet ",
-        ("r.jsonl", "-o", "r.jsonl"): "'r.jsonl' holds the results: give another file for the page",
-        ("pipe", "-o", "r.jsonl"): "'r.jsonl' holds the results",
+        ("r.jsonl", "-o", "r.jsonl"): "'r.jsonl' cannot be overwritten: it has the results. Give another",
+        ("pipe", "-o", "r.jsonl"): "'r.jsonl' cannot be overwritten",
         ("r.jsonl", "-o", "no/page.html"): "cannot be written",
         (): "Missing argument 'RESULTS'",
     }.items():

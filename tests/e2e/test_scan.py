@@ -102,7 +102,7 @@ def test_the_plan_sends_nothing(tool: Tool, tmp_path: Path) -> None:
     names = listed(tmp_path, [*many(50), "a b"])
     run = tool(*arguments(names, tmp_path / "r.jsonl", "--dry-run", "--exclude-file", stop), offline=True)
     assert (run.code, run.err) == (0, "")
-    assert b"49 domains to check; 1 bad names and 1 on the stop list" in run.out
+    assert b"49 domains to check; 1 invalid and 1 excluded names" in run.out
     assert not (tmp_path / "r.jsonl").exists()
 
 
@@ -139,12 +139,12 @@ def precious(tmp_path: Path) -> Path:
 
 def test_results_that_exist(scan: Tool, tmp_path: Path, precious: Path) -> None:
     names = listed(tmp_path, many(3))
-    refused(scan(names, precious), "exists: go on with it with --resume, overwrite it with --force")
-    refused(scan(names, precious, "--resume"), "is not there or unreadable")
+    refused(scan(names, precious), "Continue that scan with --resume, overwrite the file with --force")
+    refused(scan(names, precious, "--resume"), "is missing or unreadable")
     assert precious.read_text() == "precious\n"
     assert scan(names, precious, "--force").code == 0
     assert sorted(domains(precious)) == sorted(many(3))
-    refused(scan(names, precious, "--resume", "--timeout", "7"), "made with other options (timeout was 12.0)")
+    refused(scan(names, precious, "--resume", "--timeout", "7"), "other options (timeout was 12.0)")
     refused(scan(listed(tmp_path, many(4)), precious, "--resume"), "has the results of another list")
     assert sorted(domains(precious)) == sorted(many(3))
 
@@ -156,10 +156,10 @@ def test_results_that_exist(scan: Tool, tmp_path: Path, precious: Path) -> None:
         (["--column", "domain"], "no column 'domain'"),
         (["--concurrency", "0"], "concurrency is 0: give a number, at least 1"),
         (["--concurrency", "99999999"], "give at most"),
-        (["--delay", "nan"], "pause is nan: give seconds"),
+        (["--delay", "nan"], "delay is nan: give seconds"),
         (
             ["--exclude-file", "/nowhere"],
-            "the stop list '/nowhere' cannot be read: No such file or directory",
+            "the exclude file '/nowhere' cannot be read: No such file or directory",
         ),
         (["--summary", "/nowhere/page.html"], "'/nowhere/page.html' cannot be written"),
         (["--resolver", "example.com"], "'example.com' is no resolver"),
@@ -183,12 +183,10 @@ def test_lists_and_results_that_cannot_be(tool: Tool, tmp_path: Path) -> None:
     refused(run(tmp_path, "-o", tmp_path / "r"), "cannot be read: Is a directory")
     # a regular file that even root cannot read
     refused(run("/proc/self/mem", "-o", tmp_path / "r"), "cannot be read: Input/output error")
-    refused(run(names), "where to? name a file for the results")
-    refused(run(names, "-o", names, "--force"), "cannot be the results and something else")
-    refused(
-        run(names, "-o", tmp_path / "s", "--summary", tmp_path / "s"), "cannot be the results and something"
-    )
-    refused(run(names, "-o", "-"), "they need a file")
+    refused(run(names), "the results have no file")
+    refused(run(names, "-o", names, "--force"), "cannot be used twice")
+    refused(run(names, "-o", tmp_path / "s", "--summary", tmp_path / "s"), "cannot be used twice")
+    refused(run(names, "-o", "-"), "--resume needs a file")
     refused(run(names, "-o", tmp_path), "is a folder: give the name of a file")
     refused(run(names, "-o", "x" * 300), "File name too long")
     assert names.read_text().split() == many(3)
@@ -208,7 +206,7 @@ def test_a_full_disk(scan: Tool, lab: Lab, tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
     )
     run = Run(done.returncode, b"", done.stderr)
-    refused(run, "could not be written any further: File too large", "make room, and go on with", "--resume")
+    refused(run, "cannot be written: File too large. The lines so far are kept.", "--resume")
     before = domains(results)
     assert 5 < len(before) < 120
     assert scan(names, results, "--resume").code == 0

@@ -190,7 +190,7 @@ def test_a_cluster_of_its_own_is_interrupted_and_gone_on_with(dask: Tool, tmp_pa
             os.killpg(process.pid, signal.SIGINT)
             _, err = process.communicate(timeout=20)
         assert process.returncode == 130
-        assert err.endswith(b"interrupted; the same command with --resume goes on from here\n")
+        assert err.endswith(b"interrupted; repeat the command with --resume to continue\n")
         assert b"Traceback" not in err
         before = names_in(out)
         assert 0 < len(before) < 240
@@ -235,11 +235,11 @@ def test_refusals(dask: Tool, tool: Tool, tmp_path: Path) -> None:
     dead = ["--resolver", DEAD_RESOLVER]
     scan = partial(tool, "scan", names)
     for run, words in (
-        (scan("-o", out, *DASK, "--scheduler", gone), f"there is no scheduler at '{gone}' ("),
+        (scan("-o", out, *DASK, "--scheduler", gone), f"the scheduler '{gone}' cannot be reached: "),
         (scan("-o", out, *DASK, "--scheduler", "tls://127.0.0.1:1"), "TLS"),
         (scan("-o", out, "--scheduler", gone), "give --engine dask as well"),
-        (scan("-o", out, *DASK, "--in-order"), "leave --in-order out"),
-        (scan("-o", out, *DASK, "--backend", "trio"), "leave --backend out"),
+        (scan("-o", out, *DASK, "--in-order"), "--in-order cannot be used"),
+        (scan("-o", out, *DASK, "--backend", "trio"), "--backend cannot be used"),
         (dask(names, "-o", out, *dead), "the resolver does not answer: "),
     ):
         assert run.code == 3

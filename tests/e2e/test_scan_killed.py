@@ -100,9 +100,9 @@ def test_interrupted_it_finishes_and_says_how_to_go_on(
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     told = err.decode().split("\n")
-    assert told[1] == "Finishing what is under way; once more to end at once."
+    assert told[1] == "Finishing the open sessions. Press Ctrl-C again to stop at once."
     assert told[3:] == [
-        "checker-smtp: interrupted; the same command with --resume goes on from here",
+        "checker-smtp: interrupted; repeat the command with --resume to continue",
         "",
     ]
     done = lines(results)
@@ -123,7 +123,7 @@ def test_interrupted_twice_it_ends_at_once(silence: socket.socket, tmp_path: Pat
             process.send_signal(signal.SIGINT)
             assert process.stderr is not None
             assert process.stderr.readline() + process.stderr.readline() == (
-                b"\nFinishing what is under way; once more to end at once.\n"
+                b"\nFinishing the open sessions. Press Ctrl-C again to stop at once.\n"
             )
             process.send_signal(signal.SIGINT)
             pressed = time.monotonic()
@@ -131,7 +131,7 @@ def test_interrupted_twice_it_ends_at_once(silence: socket.socket, tmp_path: Pat
     assert time.monotonic() - pressed < 3
     assert process.returncode == 130
     assert b"Traceback" not in err
-    assert b"--resume goes on from here" in err
+    assert b"with --resume to continue" in err
     assert domains(results) == [domain("nx")]
 
 
@@ -169,8 +169,8 @@ def test_interrupted_on_a_terminal(lab: Lab, tmp_path: Path) -> None:
         assert process.wait(10) == 130
     os.close(ours)
     assert b"Traceback" not in shown
-    assert shown.count(b"Finishing what is under way") == 1
-    assert shown.rstrip().endswith(b"--resume goes on from here")
+    assert shown.count(b"Finishing the open sessions") == 1
+    assert shown.rstrip().endswith(b"with --resume to continue")
     assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
 
 

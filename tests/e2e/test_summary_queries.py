@@ -9,8 +9,8 @@ import pytest
 import zstandard
 
 from checker_smtp.report.summary.panels import Row
-from checker_smtp.report.summary.story import Summary, tell_summary
 from checker_smtp.report.summary.tally import Tally
+from checker_smtp.report.summary.view_model import Summary, build_summary
 from tests.report.results import FIXTURES, NASTY, finding, replayed
 from tests.report.scan_lines import checked, line, not_checked, speaking
 from tests.report.test_software import GREETINGS, NOBODYS
@@ -47,7 +47,7 @@ def told(text: bytes, path: str) -> Summary:
     tally = Tally()
     for one in text.splitlines(keepends=True):
         tally.add(one)
-    return tell_summary(tally, path)
+    return build_summary(tally, path)
 
 
 def rows(summary: Summary) -> list[Row]:

@@ -14,8 +14,8 @@ from checker_smtp.report.metrics import tls_of
 from checker_smtp.report.software import recognise
 from checker_smtp.report.summary.counters import Frequent
 from checker_smtp.report.summary.page import render_summary
-from checker_smtp.report.summary.story import tell_summary
 from checker_smtp.report.summary.tally import Tally
+from checker_smtp.report.summary.view_model import build_summary
 from tests.report.page import faults, parse, words
 from tests.report.results import (
     FIXTURES,
@@ -139,12 +139,14 @@ def test_when_it_was() -> None:
     moments = ("2026-03-01T12:00:00Z", "2026-03-01T14:30:00+02:00", "2026-02-28T23:59:59Z")
     odd = ("yesterday", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:00", "")
     tally = tallied(*(checked("a.example", run_at=moment) for moment in (*moments, *odd)))
-    assert dict(tell_summary(tally, "x.jsonl").facts)["Checked"] == "2026-02-28 23:59 to 2026-03-01 12:30 UTC"
+    assert (
+        dict(build_summary(tally, "x.jsonl").facts)["Checked"] == "2026-02-28 23:59 to 2026-03-01 12:30 UTC"
+    )
 
 
 def test_a_session_is_told_with_each_domain_that_shared_it() -> None:
     shared = line(POSTURES["healthy"]())
-    facts = dict(tell_summary(tallied(shared, shared), "x").facts)
+    facts = dict(build_summary(tallied(shared, shared), "x").facts)
     assert facts["Sessions in the results"] == "4, shared ones with each domain"
 
 
@@ -199,7 +201,7 @@ def test_broken_lines_are_counted_and_told(broken: bytes) -> None:
 
 def test_many_broken_lines_are_told_in_short() -> None:
     tally = tallied(*[b"no\n"] * 5, checked("a.example"))
-    (doubt,) = tell_summary(tally, "x").doubts
+    (doubt,) = build_summary(tally, "x").doubts
     assert doubt.startswith("5 lines could not be read")
     assert doubt.count("line ") == 3
     assert doubt.endswith("; …).")
@@ -209,7 +211,7 @@ def test_a_half_written_last_line_is_no_broken_one() -> None:
     whole = checked("a.example")
     tally = tallied(whole, checked("b.example")[:-40])
     assert (tally.checked, tally.broken, tally.half_written) == (1, 0, True)
-    assert "half-written" in tell_summary(tally, "x").doubts[0]
+    assert "half-written" in build_summary(tally, "x").doubts[0]
     # one that only lacks its end is whole
     assert tallied(whole, whole.rstrip()).checked == 2
 
@@ -355,7 +357,7 @@ def test_hostile_text_everywhere() -> None:
     ],
 )
 def test_commands_read_what_was_read(path: str, begin: str, end: str) -> None:
-    told = tell_summary(tallied(*[checked("a.example")] * 6), path)
+    told = build_summary(tallied(*[checked("a.example")] * 6), path)
     (row,) = told.verdicts.rows
     assert row.command.startswith(begin)
     assert row.command.endswith(f"| .observation.domain{end}")

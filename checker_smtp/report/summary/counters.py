@@ -17,7 +17,7 @@ from statistics import median_high
 
 from checker_smtp.probes.addresses import subject_of
 
-__all__ = ["SAMPLES", "Bucket", "Frequent", "Server", "Slowest"]
+__all__ = ["SAMPLES", "Bucket", "Frequent", "Slowest", "TimedServer"]
 
 SAMPLES = 5
 
@@ -37,7 +37,7 @@ class Bucket:
 
 
 @dataclass(slots=True)
-class Server(Bucket):
+class TimedServer(Bucket):
     """The domains of one address and port; `seconds` is the longest, `target` an MX name that led there."""
 
     address: str = ""
@@ -90,7 +90,7 @@ class Slowest:
 
     def __init__(self, capacity: int = 1_000) -> None:
         self._capacity = capacity
-        self._servers: dict[tuple[str, int], Server] = {}
+        self._servers: dict[tuple[str, int], TimedServer] = {}
         self._added = 0
         self._floor = -1.0  # what is no slower was passed over
 
@@ -106,12 +106,12 @@ class Slowest:
             if len(self._servers) >= self._capacity:
                 self._make_room()
             missed = self._added - 1 if self._floor >= 0 else 0
-            server = Server(missed=missed, address=address, port=port, target=target)
+            server = TimedServer(missed=missed, address=address, port=port, target=target)
             self._servers[address, port] = server
         server.seconds = max(server.seconds, seconds)
         server.add(domain)
 
-    def top(self, number: int) -> list[Server]:
+    def top(self, number: int) -> list[TimedServer]:
         """The slowest, the slowest first."""
         return nlargest(number, self._servers.values(), key=lambda server: server.seconds)
 

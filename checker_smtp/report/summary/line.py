@@ -13,7 +13,7 @@ import msgspec
 from checker_smtp.probes.rules import Severity
 from checker_smtp.report.document import STATUSES, VERSION
 
-__all__ = ["DuplicateFilter", "Endpoint", "Line", "LineError", "Reply", "read_line"]
+__all__ = ["LineEndpoint", "LineError", "LineObservation", "LineReply", "ResultLine", "read_line"]
 
 _Word = Annotated[str, msgspec.Meta(max_length=100)]
 _Name = Annotated[str, msgspec.Meta(max_length=255)]
@@ -24,7 +24,7 @@ class LineError(ValueError):
     """The line is none of a scan's results; the message says why."""
 
 
-class Reply(msgspec.Struct, gc=False):
+class LineReply(msgspec.Struct, gc=False):
     """`at` is in seconds since the session began."""
 
     code: int
@@ -41,36 +41,36 @@ class _Tls(msgspec.Struct, gc=False):
 
 
 class _Transaction(msgspec.Struct, gc=False):
-    mail: Reply | None = None
-    rcpt: Reply | None = None
-    rset: Reply | None = None
+    mail: LineReply | None = None
+    rcpt: LineReply | None = None
+    rset: LineReply | None = None
 
 
 class _Session(msgspec.Struct, gc=False):
     connected_at: _Seconds | None = None
-    greeting: Reply | None = None
-    ehlo: Reply | None = None
-    helo: Reply | None = None
-    starttls: Reply | None = None
+    greeting: LineReply | None = None
+    ehlo: LineReply | None = None
+    helo: LineReply | None = None
+    starttls: LineReply | None = None
     tls: _Tls | None = None
-    ehlo_tls: Reply | None = None
+    ehlo_tls: LineReply | None = None
     transactions: tuple[_Transaction, ...] = ()
-    quit: Reply | None = None
-    unsolicited: tuple[Reply, ...] = ()
+    quit: LineReply | None = None
+    unsolicited: tuple[LineReply, ...] = ()
 
     @property
-    def hellos(self) -> Iterator[Reply]:
+    def hellos(self) -> Iterator[LineReply]:
         return (reply for reply in (self.ehlo, self.helo, self.ehlo_tls) if reply is not None)
 
     @property
-    def others(self) -> Iterator[Reply]:
+    def others(self) -> Iterator[LineReply]:
         """Every reply but the greeting and those to EHLO and HELO."""
         of_transactions = (reply for t in self.transactions for reply in (t.mail, t.rcpt, t.rset))
         heard = (self.starttls, self.quit, *of_transactions, *self.unsolicited)
         return (reply for reply in heard if reply is not None)
 
 
-class Endpoint(msgspec.Struct, gc=False):
+class LineEndpoint(msgspec.Struct, gc=False):
     """One address and port, with the sessions held there."""
 
     address: _Word
@@ -123,14 +123,14 @@ class _Settings(msgspec.Struct, gc=False):
     ipv6: bool
 
 
-class DuplicateFilter(msgspec.Struct, gc=False):
+class LineObservation(msgspec.Struct, gc=False):
     """The observation."""
 
     domain: _Name
     run_at: _Word
     settings: _Settings
     mx: _Mx
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[LineEndpoint, ...]
     coverage: _Coverage
 
 
@@ -139,12 +139,12 @@ class _Finding(msgspec.Struct, gc=False):
     severity: Severity
 
 
-class Line(msgspec.Struct, gc=False):
+class ResultLine(msgspec.Struct, gc=False):
     """`observation`, `findings` and `status` of a domain that was checked; of one that was not, `not_checked`
     (why, in a word), `domain` as it was given, and `reason`."""
 
     version: int = VERSION
-    observation: DuplicateFilter | None = None
+    observation: LineObservation | None = None
     findings: tuple[_Finding, ...] = ()
     status: _Word = ""
     not_checked: _Word = ""
@@ -152,10 +152,10 @@ class Line(msgspec.Struct, gc=False):
     reason: str = ""
 
 
-_decode = msgspec.json.Decoder(Line).decode
+_decode = msgspec.json.Decoder(ResultLine).decode
 
 
-def read_line(text: bytes) -> Line:
+def read_line(text: bytes) -> ResultLine:
     """Decode one line. Raises `LineError`."""
     try:
         line = _decode(text)

@@ -2,8 +2,8 @@
 
 from checker_smtp.report.environment import environment
 
-from .story import tell_summary
 from .tally import Tally
+from .view_model import build_summary
 
 __all__ = ["render_summary"]
 
@@ -13,5 +13,5 @@ def render_summary(tally: Tally, path: str) -> str:
     return (
         environment("checker_smtp.report")
         .get_template("summary.html.j2")
-        .render(summary=tell_summary(tally, path))
+        .render(summary=build_summary(tally, path))
     )

@@ -47,7 +47,7 @@ _SEVERAL = "A domain counts once in each row that applies to any of its servers.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """`length` is that of the bar, 1 the longest there can be, and `bar_told` what it stands for.
+    """`length` is that of the bar, 1 the longest there can be, and `bar_label` what it stands for.
 
     `samples` are the first domains of `count`; `command` lists all, and is empty where the samples are all.
     """
@@ -58,7 +58,7 @@ class Row:
     aside: str
     level: str
     length: float
-    bar_told: str
+    bar_label: str
     count: str
     samples: tuple[str, ...]
     command: str
@@ -124,7 +124,7 @@ def _row(label: str, bucket: Bucket, total: int, command: str, level: str, note:
         aside=told,
         level=level,
         length=bucket.count / total if total else 0.0,
-        bar_told=told,
+        bar_label=told,
         count=count,
         samples=tuple(map(visible, bucket.samples)),
         command=command if bucket.missed or bucket.count > len(bucket.samples) else "",
@@ -234,7 +234,7 @@ def _slowest(tally: Tally, asked: Queries) -> Panel:
         note = f"{server.target}, {_count(server)}"
         row = _row(server.subject, server, tally.checked, command, "info", note)
         took = seconds(server.seconds)
-        rows.append(replace(row, figure=took, aside="", length=server.seconds, bar_told=took))
+        rows.append(replace(row, figure=took, aside="", length=server.seconds, bar_label=took))
     return Panel(
         anchor="slowest",
         title="Slowest servers",

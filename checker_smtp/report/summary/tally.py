@@ -12,15 +12,15 @@ from checker_smtp.probes.rules import Severity
 from checker_smtp.report.software import recognise_replies
 
 from .counters import Bucket, Frequent, Slowest
-from .line import DuplicateFilter, Endpoint, Line, LineError, read_line
+from .line import LineEndpoint, LineError, LineObservation, ResultLine, read_line
 from .providers import provider_of
 
 __all__ = ["IPv6", "Tally"]
 
 # Broken lines that are told one by one, and the longest sample of a name that may be anything.
-_BROKEN_TOLD = 3
-_LONGEST_GIVEN = 100
-_LONGEST_REASON = 200
+_BROKEN_SAMPLES = 3
+_MAX_NAME = 100
+_MAX_REASON = 200
 
 
 class IPv6(StrEnum):
@@ -39,7 +39,7 @@ class Tally:
     """Filled by `add`, one line at a time, in any order.
 
     `unchecked` are the names that were not checked. `sessions` are those that the lines tell, each with every
-    domain that shared it: how many connections there were is not in the lines. `broken_told` are the first
+    domain that shared it: how many connections there were is not in the lines. `broken_samples` are the first
     lines that could not be read: number, reason. `unanswered` are domains none of whose servers accepted EHLO
     or HELO; `without_tls` and `unrecognised` those with a server that did, and without TLS or without saying
     what it is.
@@ -52,7 +52,7 @@ class Tally:
     last_run: datetime | None = None
     lines: int = 0
     broken: int = 0
-    broken_told: list[tuple[int, str]] = field(default_factory=list)
+    broken_samples: list[tuple[int, str]] = field(default_factory=list)
     half_written: bool = False
     reasons: Frequent = field(default_factory=Frequent)
     statuses: Frequent = field(default_factory=Frequent)
@@ -77,7 +77,7 @@ class Tally:
             self._cannot_read(text, str(error))
             return
         if line.observation is None:
-            given, reason = line.domain[:_LONGEST_GIVEN], line.reason[:_LONGEST_REASON]
+            given, reason = line.domain[:_MAX_NAME], line.reason[:_MAX_REASON]
             self.unchecked += 1
             self.reasons.add(line.not_checked, f"{given}: {reason}" if reason else given)
         else:
@@ -88,10 +88,10 @@ class Tally:
             self.half_written = True
             return
         self.broken += 1
-        if len(self.broken_told) < _BROKEN_TOLD:
-            self.broken_told.append((self.lines, why[:_LONGEST_REASON]))
+        if len(self.broken_samples) < _BROKEN_SAMPLES:
+            self.broken_samples.append((self.lines, why[:_MAX_REASON]))
 
-    def _count(self, line: Line, seen: DuplicateFilter) -> None:
+    def _count(self, line: ResultLine, seen: LineObservation) -> None:
         domain = seen.domain
         self.checked += 1
         self.sessions += sum(len(endpoint.sessions) for endpoint in seen.endpoints)
@@ -104,7 +104,7 @@ class Tally:
         self.ipv6.add(_ipv6(seen), domain)
         self._count_servers(seen)
 
-    def _count_servers(self, seen: DuplicateFilter) -> None:
+    def _count_servers(self, seen: LineObservation) -> None:
         domain = seen.domain
         ready = [endpoint for endpoint in seen.endpoints if endpoint.accepted_hello]
         if not ready:
@@ -137,7 +137,7 @@ class Tally:
         self.last_run = max(self.last_run or moment, moment)
 
 
-def _software(endpoint: Endpoint) -> str:
+def _software(endpoint: LineEndpoint) -> str:
     """As `report.software.recognise` has it."""
     found = recognise_replies(
         (s.greeting for s in endpoint.sessions if s.greeting is not None),
@@ -147,7 +147,7 @@ def _software(endpoint: Endpoint) -> str:
     return found.software if found is not None else ""
 
 
-def _ipv6(seen: DuplicateFilter) -> IPv6:
+def _ipv6(seen: LineObservation) -> IPv6:
     covered, records = seen.coverage.ipv6, seen.mx.records
     if not seen.settings.ipv6:
         return IPv6.NOT_ASKED

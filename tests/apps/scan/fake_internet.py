@@ -18,7 +18,7 @@ from checker_smtp.probes.observation import Session
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import load
-from checker_smtp.scan.domain_list import Entry, entries
+from checker_smtp.scan.domain_list import Entry, read_domains
 from checker_smtp.scan.politeness import Exclusions
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.settings import ScanSettings
@@ -164,10 +164,14 @@ async def scanned(
     def new(name: str) -> bool:
         return name not in seen and not seen.add(name)
 
-    listed: list[Entry] = list(entries(names, exclusions, new))
+    listed: list[Entry] = list(read_domains(names, exclusions, new))
     scan = Scan(how or settings(), backend, lambda *told: lines.append(told), exclusions=exclusions)
     with anyio.fail_after(10**6):
         await scan.run(listed)
     assert sorted(number for number, _ in lines) == list(range(len(listed)))
-    assert (scan.stats.done, scan.stats.in_progress, scan.rate_limit.politeness.open) == (len(listed), 0, 0)
+    assert (scan.stats.done, scan.stats.in_progress, scan.rate_limit.politeness.open_sessions) == (
+        len(listed),
+        0,
+        0,
+    )
     return Scanned([line for _, line in lines], [number for number, _ in lines], scan)

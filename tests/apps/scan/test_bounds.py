@@ -8,7 +8,7 @@ import pytest
 from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.scan import Scan
-from checker_smtp.scan.server_queue import Server
+from checker_smtp.scan.server_queue import ServerQueue
 from tests.apps.scan.fake_internet import Town, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names
@@ -23,7 +23,7 @@ async def test_two_windows_and_the_servers_that_are_known(
     monkeypatch: pytest.MonkeyPatch, sharing: bool
 ) -> None:
     """Each domain has a server of its own, and one that all of them have."""
-    monkeypatch.setattr("checker_smtp.scan.scan._MAX_KNOWN", KNOWN)
+    monkeypatch.setattr("checker_smtp.scan.scan._MAX_IDLE_SERVERS", KNOWN)
     addresses = {f"mx{n}.host.test": f"192.0.2.{n + 1}" for n in range(LENGTH)}
     addresses["all.host.test"] = "198.51.100.1"
     own = [f"d{n}.test MX 20 mx{n}.host.test." for n in range(LENGTH)]
@@ -42,4 +42,4 @@ async def test_two_windows_and_the_servers_that_are_known(
     assert max(seen[DomainScan] for seen in alive) <= 2 * WINDOW
     # those of the windows under way, two for each domain, and what whoever asks asked last
     most = 2 * 2 * WINDOW + 2 * CONCURRENCY + (KNOWN if sharing else 0)
-    assert max(seen[Server] for seen in alive) <= most
+    assert max(seen[ServerQueue] for seen in alive) <= most

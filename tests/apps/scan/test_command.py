@@ -26,9 +26,7 @@ def test_the_plan_whatever_else_is_given(names: Path, tmp_path: Path) -> None:
     results = tmp_path / "r.jsonl"
     told = run("scan", names, "--dry-run", "-o", results, "--force", "--exclude-file", tmp_path / "stop")
     assert (told.code, told.err) == (0, "")
-    assert told.out.startswith(
-        "2 domains to check; 1 bad names and 1 on the stop list will only be reported.\n"
-    )
+    assert told.out.startswith("2 domains to check; 1 invalid and 1 excluded names are only reported.\n")
     assert not results.exists()
 
 
@@ -37,18 +35,33 @@ def test_the_plan_whatever_else_is_given(names: Path, tmp_path: Path) -> None:
     [
         (["none", "-o", "r"], "'none' cannot be read: No such file or directory"),
         ([".", "-o", "r"], "'.' cannot be read: Is a directory"),
-        (["names"], "where to? name a file for the results, as in -o results.jsonl"),
-        (["names", "-o", "names", "--force"], "'names' cannot be the results and something else"),
-        (["names", "-o", "r", "--exclude-file", "./r"], "'r' cannot be the results and something else"),
-        (["names", "-o", "r", "--summary", "r"], "'r' cannot be the results and something else"),
-        (["names", "-o", "-"], "so they need a file"),
+        (["names"], "the results have no file: give one, as in -o results.jsonl"),
+        (
+            ["names", "-o", "names", "--force"],
+            "'names' cannot be used twice",
+        ),
+        (
+            ["names", "-o", "r", "--exclude-file", "./r"],
+            "'r' cannot be used twice",
+        ),
+        (
+            ["names", "-o", "r", "--summary", "r"],
+            "'r' cannot be used twice",
+        ),
+        (["names", "-o", "-"], "results cannot be standard output: --resume needs a file"),
         (["names", "-o", "."], "is a folder"),
         (["names", "-o", "r", "--column", "x"], "the list has no column 'x': its first line names a.test"),
-        (["names", "-o", "r", "--exclude-file", "names"], "the stop list has 'no name', which is no domain"),
+        (
+            ["names", "-o", "r", "--exclude-file", "names"],
+            "'no name' is neither a domain nor a network",
+        ),
         (["names", "-o", "r", "--per-session", "0"], "per_session is 0: give a number, at least 1"),
         (["names", "-o", "r", "--resolver", "x"], "'x' is no resolver"),
-        (["names", "-o", "there"], "'there' exists: go on with it with --resume, overwrite it with --force"),
-        (["names", "-o", "there", "--resume"], "'there' cannot be gone on with: 'there.scan'"),
+        (
+            ["names", "-o", "there"],
+            "cannot be written: the file exists. Continue that scan with --resume",
+        ),
+        (["names", "-o", "there", "--resume"], "'there' cannot be continued: 'there.scan'"),
     ],
 )
 def test_what_cannot_be(names: Path, tmp_path: Path, given: list[str], words: str) -> None:

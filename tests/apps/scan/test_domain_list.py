@@ -4,18 +4,18 @@ from collections.abc import Iterable
 
 import pytest
 
-from checker_smtp.scan.domain_list import DomainListError, Entry, entries, texts
+from checker_smtp.scan.domain_list import DomainListError, Entry, read_domains, read_names
 from checker_smtp.scan.duplicate_filter import DuplicateFilter
 from checker_smtp.scan.politeness import Exclusions
 
 
 def read(*lines: str | bytes, column: str | None = None) -> list[str]:
-    return list(texts([line.encode() if isinstance(line, str) else line for line in lines], column))
+    return list(read_names([line.encode() if isinstance(line, str) else line for line in lines], column))
 
 
 def listed(*names: str, stop: Iterable[str] = ()) -> list[Entry]:
     seen = DuplicateFilter()
-    found = list(entries(names, Exclusions(stop), seen.add))
+    found = list(read_domains(names, Exclusions(stop), seen.add))
     seen.close()
     return found
 
@@ -148,7 +148,7 @@ def test_many_names_are_told_apart() -> None:
 
 def test_no_room_to_remember_names_in(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = DuplicateFilter()
-    seen._base.execute("PRAGMA max_page_count = 10")
+    seen._database.execute("PRAGMA max_page_count = 10")
     with pytest.raises(OSError, match="no room for temporary files"):
         [seen.add(f"d{n}.test") for n in range(20_000)]
     seen.close()

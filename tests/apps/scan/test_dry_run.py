@@ -1,4 +1,4 @@
-"""The plan tells what would be sent, in numbers that hold."""
+"""The dry run reports what would be sent, in numbers that hold."""
 
 import pytest
 
@@ -13,14 +13,14 @@ LISTED = [Entry(f"d{n}.test") for n in range(250)] + [
     Entry("c.test", "stop-list", "no"),
 ]
 
-PLAN = """\
-250 domains to check; 1 bad names and 1 on the stop list will only be reported.
+REPORT = """\
+250 domains to check; 1 invalid and 1 excluded names are only reported.
 
-DNS          250 questions for MX; A and AAAA of each MX host, PTR and back for each address
-connections  13, if one server has all of the domains, to one for each address of each domain
-             (at most 32); more where a server is out of order
-at once      100, with one address 2, with one network 8, with one provider 20
-pause        1.5 s between two connections to one address
+DNS          250 MX queries; A and AAAA of each MX host; PTR of each address, and back
+connections  13 if one server has all of the domains, up to one for each address of
+             each domain (at most 32); more where a session fails
+at once      100: 2 with one address, 8 with one network, 20 with one provider
+delay        1.5 s between two connections to one address
 
 each connection    EHLO probe.test; STARTTLS and EHLO again where offered; QUIT
 each domain        MAIL FROM:<>; RCPT TO:<postmaster@DOMAIN>; RSET
@@ -28,26 +28,27 @@ each domain        MAIL FROM:<postmaster@probe.test>; RCPT TO:<postmaster@DOMAIN
 each server once   MAIL FROM:<postmaster@probe.test>; RCPT TO:<postmaster@example.com>; RSET
                    DATA is never sent.
 
-time         at most 3 minutes, if each domain has a server of its own, 2.1 hours
-             if one has all of them; and so long only if nobody answers before its time is over
+time         at most 3 minutes if each domain has a server of its own,
+             2.1 hours if one has all of them;
+             reached only if every session times out
 """
 
 
-def test_the_plan() -> None:
-    assert dry_run(LISTED, settings(delay=1.5)) == PLAN
+def test_the_report() -> None:
+    assert dry_run(LISTED, settings(delay=1.5)) == REPORT
 
 
-def test_the_plan_follows_the_options() -> None:
+def test_the_report_follows_the_options() -> None:
     given = {"test_null_sender": False, "test_open_relay": False, "retry_deferred": 5.0}
     text = dry_run(LISTED, settings(reuse=False, given=given))
-    assert "connections  250, if" in text
+    assert "connections  250 if" in text
     assert "MAIL FROM:<>" not in text
     assert "example.com" not in text
-    assert text.endswith("second visit 5 minutes later, where a server asks for one\n")
+    assert text.endswith("retry        5 minutes later, for deferred domains\n")
 
 
-def test_the_plan_of_an_empty_list() -> None:
-    assert dry_run([], settings()).startswith("0 domains to check; 0 bad names")
+def test_an_empty_list() -> None:
+    assert dry_run([], settings()).startswith("0 domains to check; 0 invalid")
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.options import OptionError
 from checker_smtp.scan import job as jobs
 from checker_smtp.scan.domain_list import DomainListError
-from checker_smtp.scan.job import DomainList, Job, open_domain_list, run_job
+from checker_smtp.scan.job import DomainList, ScanJob, open_domain_list, run_job
 from checker_smtp.scan.politeness import Exclusions
-from checker_smtp.scan.results import Results, ResultsError, ScanManifest
+from checker_smtp.scan.results import ResultsError, ResultsWriter, ScanManifest
 from tests.apps.scan.fake_internet import Town, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names
@@ -52,7 +52,9 @@ def run(
     """The domains told in this run; it has to come to its end."""
     how = settings(per_session=5, retry_delay=0.05, server_cache_ttl=given.pop("server_cache_ttl", 3600.0))
     with open_domain_list(listed, column) as names:
-        job = Job(settings=how, names=names, results=results, resolvers=(), exclusions=Exclusions(), **given)
+        job = ScanJob(
+            settings=how, domain_list=names, results=results, resolvers=(), exclusions=Exclusions(), **given
+        )
         stats, whole = run_job(job, loop)
     assert whole
     return stats.done
@@ -154,7 +156,7 @@ def test_no_room_for_the_copy_of_a_list(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.test\n" * 1000)))
     monkeypatch.setattr(Path, "open", lambda *_: io.FileIO("/dev/full", "wb"))
     with (
-        pytest.raises(DomainListError, match=r"standard input cannot be kept in .*: No space left"),
+        pytest.raises(DomainListError, match=r"standard input cannot be copied to .*: No space left"),
         open_domain_list(Path("-"), None),
     ):
         pass
@@ -187,14 +189,14 @@ def test_results_that_cannot_be_written(
     town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
 ) -> None:
     """What a task met is told as it is, and not as a group of groups."""
-    put = Results.put
+    put = ResultsWriter.put
 
-    def fail(self: Results, number: int, line: bytes) -> None:
+    def fail(self: ResultsWriter, number: int, line: bytes) -> None:
         if len(domains(tmp_path / "r.jsonl")) == 7:
             raise ResultsError("no room")
         put(self, number, line)
 
-    monkeypatch.setattr(Results, "put", fail)
+    monkeypatch.setattr(ResultsWriter, "put", fail)
     with pytest.raises(ResultsError, match="no room"):
         run(listed, tmp_path / "r.jsonl", loop)
     monkeypatch.undo()
@@ -208,8 +210,12 @@ def test_a_list_that_breaks_off(
     with open_domain_list(listed, None) as names:
         listed.unlink()
         how = settings()
-        job = Job(
-            settings=how, names=names, results=tmp_path / "r.jsonl", resolvers=(), exclusions=Exclusions()
+        job = ScanJob(
+            settings=how,
+            domain_list=names,
+            results=tmp_path / "r.jsonl",
+            resolvers=(),
+            exclusions=Exclusions(),
         )
         with pytest.raises(DomainListError, match="cannot be read: No such file"):
             run_job(job, loop)
@@ -219,7 +225,7 @@ def test_a_list_that_breaks_off(
 def test_a_mistake_of_ours_is_not_hidden(
     town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
 ) -> None:
-    monkeypatch.setattr(Results, "put", lambda *_: 1 / 0)
+    monkeypatch.setattr(ResultsWriter, "put", lambda *_: 1 / 0)
     with pytest.raises(ExceptionGroup) as caught:
         run(listed, tmp_path / "r.jsonl", loop)
     assert caught.group_contains(ZeroDivisionError)
@@ -251,7 +257,7 @@ def test_as_many_open_files_as_it_takes(
     found: list[Sequence[int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, given: found.append(given))
-    jobs.allow_files(100)
+    jobs.raise_file_limit(100)
     assert found == ([wanted] if wanted else [])
 
 

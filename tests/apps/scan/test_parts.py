@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checker_smtp.scan.parts import locked_parts, part_files, put_part, suffix_of
+from checker_smtp.scan.parts import locked_parts, part_files, part_suffix, put_part
 from checker_smtp.scan.results import ResultsError, ScanManifest
 
 NOTE = ScanManifest(list_digest="list", options={"timeout": "12.0"})
@@ -44,7 +44,7 @@ def test_parts_are_in_the_order_of_their_numbers(out: Path) -> None:
     [("out", ".jsonl"), ("out.gz", ".jsonl.gz"), ("o.jsonl.ZST", ".jsonl.zst"), ("o.2026", ".jsonl")],
 )
 def test_the_folders_name_says_how_parts_are_packed(name: str, suffix: str) -> None:
-    assert suffix_of(Path(name)) == suffix
+    assert part_suffix(Path(name)) == suffix
 
 
 def test_going_on_begins_behind_what_is_there(out: Path) -> None:
@@ -61,7 +61,7 @@ def test_there_may_be_nothing_to_go_on_with(tmp_path: Path) -> None:
 
 
 def test_other_results_are_overwritten_only_when_asked_to(out: Path) -> None:
-    with pytest.raises(ResultsError, match="--resume, overwrite them with --force"):
+    with pytest.raises(ResultsError, match=r"it has results\. Continue that scan with --resume, overwrite"):
         claim(out)
     assert contents(out) == WHOLE
     other = ScanManifest(list_digest="other", options={})
@@ -119,14 +119,14 @@ def test_nor_do_two_that_begin_at_the_same_moment(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_had(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ResultsError, match="is a file: "):
+    with pytest.raises(ResultsError, match="it is a file"):
         claim(tmp_path / "file")
-    with pytest.raises(ResultsError, match="cannot be used \\(No such file or directory\\)"):
+    with pytest.raises(ResultsError, match="cannot be used: No such file or directory"):
         claim(tmp_path / "no" / "out")
 
 
 def test_a_part_that_cannot_be_written(out: Path) -> None:
     (out / "part-00008.jsonl").mkdir()
-    with pytest.raises(ResultsError, match="could not be written: Is a directory"):
+    with pytest.raises(ResultsError, match="cannot be written: Is a directory"):
         put_part(out, 8, b"8\n")
     assert contents(out) == [*WHOLE, "part-00008.jsonl"]

@@ -6,7 +6,7 @@ from collections import Counter
 import anyio
 import pytest
 
-from checker_smtp.scan.progress import Progress
+from checker_smtp.scan.progress import ScanProgress
 from checker_smtp.scan.scan import Scan
 from tests.apps.scan.fake_internet import Town, settings
 from tests.probes.world import Names
@@ -17,17 +17,17 @@ pytestmark = pytest.mark.anyio
 async def test_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     scan = Scan(settings(), Town(Names(), {}), lambda *_: None)
     async with anyio.create_task_group() as group:
-        group.start_soon(Progress(scan, total=1000, before=100).show)
+        group.start_soon(ScanProgress(scan, total=1000, done_before=100).show)
         await anyio.sleep(59)
         assert capsys.readouterr().err == ""
         await anyio.sleep(2)
         assert capsys.readouterr().err == "100 of 1000 domains, 0.0/s; 0 sessions open\n"
-        scan.stats.done, scan.stats.deferred, scan.rate_limit.politeness.open = 240, 3, 7
+        scan.stats.done, scan.stats.deferred, scan.rate_limit.politeness.open_sessions = 240, 3, 7
         scan.stats.statuses = Counter(warning=38, critical=2, ok=100, unknown=99, not_checked=1)
         await anyio.sleep(60)
         assert capsys.readouterr().err == (
             "340 of 1000 domains, 2.0/s, 0:05:30 left; 2 critical, 38 warning, 99 unknown, 100 ok, "
-            "1 not checked, 7 sessions open, 3 to be asked again\n"
+            "1 not checked, 7 sessions open, 3 deferred\n"
         )
         group.cancel_scope.cancel()
 
@@ -41,5 +41,5 @@ async def test_where_nobody_listens_the_scan_goes_on(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.stderr", None if how == "closed" else Gone())
     scan = Scan(settings(), Town(Names(), {}), lambda *_: None)
     with anyio.move_on_after(200) as scope:
-        await Progress(scan, total=1, before=0).show()
+        await ScanProgress(scan, total=1, done_before=0).show()
     assert scope.cancelled_caught

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from checker_smtp.lines import LineWriter, open_lines
-from checker_smtp.scan.results import ResultsError, ScanManifest, done_before, locked_results, writing
+from checker_smtp.scan.results import (
+    ResultsError,
+    ScanManifest,
+    locked_results,
+    open_results,
+    read_done_domains,
+)
 
 NOTE = ScanManifest(list_digest="abc", options={"timeout": "4.0", "port": "25"})
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -26,7 +32,7 @@ def line(domain: str) -> bytes:
 
 
 def write(path: Path, numbers: Iterable[int], *, in_order: bool = False) -> None:
-    with writing(path, in_order=in_order) as target:
+    with open_results(path, in_order=in_order) as target:
         for number in numbers:
             target.put(number, line(f"d{number}.test"))
 
@@ -37,7 +43,7 @@ def begin(path: Path, note: ScanManifest = NOTE, *, resume: bool = False, force:
 
 
 def read(path: Path) -> list[str]:
-    return list(done_before(path))
+    return list(read_done_domains(path))
 
 
 def test_as_they_come_and_gone_on_with(results: Path) -> None:
@@ -68,7 +74,7 @@ def test_lines_that_come_early_do_not_fill_the_memory(
 
 
 def test_every_line_can_be_read_as_soon_as_it_was_put(results: Path) -> None:
-    with writing(results, in_order=False) as target:
+    with open_results(results, in_order=False) as target:
         for number in range(5):
             target.put(number, line(f"d{number}.test"))
             assert len(read(results)) == number + 1
@@ -102,7 +108,7 @@ def refusal(path: Path, note: ScanManifest = NOTE, *, resume: bool = False, forc
 
 def test_results_that_exist(results: Path) -> None:
     results.write_bytes(b"precious")
-    assert "exists: go on with it with --resume, overwrite it with --force" in refusal(results)
+    assert "Continue that scan with --resume, overwrite the file with --force" in refusal(results)
     begin(results, force=True)
     assert read(results) == []
 
@@ -111,7 +117,7 @@ def test_results_of_another_list(results: Path) -> None:
     begin(results)
     write(results, [0])
     other = ScanManifest(list_digest="abd", options=NOTE.options)
-    assert "has the results of another list" in refusal(results, other, resume=True)
+    assert "it has the results of another list" in refusal(results, other, resume=True)
 
 
 def test_results_of_other_options(results: Path) -> None:
@@ -125,22 +131,22 @@ def test_results_of_other_options(results: Path) -> None:
 def test_a_note_that_is_missing_or_unreadable(results: Path, note: bytes | None) -> None:
     write(results, [0])
     if note is not None:
-        ScanManifest.place(results).write_bytes(note)
-    assert "is not there or unreadable" in refusal(results, resume=True)
+        ScanManifest.path_of(results).write_bytes(note)
+    assert "is missing or unreadable" in refusal(results, resume=True)
 
 
 def test_a_note_that_is_a_folder(results: Path) -> None:
     write(results, [0])
-    ScanManifest.place(results).mkdir()
-    assert "is not there or unreadable" in refusal(results, resume=True)
-    assert "cannot be used (Is a directory)" in refusal(results, force=True)
+    ScanManifest.path_of(results).mkdir()
+    assert "is missing or unreadable" in refusal(results, resume=True)
+    assert "cannot be used: Is a directory" in refusal(results, force=True)
 
 
 @pytest.mark.parametrize("there", ["nothing", "note", "empty results", "both"])
 def test_where_no_line_was_written_resuming_begins(results: Path, there: str) -> None:
     """A process that is killed early enough leaves any of these."""
     if there in ("note", "both"):
-        ScanManifest.place(results).write_text("{")
+        ScanManifest.path_of(results).write_text("{")
     if there in ("empty results", "both"):
         results.touch()
     begin(results, resume=True)
@@ -168,7 +174,7 @@ def _killed(*_: object) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match=r"cannot be used .*: name a file in a folder that is writable"):
+    with pytest.raises(ResultsError, match=r"cannot be used: .*\. Name a file in a folder that is writable"):
         begin(tmp_path / "nowhere" / "r.jsonl")
 
 
@@ -181,7 +187,7 @@ def test_lines_that_are_none_of_a_scan(tmp_path: Path) -> None:
     begin(results)
     for bad in (b"\0\0\0\n", b"[]\n", b'{"observation":null}\n', b'{"domain":1}\n', b"\n", b'"\xff"\n'):
         results.write_bytes(line("a.test") + b"\n" + bad)
-        with pytest.raises(ResultsError, match=r"line 2 of .* is no line of a scan: take it out"):
+        with pytest.raises(ResultsError, match=r"line 2 is not a line of a scan\. Remove it"):
             read(results)
 
 
@@ -250,7 +256,7 @@ def test_a_full_disk(results: Path, monkeypatch: pytest.MonkeyPatch, room: int) 
         self._file = _Full(self._file, room)  # type: ignore[assignment]
 
     monkeypatch.setattr(LineWriter, "__init__", open_full)
-    with pytest.raises(ResultsError, match=r"any further: No space left on device\. What is there is kept"):
+    with pytest.raises(ResultsError, match=r"No space left on device\. The lines so far are kept"):
         write(results, range(1000))
     monkeypatch.undo()
     with open_lines(results) as lines:
@@ -272,6 +278,6 @@ def test_the_end_of_a_compressed_file_needs_room_as_well(tmp_path: Path) -> None
 
 
 def _write_and_fill(results: Path) -> None:
-    with writing(results, in_order=False) as target:
+    with open_results(results, in_order=False) as target:
         target.put(0, line("a.test"))
         target._target._file = _Full(target._target._file, 0)  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from .panels import Panel, findings, servers, share, verdicts
 from .queries import Queries
 from .tally import Tally
 
-__all__ = ["Summary", "tell_summary"]
+__all__ = ["Summary", "build_summary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Summary:
     servers: tuple[Panel, ...]
 
 
-def tell_summary(tally: Tally, path: str) -> Summary:
+def build_summary(tally: Tally, path: str) -> Summary:
     """The story of a scan; `path` is where its results were read from, `-` for standard input."""
     asked = Queries(path, tolerant=bool(tally.broken))
     return Summary(
@@ -61,8 +61,8 @@ def _facts(tally: Tally, path: str) -> Iterator[tuple[str, str]]:
 
 def _doubts(tally: Tally) -> Iterator[str]:
     if tally.broken:
-        told = "; ".join(f"line {number:,}: {why}" for number, why in tally.broken_told)
-        more = "" if tally.broken == len(tally.broken_told) else "; …"
+        told = "; ".join(f"line {number:,}: {why}" for number, why in tally.broken_samples)
+        more = "" if tally.broken == len(tally.broken_samples) else "; …"
         yield f"{_of(tally.broken, 'line')} could not be read ({told}{more})."
     if tally.half_written:
         yield (
