@@ -1,27 +1,27 @@
-"""What a scan keeps in memory: the same command on a list of 40,000 domains, and of 100,000.
+"""The memory of a scan: the same command on a list of 40,000 domains, and of 100,000.
 
-Two windows of domains, of the usual size, are under way in both, and each server is known. What is measured
-is the largest resident set that the process ever had. Manners would only make it take longer.
+Two batches of the default size are in progress in both, and the facts about every server are cached. The
+measure is the peak resident set of the process. Limits would only make it take longer, so there are none.
 """
 
 from collections.abc import Iterator
 
 from .figures import Requirement, table
-from .scans import town
+from .scans import fake_internet
 
 __all__ = ["run"]
 
 _SHORT, _LONG = 40_000, 100_000
 _MOST_MB = 400
-# What the allocator does from run to run.
+# The variation of the allocator between runs.
 _SLACK = 1.2
 
 
 def run() -> Iterator[Requirement]:
-    """Measure, print the table, and give what is required."""
-    with town() as here:
+    """Measure, print the table, and yield the requirements."""
+    with fake_internet() as internet:
         short, long = (
-            here.scan(length, "--per-address", "100", "--delay", "0", results="results.jsonl.zst")
+            internet.scan(length, "--per-address", "100", "--delay", "0", results="results.jsonl.zst")
             for length in (_SHORT, _LONG)
         )
     rows = [[f"{one.domains:,}", f"{one.seconds:.0f}", f"{one.megabytes:.0f}"] for one in (short, long)]

@@ -1,6 +1,6 @@
-"""Scans of `town`, in real sockets: the command that a user would give, and what it took.
+"""Scans of the fake internet over real sockets: the command of a user, with its cost.
 
-Run as `python -m benchmarks.scans` it is that command, and says in the end how much memory it had at most.
+Run as `python -m benchmarks.scans` it is that command, and prints its peak memory at the end.
 """
 
 import os
@@ -18,18 +18,17 @@ from signal import SIGUSR1
 from .fake_internet import domains
 from .figures import peak_memory
 
-__all__ = ["Scanned", "Town", "town"]
+__all__ = ["FakeInternet", "ScanCost", "fake_internet"]
 
-# the town is one network and one provider; in the world these limits are for one of many
-_ONE_OF_MANY = ("--per-network", "100", "--per-provider", "100")
+# the fake internet is one network and one provider; real lists have many
+_NO_GROUP_LIMITS = ("--per-network", "100", "--per-provider", "100")
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """A scan of so many `domains`: what the town counted, and what the scan's process took.
+class ScanCost:
+    """The cost of a scan: queries and sessions as the servers counted them, the rest that of its process.
 
-    `processor` is seconds too, `megabytes` the largest resident set that it ever had, `written` the octets of
-    its results.
+    `processor` is in seconds, `megabytes` the peak resident set, `written` the octets of the results.
     """
 
     domains: int
@@ -37,67 +36,67 @@ class Scanned:
     processor: float
     megabytes: float
     written: int
-    questions: int
+    queries: int
     sessions: int
 
 
-class Town:
-    """The town's process, and a folder for what is scanned there; its servers listen on the port `smtp`."""
+class FakeInternet:
+    """The process of the fake servers, and a folder for lists and results; `smtp` is the servers' port."""
 
     def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
         self._process = process
         self._folder = folder
-        self._dns, self.smtp = self._numbers()
+        self._dns, self.smtp = self._read_numbers()
 
-    def _numbers(self) -> tuple[int, int]:
+    def _read_numbers(self) -> tuple[int, int]:
         assert self._process.stdout is not None
         first, second = map(int, self._process.stdout.readline().split())
         return first, second
 
-    def scan(self, number: int, *more: str, results: str = "results.jsonl") -> Scanned:
-        """Scan so many domains of it; `results` is the name of the file that they go into."""
+    def scan(self, number: int, *more: str, results: str = "results.jsonl") -> ScanCost:
+        """Scan `number` domains with the options `more`; `results` is the name of the file for the lines."""
         names, written = self._folder / "names", self._folder / results
         names.write_text("\n".join(domains(number)) + "\n", encoding="ascii")
         command = [
             *(sys.executable, "-m", "benchmarks.scans", "scan", str(names), "-o", str(written)),
             *("--force", "--resolver", f"127.0.0.1:{self._dns}", "--port", str(self.smtp)),
-            *("--allow-target", "127.0.0.0/8", *_ONE_OF_MANY, *more),
+            *("--allow-target", "127.0.0.0/8", *_NO_GROUP_LIMITS, *more),
         ]
-        began = time.monotonic()
+        started_at = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         with process.stderr:
-            told = process.stderr.read()
-        # the usage of this child alone
+            output = process.stderr.read()
+        # wait4 returns the usage of this child alone
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - began
-        kilobytes = re.search(r"^(\d+) kB at most$", told, re.MULTILINE)
-        if kilobytes is None or not re.search(rf"^{number} domains", told, re.MULTILINE):
-            raise RuntimeError(told)
+        seconds = time.monotonic() - started_at
+        kilobytes = re.search(r"^(\d+) kB at most$", output, re.MULTILINE)
+        if kilobytes is None or not re.search(rf"^{number} domains", output, re.MULTILINE):
+            raise RuntimeError(output)
         self._process.send_signal(SIGUSR1)
-        questions, sessions = self._numbers()
-        return Scanned(
+        queries, sessions = self._read_numbers()
+        return ScanCost(
             domains=number,
             seconds=seconds,
             processor=usage.ru_utime + usage.ru_stime,
             megabytes=int(kilobytes[1]) / 1024,
             written=written.stat().st_size,
-            questions=questions,
+            queries=queries,
             sessions=sessions,
         )
 
 
 @contextmanager
-def town() -> Iterator[Town]:
-    """A town, until that is left."""
+def fake_internet() -> Iterator[FakeInternet]:
+    """Run the fake servers, and stop them at the end."""
     command = [sys.executable, "-m", "benchmarks.fake_internet"]
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
     ):
         try:
-            yield Town(process, Path(folder))
+            yield FakeInternet(process, Path(folder))
         finally:
             process.terminate()
 

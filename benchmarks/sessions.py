@@ -24,7 +24,7 @@ import anyio
 
 from .fake_internet import HELD, PLAIN
 from .figures import Requirement, in_turns, peak_memory, table
-from .scans import town
+from .scans import fake_internet
 
 __all__ = ["run"]
 
@@ -48,7 +48,7 @@ _ASKED = (
 
 def run() -> Iterator[Requirement]:
     """Measure, print the table, and give what is required."""
-    with town() as here:
+    with fake_internet() as here:
         measures = {
             (how, client): partial(_measured, client, here.smtp, how)
             for how in ("plain", "tls")

@@ -1,10 +1,10 @@
-"""What `summary` costs in time and memory, over as many lines as a large scan writes.
+"""The time and memory of `summary`, for as many lines as a large scan writes.
 
-Theory: memory is bounded if ten times the lines take no more of it, so the command is run over 100,000 lines
-and over a million, each of another domain. The lines are recorded checks under other names: a domain's
-provider follows Zipf's law over 500, and one domain in five is its own, so that there are more providers and
-servers than are ever counted one by one. They go in by a pipe, made as fast as they are read. Time is the
-command's own processor time, memory its largest resident set.
+Memory is bounded if ten times the lines take no more of it, so the command runs on 100,000 lines and on a
+million, each of another domain. The lines are recorded checks under other names: a domain's provider follows
+Zipf's law over 500, and one domain in five is its own provider, so that there are more providers and servers
+than can be counted exactly. They are written to a pipe as fast as they are read. Time is the command's own
+processor time, memory its peak resident set.
 """
 
 import os
@@ -35,7 +35,7 @@ _MOST_MEMORY = 200
 _GROWTH = 1.25
 _PROVIDERS = 500
 _OWN = 0.2
-# Most servers of the world are in order; the faults are as many as there are recordings.
+# Most real servers are healthy; the other recordings share the rest evenly.
 _CASES = ("postfix-healthy", "postfix-dual-stack", "exim-healthy")
 _IN_ORDER = 0.8
 _DOMAIN, _MX, _ADDRESS = "domain.invalid", "mx.provider.invalid", "192.0.2.255"
@@ -104,7 +104,7 @@ def _summary(count: int) -> _Run:
 
 
 def lines(count: int) -> Iterator[bytes]:
-    """So many lines of a scan, the same each time."""
+    """Yield `count` lines of a scan, the same in each run."""
     choice = random.Random(1)  # noqa: S311 - no secret
     documents = [_document(case) for case in sorted(_FIXTURES.glob("*/case.toml"))]
     in_order = [document for name, document in documents if name in _CASES]
@@ -123,7 +123,7 @@ def lines(count: int) -> Iterator[bytes]:
 
 
 def _document(case: Path) -> tuple[str, bytes]:
-    """A recorded check as a line, with placeholders for its names and addresses."""
+    """Return a recorded check as a line, with placeholders for its names and addresses."""
     result: Result = anyio.run(replay, case.parent)
     text = msgspec.json.format(dump(result), indent=-1)
     for endpoint in result.observation.endpoints:

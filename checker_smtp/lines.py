@@ -1,12 +1,11 @@
 """Files of JSON lines: plain, or compressed where the name ends in `.gz` or `.zst`.
 
-A scan that is killed leaves a file that ends anywhere. Whatever is whole can be read from such a file, and
-`repair` makes it one that can be appended to. A line is whole when its line end is there. A compressed file
-is a row of members (RFC 1952 §2.2; RFC 8878 §3 calls them frames), each of which stands alone, and what was
-flushed within one can be read without the rest of it.
+A scan that is killed leaves a file that ends anywhere. Its whole lines can be read, and `repair` makes it a
+file that can be appended to. A line is whole when it has a line end. A compressed file is a sequence of
+independent members (RFC 1952 §2.2; RFC 8878 §3 calls them frames), and the flushed beginning of a member can
+be read without its rest.
 
-Running out of octets is what an interruption leaves. Octets that are wrong are something else, and nobody
-here cuts them away: they raise `LinesError`.
+An interruption leaves missing octets only. Wrong octets are never cut off: they raise `LinesError`.
 """
 
 import os
@@ -24,16 +23,16 @@ from typing import BinaryIO, Protocol
 
 __all__ = ["LINE_LIMIT", "LineWriter", "LinesError", "open_lines", "repair"]
 
-# Octets of a line that are kept: a thousand times what a check of a large provider has.
+# Octets of a line that are kept: a thousand times the line of a large provider.
 LINE_LIMIT = 1 << 26
 _PIECE = 1 << 20
-# Compressed octets unpacked at once: what they become has to fit in memory, whoever wrote them.
+# Compressed octets unpacked at once: the result has to fit in memory, even if the file is hostile.
 _SLICE = 1 << 12
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class LinesError(ValueError):
-    """The file cannot be used; the message is one sentence."""
+    """The file cannot be used; the message says why and how to fix it."""
 
 
 class _Unpacker(Protocol):
@@ -54,23 +53,23 @@ class _Packer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """How members are made and read. Flushed with `pause`, a member goes on; with `finish`, it ends."""
+    """The codec of a compression. Flushing with `sync` continues a member, with `finish` ends it."""
 
     unpacker: Callable[[], _Unpacker]
     packer: Callable[[], _Packer]
-    pause: int
+    sync: int
     finish: int
     error: type[Exception]
 
 
 def _format_of(path: Path) -> _Format | None:
-    """None for a plain file. Raises `LinesError` where the package for it is missing."""
+    """Return the format, None for a plain file. Raise `LinesError` where its package is not installed."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return _Format(
             unpacker=partial(zlib.decompressobj, _GZIP),
             packer=partial(zlib.compressobj, wbits=_GZIP),
-            pause=zlib.Z_SYNC_FLUSH,
+            sync=zlib.Z_SYNC_FLUSH,
             finish=zlib.Z_FINISH,
             error=zlib.error,
         )
@@ -82,12 +81,13 @@ def _zstd(path: Path) -> _Format:
         import zstandard
     except ImportError:
         raise LinesError(
-            f"{str(path)!r} needs the package zstandard: pip install 'checker-smtp[scan]', or use .gz"
+            f"{str(path)!r} cannot be used: the package zstandard is not installed. "
+            "Use .gz, or install it with: pip install 'checker-smtp[scan]'"
         ) from None
     return _Format(
         unpacker=lambda: zstandard.ZstdDecompressor().decompressobj(),
         packer=lambda: zstandard.ZstdCompressor(write_checksum=True).compressobj(),
-        pause=zstandard.COMPRESSOBJ_FLUSH_BLOCK,
+        sync=zstandard.COMPRESSOBJ_FLUSH_BLOCK,
         finish=zstandard.COMPRESSOBJ_FLUSH_FINISH,
         error=zstandard.ZstdError,
     )
@@ -95,10 +95,10 @@ def _zstd(path: Path) -> _Format:
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[Iterator[bytes]]:
-    """The lines of a file, each with its line end; `-` is standard input, and plain.
+    """Open a file and yield its lines with their line ends; `-` is standard input, uncompressed.
 
-    A last line that was not written to its end comes without one. Of a line longer than `LINE_LIMIT` the rest
-    is left out. Raises `LinesError` and `OSError`, also while the lines are read.
+    A half-written last line has no line end. A line is cut after `LINE_LIMIT` octets. Raise `LinesError` and
+    `OSError`, also while the lines are read.
     """
     form = _format_of(path)
     with _opened(path) as file:
@@ -110,29 +110,29 @@ def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
     if path != Path("-"):
         return path.open("rb")
     if sys.stdin is None:
-        raise LinesError("there is no standard input: name a file")
+        raise LinesError("standard input cannot be read: it is closed. Name a file.")
     return nullcontext(sys.stdin.buffer)
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    held: list[bytes] = []
+    line: list[bytes] = []
     length = 0
     for piece in pieces:
         first, *others = piece.split(b"\n")
-        held.append(first[: max(LINE_LIMIT - length, 0)])
+        line.append(first[: max(LINE_LIMIT - length, 0)])
         length += len(first)
         for other in others:
-            yield b"".join((*held, b"\n"))
-            held, length = [other[:LINE_LIMIT]], len(other)
+            yield b"".join((*line, b"\n"))
+            line, length = [other[:LINE_LIMIT]], len(other)
     if length:
-        yield b"".join(held)
+        yield b"".join(line)
 
 
 class _Members:
-    """What the members of a file hold, in pieces.
+    """The decompressed content of a file, in pieces.
 
-    With each piece, `within` tells whether its member goes on, and `ended_at` where in the file the last one
-    that did not has ended.
+    After each piece, `within` is True if its member continues, and `ended_at` is the offset in the file at
+    which the last complete member ended.
     """
 
     def __init__(self, path: Path, file: BinaryIO, form: _Format) -> None:
@@ -161,16 +161,16 @@ class _Members:
             return unpacker.decompress(packed)
         except self._form.error as error:
             raise LinesError(
-                f"{str(self._path)!r} is damaged near octet {self._read:,} ({error}): what is left of it can "
-                "be unpacked by hand and given as a plain file"
+                f"{str(self._path)!r} is damaged near octet {self._read:,}: {error}. "
+                "Decompress the undamaged part by hand, and use that as a plain file."
             ) from None
 
 
 class LineWriter:
-    """Writes a file of JSON lines, anew or (`append`) behind what is there, which `repair` has made whole.
+    """Writes a new file of JSON lines, or appends to one that `repair` has made whole.
 
-    Raises `LinesError` where the format is not to be had, and `OSError`, as where the disk is full; then the
-    file may end within a line, and what could not be written is tried again with the next call.
+    Raises `LinesError` where the package for the format is not installed, and `OSError`, as on a full disk;
+    the file may then end within a line, and the next call tries to write the rest again.
     """
 
     def __init__(self, path: Path, *, append: bool = False) -> None:
@@ -185,12 +185,12 @@ class LineWriter:
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        # what went wrong first is told, not that it still does
+        # report the first error, not the one that it causes here
         with suppress(OSError) if kind is not None else nullcontext():
             self.close()
 
     def write(self, line: bytes) -> None:
-        """Add a line, given without its end. Raises `ValueError` where it has one."""
+        """Add a line, given without line end. Raise `ValueError` where it has one."""
         if b"\n" in line:
             raise ValueError("a line holds no line end")
         octets = line + b"\n"
@@ -199,13 +199,13 @@ class LineWriter:
             self._drain()
 
     def flush(self) -> None:
-        """From here on every line written so far can be read, whatever becomes of this process."""
+        """Make every line written so far readable, even if this process is killed next."""
         if self._form and self._packer:
-            self._pending += self._packer.flush(self._form.pause)
+            self._pending += self._packer.flush(self._form.sync)
         self._drain()
 
     def close(self) -> None:
-        """End the file. Closing it again does nothing."""
+        """Close the file. Closing it again does nothing."""
         if self._file.closed:
             return
         try:
@@ -222,12 +222,12 @@ class LineWriter:
 
 
 def repair(path: Path) -> int:
-    """Cut a half-written end away, so that the file can be appended to; the number of lines that are left.
+    """Cut off a half-written end, so that the file can be appended to; return the number of lines left.
 
-    A plain file is shortened in place. Of a compressed one the members that are whole are copied and the
-    lines of the last are packed anew, beside it; then the new file takes its place. A file that is whole is
-    left alone.
-    Raises `LinesError` and `OSError`; the file is then as it was.
+    A plain file is truncated in place. Of a compressed file the complete members are copied to a new file,
+    followed by the whole lines of the last member, compressed again; then the new file replaces the old one.
+    A file that is whole is not changed.
+    Raise `LinesError` and `OSError`; the file is unchanged then.
     """
     form = _format_of(path)
     if form is None:
@@ -262,7 +262,7 @@ def _repair_plain(path: Path) -> int:
 
 
 def _rewrite(path: Path, file: BinaryIO, form: _Format, sound: int) -> None:
-    """The first `sound` octets as they are, and the whole lines behind them in a member of their own."""
+    """Keep the first `sound` octets, and write the whole lines after them as a member of their own."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", suffix=path.suffix, dir=path.parent)
     temporary = Path(name)
     try:

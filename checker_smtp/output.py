@@ -1,4 +1,4 @@
-"""Where a report goes: standard output, or a file that is either the old one or the whole new one."""
+"""The destination of a report: standard output, or a file that is replaced completely or not at all."""
 
 import os
 import sys
@@ -12,11 +12,10 @@ __all__ = ["Output"]
 
 
 class Output:
-    """Built before anything is sent, so that a file that cannot be written is known in time.
+    """A destination, checked when it is built, which is before anything is sent.
 
-    Until `write` nothing is changed: whatever ends the program earlier, what was in the file stays. A
-    pipe or a device is written to as it is, a symbolic link is followed, and `-` is standard output. Raises
-    `click.UsageError`.
+    Nothing is changed before `write`: a program that ends earlier leaves the old file. A pipe or a device is
+    written to directly, a symbolic link is followed, and `-` is standard output. Raises `click.UsageError`.
     """
 
     def __init__(self, target: Path | None) -> None:
@@ -32,8 +31,8 @@ class Output:
                 self._beside(self._target).unlink()
             except OSError as error:
                 raise click.UsageError(
-                    f"{str(target)!r} cannot be written ({error.strerror}): give a file in a folder that "
-                    "exists and is writable"
+                    f"{str(target)!r} cannot be written: {error.strerror}. "
+                    "Give a file in a folder that exists and is writable."
                 ) from None
 
     @property
@@ -41,7 +40,7 @@ class Output:
         return self._target is not None
 
     def write(self, text: str) -> None:
-        """Write the report, all of it. Raises `click.ClickException`."""
+        """Write the whole report. Raise `click.ClickException`."""
         try:
             if self._target is None:
                 _to_stdout(text)
@@ -76,10 +75,10 @@ def _to_stdout(text: str) -> None:
     try:
         click.echo(text, nl=False)
     except OSError as error:
-        # what could not be written must not be tried again when the interpreter ends
+        # the interpreter must not try to write the rest when it ends
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # whoever closed the pipe, as `head` does, has read enough
+        # a reader that closes the pipe, as `head` does, has read enough
         if not isinstance(error, BrokenPipeError):
             raise
 

@@ -1,6 +1,6 @@
-"""What is being waited for now, on a terminal: one line for each lookup and each session, until it is over.
+"""The progress of a check on a terminal: one line for each lookup and session in progress.
 
-The lines are redrawn by a clock, not by events: what takes no time is never shown.
+The lines are redrawn by a clock, not by events: a step that takes no time is never shown.
 """
 
 from time import monotonic
@@ -18,18 +18,18 @@ from .api import Backend
 
 __all__ = ["Progress"]
 
-_REDRAWN = 4  # times a second
+_REFRESH_RATE = 4  # times a second
 
 
 class Progress(TracingBackend):
-    """A backend that shows what passes through it, and is otherwise the one it wraps."""
+    """A backend that shows the lookups and sessions in progress, and passes them to the one it wraps."""
 
     def __init__(self, backend: Backend, console: Console) -> None:
-        super().__init__(backend, self._waits)
-        # what is waited for where, since when
-        self._waiting: dict[str, tuple[str, float]] = {}
+        super().__init__(backend, self._show_step)
+        # by subject: the step in progress, and its start (seconds, monotonic)
+        self._steps: dict[str, tuple[str, float]] = {}
         self._live = Live(
-            console=console, transient=True, refresh_per_second=_REDRAWN, get_renderable=self._table
+            console=console, transient=True, refresh_per_second=_REFRESH_RATE, get_renderable=self._table
         )
 
     def __enter__(self) -> "Progress":
@@ -42,23 +42,23 @@ class Progress(TracingBackend):
         self._live.stop()
 
     async def pause(self, seconds: float) -> None:
-        """Wait for a second visit, and show that."""
-        self._waits("put off", f"waiting {seconds / 60:g} min to ask once more")
+        """Wait before a retry, and show that."""
+        self._show_step("deferred", f"waiting {seconds / 60:g} min to retry")
         await anyio.sleep(seconds)
-        self._waits("put off", "")
+        self._show_step("deferred", "")
 
-    def _waits(self, subject: str, step: str) -> None:
+    def _show_step(self, subject: str, step: str) -> None:
         if step:
-            self._waiting[subject] = (step, monotonic())
+            self._steps[subject] = (step, monotonic())
         else:
-            self._waiting.pop(subject, None)
+            self._steps.pop(subject, None)
 
     def _table(self) -> Table:
-        """Called from rich's thread, so from a copy."""
+        """Return the lines; rich calls this in its own thread, so they are made from a copy."""
         table = Table.grid(padding=(0, 2))
         for _ in range(3):
             table.add_column(no_wrap=True, overflow="ellipsis")
         now = monotonic()
-        for subject, (step, since) in list(self._waiting.items()):
+        for subject, (step, since) in list(self._steps.items()):
             table.add_row(Text(subject), Text(step), Text(f"{now - since:.0f} s", "dim"))
         return table

@@ -1,4 +1,4 @@
-"""Print what scans of 1, 10 and 100 million domains cost, computed from what was measured.
+"""Print the cost of scans of 1, 10 and 100 million domains, computed from measurements.
 
 python scripts/scan_costs.py                          to the terminal
 python scripts/scan_costs.py --write docs/scaling.md  between the two markers in that file
@@ -15,10 +15,10 @@ SIZES = (1_000_000, 10_000_000, 100_000_000)
 
 @dataclass(frozen=True)
 class Measured:
-    """What `python -m benchmarks concentration` said: of each domain, and domains a second on one machine.
+    """The output of `python -m benchmarks concentration`, per domain; `rate` is domains a second.
 
-    `processor` is milliseconds of it, `line` kilobytes before compression. `memory` is what the scan of
-    `scan_memory` takes when the list has 300,000 domains: megabytes, of which the last 150,000 cost two.
+    `processor` is in milliseconds, `line` in kilobytes before compression. `memory` is that of the scan of
+    `scan_memory` with 300,000 domains: megabytes, of which the last 150,000 took two.
     """
 
     sessions: float = 0.082
@@ -31,7 +31,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Assumed:
-    """The largest provider's share of a list, its sessions at once, and the length of one with its pause."""
+    """The largest provider's share of a list, its sessions at once, and their length with the delay."""
 
     share: float = 0.2
     at_once: int = 20
@@ -40,7 +40,7 @@ class Assumed:
 
 
 def table(measured: Measured, assumed: Assumed) -> str:
-    """The table in Markdown."""
+    """Return the table in Markdown."""
     columns = (
         *("domains", "sessions", "DNS queries", "processor"),
         *("one machine", "ten workers", "the largest provider alone", "memory", "results"),
@@ -69,7 +69,7 @@ def _hours(hours: float) -> str:
 
 
 def main() -> int:
-    """Print the table, or write it; the exit code."""
+    """Print the table or write it to a file; return the exit code."""
     given = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     given.add_argument("--write", type=Path, metavar="FILE", help="put it between the markers in this file")
     arguments = given.parse_args()

@@ -69,7 +69,7 @@ def test_what_cannot_be_summed_up(tmp_path: Path) -> None:
         (".",): "'.' cannot be summarised: the folder has no results",
         ("other.txt",): "'other.txt' cannot be summarised: it has no result of a check (line 1: ",
         ("r.jsonl.gz",): "'r.jsonl.gz' is damaged near octet ",
-        ("r.jsonl", "-o", "r.jsonl"): "'r.jsonl' cannot be overwritten: it has the results. Give another",
+        ("r.jsonl", "-o", "r.jsonl"): "cannot be overwritten: it has the results. Give another file",
         ("pipe", "-o", "r.jsonl"): "'r.jsonl' cannot be overwritten",
         ("r.jsonl", "-o", "no/page.html"): "cannot be written",
         (): "Missing argument 'RESULTS'",

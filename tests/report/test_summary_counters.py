@@ -39,8 +39,8 @@ def test_no_count_is_too_high_nor_lower_than_it_says(values: list[str], capacity
         if value in held:
             assert held[value].count <= times <= held[value].count + held[value].missed
         else:
-            assert times <= counted.forgotten
-    assert counted.forgotten <= 2 * len(values) / capacity
+            assert times <= counted.max_dropped
+    assert counted.max_dropped <= 2 * len(values) / capacity
 
 
 def test_what_is_frequent_stays_exact_among_fifty_thousand_others() -> None:

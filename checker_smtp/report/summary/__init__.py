@@ -1,1 +1,1 @@
-"""What a whole scan found: its lines read one by one, counted in bounded memory, told on one page."""
+"""The summary of a scan: its lines are read one by one, counted in bounded memory, shown on one page."""

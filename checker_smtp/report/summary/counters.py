@@ -1,14 +1,14 @@
-"""Counting what may take any number of values, in bounded memory.
+"""Counters for an unlimited number of values, in bounded memory.
 
-`Frequent` counts by Misra and Gries ("Finding repeated elements", 1982), a batch at a time: where there is no
-room for a new value, the rarer half of the values is forgotten, and the largest number forgotten is kept. A
-value that comes (again) after that may have been seen so often before, and no more often; one that was never
-forgotten is counted exactly. As half of the room is let go at a time, after n values no count is more than
-2n / capacity too low, and every value seen more often than that is there. What people ask for, the frequent
-values, is exact in practice.
+`Frequent` counts by Misra and Gries ("Finding repeated elements", 1982), in batches: when the capacity is
+used up, the rarer half of the values is dropped, and the largest count dropped is kept. A value that appears
+(again) after that may have appeared up to that many times before; one that was never dropped is counted
+exactly. As half of the capacity is freed at a time, after n values no count is more than 2n / capacity too
+low, and every value that is more frequent than that is present. The most frequent values, the ones that are
+shown, are exact in practice.
 
-`Slowest` keeps the servers that took longest. To forget the faster half of them loses none of those, only
-how many domains a server has had that becomes slow late.
+`Slowest` keeps the slowest servers. Dropping the faster half loses none of those, only the earlier domains
+of a server that becomes slow late.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ SAMPLES = 5
 
 @dataclass(slots=True)
 class Bucket:
-    """How many domains, the first few of them, and how many more there may have been."""
+    """A number of domains, the first few of them, and the largest number that may be `missed`."""
 
     count: int = 0
     missed: int = 0
@@ -38,7 +38,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class TimedServer(Bucket):
-    """The domains of one address and port; `seconds` is the longest, `target` an MX name that led there."""
+    """The domains of one address and port; `seconds` is its longest wait, `target` one of its MX names."""
 
     address: str = ""
     port: int = 0
@@ -51,48 +51,48 @@ class TimedServer(Bucket):
 
 
 class Frequent:
-    """Domains by value. At most `capacity` values are held."""
+    """Counts domains by value; at most `capacity` values are kept."""
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
         self._buckets: dict[str, Bucket] = {}
-        self._forgotten = 0
+        self._max_dropped = 0
 
     def __len__(self) -> int:
         return len(self._buckets)
 
     @property
-    def forgotten(self) -> int:
-        """How often a value may have been seen that is not there; 0 where all are."""
-        return self._forgotten
+    def max_dropped(self) -> int:
+        """The largest possible count of a value that is not kept; 0 where all are."""
+        return self._max_dropped
 
     def add(self, value: str, domain: str) -> None:
         bucket = self._buckets.get(value)
         if bucket is None:
             if len(self._buckets) >= self._capacity:
                 self._make_room()
-            bucket = self._buckets[value] = Bucket(missed=self._forgotten)
+            bucket = self._buckets[value] = Bucket(missed=self._max_dropped)
         bucket.add(domain)
 
     def top(self, number: int) -> list[tuple[str, Bucket]]:
-        """The most frequent values, the most frequent first; equal ones by name."""
+        """Return the most frequent values, by descending count, then by name."""
         return sorted(self._buckets.items(), key=lambda pair: (-pair[1].count, pair[0]))[:number]
 
     def _make_room(self) -> None:
-        self._forgotten = median_high(b.count + b.missed for b in self._buckets.values())
+        self._max_dropped = median_high(b.count + b.missed for b in self._buckets.values())
         self._buckets = {
-            value: b for value, b in self._buckets.items() if b.count + b.missed > self._forgotten
+            value: b for value, b in self._buckets.items() if b.count + b.missed > self._max_dropped
         }
 
 
 class Slowest:
-    """Servers by the longest they took. At most `capacity` are held, at least half as many of the slowest."""
+    """Keeps the slowest servers: at most `capacity`, at least half as many."""
 
     def __init__(self, capacity: int = 1_000) -> None:
         self._capacity = capacity
         self._servers: dict[tuple[str, int], TimedServer] = {}
         self._added = 0
-        self._floor = -1.0  # what is no slower was passed over
+        self._floor = -1.0  # servers that are not slower were skipped
 
     def __len__(self) -> int:
         return len(self._servers)
@@ -112,7 +112,7 @@ class Slowest:
         server.add(domain)
 
     def top(self, number: int) -> list[TimedServer]:
-        """The slowest, the slowest first."""
+        """Return the slowest servers, slowest first."""
         return nlargest(number, self._servers.values(), key=lambda server: server.seconds)
 
     def _make_room(self) -> None:

@@ -1,8 +1,8 @@
 """One line of a scan's results, as far as the summary needs it.
 
-A line is the document of a check (see `report.document`), or says why its domain was not checked. Only what
-is counted is decoded: most of a line are transcripts, and to pass over them costs little. What becomes the
-name of a bucket is short by its nature, so a line where it is long is none of ours.
+A line is the document of a check (see `report.document`), or says why its domain was not checked. Only the
+fields that are counted are decoded: most of a line is transcripts, and skipping them costs little. A field
+that names a bucket is short by its nature, so a line with a longer one is rejected.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
 class LineError(ValueError):
-    """The line is none of a scan's results; the message says why."""
+    """The line is not a result of a scan; the message says why."""
 
 
 class LineReply(msgspec.Struct, gc=False):
-    """`at` is in seconds since the session began."""
+    """A reply; `at` is in seconds since the session began."""
 
     code: int
     text: str
@@ -66,8 +66,8 @@ class _Session(msgspec.Struct, gc=False):
     def others(self) -> Iterator[LineReply]:
         """Every reply but the greeting and those to EHLO and HELO."""
         of_transactions = (reply for t in self.transactions for reply in (t.mail, t.rcpt, t.rset))
-        heard = (self.starttls, self.quit, *of_transactions, *self.unsolicited)
-        return (reply for reply in heard if reply is not None)
+        replies = (self.starttls, self.quit, *of_transactions, *self.unsolicited)
+        return (reply for reply in replies if reply is not None)
 
 
 class LineEndpoint(msgspec.Struct, gc=False):
@@ -79,18 +79,18 @@ class LineEndpoint(msgspec.Struct, gc=False):
     sessions: tuple[_Session, ...]
 
     @property
-    def accepted_hello(self) -> bool:
-        """True where EHLO or HELO was accepted."""
+    def is_ready(self) -> bool:
+        """True if EHLO or HELO was accepted."""
         return any(r is not None and r.positive for s in self.sessions for r in (s.ehlo, s.helo))
 
     @property
     def tls(self) -> str:
-        """The version agreed on first; empty for none."""
+        """The TLS version of the first session that has one; empty without TLS."""
         return next((session.tls.version for session in self.sessions if session.tls is not None), "")
 
     @property
-    def greeting_took(self) -> float | None:
-        """Seconds from the connection to the greeting, where both were had; the longest of the sessions."""
+    def greeting_seconds(self) -> float | None:
+        """The longest wait for a greeting, in seconds since the connection; None without a greeting."""
         waits = [
             max(s.greeting.at - s.connected_at, 0.0)
             for s in self.sessions
@@ -124,7 +124,7 @@ class _Settings(msgspec.Struct, gc=False):
 
 
 class LineObservation(msgspec.Struct, gc=False):
-    """The observation."""
+    """The observation in a line."""
 
     domain: _Name
     run_at: _Word
@@ -140,8 +140,8 @@ class _Finding(msgspec.Struct, gc=False):
 
 
 class ResultLine(msgspec.Struct, gc=False):
-    """`observation`, `findings` and `status` of a domain that was checked; of one that was not, `not_checked`
-    (why, in a word), `domain` as it was given, and `reason`."""
+    """A line: `observation`, `findings` and `status`, or for a domain that was not checked `not_checked` (the
+    reason in a word), `domain` as given, and `reason` (the sentence)."""
 
     version: int = VERSION
     observation: LineObservation | None = None
@@ -156,7 +156,7 @@ _decode = msgspec.json.Decoder(ResultLine).decode
 
 
 def read_line(text: bytes) -> ResultLine:
-    """Decode one line. Raises `LineError`."""
+    """Decode one line. Raise `LineError`."""
     try:
         line = _decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:

@@ -1,4 +1,4 @@
-"""The summary as a page of the report's family: one document, no script, nothing from elsewhere."""
+"""The summary as an HTML page in the report's style: one document, no script, no external resource."""
 
 from checker_smtp.report.environment import environment
 
@@ -9,7 +9,7 @@ __all__ = ["render_summary"]
 
 
 def render_summary(tally: Tally, path: str) -> str:
-    """The page. `path` is where the results were read from, `-` for standard input: the commands name it."""
+    """Return the page. `path` is that of the results, `-` for standard input; the commands on it use it."""
     return (
         environment("checker_smtp.report")
         .get_template("summary.html.j2")

@@ -1,9 +1,9 @@
-"""Who runs an MX host: its registered domain, by the public suffix list that the library ships.
+"""The provider of an MX host: its registered domain, by the public suffix list that the library ships.
 
-Only the list's ICANN section counts. Its other section has suffixes under which companies let customers make
-names (`eu-west-1.amazonaws.com`); whoever runs the servers is still the company, and a budget meant for it
-must not be had once per name. Nothing is fetched: the list is as old as the installed `publicsuffixlist`,
-which is released anew when the list changes.
+Only the list's ICANN section counts. Its other section has suffixes under which companies let customers
+register names (`eu-west-1.amazonaws.com`); the servers are still the company's, and its limit must not apply
+to each name separately. The list is never downloaded: it is that of the installed `publicsuffixlist`, which
+has a new release whenever the list changes.
 """
 
 from functools import cache, lru_cache
@@ -15,7 +15,7 @@ __all__ = ["provider_of"]
 
 @lru_cache(maxsize=1 << 14)
 def provider_of(mx_host: str) -> str:
-    """`google.com` for `aspmx.l.google.com`: lower case, no final dot, A-labels where A-labels were given.
+    """Return `google.com` for `aspmx.l.google.com`: lower case, no final dot, labels as given.
 
     A name without a registered domain (an address, a single label, a public suffix) is its own provider.
     """
@@ -28,5 +28,5 @@ def provider_of(mx_host: str) -> str:
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    # late: reading the list takes longer than all the rest of the command line's start
+    # on first use: reading the list takes longer than the rest of the command line's start
     return PublicSuffixList(only_icann=True)

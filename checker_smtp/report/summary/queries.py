@@ -1,8 +1,8 @@
-"""The commands that list the domains of a bucket, for those who have the results and `jq`.
+"""The `jq` commands that list the domains of a bucket.
 
 Each condition says in jq what the tally says in Python, so that a command prints as many domains as the page
-tells. Values came from servers and files: they are written as JSON in ASCII, without apostrophes, so that
-neither the shell nor jq nor the terminal takes them for anything but text.
+counts. Values came from servers and files: they are written as JSON in ASCII, without apostrophes, so that
+shell, jq and terminal all treat them as text.
 """
 
 import json
@@ -33,33 +33,33 @@ __all__ = [
 _ENDPOINTS = ".observation.endpoints[]?"
 _READY = "any(.sessions[] | .ehlo, .helo | values; .code / 100 | floor == 2)"
 _IPV6 = {
-    IPv6.NOT_ASKED: ".settings.ipv6 | not",
+    IPv6.NOT_TESTED: ".settings.ipv6 | not",
     IPv6.REACHED: ".settings.ipv6 and .coverage.ipv6.connected > 0",
     IPv6.UNTESTABLE: ".settings.ipv6 and (.coverage.ipv6 | .connected == 0 and .published > 0 "
     "and .published == .untestable)",
     IPv6.UNREACHED: ".settings.ipv6 and (.coverage.ipv6 | .connected == 0 "
     "and (.published == 0 or .published != .untestable)) and any(.mx.records[]; .ipv6 != [])",
     IPv6.NONE: ".settings.ipv6 and all(.mx.records[]; .ipv6 == []) and any(.mx.records[]; .ipv4 != [])",
-    IPv6.NOWHERE: ".settings.ipv6 and all(.mx.records[]; .ipv6 == [] and .ipv4 == [])",
+    IPv6.NO_ADDRESS: ".settings.ipv6 and all(.mx.records[]; .ipv6 == [] and .ipv4 == [])",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """Commands for one file of results, `-` being standard input; `tolerant` ones pass over broken lines.
+    """Commands for the results at `path`, `-` for standard input; `tolerant` commands skip broken lines.
 
-    A path that ends in `/` is a folder with results in parts, which are packed as its name says.
+    A path that ends in `/` is a folder of parts, compressed as its extension says.
     """
 
     path: str
     tolerant: bool
 
     def domains(self, condition: str) -> str:
-        """The command that prints the domains for which `condition` holds, one a line."""
+        """Return the command that prints the domains for which `condition` holds, one a line."""
         return self._command("-r", f"select({condition}) | .observation.domain")
 
     def not_checked(self, kind: str) -> str:
-        """The command that prints names and why they were not checked; as JSON, for they may be anything."""
+        """Return the command that prints the names not checked and why, as JSON: they may hold anything."""
         return self._command("-ac", f"select(.not_checked == {_text(kind)}) | [.domain, .reason]")
 
     def _command(self, options: str, program: str) -> str:
@@ -100,11 +100,11 @@ def no_answer() -> str:
 
 
 def has_provider(provider: str) -> str:
-    of_it = f". == {_text(provider)}"
-    # what has no registered domain is its own provider, and not that of what stands below it
+    condition = f". == {_text(provider)}"
+    # a name without a registered domain is its own provider, but not that of the names below it
     if provider_of(f"x.{provider}") == provider:
-        of_it += f" or endswith({_text('.' + provider)})"
-    return f"any(.observation.mx.records[]?.target | ascii_downcase; {of_it})"
+        condition += f" or endswith({_text('.' + provider)})"
+    return f"any(.observation.mx.records[]?.target | ascii_downcase; {condition})"
 
 
 def has_ipv6(state: IPv6) -> str:
@@ -116,14 +116,14 @@ def has_server(address: str, port: int) -> str:
 
 
 def has_software(software: str) -> str:
-    """Empty for a server that does not say what it is."""
+    """Return the condition for this software; empty for a server that does not identify it."""
     wanted = f"== [{_text(software)}]" if software else "== []"
     return f"any({_ENDPOINTS} | select({_READY}); [{_recognised()}] {wanted})"
 
 
 @cache
 def _recognised() -> str:
-    """As `report.software` has it: the greeting first, then EHLO, then other replies where they agree."""
+    """Return the jq form of `report.software`: greeting, then EHLO, then other replies if they agree."""
     greeting, ehlo, reply = (_first_sign(source) for source in ("greeting", "EHLO", "reply"))
     return (
         f"first((.sessions[].greeting | values | {greeting}), "

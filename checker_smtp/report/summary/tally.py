@@ -1,4 +1,4 @@
-"""What is counted over all lines of a scan: domains, in buckets of which there are never too many.
+"""The counts over all lines of a scan: domains, in a bounded number of buckets.
 
 A domain counts once in each bucket that applies to any of its servers. Where every domain is in exactly one
 bucket (status, IPv6, why it was not checked) the counts add up; elsewhere they need not.
@@ -17,32 +17,31 @@ from .providers import provider_of
 
 __all__ = ["IPv6", "Tally"]
 
-# Broken lines that are told one by one, and the longest sample of a name that may be anything.
+# Broken lines that are shown, and characters of an invalid name and of a reason that are shown.
 _BROKEN_SAMPLES = 3
 _MAX_NAME = 100
 _MAX_REASON = 200
 
 
 class IPv6(StrEnum):
-    """How far the mail of a domain has come with IPv6."""
+    """The state of a domain's mail servers regarding IPv6."""
 
     REACHED = "reached"
     UNREACHED = "unreached"
     UNTESTABLE = "untestable"
     NONE = "none"
-    NOWHERE = "nowhere"
-    NOT_ASKED = "not asked"
+    NO_ADDRESS = "nowhere"
+    NOT_TESTED = "not asked"
 
 
 @dataclass(slots=True)
 class Tally:
-    """Filled by `add`, one line at a time, in any order.
+    """Counts lines, given to `add` one at a time, in any order.
 
-    `unchecked` are the names that were not checked. `sessions` are those that the lines tell, each with every
-    domain that shared it: how many connections there were is not in the lines. `broken_samples` are the first
-    lines that could not be read: number, reason. `unanswered` are domains none of whose servers accepted EHLO
-    or HELO; `without_tls` and `unrecognised` those with a server that did, and without TLS or without saying
-    what it is.
+    `unchecked` counts the names that were not checked, `sessions` those in the lines: a shared one counts for
+    each of its domains, because lines do not say which sessions were shared. `broken_samples` are number and
+    reason of the first lines that could not be read. `unanswered` are domains without a server that accepted
+    EHLO or HELO; `without_tls` and `unrecognised` have one that did, without TLS or with unknown software.
     """
 
     checked: int = 0
@@ -67,46 +66,46 @@ class Tally:
     slowest: Slowest = field(default_factory=Slowest)
 
     def add(self, text: bytes) -> None:
-        """Count one line, given with its line end; one that cannot be read is counted as such."""
+        """Count one line, given with its line end, or count it as broken."""
         self.lines += 1
         if text.isspace():
             return
         try:
             line = read_line(text)
         except LineError as error:
-            self._cannot_read(text, str(error))
+            self._count_broken(text, str(error))
             return
         if line.observation is None:
-            given, reason = line.domain[:_MAX_NAME], line.reason[:_MAX_REASON]
+            name, reason = line.domain[:_MAX_NAME], line.reason[:_MAX_REASON]
             self.unchecked += 1
-            self.reasons.add(line.not_checked, f"{given}: {reason}" if reason else given)
+            self.reasons.add(line.not_checked, f"{name}: {reason}" if reason else name)
         else:
             self._count(line, line.observation)
 
-    def _cannot_read(self, text: bytes, why: str) -> None:
+    def _count_broken(self, text: bytes, reason: str) -> None:
         if not text.endswith(b"\n"):
             self.half_written = True
             return
         self.broken += 1
         if len(self.broken_samples) < _BROKEN_SAMPLES:
-            self.broken_samples.append((self.lines, why[:_MAX_REASON]))
+            self.broken_samples.append((self.lines, reason[:_MAX_REASON]))
 
-    def _count(self, line: ResultLine, seen: LineObservation) -> None:
-        domain = seen.domain
+    def _count(self, line: ResultLine, observation: LineObservation) -> None:
+        domain = observation.domain
         self.checked += 1
-        self.sessions += sum(len(endpoint.sessions) for endpoint in seen.endpoints)
-        self._note_time(seen.run_at)
+        self.sessions += sum(len(endpoint.sessions) for endpoint in observation.endpoints)
+        self._record_time(observation.run_at)
         self.statuses.add(line.status, domain)
         for severity, code in {(finding.severity, finding.code) for finding in line.findings}:
             self.codes[severity].add(code, domain)
-        for provider in {provider_of(record.target) for record in seen.mx.records}:
+        for provider in {provider_of(record.target) for record in observation.mx.records}:
             self.providers.add(provider, domain)
-        self.ipv6.add(_ipv6(seen), domain)
-        self._count_servers(seen)
+        self.ipv6.add(_ipv6(observation), domain)
+        self._count_servers(observation)
 
-    def _count_servers(self, seen: LineObservation) -> None:
-        domain = seen.domain
-        ready = [endpoint for endpoint in seen.endpoints if endpoint.accepted_hello]
+    def _count_servers(self, observation: LineObservation) -> None:
+        domain = observation.domain
+        ready = [endpoint for endpoint in observation.endpoints if endpoint.is_ready]
         if not ready:
             self.unanswered.add(domain)
         versions = {endpoint.tls for endpoint in ready}
@@ -119,13 +118,13 @@ class Tally:
             self.software.add(program, domain)
         if "" in programs:
             self.unrecognised.add(domain)
-        for endpoint in seen.endpoints:
-            took = endpoint.greeting_took
-            if took is not None:
+        for endpoint in observation.endpoints:
+            seconds = endpoint.greeting_seconds
+            if seconds is not None:
                 target = endpoint.targets[0] if endpoint.targets else ""
-                self.slowest.add(endpoint.address, endpoint.port, target, took, domain)
+                self.slowest.add(endpoint.address, endpoint.port, target, seconds, domain)
 
-    def _note_time(self, run_at: str) -> None:
+    def _record_time(self, run_at: str) -> None:
         try:
             moment = datetime.fromisoformat(run_at)
             if moment.tzinfo is None:
@@ -138,23 +137,23 @@ class Tally:
 
 
 def _software(endpoint: LineEndpoint) -> str:
-    """As `report.software.recognise` has it."""
-    found = recognise_replies(
+    """Return the software as `report.software.recognise` does; empty where it is unknown."""
+    recognised = recognise_replies(
         (s.greeting for s in endpoint.sessions if s.greeting is not None),
         (reply for s in endpoint.sessions for reply in s.hellos),
         (reply for s in endpoint.sessions for reply in s.others),
     )
-    return found.software if found is not None else ""
+    return recognised.software if recognised is not None else ""
 
 
-def _ipv6(seen: LineObservation) -> IPv6:
-    covered, records = seen.coverage.ipv6, seen.mx.records
-    if not seen.settings.ipv6:
-        return IPv6.NOT_ASKED
-    if covered.connected:
+def _ipv6(observation: LineObservation) -> IPv6:
+    coverage, records = observation.coverage.ipv6, observation.mx.records
+    if not observation.settings.ipv6:
+        return IPv6.NOT_TESTED
+    if coverage.connected:
         return IPv6.REACHED
-    if covered.published and covered.published == covered.untestable:
+    if coverage.published and coverage.published == coverage.untestable:
         return IPv6.UNTESTABLE
     if any(record.ipv6 for record in records):
         return IPv6.UNREACHED
-    return IPv6.NONE if any(record.ipv4 for record in records) else IPv6.NOWHERE
+    return IPv6.NONE if any(record.ipv4 for record in records) else IPv6.NO_ADDRESS

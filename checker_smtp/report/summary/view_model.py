@@ -1,4 +1,4 @@
-"""The summary of a scan as a story, before it is a page: the head, the verdicts, the panels."""
+"""The view model of the summary: the head, the verdicts, the panels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,28 +15,28 @@ __all__ = ["Summary", "build_summary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """`facts` are label and value; `doubts` say what could not be read."""
+    """The summary to render: `facts` are label and value, `warnings` sentences about unreadable lines."""
 
     title: str
     headline: str
     facts: tuple[tuple[str, str], ...]
-    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
     verdicts: Panel
     findings: tuple[Panel, ...]
     servers: tuple[Panel, ...]
 
 
 def build_summary(tally: Tally, path: str) -> Summary:
-    """The story of a scan; `path` is where its results were read from, `-` for standard input."""
-    asked = Queries(path, tolerant=bool(tally.broken))
+    """Build the summary of a scan; `path` is that of its results, `-` for standard input."""
+    commands = Queries(path, tolerant=bool(tally.broken))
     return Summary(
         title=_of(tally.checked, "domain"),
         headline=_headline(tally),
         facts=tuple((label, visible(value)) for label, value in _facts(tally, path)),
-        doubts=tuple(map(visible, _doubts(tally))),
-        verdicts=verdicts(tally, asked),
-        findings=findings(tally, asked),
-        servers=servers(tally, asked),
+        warnings=tuple(map(visible, _warnings(tally))),
+        verdicts=verdicts(tally, commands),
+        findings=findings(tally, commands),
+        servers=servers(tally, commands),
     )
 
 
@@ -55,23 +55,23 @@ def _facts(tally: Tally, path: str) -> Iterator[tuple[str, str]]:
         yield "Checked", f"{_minute(tally.first_run)} to {_minute(tally.last_run)} UTC"
     yield "Names given", f"{tally.checked + tally.unchecked:,}"
     yield "Not checked", f"{tally.unchecked:,}"
-    yield "Sessions in the results", f"{tally.sessions:,}, shared ones with each domain"
+    yield "Sessions in the results", f"{tally.sessions:,}; shared ones count for each domain"
     yield "Results", "standard input" if path == "-" else path
 
 
-def _doubts(tally: Tally) -> Iterator[str]:
+def _warnings(tally: Tally) -> Iterator[str]:
     if tally.broken:
-        told = "; ".join(f"line {number:,}: {why}" for number, why in tally.broken_samples)
+        samples = "; ".join(f"line {number:,}: {why}" for number, why in tally.broken_samples)
         more = "" if tally.broken == len(tally.broken_samples) else "; …"
-        yield f"{_of(tally.broken, 'line')} could not be read ({told}{more})."
+        yield f"{_of(tally.broken, 'line')} could not be read ({samples}{more})."
     if tally.half_written:
         yield (
-            "The last line is half-written and not counted: the scan was interrupted there, or still runs."
+            "The last line is half-written and not counted: the scan was interrupted, or is still running."
         )
 
 
-def _of(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
+def _of(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _minute(moment: datetime) -> str:

@@ -148,7 +148,7 @@ def test_a_list_that_is_not_there_or_none(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(DomainListError, match=f"cannot be read: {why}"), open_domain_list(path, None):
             pass
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(LinesError, match="there is no standard input"), open_domain_list(Path("-"), None):
+    with pytest.raises(LinesError, match="standard input cannot be read"), open_domain_list(Path("-"), None):
         pass
 
 
