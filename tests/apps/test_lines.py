@@ -91,8 +91,8 @@ def test_repaired_twice_is_repaired_once(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     path.chmod(0o640)
     kept = repair(path)
-    mended = path.read_bytes()
-    assert (repair(path), path.read_bytes()) == (kept, mended)
+    repaired = path.read_bytes()
+    assert (repair(path), path.read_bytes()) == (kept, repaired)
     assert path.stat().st_mode & 0o777 == 0o640
 
 
@@ -114,7 +114,7 @@ def test_a_line_that_spans_members_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl.gz", "jsonl.zst"])
-def test_what_is_damaged_and_not_cut_is_left_alone(tmp_path: Path, suffix: str) -> None:
+def test_a_damaged_file_is_not_changed(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"results.{suffix}"
     flushed_file(path)
     octets = bytearray(path.read_bytes())
@@ -123,7 +123,7 @@ def test_what_is_damaged_and_not_cut_is_left_alone(tmp_path: Path, suffix: str) 
         with pytest.raises(LinesError, match="is damaged near octet"):
             repair(path)
         assert path.read_bytes() == wrong
-        with pytest.raises(LinesError, match="unpacked by hand"):
+        with pytest.raises(LinesError, match="Decompress the undamaged part by hand"):
             read(path)
 
 
@@ -232,7 +232,7 @@ def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
 
 def test_without_zstandard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(LinesError, match=r"pip install 'checker-smtp\[scan\]', or use \.gz"):
+    with pytest.raises(LinesError, match=r"Use \.gz, or install it with: pip install 'checker-smtp\[scan\]'"):
         LineWriter(tmp_path / "x.jsonl.zst")
     assert list(tmp_path.iterdir()) == []
 
@@ -259,10 +259,10 @@ def test_killed_while_writing(tmp_path: Path, suffix: str) -> None:
             [sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
         ) as process:
             assert process.stdout is not None
-            told = [int(process.stdout.readline()) for _ in range(30)]
+            reported = [int(process.stdout.readline()) for _ in range(30)]
             process.kill()
         before, kept = kept, repair(path)
         # every line that was flushed before it said so
-        assert kept >= before + told[-1] + 1
+        assert kept >= before + reported[-1] + 1
         numbers = [int(line.removeprefix(b'{"n":').removesuffix(b"}")) for line in whole(path)[before:]]
         assert numbers == list(range(kept - before))

@@ -59,7 +59,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
     assert "No domain was checked." in words(parse(done.out))
 
 
-def test_what_cannot_be_summed_up(tmp_path: Path) -> None:
+def test_results_that_cannot_be_summarised(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_bytes(LINES)
     (tmp_path / "other.txt").write_text("root:x:0:0\n\x1b[31mred\n")
     (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(LINES) + b"and more")

@@ -1,7 +1,7 @@
-"""Many mail servers that take down who visits them when, and the DNS that leads there; in a thread.
+"""Many mail servers that record their sessions, and the DNS that leads to them; in a thread.
 
 The domain `d7.h5.p2.crowd.test` has the one MX `mx5.p2.test`, which has one address: so each host has a
-provider, and four hosts share a /24, in which they may be different ones'.
+provider, and four hosts share a /24, even if their providers differ.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from struct import pack
 
-__all__ = ["Crowd", "EndpointProbe", "crowd"]
+__all__ = ["LoadServers", "LoadSession", "load_servers"]
 
 _NEIGHBOURS = 4
 _A, _MX = 1, 15
@@ -21,31 +21,31 @@ _SOA = b"\xc0\x0c" + pack(">HHIH", 6, 1, 300, 22) + b"\0\0" + pack(">IIIII", 1, 
 
 
 @dataclass(slots=True)
-class EndpointProbe:
-    """A session: at which host, from when to when, and which domains it was about.
+class LoadSession:
+    """A session with `host`, its times (seconds, monotonic) and the domains it was about.
 
-    `moved` is whether it was where the host lives when it has moved.
+    `moved` is True if it was at the host's address after the move.
     """
 
     host: int
-    began: float
+    started_at: float
     moved: bool
-    ended: float = 0.0
+    ended_at: float = 0.0
     domains: list[str] = field(default_factory=list)
 
 
-class Crowd:
-    """Hosts, of which `providers` has each one's; a session takes `seconds`.
+class LoadServers:
+    """One host for each item of `providers`; a session takes `seconds`.
 
-    The first to visit a `busy` host gets a 421, the first to ask a `grey` one about a domain a 450. When
-    they have `moved`, the DNS has other addresses for all of them; where they were they still are.
+    The first session with the `busy` host gets a 421, the first recipient in a domain of the `grey` one a
+    450. Once `moved` is set, the DNS has other addresses for all hosts; the old ones still answer.
     """
 
     def __init__(
         self, providers: Sequence[int], *, seconds: float = 0.0, busy: int = -1, grey: int = -1
     ) -> None:
         self.providers = providers
-        self.visits: list[EndpointProbe] = []
+        self.sessions: list[LoadSession] = []
         self.moved = False
         self._seconds = seconds
         self._busy = busy
@@ -54,38 +54,42 @@ class Crowd:
         self.dns_port = self.port = 0
 
     def domains(self, each: int) -> list[str]:
-        """So many of each host, such that neighbours in the list have different hosts."""
+        """Return `each` domains for each host; neighbours in the list have different hosts."""
         return [f"d{n}.h{host}.p{p}.crowd.test" for n in range(each) for host, p in enumerate(self.providers)]
 
     @property
     def arguments(self) -> list[str]:
-        """What a scan must know of them."""
+        """The options with which a scan finds these servers."""
         dns, port = f"127.0.0.1:{self.dns_port}", str(self.port)
         return ["--resolver", dns, "--port", port, "--allow-target", "127.0.0.0/8", "--ipv4"]
 
     def most(self, key: Callable[[int], int]) -> int:
-        """How many sessions there were at once with hosts for which `key` is the same, at most."""
-        moments = [(visit.began, 1, key(visit.host)) for visit in self.visits]
-        moments += [(visit.ended, -1, key(visit.host)) for visit in self.visits]
+        """Return the largest number of simultaneous sessions with hosts that have the same `key`."""
+        moments = [(session.started_at, 1, key(session.host)) for session in self.sessions]
+        moments += [(session.ended_at, -1, key(session.host)) for session in self.sessions]
         most, now = 0, Counter[int]()
-        for _, change, whose in sorted(moments):
-            now[whose] += change
-            most = max(most, now[whose])
+        for _, change, group in sorted(moments):
+            now[group] += change
+            most = max(most, now[group])
         return most
 
     def network(self, host: int) -> int:
         return host // _NEIGHBOURS
 
-    def rests(self) -> list[float]:
-        """How long hosts were left alone between one session's end and the next one's beginning."""
+    def pauses(self) -> list[float]:
+        """Return the seconds between the end of a session with a host and the start of the next."""
         found = []
-        for visit in self.visits:
-            before = [v.ended for v in self.visits if v.host == visit.host and v.ended <= visit.began]
-            found += [visit.began - max(before)] if before else []
+        for session in self.sessions:
+            before = [
+                s.ended_at
+                for s in self.sessions
+                if s.host == session.host and s.ended_at <= session.started_at
+            ]
+            found += [session.started_at - max(before)] if before else []
         return found
 
     async def serve(self, ready: Callable[[], None]) -> None:
-        """Until cancelled."""
+        """Serve until cancelled."""
         loop = asyncio.get_running_loop()
         names, _ = await loop.create_datagram_endpoint(lambda: _Names(self), ("127.0.0.1", 0))
         self.dns_port = names.get_extra_info("sockname")[1]
@@ -110,22 +114,22 @@ class Crowd:
 
     async def _session(self, host: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         here, _ = writer.get_extra_info("sockname")
-        visit = EndpointProbe(host, time.monotonic(), here == _address(host, moved=True))
-        self.visits.append(visit)
-        if host == self._busy and sum(v.host == host for v in self.visits) == 1:
+        session = LoadSession(host, time.monotonic(), here == _address(host, moved=True))
+        self.sessions.append(session)
+        if host == self._busy and sum(s.host == host for s in self.sessions) == 1:
             writer.write(b"421 too many of you, come back later\r\n")
         else:
             writer.write(b"220 mx.crowd.test ESMTP\r\n")
             while (line := (await reader.readline()).decode().strip()) not in ("", "QUIT"):
-                writer.write(self._reply(visit, line))
+                writer.write(self._reply(session, line))
             with suppress(TimeoutError):
                 # a client that dies is gone at once
                 await asyncio.wait_for(reader.read(), self._seconds)
             writer.write(b"221 bye\r\n")
-        visit.ended = time.monotonic()
+        session.ended_at = time.monotonic()
         writer.close()
 
-    def _reply(self, visit: EndpointProbe, line: str) -> bytes:
+    def _reply(self, session: LoadSession, line: str) -> bytes:
         verb, _, rest = line.partition(" ")
         if verb == "EHLO":
             return b"250-mx.crowd.test\r\n250 PIPELINING\r\n"
@@ -134,17 +138,17 @@ class Crowd:
         domain = rest.partition("@")[2].strip(">")
         if not domain.endswith(".crowd.test"):
             return b"550 no relaying\r\n"
-        if domain not in visit.domains:
-            visit.domains.append(domain)
+        if domain not in session.domains:
+            session.domains.append(domain)
             self._asked[domain] += 1
-        if visit.host == self._grey and self._asked[domain] == 1:
+        if session.host == self._grey and self._asked[domain] == 1:
             return b"450 4.2.0 greylisted\r\n"
         return b"250 ok\r\n"
 
 
 class _Names(asyncio.DatagramProtocol):
-    def __init__(self, crowd: Crowd) -> None:
-        self._crowd = crowd
+    def __init__(self, servers: LoadServers) -> None:
+        self._servers = servers
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -155,7 +159,7 @@ class _Names(asyncio.DatagramProtocol):
             labels.append(data[at + 1 : at + 1 + size].decode().lower())
             at += 1 + size
         rdtype = int.from_bytes(data[at + 1 : at + 3], "big")
-        found = _record(labels, rdtype, self._crowd.moved)
+        found = _record(labels, rdtype, self._servers.moved)
         counts = pack(">HHHH", 1, 1, 0, 0) if found else pack(">HHHH", 1, 0, 1, 0)
         body = b"\xc0\x0c" + pack(">HHIH", rdtype, 1, 300, len(found)) + found if found else _SOA
         self._transport.sendto(data[:2] + b"\x81\x80" + counts + data[12 : at + 5] + body, peer)
@@ -175,11 +179,11 @@ def _address(host: int, moved: bool) -> str:
 
 
 @contextmanager
-def crowd(
+def load_servers(
     providers: Sequence[int], *, seconds: float = 0.0, busy: int = -1, grey: int = -1
-) -> Iterator[Crowd]:
-    """The servers, for as long as the `with` block lasts."""
-    here = Crowd(providers, seconds=seconds, busy=busy, grey=grey)
+) -> Iterator[LoadServers]:
+    """Run the servers as long as the `with` block lasts."""
+    here = LoadServers(providers, seconds=seconds, busy=busy, grey=grey)
     ready, over = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 

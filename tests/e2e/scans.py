@@ -1,4 +1,4 @@
-"""`checker-smtp scan` of the lab as a user runs it, and what can be read off its results."""
+"""`checker-smtp scan` of the lab as a user runs it, and the contents of its results."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.e2e.conftest import ASKED
 from tests.e2e.lab.table import RESOLVER
 
 BRISK = ["--delay", "0", "--retry-delay", "0.1"]
-"""Manners for a lab, where nobody minds."""
+"""Options without delays, for the lab."""
 
 
 def listed(folder: Path, names: Iterable[str]) -> Path:
@@ -33,7 +33,7 @@ def arguments(names: Path | str, results: Path | str, *more: str | Path) -> list
 def scanning(
     names: Path | str, results: Path, *more: str | Path, streams: int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A scan that runs; it is over afterwards, whatever comes between."""
+    """Start a scan, and kill it at the end of the block."""
     with subprocess.Popen(
         [sys.executable, "-m", "checker_smtp", *arguments(names, results, *more)],
         stdin=subprocess.DEVNULL,

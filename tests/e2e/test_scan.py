@@ -1,4 +1,4 @@
-"""Scans of the lab: what they say of each domain, where from and where to, and what they refuse."""
+"""Scans of the lab: their results, lists and outputs, and usage errors."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from checker_smtp.report.document import load
-from tests.apps.scan.comparing import told
+from tests.apps.scan.comparing import comparable
 from tests.e2e.conftest import ASKED, Run, Tool
 from tests.e2e.lab import Lab
 from tests.e2e.lab.table import DEAD_RESOLVER, MANY, POSTURES, RESOLVER, SHAPES, domain, many
@@ -32,19 +32,17 @@ def scan(lab: Lab, tool: Tool) -> Tool:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_of_each_domain_it_says_what_check_says(
-    scan: Tool, check: Tool, tmp_path: Path, backend: str
-) -> None:
+def test_each_result_equals_that_of_check(scan: Tool, check: Tool, tmp_path: Path, backend: str) -> None:
     run = scan(listed(tmp_path, ALL), tmp_path / "r.jsonl", "--backend", backend)
     assert run.code == 0, run.err
     found = {line["observation"]["domain"]: json.dumps(line) for line in lines(tmp_path / "r.jsonl")}
     assert set(found) == set(ALL)
     for name in ALL:
         alone = check(name, "--format", "json", "--backend", backend)
-        assert told(load(found[name])) == told(load(alone.out))
+        assert comparable(load(found[name])) == comparable(load(alone.out))
 
 
-def test_one_visit_for_many_domains(scan: Tool, lab: Lab, tmp_path: Path) -> None:
+def test_one_session_for_many_domains(scan: Tool, lab: Lab, tmp_path: Path) -> None:
     before = lab.maillog.read_text().count(": connect from ")
     run = scan(listed(tmp_path, many(60)), tmp_path / "r.jsonl")
     assert run.err.startswith("60 domains, 3 connections: ")
@@ -95,7 +93,7 @@ def test_the_summary(scan: Tool, tool: Tool, tmp_path: Path) -> None:
     assert "9 domains" in page.read_text()
 
 
-def test_the_plan_sends_nothing(tool: Tool, tmp_path: Path) -> None:
+def test_a_dry_run_sends_nothing(tool: Tool, tmp_path: Path) -> None:
     """Not even a question, whatever else is given."""
     stop = tmp_path / "stop"
     stop.write_text("d1.many1.e2e.test # asked us to\n")
@@ -106,7 +104,7 @@ def test_the_plan_sends_nothing(tool: Tool, tmp_path: Path) -> None:
     assert not (tmp_path / "r.jsonl").exists()
 
 
-def test_the_stop_list(scan: Tool, lab: Lab, tmp_path: Path) -> None:
+def test_exclusions(scan: Tool, lab: Lab, tmp_path: Path) -> None:
     stop = tmp_path / "stop"
     stop.write_text("\ufeff# networks\n127.9.1.12/32\nnx.e2e.test\n")
     names = listed(tmp_path, ["nostarttls.e2e.test", "healthy.e2e.test", "nx.e2e.test"])
@@ -120,7 +118,7 @@ def test_the_stop_list(scan: Tool, lab: Lab, tmp_path: Path) -> None:
     assert found["healthy.e2e.test"]["status"] == "info"
 
 
-# refusals: one sentence, exit code 3, and nothing is overwritten
+# errors: one message, exit code 3, and nothing is overwritten
 
 
 def refused(run: Run, *words: str) -> None:
@@ -166,7 +164,7 @@ def test_results_that_exist(scan: Tool, tmp_path: Path, precious: Path) -> None:
         (["--timeout", "0"], "timeout is 0"),
     ],
 )
-def test_what_cannot_be(
+def test_usage_errors(
     tool: Tool, lab: Lab, tmp_path: Path, precious: Path, more: list[str], words: str
 ) -> None:
     resolver = [] if "--resolver" in more else ["--resolver", RESOLVER]
@@ -175,7 +173,7 @@ def test_what_cannot_be(
     assert precious.read_text() == "precious\n"
 
 
-def test_lists_and_results_that_cannot_be(tool: Tool, tmp_path: Path) -> None:
+def test_lists_and_results_that_cannot_be_used(tool: Tool, tmp_path: Path) -> None:
     """Before anything is sent."""
     names = listed(tmp_path, many(3))
     run = partial(tool, "scan", offline=True)

@@ -1,4 +1,4 @@
-"""A scan on a Dask cluster of two worker processes says what one process says, and behaves as well."""
+"""A scan on a Dask cluster of two workers reports the same as one process, within the same limits."""
 
 import json
 import os
@@ -18,11 +18,11 @@ import pytest
 from distributed import Client, LocalCluster
 
 from checker_smtp.report.document import load
-from tests.apps.scan.comparing import told
+from tests.apps.scan.comparing import comparable
 from tests.e2e.conftest import Run, Tool
 from tests.e2e.lab import Lab
 from tests.e2e.lab.table import DEAD_RESOLVER
-from tests.e2e.load_servers import crowd
+from tests.e2e.load_servers import load_servers
 from tests.e2e.scans import BRISK, arguments, domain_of, lines, listed
 from tests.e2e.test_scan import ALL
 
@@ -33,8 +33,8 @@ DASK = ["--engine", "dask"]
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(
         n_workers=2, threads_per_worker=2, dashboard_address=":0", silence_logs="CRITICAL"
-    ) as here:
-        yield here
+    ) as local_cluster:
+        yield local_cluster
 
 
 @pytest.fixture
@@ -56,8 +56,10 @@ def names_in(folder: Path) -> list[str]:
     return [domain_of(line) for line in in_parts(folder)]
 
 
-def test_it_says_what_one_process_says(lab: Lab, tool: Tool, cluster: LocalCluster, tmp_path: Path) -> None:
-    """Whatever the domains are; in the order of the list, bad names among them, and packed as was asked."""
+def test_each_result_equals_that_of_one_process(
+    lab: Lab, tool: Tool, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    """For all kinds of domains, in the order of the list, invalid names among them, and compressed."""
     names = listed(tmp_path, ["Bad Name", *ALL])
     assert tool(*arguments(names, tmp_path / "r.jsonl", *BRISK)).code == 0
     run = tool(
@@ -68,46 +70,48 @@ def test_it_says_what_one_process_says(lab: Lab, tool: Tool, cluster: LocalClust
     assert names_in(tmp_path / "r.zst") == ["Bad Name", *ALL]
     alone = {domain_of(line): json.dumps(line) for line in lines(tmp_path / "r.jsonl")[1:]}
     for line in in_parts(tmp_path / "r.zst")[1:]:
-        assert told(load(json.dumps(line))) == told(load(alone[domain_of(line)]))
+        assert comparable(load(json.dumps(line))) == comparable(load(alone[domain_of(line)]))
     assert f"{len(ALL)} domains" in tool("summary", tmp_path / "r.zst").out.decode()
 
 
-def test_each_address_is_visited_once(dask: Tool, tmp_path: Path) -> None:
-    """Though each of its domains is looked up in another part."""
-    with crowd([0, 0, 0, 1, 1, 1, 2, 2, 2]) as here:
-        run = dask(listed(tmp_path, here.domains(20)), "-o", tmp_path / "out", *BRISK, *here.arguments)
+def test_each_address_is_probed_once(dask: Tool, tmp_path: Path) -> None:
+    """Even if each of its domains is resolved in another part."""
+    with load_servers([0, 0, 0, 1, 1, 1, 2, 2, 2]) as servers:
+        run = dask(listed(tmp_path, servers.domains(20)), "-o", tmp_path / "out", *BRISK, *servers.arguments)
         assert (run.code, run.err.splitlines()[-1].split(":")[0]) == (0, "180 domains, 9 connections")
-        assert sorted(visit.host for visit in here.visits) == list(range(9))
-        assert sorted(domain for visit in here.visits for domain in visit.domains) == sorted(here.domains(20))
-    assert names_in(tmp_path / "out") == here.domains(20)
+        assert sorted(session.host for session in servers.sessions) == list(range(9))
+        assert sorted(domain for session in servers.sessions for domain in session.domains) == sorted(
+            servers.domains(20)
+        )
+    assert names_in(tmp_path / "out") == servers.domains(20)
 
 
 def test_all_limits_hold_across_workers(dask: Tool, tmp_path: Path) -> None:
     providers = [0, 1, 2, 0, 1, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10]
     limits = {"concurrency": 7, "per-session": 3, "per-address": 2, "per-network": 3, "per-provider": 4}
-    with crowd(providers, seconds=0.05) as here:
+    with load_servers(providers, seconds=0.05) as servers:
         run = dask(
-            *(listed(tmp_path, here.domains(12)), "-o", tmp_path / "out", *here.arguments),
+            *(listed(tmp_path, servers.domains(12)), "-o", tmp_path / "out", *servers.arguments),
             *(f"--{name}={value}" for name, value in limits.items()),
             *("--delay", "0.1", "--retry-delay", "0.1", "--batch-size", "50"),
         )
         assert run.code == 0, run.err
-        assert here.most(lambda host: host) == limits["per-address"]
-        assert here.most(here.network) == limits["per-network"]
-        assert here.most(lambda host: providers[host]) == limits["per-provider"]
-        assert here.most(lambda _: 0) in (limits["concurrency"], limits["concurrency"] - 1)
-    assert names_in(tmp_path / "out") == here.domains(12)
+        assert servers.most(lambda host: host) == limits["per-address"]
+        assert servers.most(servers.network) == limits["per-network"]
+        assert servers.most(lambda host: providers[host]) == limits["per-provider"]
+        assert servers.most(lambda _: 0) in (limits["concurrency"], limits["concurrency"] - 1)
+    assert names_in(tmp_path / "out") == servers.domains(12)
 
 
-def test_who_wants_to_be_left_alone_is_and_who_wants_to_be_asked_again_is(dask: Tool, tmp_path: Path) -> None:
-    with crowd([0, 1, 2], is_throttled=0, grey=1) as here:
+def test_throttled_servers_and_deferred_domains_are_retried(dask: Tool, tmp_path: Path) -> None:
+    with load_servers([0, 1, 2], busy=0, grey=1) as servers:
         run = dask(
-            *(listed(tmp_path, here.domains(5)), "-o", tmp_path / "out", *here.arguments),
+            *(listed(tmp_path, servers.domains(5)), "-o", tmp_path / "out", *servers.arguments),
             *("--delay", "0", "--retry-delay", "1", "--retry-deferred", str(1 / 60)),
         )
         assert run.code == 0, run.err
-        assert Counter(visit.host for visit in here.visits) == {0: 2, 1: 2, 2: 1}
-        assert min(here.rests()) > 0.9
+        assert Counter(session.host for session in servers.sessions) == {0: 2, 1: 2, 2: 1}
+        assert min(servers.pauses()) > 0.9
     for line in in_parts(tmp_path / "out"):
         assert not {finding["code"] for finding in line["findings"]} & {
             *("smtp.banner.deferred", "smtp.null_sender.deferred", "smtp.postmaster.deferred")
@@ -115,78 +119,76 @@ def test_who_wants_to_be_left_alone_is_and_who_wants_to_be_asked_again_is(dask: 
 
 
 @pytest.mark.parametrize("moment", [0.0, 1.0])
-def test_a_worker_that_is_killed_takes_nothing_with_it(
-    cluster: LocalCluster, tmp_path: Path, moment: float
-) -> None:
-    """Who was asked for it is asked again, and as politely."""
-    with crowd(range(12), seconds=0.2) as here, Client(cluster) as client:
+def test_a_killed_worker_loses_nothing(cluster: LocalCluster, tmp_path: Path, moment: float) -> None:
+    """Its sessions are repeated, within the same limits."""
+    with load_servers(range(12), seconds=0.2) as servers, Client(cluster) as client:
         command = [
-            *("scan", listed(tmp_path, here.domains(20)), "-o", tmp_path / "out", *here.arguments),
+            *("scan", listed(tmp_path, servers.domains(20)), "-o", tmp_path / "out", *servers.arguments),
             *(*DASK, "--scheduler", cluster.scheduler_address),
             *("--delay", "0.1", "--per-session", "4", "--per-address", "1"),
         ]
         with running(*command) as process:
-            wait_for(lambda: here.visits)
+            wait_for(lambda: servers.sessions)
             time.sleep(moment)
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
             assert process.poll() is None
             assert process.wait(60) == 0
-        asked = Counter(domain for visit in here.visits for domain in visit.domains)
-        assert set(asked) == set(here.domains(20))
+        asked = Counter(domain for session in servers.sessions for domain in session.domains)
+        assert set(asked) == set(servers.domains(20))
         assert max(asked.values()) <= 2
-        assert here.most(lambda host: host) == 1
-        assert min(here.rests()) > 0.09
-    assert names_in(tmp_path / "out") == here.domains(20)
+        assert servers.most(lambda host: host) == 1
+        assert min(servers.pauses()) > 0.09
+    assert names_in(tmp_path / "out") == servers.domains(20)
     assert len({line["findings"][0]["code"] for line in in_parts(tmp_path / "out")}) == 1
 
 
-def test_who_has_moved_when_a_worker_is_killed_is_asked_where_he_is(
+def test_a_host_that_moved_when_a_worker_was_killed_is_probed_at_its_new_address(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    """What the worker had looked up is looked up again, and nobody has been to the address found then."""
-    with crowd(range(12), seconds=0.2) as here, Client(cluster) as client:
+    """The worker's lookups are repeated, and no task has probed the address that is found then."""
+    with load_servers(range(12), seconds=0.2) as servers, Client(cluster) as client:
         command = [
-            *("scan", listed(tmp_path, here.domains(4)), "-o", tmp_path / "out", *here.arguments),
+            *("scan", listed(tmp_path, servers.domains(4)), "-o", tmp_path / "out", *servers.arguments),
             *(*DASK, "--scheduler", cluster.scheduler_address, "--delay", "0.1", "--no-reuse"),
         ]
         with running(*command) as process:
-            wait_for(lambda: here.visits)
-            here.moved = True
+            wait_for(lambda: servers.sessions)
+            servers.moved = True
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
             assert process.wait(60) == 0
-        assert any(visit.moved for visit in here.visits)
-    assert sorted(names_in(tmp_path / "out")) == sorted(here.domains(4))
+        assert any(session.moved for session in servers.sessions)
+    assert sorted(names_in(tmp_path / "out")) == sorted(servers.domains(4))
     for line in in_parts(tmp_path / "out"):
         assert {
             session["purpose"] for e in line["observation"]["endpoints"] for session in e["sessions"]
         } == {"main"}
 
 
-def test_nobody_is_asked_for_a_client_that_is_gone(cluster: LocalCluster, tmp_path: Path) -> None:
-    with crowd(range(12), seconds=0.1) as here:
+def test_a_client_that_is_killed_ends_the_sessions(cluster: LocalCluster, tmp_path: Path) -> None:
+    with load_servers(range(12), seconds=0.1) as servers:
         command = [
-            *("scan", listed(tmp_path, here.domains(200)), "-o", tmp_path / "out", *here.arguments),
+            *("scan", listed(tmp_path, servers.domains(200)), "-o", tmp_path / "out", *servers.arguments),
             *(*DASK, "--scheduler", cluster.scheduler_address, "--delay", "0.5", "--per-address", "1"),
         ]
         with running(*command) as process:
-            wait_for(lambda: here.visits)
+            wait_for(lambda: servers.sessions)
             process.kill()
         time.sleep(3)
-        before = len(here.visits)
+        before = len(servers.sessions)
         assert before < 12 * 200 / 20
         time.sleep(1.5)
-        assert len(here.visits) == before
+        assert len(servers.sessions) == before
 
 
-def test_a_cluster_of_its_own_is_interrupted_and_gone_on_with(dask: Tool, tmp_path: Path) -> None:
+def test_a_local_cluster_is_interrupted_and_continued(dask: Tool, tmp_path: Path) -> None:
     names, out = tmp_path / "names", tmp_path / "out"
-    with crowd(range(6), seconds=0.1) as here:
-        listed(tmp_path, here.domains(40))
+    with load_servers(range(6), seconds=0.1) as servers:
+        listed(tmp_path, servers.domains(40))
         with running(
-            *("scan", names, "-o", out, *here.arguments, *DASK, "--delay", "0.2", "--batch-size", "20")
+            *("scan", names, "-o", out, *servers.arguments, *DASK, "--delay", "0.2", "--batch-size", "20")
         ) as process:
             wait_for(lambda: list(out.glob("part-*")))
-            # as a terminal does: to the workers as well
+            # as a terminal does, which signals the workers as well
             os.killpg(process.pid, signal.SIGINT)
             _, err = process.communicate(timeout=20)
         assert process.returncode == 130
@@ -195,13 +197,13 @@ def test_a_cluster_of_its_own_is_interrupted_and_gone_on_with(dask: Tool, tmp_pa
         before = names_in(out)
         assert 0 < len(before) < 240
         time.sleep(0.2)
-        here.visits.clear()
-        run = dask(names, "-o", out, *here.arguments, "--delay", "0", "--resume")
+        servers.sessions.clear()
+        run = dask(names, "-o", out, *servers.arguments, "--delay", "0", "--resume")
         assert run.code == 0, run.err
-        asked = {domain for visit in here.visits for domain in visit.domains}
-        assert asked == set(here.domains(40)) - set(before)
+        asked = {domain for session in servers.sessions for domain in session.domains}
+        assert asked == set(servers.domains(40)) - set(before)
     assert names_in(out)[: len(before)] == before
-    assert sorted(names_in(out)) == sorted(here.domains(40))
+    assert sorted(names_in(out)) == sorted(servers.domains(40))
 
 
 @contextmanager
@@ -227,8 +229,8 @@ def wait_for(happened: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def test_refusals(dask: Tool, tool: Tool, tmp_path: Path) -> None:
-    """One sentence, exit code 3, and nothing is written."""
+def test_usage_errors(dask: Tool, tool: Tool, tmp_path: Path) -> None:
+    """One message, exit code 3, and nothing is written."""
     names, out = listed(tmp_path, ["a.example"]), tmp_path / "out"
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         gone = f"tcp://127.0.0.1:{nobody.getsockname()[1]}"
@@ -243,8 +245,8 @@ def test_refusals(dask: Tool, tool: Tool, tmp_path: Path) -> None:
         (dask(names, "-o", out, *dead), "the resolver does not answer: "),
     ):
         assert run.code == 3
-        said = [line for line in run.err.splitlines() if not line.startswith("Dask's dashboard: ")]
-        assert len(said) == 1, run.err
-        assert said[0].startswith("checker-smtp: ")
-        assert words in said[0]
+        errors = [line for line in run.err.splitlines() if not line.startswith("Dask's dashboard: ")]
+        assert len(errors) == 1, run.err
+        assert errors[0].startswith("checker-smtp: ")
+        assert words in errors[0]
     assert not out.exists()

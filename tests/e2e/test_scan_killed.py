@@ -1,4 +1,4 @@
-"""A scan that is ended before its end: killed, interrupted, on a terminal and off it; and gone on with."""
+"""A scan that is killed or interrupted, with and without a terminal; and continued."""
 
 import os
 import pty
@@ -26,7 +26,7 @@ MANY = 500
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_killed_at_any_moment_no_domain_is_lost_or_doubled(lab: Lab, tmp_path: Path, suffix: str) -> None:
+def test_killed_at_any_moment_no_domain_is_lost_or_duplicated(lab: Lab, tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     names, results = listed(tmp_path, many(MANY)), folder / f"r{suffix}"
@@ -51,10 +51,10 @@ def test_killed_at_any_moment_no_domain_is_lost_or_doubled(lab: Lab, tmp_path: P
     assert domains(results)[: len(before)] == before
 
 
-def wait_for_growth(process: subprocess.Popen[bytes], results: Path, patience: float) -> None:
-    """Until a line was written in this run."""
+def wait_for_growth(process: subprocess.Popen[bytes], results: Path, timeout: float) -> None:
+    """Wait until a line was written in this run."""
     size = results.stat().st_size if results.exists() else 0
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline and process.poll() is None:
         if results.exists() and results.stat().st_size > size:
             return
@@ -62,7 +62,7 @@ def wait_for_growth(process: subprocess.Popen[bytes], results: Path, patience: f
 
 
 def finish(names: Path, results: Path, *backend: str) -> None:
-    """Go on to the end; every name then has its line, and each can be read."""
+    """Continue to the end; require a readable line for every name."""
     with scanning(names, results, *BRISK, "--resume", *(f"--backend={name}" for name in backend)) as process:
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -90,7 +90,7 @@ def test_a_half_written_last_line_is_repaired(lab: Lab, tmp_path: Path, suffix: 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_finishes_and_says_how_to_go_on(
+def test_interrupted_it_finishes_and_says_how_to_continue(
     lab: Lab, tmp_path: Path, number: signal.Signals, backend: str
 ) -> None:
     names, results = listed(tmp_path, many(MANY)), tmp_path / "r.jsonl"
@@ -99,17 +99,17 @@ def test_interrupted_it_finishes_and_says_how_to_go_on(
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    told = err.decode().split("\n")
-    assert told[1] == "Finishing the open sessions. Press Ctrl-C again to stop at once."
-    assert told[3:] == [
+    lines_printed = err.decode().split("\n")
+    assert lines_printed[1] == "Finishing the open sessions. Press Ctrl-C again to stop at once."
+    assert lines_printed[3:] == [
         "checker-smtp: interrupted; repeat the command with --resume to continue",
         "",
     ]
     done = lines(results)
     assert results.read_bytes().endswith(b"\n")
     assert 0 < len(done) < MANY
-    assert told[2].startswith(f"{len(done)} domains, ")
-    # whoever was being asked was told in full
+    assert lines_printed[2].startswith(f"{len(done)} domains, ")
+    # the sessions that were open were finished
     assert all(load(line).status != "unknown" for line in results.read_bytes().splitlines())
     finish(names, results, backend)
 
@@ -174,7 +174,7 @@ def test_interrupted_on_a_terminal(lab: Lab, tmp_path: Path) -> None:
     assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
 
 
-# nobody reads along
+# no reader
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

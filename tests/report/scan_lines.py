@@ -20,8 +20,8 @@ def line(result: Result, **more: object) -> bytes:
 
 
 def not_checked(domain: str, why: str = "bad-name", reason: str = "It is no name.") -> bytes:
-    told = {"version": 1, "domain": domain, "not_checked": why, "reason": reason}
-    return json.dumps(told).encode() + b"\n"
+    document = {"version": 1, "domain": domain, "not_checked": why, "reason": reason}
+    return json.dumps(document).encode() + b"\n"
 
 
 def checked(
@@ -52,7 +52,7 @@ def no_address(target: str) -> MxTarget:
 def speaking(
     greeting: str, *, tls: str = "TLSv1.3", after: float = 0.02, address: str = "192.0.2.1"
 ) -> Endpoint:
-    """An endpoint that greets so, so many seconds after the connection."""
+    """Return an endpoint that sends `greeting` `after` seconds."""
     held: Session = session(tls=tls)
     return endpoint(address, replace(held, greeting=reply(220, greeting, 0.01 + after, 1)))
 

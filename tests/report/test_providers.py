@@ -1,4 +1,4 @@
-"""Who runs an MX host."""
+"""The provider of an MX host."""
 
 import pytest
 

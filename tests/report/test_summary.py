@@ -1,4 +1,4 @@
-"""The summary counts right, tells what it could not read, and makes a sound page of whatever there was."""
+"""The summary counts correctly, reports unreadable lines, and renders a valid page from any input."""
 
 import json
 from dataclasses import replace
@@ -42,7 +42,7 @@ def of_class(element: Element, name: str) -> list[Element]:
 
 
 def panel(page: str, anchor: str) -> list[str]:
-    """What the rows of a panel say, the words of each without those behind it."""
+    """Return the text of each row of a panel, without its details."""
     (section,) = [e for e in parse(page).iter("section") if e.attrib.get("aria-labelledby") == anchor]
     rows = []
     for row in section.iter("summary"):
@@ -66,8 +66,8 @@ def test_every_recorded_check_counts_where_it_should() -> None:
         status: sum(r.status == status for r in results) for status in {r.status for r in results}
     }
     for severity, found in tally.codes.items():
-        told = [{f.code for f in r.findings if f.severity is severity} for r in results]
-        assert counts(found) == {code: domains(told, code) for code in set().union(*told)}
+        view = [{f.code for f in r.findings if f.severity is severity} for r in results]
+        assert counts(found) == {code: domains(view, code) for code in set().union(*view)}
     assert counts(tally.software) == {s: domains(software, s) for s in set().union(*software) - {""}}
     assert tally.unrecognised.count == domains(software, "")
     assert counts(tally.tls) == {v: domains(versions, v) for v in set().union(*versions) - {""}}
@@ -131,11 +131,14 @@ def test_slow_greetings() -> None:
         checked("b.example", endpoints=(speaking("mx ESMTP", after=2.0),)),
         checked("c.example", endpoints=(speaking("mx ESMTP", after=0.5, address="192.0.2.2"),)),
     )
-    told = [(s.subject, round(s.seconds, 3), s.count, s.target) for s in tally.slowest.top(9)]
-    assert told == [("192.0.2.1:25", 6.0, 2, "mx.example.org"), ("192.0.2.2:25", 0.5, 1, "mx.example.org")]
+    view = [(s.subject, round(s.seconds, 3), s.count, s.target) for s in tally.slowest.top(9)]
+    assert view == [
+        ("192.0.2.1:25", 6.0, 2, "mx.example.org"),
+        ("192.0.2.2:25", 0.5, 1, "mx.example.org"),
+    ]
 
 
-def test_when_it_was() -> None:
+def test_the_time_of_the_scan() -> None:
     moments = ("2026-03-01T12:00:00Z", "2026-03-01T14:30:00+02:00", "2026-02-28T23:59:59Z")
     odd = ("yesterday", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:00", "")
     tally = tallied(*(checked("a.example", run_at=moment) for moment in (*moments, *odd)))
@@ -144,13 +147,13 @@ def test_when_it_was() -> None:
     )
 
 
-def test_a_session_is_told_with_each_domain_that_shared_it() -> None:
+def test_a_shared_session_counts_for_each_domain() -> None:
     shared = line(POSTURES["healthy"]())
     facts = dict(build_summary(tallied(shared, shared), "x").facts)
     assert facts["Sessions in the results"] == "4; shared ones count for each domain"
 
 
-def test_what_was_not_checked() -> None:
+def test_names_that_were_not_checked() -> None:
     tally = tallied(
         not_checked("exa mple.com", "bad-name", "It has a space."),
         not_checked("b.example", "stop-list", ""),
@@ -188,7 +191,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-def test_broken_lines_are_counted_and_told(broken: bytes) -> None:
+def test_broken_lines_are_counted_and_reported(broken: bytes) -> None:
     tally = tallied(checked("a.example"), broken, b"\n", checked("b.example"))
     assert (tally.checked, tally.broken, tally.half_written) == (2, 1, False)
     page = render_summary(tally, "results.jsonl")
@@ -199,7 +202,7 @@ def test_broken_lines_are_counted_and_told(broken: bytes) -> None:
     assert all("-rR 'fromjson? | (" in words(pre) for pre in parse(page).iter("pre"))
 
 
-def test_many_broken_lines_are_told_in_short() -> None:
+def test_many_broken_lines_are_reported_in_short() -> None:
     tally = tallied(*[b"no\n"] * 5, checked("a.example"))
     (warning,) = build_summary(tally, "x").warnings
     assert warning.startswith("5 lines could not be read")
@@ -312,7 +315,7 @@ def distinct(number: int) -> bytes:
     return json.dumps({"observation": seen, "findings": findings, "status": "critical"}).encode() + b"\n"
 
 
-def test_buckets_stay_few_whatever_comes() -> None:
+def test_buckets_are_bounded() -> None:
     tally = Tally()
     for number in range(50_000):
         tally.add(distinct(number))
@@ -356,9 +359,9 @@ def test_hostile_text_everywhere() -> None:
         ("-", "jq -r '", "'"),
     ],
 )
-def test_commands_read_what_was_read(path: str, begin: str, end: str) -> None:
-    told = build_summary(tallied(*[checked("a.example")] * 6), path)
-    (row,) = told.verdicts.rows
+def test_commands_read_the_same_results(path: str, begin: str, end: str) -> None:
+    view = build_summary(tallied(*[checked("a.example")] * 6), path)
+    (row,) = view.verdicts.rows
     assert row.command.startswith(begin)
     assert row.command.endswith(f"| .observation.domain{end}")
     assert Path(path).suffix not in (".gz", ".zst") or "| jq -r" in row.command

@@ -21,7 +21,7 @@ def test_counts_and_samples() -> None:
     assert (once, second.count, second.samples) == ("once", 1, ["b.example"])
 
 
-def test_equal_counts_are_told_by_name() -> None:
+def test_equal_counts_are_sorted_by_name() -> None:
     counted = Frequent()
     for value in ("b", "c", "a"):
         counted.add(value, "x.example")
@@ -67,9 +67,9 @@ def test_the_slowest_are_exact_however_many_there_are() -> None:
         slowest.add(address, port, "mx.example.org", took, "x.example")
         longest[address, port] = max(took, longest.get((address, port), 0.0))
         assert len(slowest) <= 200
-    told = [(server.address, server.port, server.seconds) for server in slowest.top(50)]
+    reported = [(server.address, server.port, server.seconds) for server in slowest.top(50)]
     expected = sorted(((*where, took) for where, took in longest.items()), key=lambda row: -row[2])
-    assert told == expected[:50]
+    assert reported == expected[:50]
     for server in slowest.top(50):
         assert server.count <= 3 <= server.count + server.missed
 
@@ -82,7 +82,7 @@ def test_servers_that_are_all_as_slow_do_not_vanish() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.5])
-def test_a_server_is_told_with_its_longest_visit(seconds: float) -> None:
+def test_a_server_has_its_longest_wait(seconds: float) -> None:
     slowest = Slowest()
     for took in (seconds, 3.0, 2.0):
         slowest.add("2001:db8::1", 25, "mx.example.org", took, "x.example")

@@ -1,4 +1,4 @@
-"""What two results have to have in common that were had in different ways."""
+"""The parts of a result that do not depend on the way it was obtained."""
 
 import re
 from dataclasses import replace
@@ -11,13 +11,13 @@ from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
 from tests.probes.hosts import plain
 
-__all__ = ["told"]
+__all__ = ["comparable"]
 
 
-def told(result: Result) -> dict[str, Any]:
-    """All of a result but times, where in a transcript the evidence stands, and what is random; and the SNI.
+def comparable(result: Result) -> dict[str, Any]:
+    """Return a result without times, random addresses, positions of evidence in a transcript, and the SNI.
 
-    That is the MX host of whoever came first: an address is visited once, under however many names.
+    The SNI is the MX host of the first domain: an address is probed once, under however many names.
     """
     result = load(re.sub("nobody-[0-9a-f]{16}", "nobody", dump(result)))
     document: dict[str, Any] = to_builtins(result)

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 
 class _Jumping(selectors.DefaultSelector):
-    """A selector that lets no time pass, and tells how much it was asked to wait."""
+    """A selector that lets no time pass, and counts the time it was asked to wait."""
 
     waited = 0.0
 

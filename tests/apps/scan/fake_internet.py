@@ -1,7 +1,7 @@
-"""A town of mail servers for a scan to visit, and the scan of it; all of it without a network.
+"""An internet of fake mail servers, and a scan of it, without a network.
 
-The servers are `tests.probes.hosts`; here is what a scan adds: how long a session lasts, who was visited when
-and how many at once, and servers that behave otherwise the next time.
+The servers are `tests.probes.hosts`; this module adds the needs of a scan: the length of a session, a record
+of all sessions, and servers that behave otherwise the next time.
 """
 
 import json
@@ -32,8 +32,8 @@ BUSY = Host(fault="421")
 
 
 @dataclass
-class Visited:
-    """One session: with whom, and from when until when by the loop's clock."""
+class FakeSession:
+    """One session with `address`, and its times by the loop's clock."""
 
     address: str
     began: float
@@ -41,7 +41,7 @@ class Visited:
 
 
 @dataclass
-class Town:
+class FakeInternet:
     """Names and servers as a backend. Of several hosts at an address each has one session, the last the rest.
 
     A session lasts `seconds`.
@@ -50,7 +50,7 @@ class Town:
     names: Names
     hosts: dict[str, Host | Sequence[Host]]
     seconds: float = 1.0
-    visits: list[Visited] = field(default_factory=list)
+    sessions: list[FakeSession] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
     most: int = 0
     most_by: Counter[str] = field(default_factory=Counter)
@@ -61,16 +61,16 @@ class Town:
     async def run(self, script: Script[T]) -> T:
         first = next(script)
         assert isinstance(first, Connect)
-        visited = Visited(first.host, anyio.current_time())
+        session = FakeSession(first.host, anyio.current_time())
         host = self._host(first.host)
-        self.visits.append(visited)
+        self.sessions.append(session)
         self._enter(first.host)
         try:
             await anyio.sleep(self.seconds)
             return await host.run(_from(first, script))
         finally:
             self.open.remove(first.host)
-            visited.ended = anyio.current_time()
+            session.ended = anyio.current_time()
 
     def _host(self, address: str) -> Host:
         hosts = self.hosts[address]
@@ -85,16 +85,16 @@ class Town:
             self.most_by[key] = max(self.most_by[key], sum(o.startswith(key) for o in self.open))
 
     def connections(self, address: str) -> int:
-        return sum(visited.address == address for visited in self.visits)
+        return sum(session.address == address for session in self.sessions)
 
     def gaps(self, address: str) -> list[float]:
-        """Seconds between the end of a session there and the beginning of the next."""
-        visits = [visited for visited in self.visits if visited.address == address]
+        """Return the seconds between the end of a session with the address and the start of the next."""
+        visits = [session for session in self.sessions if session.address == address]
         return [round(b.began - a.ended, 3) for a, b in pairwise(visits)]
 
 
 def _from(first: Effect, script: Script[T]) -> Script[T]:
-    """The rest of a script whose first effect was taken already."""
+    """Continue a script whose first effect was taken already."""
     effect = first
     try:
         while True:
@@ -104,7 +104,7 @@ def _from(first: Effect, script: Script[T]) -> Script[T]:
 
 
 def zone(mx: dict[str, str], addresses: dict[str, str]) -> str:
-    """Records: the MX host of each domain, and the address of each host, which is named so."""
+    """Return records: the MX host of each domain, and the address and PTR name of each host."""
     lines = [f"{domain} MX 10 {host}." for domain, host in mx.items()]
     for host, address in addresses.items():
         lines += [f"{host} A {address}", f"{'.'.join(reversed(address.split('.')))}.in-addr.arpa PTR {host}."]
@@ -112,18 +112,18 @@ def zone(mx: dict[str, str], addresses: dict[str, str]) -> str:
 
 
 def shared(number: int, host: str = "mx.host.test", prefix: str = "d") -> dict[str, str]:
-    """So many domains with the one MX host."""
+    """Return MX records of `number` domains with the same host."""
     return {f"{prefix}{n}.test": host for n in range(number)}
 
 
 def settings(*, delay: float = 0.0, given: dict[str, object] | None = None, **more: Any) -> ScanSettings:
-    """Settings that wait for nothing, unless told so."""
+    """Return settings without delay, unless given otherwise."""
     return ScanSettings(options=options("domain.invalid", **(given or {})), delay=delay, **more)
 
 
 @dataclass
 class Scanned:
-    """What came of a scan: its lines in the order in which they were told, and the scan."""
+    """A finished scan, and its lines in the order of completion."""
 
     raw: list[bytes]
     numbers: list[int]
@@ -141,7 +141,7 @@ class Scanned:
         return self.raw[self.domains.index(domain)]
 
     def of(self, domain: str) -> Result:
-        """The result of a domain that was checked."""
+        """Return the result of a domain that was checked."""
         return load(self.line(domain))
 
     def codes(self, domain: str) -> set[str]:
@@ -154,18 +154,18 @@ class Scanned:
 
 
 async def scanned(
-    backend: Any, names: Iterable[str], how: ScanSettings | None = None, stop: Iterable[str] = ()
+    backend: Any, names: Iterable[str], scan_settings: ScanSettings | None = None, stop: Iterable[str] = ()
 ) -> Scanned:
-    """Scan these names to the end; each has to have exactly one line."""
+    """Scan these names to the end; require exactly one line for each."""
     lines: list[tuple[int, bytes]] = []
     exclusions = Exclusions(stop)
-    seen: set[str] = set()
+    names_seen: set[str] = set()
 
-    def new(name: str) -> bool:
-        return name not in seen and not seen.add(name)
+    def is_new(name: str) -> bool:
+        return name not in names_seen and not names_seen.add(name)
 
-    listed: list[Entry] = list(read_domains(names, exclusions, new))
-    scan = Scan(how or settings(), backend, lambda *told: lines.append(told), exclusions=exclusions)
+    listed: list[Entry] = list(read_domains(names, exclusions, is_new))
+    scan = Scan(scan_settings or settings(), backend, lambda *line: lines.append(line), exclusions=exclusions)
     with anyio.fail_after(10**6):
         await scan.run(listed)
     assert sorted(number for number, _ in lines) == list(range(len(listed)))

@@ -21,12 +21,12 @@ def refusal(done: Run) -> str:
     return done.err
 
 
-def test_the_plan_whatever_else_is_given(names: Path, tmp_path: Path) -> None:
+def test_dry_run_with_other_options(names: Path, tmp_path: Path) -> None:
     (tmp_path / "stop").write_text("c.test\n")
     results = tmp_path / "r.jsonl"
-    told = run("scan", names, "--dry-run", "-o", results, "--force", "--exclude-file", tmp_path / "stop")
-    assert (told.code, told.err) == (0, "")
-    assert told.out.startswith("2 domains to check; 1 invalid and 1 excluded names are only reported.\n")
+    done = run("scan", names, "--dry-run", "-o", results, "--force", "--exclude-file", tmp_path / "stop")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("2 domains to check; 1 invalid and 1 excluded names are only reported.\n")
     assert not results.exists()
 
 
@@ -64,7 +64,7 @@ def test_the_plan_whatever_else_is_given(names: Path, tmp_path: Path) -> None:
         (["names", "-o", "there", "--resume"], "'there' cannot be continued: 'there.scan'"),
     ],
 )
-def test_what_cannot_be(names: Path, tmp_path: Path, given: list[str], words: str) -> None:
+def test_usage_errors(names: Path, tmp_path: Path, given: list[str], words: str) -> None:
     (tmp_path / "there").write_text("precious")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     resolver = [] if "--resolver" in given else ["--resolver", "192.0.2.53"]
@@ -72,5 +72,5 @@ def test_what_cannot_be(names: Path, tmp_path: Path, given: list[str], words: st
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_standard_input_that_is_empty(tmp_path: Path) -> None:
+def test_empty_standard_input(tmp_path: Path) -> None:
     assert run("scan", "-", "--dry-run", cwd=tmp_path).out.startswith("0 domains to check")

@@ -1,4 +1,4 @@
-"""Lists of names as people have them, and as nobody should."""
+"""Lists of names, valid and invalid."""
 
 from collections.abc import Iterable
 
@@ -50,13 +50,13 @@ def test_a_column_of_a_csv() -> None:
 
 
 @pytest.mark.parametrize("head", ["id,name\n", "\n", ""])
-def test_a_column_that_is_not_there(head: str) -> None:
+def test_a_missing_column(head: str) -> None:
     with pytest.raises(DomainListError, match=r"no column 'domain': its first line names (id, name|none)$"):
         read(head, "1,a.test\n", column="domain")
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "names_read"),
     [
         (b"3,c\rd,e\n", ["3,c\rd,e"]),
         (b'"3"x,c.test\n', ['"3"x,c.test']),
@@ -65,12 +65,12 @@ def test_a_column_that_is_not_there(head: str) -> None:
     ],
     ids=["a bare CR", "a stray quotation mark", "huge"],
 )
-def test_a_line_that_is_no_csv_is_told_and_does_not_end_the_list(line: bytes, told: list[str]) -> None:
+def test_a_line_that_is_not_csv_is_one_invalid_name(line: bytes, names_read: list[str]) -> None:
     names = read("id,domain\n", "1,a.test\n", line, "9,b.test\n", column="domain")
-    assert names == ["a.test", *told, "b.test"]
+    assert names == ["a.test", *names_read, "b.test"]
 
 
-def test_what_a_quotation_mark_swallows_is_told() -> None:
+def test_an_unclosed_quotation_mark_is_reported() -> None:
     rest = [f"{n},d{n}.test\n" for n in range(20_000)]
     first, bad, *names = read("id,domain\n", "1,a.test\n", '2,"b.test\n', *rest, column="domain")
     assert (first, bad[:20]) == ("a.test", '2,"b.test\n0,d0.test\n'[:20])
@@ -79,7 +79,7 @@ def test_what_a_quotation_mark_swallows_is_told() -> None:
     assert read("id,domain\n", '2,"b.test\n', "3,c.test\n", column="domain") == ['2,"b.test\n3,c.test']
 
 
-def test_a_huge_line_is_one_bad_name_and_not_kept() -> None:
+def test_a_huge_line_is_one_invalid_name_and_cut() -> None:
     (name,) = read(b"x" * 10_000_000)
     assert len(name) <= 4096
     (entry,) = listed(name)
@@ -92,7 +92,7 @@ def test_a_huge_line_is_one_bad_name_and_not_kept() -> None:
     "octets",
     [b"\0", b"a\0.test", bytes(range(128, 256)), b"\x1b[31mred.test", b"\xff\xfea\0.\0t\0", b"\xed\xa0\x80"],
 )
-def test_what_is_no_text_is_a_bad_name(octets: bytes) -> None:
+def test_octets_that_are_not_text_are_an_invalid_name(octets: bytes) -> None:
     (entry,) = listed(*read(octets + b"\n"))
     assert entry.skip_reason == "bad-name"
     assert entry.reason.isprintable()
@@ -116,7 +116,7 @@ def test_a_bad_name_says_why(name: str, reason: str) -> None:
     assert reason in entry.reason
 
 
-def test_each_name_once_in_whichever_spelling() -> None:
+def test_each_name_once_in_any_spelling() -> None:
     names = [
         "a.test",
         "A.Test",
@@ -131,7 +131,7 @@ def test_each_name_once_in_whichever_spelling() -> None:
     assert [entry.domain for entry in listed(*names)] == ["a.test", "xn--bcher-kva.test", "b", "b.."]
 
 
-def test_the_stop_list() -> None:
+def test_exclusions() -> None:
     names = ["stop.test", "a.stop.test", "nonstop.test", "b.test", "xn--bcher-kva.test"]
     stop = ["Stop.Test.", "*.b.test", "bücher.test", "192.0.2.0/24"]
     found = listed(*names, stop=stop)
@@ -139,14 +139,14 @@ def test_the_stop_list() -> None:
     assert found[1] == Entry("a.stop.test", "stop-list", "a.stop.test is on the stop list of this scan")
 
 
-def test_many_names_are_told_apart() -> None:
+def test_many_different_names() -> None:
     seen = DuplicateFilter()
     assert all(seen.add(f"d{n}.test") for n in range(20_000))
     assert not any(seen.add(f"d{n}.test") for n in range(20_000))
     seen.close()
 
 
-def test_no_room_to_remember_names_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_the_duplicate_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = DuplicateFilter()
     seen._database.execute("PRAGMA max_page_count = 10")
     with pytest.raises(OSError, match="no room for temporary files"):

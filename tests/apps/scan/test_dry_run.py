@@ -70,7 +70,7 @@ def test_an_empty_list() -> None:
         *((name, float("inf")) for name in ("delay", "server_cache_ttl", "retry_delay")),
     ],
 )
-def test_settings_that_cannot_be(name: str, value: float) -> None:
+def test_settings_out_of_range(name: str, value: float) -> None:
     with pytest.raises(
         OptionError, match=rf"^{name} is .*: give (a number, at least 1|seconds, at least 0)$"
     ):

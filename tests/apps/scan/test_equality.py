@@ -1,12 +1,12 @@
-"""A scan tells of every domain what a check of it alone would: compared field by field."""
+"""A scan reports for every domain the same as a check of it alone, field by field."""
 
 import pytest
 
 from checker_smtp.api import RunContext, check
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
-from tests.apps.scan.comparing import told
-from tests.apps.scan.fake_internet import Town, scanned, settings, zone
+from tests.apps.scan.comparing import comparable
+from tests.apps.scan.fake_internet import FakeInternet, scanned, settings, zone
 from tests.probes.hosts import FAULTS, Host
 from tests.probes.world import Names, options
 
@@ -17,7 +17,7 @@ NAMES = ("alfa", "bravo", "charlie", "delta", "echo")
 # bravo has no postmaster, delta's is greylisted
 MIXED = {"postmaster@bravo.test": "550 5.1.1 no such user", "postmaster@delta.test": "450 4.2.0 greylisted"}
 OPEN = {f"postmaster@example.{tld}": "250 2.1.5 ok" for tld in ("com", "net", "org")}
-# not every fault shows alike to one that shares: what was sent in one write differs
+# some faults look different in a shared session, which sends its commands in other writes
 UNLIKE = ("group", "slow-group", "rset")
 SHAPES = """
     null.test        MX  0 .
@@ -46,14 +46,14 @@ async def compare(
     monkeypatch: pytest.MonkeyPatch, records: str, hosts: dict[str, Host], names: list[str], **given: object
 ) -> dict[str, Result]:
     monkeypatch.setattr("checker_smtp.scan.scan.randbits", lambda _: SEED)
-    town = Town(Names(records), dict(hosts))
-    found = await scanned(town, names, settings(given=given))
+    internet = FakeInternet(Names(records), dict(hosts))
+    found = await scanned(internet, names, settings(given=given))
     results: dict[str, Result] = {}
     for name in names:
-        alone = Town(Names(records), dict(hosts))
+        alone = FakeInternet(Names(records), dict(hosts))
         result = await check(options(name, **given), alone, moment=RunContext(seed=SEED))
         results[name] = load(dump(result))
-        assert told(found.of(name)) == told(results[name])
+        assert comparable(found.of(name)) == comparable(results[name])
     return results
 
 
@@ -75,13 +75,13 @@ async def test_an_open_relay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("relays", [True, False])
-async def test_the_domain_of_the_relay_probe_is_asked_about_another_one(relays: bool) -> None:
+async def test_the_domain_of_the_relay_probe_gets_another_probe(relays: bool) -> None:
     """It shares the session, so the probe for the others is in its transcript too, but counts for nothing."""
     names = ["a.test", "example.com", "b.test"]
     records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
     host = Host(rcpt={"postmaster@example.com": "250 2.1.5 ok"}, relays=relays)
-    found = await scanned(Town(Names(records), {"192.0.2.7": host}), names)
-    alone = await check(options("example.com"), Town(Names(records), {"192.0.2.7": host}))
+    found = await scanned(FakeInternet(Names(records), {"192.0.2.7": host}), names)
+    alone = await check(options("example.com"), FakeInternet(Names(records), {"192.0.2.7": host}))
     assert ("smtp.open_relay" in found.codes("example.com")) is relays
     assert found.codes("example.com") == {finding.code for finding in alone.findings}
     sessions = [found.sessions("example.com"), alone.observation.endpoints[0].sessions]

@@ -20,7 +20,7 @@ from checker_smtp.scan.domain_list import DomainListError
 from checker_smtp.scan.job import DomainList, ScanJob, open_domain_list, run_job
 from checker_smtp.scan.politeness import Exclusions
 from checker_smtp.scan.results import ResultsError, ResultsWriter, ScanManifest
-from tests.apps.scan.fake_internet import Town, settings, shared, zone
+from tests.apps.scan.fake_internet import FakeInternet, settings, shared, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names
 
@@ -31,12 +31,12 @@ RECORDS = zone(MX, {"mx.host.test": HERE, "mx.slow.test": THERE})
 
 
 @pytest.fixture
-def town(monkeypatch: pytest.MonkeyPatch) -> Town:
-    """What a job meets in place of the world; THERE takes longer than HERE."""
-    here = Town(Names(RECORDS), {HERE: Host(), THERE: [Host(fault="421"), Host()]}, seconds=0)
-    monkeypatch.setattr(jobs, "SharedResolver", lambda *_, **__: here)
-    monkeypatch.setattr(jobs, "SharedNetwork", lambda _: here)
-    return here
+def internet(monkeypatch: pytest.MonkeyPatch) -> FakeInternet:
+    """Replace the network of a job; THERE takes longer than HERE."""
+    internet = FakeInternet(Names(RECORDS), {HERE: Host(), THERE: [Host(fault="421"), Host()]}, seconds=0)
+    monkeypatch.setattr(jobs, "SharedResolver", lambda *_, **__: internet)
+    monkeypatch.setattr(jobs, "SharedNetwork", lambda _: internet)
+    return internet
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def listed(tmp_path: Path) -> Path:
 def run(
     listed: Path, results: Path, loop: str = "asyncio", *, column: str | None = None, **given: Any
 ) -> int:
-    """The domains told in this run; it has to come to its end."""
+    """Return the number of domains done in this run, which must not be interrupted."""
     how = settings(per_session=5, retry_delay=0.05, server_cache_ttl=given.pop("server_cache_ttl", 3600.0))
     with open_domain_list(listed, column) as names:
         job = ScanJob(
@@ -66,16 +66,16 @@ def domains(results: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_each_name_has_one_line(town: Town, listed: Path, tmp_path: Path, loop: str) -> None:
+def test_each_name_has_one_line(internet: FakeInternet, listed: Path, tmp_path: Path, loop: str) -> None:
     results = tmp_path / "r.jsonl"
     assert run(listed, results, loop) == 26
     assert sorted(domains(results)) == sorted([*MX, "a b"])
-    # as they are done: those whose server has to be waited for come last
+    # in order of completion: the domains of the throttling server are last
     assert set(domains(results)[-5:]) == set(shared(5, prefix="s"))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_in_the_order_of_the_list(town: Town, listed: Path, tmp_path: Path, loop: str) -> None:
+def test_in_the_order_of_the_list(internet: FakeInternet, listed: Path, tmp_path: Path, loop: str) -> None:
     results = tmp_path / "r.jsonl"
     run(listed, results, loop, in_order=True)
     assert domains(results) == ["s0.test", "a b", *(name for name in MX if name != "s0.test")]
@@ -83,32 +83,34 @@ def test_in_the_order_of_the_list(town: Town, listed: Path, tmp_path: Path, loop
 
 @pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("loop", LOOPS)
-def test_going_on(town: Town, listed: Path, tmp_path: Path, loop: str, in_order: bool) -> None:
+def test_resume(internet: FakeInternet, listed: Path, tmp_path: Path, loop: str, in_order: bool) -> None:
     results = tmp_path / "r.jsonl"
     run(listed, results, in_order=in_order)
     whole = results.read_bytes()
-    told = domains(results)
+    done = domains(results)
     for cut in (1, len(whole) // 3, len(whole) - 10, len(whole)):
         results.write_bytes(whole[:-cut])
         kept = whole[:-cut].count(b"\n")
-        town.names.asked.clear()
+        internet.names.asked.clear()
         assert run(listed, results, loop, resume=True, in_order=in_order) == 26 - kept
-        assert domains(results)[:kept] == told[:kept]
-        assert sorted(domains(results)) == sorted(told)
-        asked = {name for name, rdtype in town.names.asked if rdtype == "MX"} - {"example.com"}
-        assert asked == set(told[kept:]) - {"a b"}
+        assert domains(results)[:kept] == done[:kept]
+        assert sorted(domains(results)) == sorted(done)
+        asked = {name for name, rdtype in internet.names.asked if rdtype == "MX"} - {"example.com"}
+        assert asked == set(done[kept:]) - {"a b"}
     assert run(listed, results, loop, resume=True) == 0
 
 
-def test_the_note_tells_what_shapes_an_answer(town: Town, listed: Path, tmp_path: Path) -> None:
+def test_the_manifest_has_the_options_that_change_a_result(
+    internet: FakeInternet, listed: Path, tmp_path: Path
+) -> None:
     run(listed, tmp_path / "r.jsonl")
-    note = ScanManifest.read(tmp_path / "r.jsonl")
-    assert note is not None
-    assert {"timeout", "helo_name", "port", "retry_deferred", "allow_targets"} < set(note.options)
-    assert "domain" not in note.options
+    manifest = ScanManifest.read(tmp_path / "r.jsonl")
+    assert manifest is not None
+    assert {"timeout", "helo_name", "port", "retry_deferred", "allow_targets"} < set(manifest.options)
+    assert "domain" not in manifest.options
 
 
-def test_another_column_of_the_same_file_is_another_list(town: Town, tmp_path: Path) -> None:
+def test_another_column_of_the_same_file_is_another_list(internet: FakeInternet, tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     table.write_text("one,two\nd0.test,d1.test\n")
     run(table, tmp_path / "r.jsonl", column="one")
@@ -119,17 +121,17 @@ def test_another_column_of_the_same_file_is_another_list(town: Town, tmp_path: P
 # lists
 
 
-def test_a_list_from_standard_input_can_be_gone_on_with(
-    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_resume_with_a_list_from_standard_input(
+    internet: FakeInternet, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = tmp_path / "r.jsonl"
-    for given, told in (({}, 26), ({"resume": True}, 0)):
+    for given, done in (({}, 26), ({"resume": True}, 0)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed.read_bytes())))
-        assert run(Path("-"), results, **given) == told
+        assert run(Path("-"), results, **given) == done
     assert run(listed, results, resume=True) == 0
 
 
-def test_a_list_that_can_be_read_but_once(town: Town, listed: Path, tmp_path: Path) -> None:
+def test_a_list_that_can_be_read_only_once(internet: FakeInternet, listed: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     threading.Thread(target=lambda: pipe.write_bytes(listed.read_bytes()), daemon=True).start()
@@ -143,7 +145,7 @@ def test_a_list_that_is_damaged(tmp_path: Path, name: str) -> None:
         pass
 
 
-def test_a_list_that_is_not_there_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path, why in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
         with pytest.raises(DomainListError, match=f"cannot be read: {why}"), open_domain_list(path, None):
             pass
@@ -162,7 +164,7 @@ def test_no_room_for_the_copy_of_a_list(tmp_path: Path, monkeypatch: pytest.Monk
         pass
 
 
-def test_names_are_counted_and_told_apart_by_content(tmp_path: Path) -> None:
+def test_lists_are_identified_by_content(tmp_path: Path) -> None:
     lists: list[DomainList] = []
     for text in ("a.test\n#x\n\nb.test\n", "a.test\nb.test\n", "a.test\nb.test"):
         (tmp_path / "l").write_text(text)
@@ -172,8 +174,8 @@ def test_names_are_counted_and_told_apart_by_content(tmp_path: Path) -> None:
     assert len({names.digest for names in lists}) == 3
 
 
-def test_a_column_that_is_not_there_is_told_before_anything_is_overwritten(
-    town: Town, listed: Path, tmp_path: Path
+def test_a_missing_column_is_reported_before_results_are_overwritten(
+    internet: FakeInternet, listed: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "r.jsonl").write_text("precious")
     with pytest.raises(DomainListError, match="no column 'domain'"):
@@ -186,9 +188,9 @@ def test_a_column_that_is_not_there_is_told_before_anything_is_overwritten(
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_results_that_cannot_be_written(
-    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+    internet: FakeInternet, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
 ) -> None:
-    """What a task met is told as it is, and not as a group of groups."""
+    """An error of a task is raised as it is, not in a group of groups."""
     put = ResultsWriter.put
 
     def fail(self: ResultsWriter, number: int, line: bytes) -> None:
@@ -204,8 +206,8 @@ def test_results_that_cannot_be_written(
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_list_that_breaks_off(
-    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+def test_a_list_that_disappears(
+    internet: FakeInternet, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
 ) -> None:
     with open_domain_list(listed, None) as names:
         listed.unlink()
@@ -222,8 +224,8 @@ def test_a_list_that_breaks_off(
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_mistake_of_ours_is_not_hidden(
-    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+def test_a_bug_is_not_hidden(
+    internet: FakeInternet, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str
 ) -> None:
     monkeypatch.setattr(ResultsWriter, "put", lambda *_: 1 / 0)
     with pytest.raises(ExceptionGroup) as caught:
@@ -232,9 +234,11 @@ def test_a_mistake_of_ours_is_not_hidden(
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_resolver_that_is_not_there(town: Town, listed: Path, tmp_path: Path, loop: str) -> None:
+def test_a_resolver_that_does_not_answer(
+    internet: FakeInternet, listed: Path, tmp_path: Path, loop: str
+) -> None:
     (tmp_path / "r.jsonl").write_text("precious")
-    town.names = Names(". NS !timeout no answer")
+    internet.names = Names(". NS !timeout no answer")
     with pytest.raises(ResolverError, match="does not answer: no answer"):
         run(listed, tmp_path / "r.jsonl", loop, force=True)
     assert (tmp_path / "r.jsonl").read_text() == "precious"
@@ -251,7 +255,7 @@ def test_a_resolver_that_is_not_there(town: Town, listed: Path, tmp_path: Path, 
         ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None),
     ],
 )
-def test_as_many_open_files_as_it_takes(
+def test_the_file_limit_is_raised(
     monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], wanted: tuple[int, int] | None
 ) -> None:
     found: list[Sequence[int]] = []
@@ -261,8 +265,8 @@ def test_as_many_open_files_as_it_takes(
     assert found == ([wanted] if wanted else [])
 
 
-def test_more_sessions_than_there_may_be_files(
-    town: Town, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_more_sessions_than_allowed_files(
+    internet: FakeInternet, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 300))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The folder with a cluster's results: whose it is, and that a part is there whole or not at all."""
+"""The folder of a cluster's results: its lock, and parts that are complete or missing."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,12 +8,14 @@ import pytest
 from checker_smtp.scan.parts import locked_parts, part_files, part_suffix, put_part
 from checker_smtp.scan.results import ResultsError, ScanManifest
 
-NOTE = ScanManifest(list_digest="list", options={"timeout": "12.0"})
+MANIFEST = ScanManifest(list_digest="list", options={"timeout": "12.0"})
 
 
-def claim(folder: Path, note: ScanManifest = NOTE, *, resume: bool = False, force: bool = False) -> int:
-    """The number of the next part, where the folder can be had."""
-    with locked_parts(folder, note, resume=resume, force=force) as make_ready:
+def prepare(
+    folder: Path, manifest: ScanManifest = MANIFEST, *, resume: bool = False, force: bool = False
+) -> int:
+    """Lock the folder, prepare it, and return the number of the next part."""
+    with locked_parts(folder, manifest, resume=resume, force=force) as make_ready:
         return make_ready()
 
 
@@ -21,7 +23,7 @@ def claim(folder: Path, note: ScanManifest = NOTE, *, resume: bool = False, forc
 def out(tmp_path: Path) -> Path:
     """A folder with the parts 0 and 7."""
     folder = tmp_path / "out"
-    claim(folder)
+    prepare(folder)
     for number in (7, 0):
         put_part(folder, number, b"%d\n" % number)
     return folder
@@ -43,86 +45,86 @@ def test_parts_are_in_the_order_of_their_numbers(out: Path) -> None:
     ("name", "suffix"),
     [("out", ".jsonl"), ("out.gz", ".jsonl.gz"), ("o.jsonl.ZST", ".jsonl.zst"), ("o.2026", ".jsonl")],
 )
-def test_the_folders_name_says_how_parts_are_packed(name: str, suffix: str) -> None:
+def test_the_folder_name_chooses_the_compression(name: str, suffix: str) -> None:
     assert part_suffix(Path(name)) == suffix
 
 
-def test_going_on_begins_behind_what_is_there(out: Path) -> None:
+def test_resume_continues_after_the_last_part(out: Path) -> None:
     (out / ".part-00008.jsonl").write_text("half a li")
-    assert claim(out, resume=True) == 8
+    assert prepare(out, resume=True) == 8
     assert contents(out) == WHOLE
 
 
-def test_there_may_be_nothing_to_go_on_with(tmp_path: Path) -> None:
+def test_resume_without_parts(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "new", tmp_path / "empty"):
-        assert claim(folder, resume=True) == 0
-        assert ScanManifest.read(folder) == NOTE
+        assert prepare(folder, resume=True) == 0
+        assert ScanManifest.read(folder) == MANIFEST
 
 
-def test_other_results_are_overwritten_only_when_asked_to(out: Path) -> None:
+def test_results_are_overwritten_only_with_force(out: Path) -> None:
     with pytest.raises(ResultsError, match=r"it has results\. Continue that scan with --resume, overwrite"):
-        claim(out)
+        prepare(out)
     assert contents(out) == WHOLE
     other = ScanManifest(list_digest="other", options={})
-    assert claim(out, other, force=True) == 0
+    assert prepare(out, other, force=True) == 0
     assert contents(out) == [".scan"]
     assert ScanManifest.read(out) == other
 
 
 @pytest.mark.parametrize(
-    ("note", "words"),
+    ("manifest", "words"),
     [
-        (ScanManifest(list_digest="other", options=NOTE.options), "results of another list"),
+        (ScanManifest(list_digest="other", options=MANIFEST.options), "results of another list"),
         (ScanManifest(list_digest="list", options={"timeout": "7.0"}), "timeout was 12.0"),
     ],
 )
-def test_results_of_something_else_are_not_gone_on_with(out: Path, note: ScanManifest, words: str) -> None:
+def test_results_of_another_scan_are_not_continued(out: Path, manifest: ScanManifest, words: str) -> None:
     with pytest.raises(ResultsError, match=words):
-        claim(out, note, resume=True)
+        prepare(out, manifest, resume=True)
     assert contents(out) == WHOLE
-    assert ScanManifest.read(out) == NOTE
+    assert ScanManifest.read(out) == MANIFEST
 
 
-def test_nothing_is_changed_before_it_is_to_be_ready(out: Path) -> None:
+def test_nothing_is_changed_before_make_ready(out: Path) -> None:
     with locked_parts(out, ScanManifest(list_digest="other", options={}), resume=False, force=True):
         pass
     assert contents(out) == WHOLE
-    assert ScanManifest.read(out) == NOTE
+    assert ScanManifest.read(out) == MANIFEST
 
 
 @pytest.mark.parametrize("ready", [False, True])
 def test_two_scans_do_not_share_a_folder(out: Path, ready: bool) -> None:
     with ExitStack() as first:
-        make_ready = first.enter_context(locked_parts(out, NOTE, resume=False, force=True))
+        make_ready = first.enter_context(locked_parts(out, MANIFEST, resume=False, force=True))
         if ready:
             make_ready()
         with pytest.raises(ResultsError, match="another scan is writing"):
-            claim(out, resume=True)
-    claim(out, resume=True)
+            prepare(out, resume=True)
+    prepare(out, resume=True)
 
 
-def test_nor_do_two_that_begin_at_the_same_moment(tmp_path: Path) -> None:
-    """A cluster takes its time to start, and neither has found the other when it claims the folder."""
+def test_two_scans_started_at_the_same_moment(tmp_path: Path) -> None:
+    """A cluster is slow to start, and neither finds a lock of the other when it takes its own."""
     folder = tmp_path / "out"
     with ExitStack() as both:
         first, second = (
-            both.enter_context(locked_parts(folder, NOTE, resume=False, force=False)) for _ in range(2)
+            both.enter_context(locked_parts(folder, MANIFEST, resume=False, force=False)) for _ in range(2)
         )
         first()
         put_part(folder, 0, b"{}\n")
         with pytest.raises(ResultsError, match="another scan is writing"):
             second()
-        assert ScanManifest.read(folder) == NOTE
+        assert ScanManifest.read(folder) == MANIFEST
         assert [path.name for path in part_files(folder)] == ["part-00000.jsonl"]
 
 
-def test_a_folder_that_cannot_be_had(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ResultsError, match="it is a file"):
-        claim(tmp_path / "file")
+        prepare(tmp_path / "file")
     with pytest.raises(ResultsError, match="cannot be used: No such file or directory"):
-        claim(tmp_path / "no" / "out")
+        prepare(tmp_path / "no" / "out")
 
 
 def test_a_part_that_cannot_be_written(out: Path) -> None:

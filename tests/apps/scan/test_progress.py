@@ -1,4 +1,4 @@
-"""What is told meanwhile where nobody looks on: a line a minute."""
+"""The progress without a terminal: a line a minute."""
 
 import io
 from collections import Counter
@@ -8,14 +8,14 @@ import pytest
 
 from checker_smtp.scan.progress import ScanProgress
 from checker_smtp.scan.scan import Scan
-from tests.apps.scan.fake_internet import Town, settings
+from tests.apps.scan.fake_internet import FakeInternet, settings
 from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    scan = Scan(settings(), Town(Names(), {}), lambda *_: None)
+    scan = Scan(settings(), FakeInternet(Names(), {}), lambda *_: None)
     async with anyio.create_task_group() as group:
         group.start_soon(ScanProgress(scan, total=1000, done_before=100).show)
         await anyio.sleep(59)
@@ -32,14 +32,16 @@ async def test_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
         group.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("how", ["closed", "gone"])
-async def test_where_nobody_listens_the_scan_goes_on(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+@pytest.mark.parametrize("stream", ["closed", "gone"])
+async def test_a_closed_standard_error_does_not_end_the_scan(
+    monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
     class Gone(io.StringIO):
         def write(self, _: str) -> int:
             raise BrokenPipeError
 
-    monkeypatch.setattr("sys.stderr", None if how == "closed" else Gone())
-    scan = Scan(settings(), Town(Names(), {}), lambda *_: None)
+    monkeypatch.setattr("sys.stderr", None if stream == "closed" else Gone())
+    scan = Scan(settings(), FakeInternet(Names(), {}), lambda *_: None)
     with anyio.move_on_after(200) as scope:
         await ScanProgress(scan, total=1, done_before=0).show()
     assert scope.cancelled_caught

@@ -1,4 +1,4 @@
-"""Results on disk: where they may go, what is beside them, and how they are gone on with."""
+"""Results on disk: their place, their manifest, and how they are continued."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ from checker_smtp.scan.results import (
     read_done_domains,
 )
 
-NOTE = ScanManifest(list_digest="abc", options={"timeout": "4.0", "port": "25"})
+MANIFEST = ScanManifest(list_digest="abc", options={"timeout": "4.0", "port": "25"})
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
@@ -37,8 +37,10 @@ def write(path: Path, numbers: Iterable[int], *, in_order: bool = False) -> None
             target.put(number, line(f"d{number}.test"))
 
 
-def begin(path: Path, note: ScanManifest = NOTE, *, resume: bool = False, force: bool = False) -> None:
-    with locked_results(path, note, resume=resume, force=force) as make_ready:
+def begin(
+    path: Path, manifest: ScanManifest = MANIFEST, *, resume: bool = False, force: bool = False
+) -> None:
+    with locked_results(path, manifest, resume=resume, force=force) as make_ready:
         make_ready()
 
 
@@ -46,7 +48,7 @@ def read(path: Path) -> list[str]:
     return list(read_done_domains(path))
 
 
-def test_as_they_come_and_gone_on_with(results: Path) -> None:
+def test_in_order_of_completion_and_continued(results: Path) -> None:
     begin(results)
     write(results, [2, 0, 1])
     begin(results, resume=True)
@@ -57,7 +59,7 @@ def test_as_they_come_and_gone_on_with(results: Path) -> None:
 def test_in_the_order_of_the_list(results: Path) -> None:
     begin(results)
     write(results, [2, 0, 3, 1, 5], in_order=True)
-    # the fifth waits for the fourth, which did not come
+    # the fifth waits for the fourth, which was not written
     assert read(results) == [f"d{n}.test" for n in range(4)]
 
 
@@ -80,7 +82,7 @@ def test_every_line_can_be_read_as_soon_as_it_was_put(results: Path) -> None:
             assert len(read(results)) == number + 1
 
 
-def test_a_half_written_end_is_cut_away(results: Path) -> None:
+def test_a_half_written_end_is_cut_off(results: Path) -> None:
     begin(results)
     write(results, range(3))
     whole = results.read_bytes()
@@ -97,11 +99,13 @@ def test_a_half_written_end_is_cut_away(results: Path) -> None:
 # refusals
 
 
-def refusal(path: Path, note: ScanManifest = NOTE, *, resume: bool = False, force: bool = False) -> str:
-    """Why this place cannot be had; nothing may have been changed then."""
+def refusal(
+    path: Path, manifest: ScanManifest = MANIFEST, *, resume: bool = False, force: bool = False
+) -> str:
+    """Return the error of `begin`; nothing may have been changed."""
     before = {p.name: p.read_bytes() for p in path.parent.iterdir() if p.is_file()}
     with pytest.raises(ResultsError) as caught:
-        begin(path, note, resume=resume, force=force)
+        begin(path, manifest, resume=resume, force=force)
     assert {p.name: p.read_bytes() for p in path.parent.iterdir() if p.is_file()} == before
     return str(caught.value)
 
@@ -116,7 +120,7 @@ def test_results_that_exist(results: Path) -> None:
 def test_results_of_another_list(results: Path) -> None:
     begin(results)
     write(results, [0])
-    other = ScanManifest(list_digest="abd", options=NOTE.options)
+    other = ScanManifest(list_digest="abd", options=MANIFEST.options)
     assert "it has the results of another list" in refusal(results, other, resume=True)
 
 
@@ -127,30 +131,32 @@ def test_results_of_other_options(results: Path) -> None:
     assert "(ipv6 was not given; port was 25; timeout was 4.0)" in refusal(results, other, resume=True)
 
 
-@pytest.mark.parametrize("note", [None, b"", b"{", b"[]", b'{"list_digest":1,"options":{}}', b"\xff", b"{}"])
-def test_a_note_that_is_missing_or_unreadable(results: Path, note: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "manifest", [None, b"", b"{", b"[]", b'{"list_digest":1,"options":{}}', b"\xff", b"{}"]
+)
+def test_a_missing_or_unreadable_manifest(results: Path, manifest: bytes | None) -> None:
     write(results, [0])
-    if note is not None:
-        ScanManifest.path_of(results).write_bytes(note)
+    if manifest is not None:
+        ScanManifest.path_of(results).write_bytes(manifest)
     assert "is missing or unreadable" in refusal(results, resume=True)
 
 
-def test_a_note_that_is_a_folder(results: Path) -> None:
+def test_a_manifest_that_is_a_folder(results: Path) -> None:
     write(results, [0])
     ScanManifest.path_of(results).mkdir()
     assert "is missing or unreadable" in refusal(results, resume=True)
     assert "cannot be used: Is a directory" in refusal(results, force=True)
 
 
-@pytest.mark.parametrize("there", ["nothing", "note", "empty results", "both"])
-def test_where_no_line_was_written_resuming_begins(results: Path, there: str) -> None:
+@pytest.mark.parametrize("there", ["nothing", "manifest", "empty results", "both"])
+def test_resume_without_a_line_starts_anew(results: Path, there: str) -> None:
     """A process that is killed early enough leaves any of these."""
-    if there in ("note", "both"):
+    if there in ("manifest", "both"):
         ScanManifest.path_of(results).write_text("{")
     if there in ("empty results", "both"):
         results.touch()
     begin(results, resume=True)
-    assert ScanManifest.read(results) == NOTE
+    assert ScanManifest.read(results) == MANIFEST
     write(results, [0])
     assert read(results) == ["d0.test"]
 
@@ -159,21 +165,21 @@ def test_where_no_line_was_written_resuming_begins(results: Path, there: str) ->
 def test_being_killed_while_old_results_are_overwritten(
     results: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    """There is no moment at which old lines stand beside the new note."""
+    """At no moment do old lines lie beside the new manifest."""
     begin(results)
     write(results, [0])
     monkeypatch.setattr(Path, at, _killed)
     with pytest.raises(KeyboardInterrupt):
         begin(results, ScanManifest(list_digest="new", options={}), force=True)
-    note, lines = ScanManifest.read(results), read(results)
-    assert (note, lines) in [(NOTE, ["d0.test"]), (NOTE, [])]
+    manifest, lines = ScanManifest.read(results), read(results)
+    assert (manifest, lines) in [(MANIFEST, ["d0.test"]), (MANIFEST, [])]
 
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"cannot be used: .*\. Name a file in a folder that is writable"):
         begin(tmp_path / "nowhere" / "r.jsonl")
 
@@ -182,7 +188,7 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
     assert "File name too long" in refusal(tmp_path / ("x" * 250 + ".jsonl"))
 
 
-def test_lines_that_are_none_of_a_scan(tmp_path: Path) -> None:
+def test_lines_that_are_not_from_a_scan(tmp_path: Path) -> None:
     results = tmp_path / "r.jsonl"
     begin(results)
     for bad in (b"\0\0\0\n", b"[]\n", b'{"observation":null}\n', b'{"domain":1}\n', b"\n", b'"\xff"\n'):
@@ -203,7 +209,7 @@ def test_names_that_were_not_checked_count_as_done(tmp_path: Path) -> None:
 def test_two_scans_do_not_write_to_the_same_results(results: Path) -> None:
     for force in (False, True):
         with ExitStack() as first:
-            first.enter_context(locked_results(results, NOTE, resume=False, force=force))()
+            first.enter_context(locked_results(results, MANIFEST, resume=False, force=force))()
             write(results, [0])
             for again in ({"resume": True}, {"force": True}):
                 assert "another scan is writing" in refusal(results, **again)
@@ -211,17 +217,17 @@ def test_two_scans_do_not_write_to_the_same_results(results: Path) -> None:
     begin(results, resume=True)
 
 
-def test_nor_do_two_that_begin_at_the_same_moment(results: Path) -> None:
-    """Neither has found the other when it claims the place."""
+def test_two_scans_started_at_the_same_moment(results: Path) -> None:
+    """Neither finds a lock of the other when it takes its own."""
     with ExitStack() as both:
         first, second = (
-            both.enter_context(locked_results(results, NOTE, resume=False, force=False)) for _ in range(2)
+            both.enter_context(locked_results(results, MANIFEST, resume=False, force=False)) for _ in range(2)
         )
         first()
         write(results, [0])
         with pytest.raises(ResultsError, match="another scan is writing"):
             second()
-        assert ScanManifest.read(results) == NOTE
+        assert ScanManifest.read(results) == MANIFEST
         assert read(results) == ["d0.test"]
 
 
@@ -229,7 +235,7 @@ def test_nor_do_two_that_begin_at_the_same_moment(results: Path) -> None:
 
 
 class _Full:
-    """Stands for the file of a `LineWriter`; there is room for so many octets."""
+    """Stands for the file of a `LineWriter`; it has room for `room` octets."""
 
     def __init__(self, file: object, room: int) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Which words of a server mean that it has no time for anybody."""
+"""Replies that mean that a server is throttling us."""
 
 import pytest
 
@@ -22,7 +22,7 @@ HELLO = "S: 220 mx\nC: EHLO probe.test\n"
         SECURED + "C: EHLO probe.test\nS: 421 busy\n" + BYE,
     ],
 )
-def test_busy(play: str) -> None:
+def test_throttled(play: str) -> None:
     assert is_throttled((held(play),))
 
 
@@ -37,11 +37,11 @@ def test_busy(play: str) -> None:
         HELLO + "S: 450 later\n" + BYE,
         HELLO + "S: 550 too many connections\nC: HELO probe.test\nS: 550 no\n" + BYE,
         PLAIN + ASKED,
-        # it answered a question, and whoever was not heard is asked for anew in the same visit
+        # it answered a question, and the other domains are probed again in the same visit
         PLAIN + "C: MAIL FROM:<>\nS: 421 busy\n" + BYE,
     ],
 )
-def test_not_busy(play: str) -> None:
+def test_not_throttled(play: str) -> None:
     assert not is_throttled((held(play),))
 
 
