@@ -23,7 +23,7 @@ from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.selftest import SelfTest, run_selftest
 
-__all__ = ["Backend", "RunContext", "check", "now", "replay", "vantage"]
+__all__ = ["Backend", "RunContext", "check", "now", "replay", "selftest"]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -46,7 +46,7 @@ async def check(
     backend: Backend | None = None,
     *,
     resolver_name: str = "",
-    moment: RunContext | None = None,
+    context: RunContext | None = None,
     limits: ConnectionLimits | None = None,
     rules: frozenset[str] | None = None,
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -58,15 +58,15 @@ async def check(
     only others need is left out. `pause` waits for a second visit, so many seconds. Raises `ResolverError`
     where the resolver answers nothing at all; whatever is wrong with the domain is in the result.
     """
-    moment = moment or RunContext()
+    context = context or RunContext()
     backend = backend or _network()
     began = monotonic()
     observation = await probing.check(
         options,
         backend,
         backend,
-        run_at=moment.run_at,
-        seed=moment.seed,
+        run_at=context.run_at,
+        seed=context.seed,
         resolver_name=resolver_name,
         limits=limits,
         rules=rules,
@@ -75,7 +75,7 @@ async def check(
     return evaluate(replace(observation, seconds=round(monotonic() - began, 3)))
 
 
-async def vantage(options: Options, backend: Backend | None = None) -> SelfTest:
+async def selftest(options: Options, backend: Backend | None = None) -> SelfTest:
     """What can be seen from this machine: routes, its names, and whether `options.controls` answer."""
     backend = backend or _network()
     return await run_selftest(options, LookupCache(backend).view(), backend, local_addresses())
@@ -100,10 +100,10 @@ async def replay(folder: Path) -> Result:
 
     case = read_case(folder)
     backend = Replay(case)
-    moment = RunContext(run_at=case.run_at, seed=case.seed)
+    context = RunContext(run_at=case.run_at, seed=case.seed)
     try:
         result = await check(
-            case.options, backend, resolver_name=case.resolver, moment=moment, pause=_no_pause
+            case.options, backend, resolver_name=case.resolver, context=context, pause=_no_pause
         )
     except ExceptionGroup as group:
         # sessions and lookups are held side by side, so that is how their exceptions arrive

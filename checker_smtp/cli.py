@@ -163,13 +163,13 @@ def check(
         require_empty(record)
     out = Output(output)
     recording = Recording(network)
-    moment = RunContext()
-    result = _check(options, recording if record else network, resolver or "", backend, moment)
+    context = RunContext()
+    result = _check(options, recording if record else network, resolver or "", backend, context)
     if record is not None:
         header = Header(
             version=__version__,
-            run_at=moment.run_at,
-            seed=moment.seed,
+            run_at=context.run_at,
+            seed=context.seed,
             seconds=result.observation.seconds,
             resolver=resolver or "",
             options=options,
@@ -181,7 +181,7 @@ def check(
 
 
 def _check(
-    options: "Options", backend: "Backend", resolver_name: str, loop: str, moment: "RunContext"
+    options: "Options", backend: "Backend", resolver_name: str, loop: str, context: "RunContext"
 ) -> "Result":
     import anyio
 
@@ -189,7 +189,7 @@ def _check(
 
     from .api import check
 
-    run = partial(check, resolver_name=resolver_name, moment=moment)
+    run = partial(check, resolver_name=resolver_name, context=context)
     try:
         if not _is_terminal(sys.stderr):
             return anyio.run(run, options, backend, backend=loop)

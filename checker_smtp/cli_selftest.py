@@ -40,7 +40,7 @@ def vantage(
     from checker_smtp.probes.options import Options
     from checker_smtp.report.selftest import remarks, render_vantage
 
-    from .api import vantage
+    from .api import selftest
     from .cli_reports import terminal_of
     from .output import Output
 
@@ -53,6 +53,6 @@ def vantage(
         controls=controls,
         allow_targets=allowed,
     )
-    seen = anyio.run(vantage, options, Network(*resolver_address(resolver)), backend=backend)
+    seen = anyio.run(selftest, options, Network(*resolver_address(resolver)), backend=backend)
     Output(None).write(render_vantage(seen, terminal_of(to_file=False)))
     return 0 if all(remark.good for remark in remarks(seen)) else 1

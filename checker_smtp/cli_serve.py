@@ -13,7 +13,7 @@ import click
 from .arguments import backend_option, resolver_address
 
 if TYPE_CHECKING:
-    from .service.settings import Settings
+    from .service.settings import ServiceSettings
 
 __all__ = ["healthcheck", "serve"]
 
@@ -135,9 +135,9 @@ def serve(resolver: str | None, **given: Any) -> None:
     Options that may be repeated take their values from the variable separated by spaces. SIGTERM ends it:
     what runs may finish for some seconds.
     """
-    from .service.settings import SettingError, Settings
+    from .service.settings import ServiceSettings, SettingError
 
-    settings = Settings(resolver=resolver_address(resolver), resolver_name=resolver or "", **given)
+    settings = ServiceSettings(resolver=resolver_address(resolver), resolver_name=resolver or "", **given)
     _require_dialable(settings)
     try:
         from .service.server import serve
@@ -153,7 +153,7 @@ def serve(resolver: str | None, **given: Any) -> None:
         raise click.UsageError(str(error)) from None
 
 
-def _require_dialable(settings: "Settings") -> None:
+def _require_dialable(settings: "ServiceSettings") -> None:
     """Refuse now what every check would be refused for. Raises OptionError."""
     from checker_smtp.probes.options import Options
 

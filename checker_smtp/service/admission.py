@@ -26,9 +26,9 @@ from limits.errors import ConfigurationError, StorageError
 
 from checker_smtp.probes.options import OptionError, host_name
 
-from .settings import SettingError, Settings
+from .settings import ServiceSettings, SettingError
 
-__all__ = ["Admission", "Refused"]
+__all__ = ["Admission", "CheckRefused"]
 
 _logger = logging.getLogger("checker_smtp.admission")
 
@@ -37,7 +37,7 @@ _BUSY, _STORE_DOWN = 5, 10
 _STORE_TIMEOUT = 2.0
 
 
-class Refused(Exception):  # noqa: N818 - not a fault of this program: an answer
+class CheckRefused(Exception):  # noqa: N818 - not a fault of this program: an answer
     """A check is not run now; the message is one sentence fit for anybody to read.
 
     `status` is what HTTP calls it (403, 429, 503), `reason` one word for counting, `retry_after` when to come
@@ -61,7 +61,7 @@ class Refused(Exception):  # noqa: N818 - not a fault of this program: an answer
 class Admission:
     """Lets checks in, as `settings` say. Raises `SettingError` where they cannot be understood."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
         self._allowed = tuple(_pattern(text) for text in settings.allow_domains)
         self._places = settings.max_checks
         self._places_per_client = settings.max_checks_per_client
@@ -76,13 +76,13 @@ class Admission:
         return self._holders.total()
 
     @asynccontextmanager
-    async def place(self, *, client: str, domain: str) -> AsyncIterator[None]:
+    async def slot(self, *, client: str, domain: str) -> AsyncIterator[None]:
         """Hold a place for one check of `domain` (a normalised host name) for the address `client`.
 
-        Raises `Refused`.
+        Raises `CheckRefused`.
         """
         self._require_allowed(domain)
-        holder = counted_as(client)
+        holder = client_key(client)
         self._require_room(holder)
         self._holders[holder] += 1
         try:
@@ -96,7 +96,7 @@ class Admission:
 
     def _require_allowed(self, domain: str) -> None:
         if self._allowed and not any(_matches(domain, pattern) for pattern in self._allowed):
-            raise Refused(
+            raise CheckRefused(
                 403,
                 f"{domain} is not among the domains that this service checks",
                 reason="domain-not-allowed",
@@ -104,14 +104,14 @@ class Admission:
 
     def _require_room(self, holder: str) -> None:
         if self.checks_in_flight >= self._places:
-            raise Refused(
+            raise CheckRefused(
                 503,
                 "as many checks as this service can run are running: try again soon",
                 _BUSY,
                 reason="busy",
             )
         if self._holders[holder] >= self._places_per_client:
-            raise Refused(
+            raise CheckRefused(
                 429,
                 "as many checks as one address may have at a time are running for yours: try again soon",
                 _BUSY,
@@ -128,13 +128,13 @@ class Admission:
             except (StorageError, TimeoutError) as error:
                 # not its message: that may hold what was in the URL
                 _logger.warning("the rate storage does not answer (%s)", _cause(error))
-                raise Refused(
+                raise CheckRefused(
                     503,
                     "this service cannot look up its rate limits at the moment: try again soon",
                     _STORE_DOWN,
                     reason="no-rate-storage",
                 ) from None
-            raise Refused(
+            raise CheckRefused(
                 429,
                 f"more than {rate.amount} checks per {_period(rate)} for {whose}: try again later",
                 max(1, math.ceil(until - time.time())),
@@ -142,7 +142,7 @@ class Admission:
             )
 
 
-def counted_as(client: str) -> str:
+def client_key(client: str) -> str:
     """What a client is counted by: its IPv4 address, its IPv6 /64, or the text as it is."""
     try:
         address = ipaddress.ip_address(client)

@@ -12,13 +12,13 @@ from starlette.routing import Route
 from checker_smtp.api import Backend
 
 from . import page, protocol
-from .admission import Admission, Refused
+from .admission import Admission, CheckRefused
 from .checks import Checks
 from .counted import CountedChecks
 from .load import Load
 from .metrics import Metrics
 from .middleware import BUG, Middleware
-from .settings import Settings
+from .settings import ServiceSettings
 
 __all__ = ["Service", "build"]
 
@@ -27,13 +27,13 @@ __all__ = ["Service", "build"]
 class Service:
     """What the routes are handed."""
 
-    settings: Settings
+    settings: ServiceSettings
     checks: Checks
     admission: Admission
     load: Load
 
 
-def build(settings: Settings, network: Callable[[], Backend] | None = None) -> Middleware:
+def build(settings: ServiceSettings, network: Callable[[], Backend] | None = None) -> Middleware:
     """The service as an ASGI application.
 
     `network` makes the backend of one check; by default it is the network. Raises `SettingError` where a
@@ -46,7 +46,7 @@ def build(settings: Settings, network: Callable[[], Backend] | None = None) -> M
     # the token is the gate's: nobody else is handed it
     service = Service(replace(settings, token=""), checks, admission, load)
     routes = [Route("/", _to_the_page), *protocol.routes(service), *page.routes(service)]
-    handlers = {HTTPException: _told, Refused: _refused, Exception: _bug}
+    handlers = {HTTPException: _told, CheckRefused: _refused, Exception: _bug}
     app = Starlette(routes=routes, exception_handlers=handlers)
     # the address of a redirect would be made from the Host header, which anybody can write
     app.router.redirect_slashes = False
@@ -76,5 +76,5 @@ def _told(_: Request, error: Exception) -> Response:
 
 
 def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)  # noqa: S101 - it is registered for nothing else
+    assert isinstance(error, CheckRefused)  # noqa: S101 - it is registered for nothing else
     return JSONResponse({"error": str(error)}, error.status, error.headers)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answers import refuse
+from .responses import send_error
 
 __all__ = ["Auth"]
 
@@ -43,14 +43,16 @@ class Auth:
             return
         headers = dict(scope["headers"])
         if not _HOST.fullmatch(headers.get(b"host", b"localhost")):
-            await refuse(send, 400, "the Host header names no host")
+            await send_error(send, 400, "the Host header names no host")
         elif not self._knows(scope["path"], headers.get(b"authorization", b"")):
             # Basic alone: browsers differ in what they make of two challenges
             challenge = 'Basic realm="checker-smtp", charset="UTF-8"'
             message = "this service wants its token: as a bearer's, or as the password of Basic"
-            await refuse(send, 401, message, www_authenticate=challenge)
+            await send_error(send, 401, message, www_authenticate=challenge)
         elif scope["method"] not in _SAFE_METHODS and _is_cross_site(headers):
-            await refuse(send, 403, "this was sent by a page of another site: open this service's own page")
+            await send_error(
+                send, 403, "this was sent by a page of another site: open this service's own page"
+            )
         else:
             await self._app(scope, receive, send)
 

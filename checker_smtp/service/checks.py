@@ -23,8 +23,8 @@ from checker_smtp.probes.result import Result
 from .admission import Admission
 from .definition import OPTIONS, Option
 from .restricted_network import RestrictedNetwork
-from .settings import Settings
-from .static_mx import MxSet, Zone
+from .settings import ServiceSettings
+from .static_mx import MxSet, StaticMxBackend
 
 __all__ = ["CheckTimeout", "Checks"]
 
@@ -51,7 +51,7 @@ class Checks:
     """
 
     def __init__(
-        self, settings: Settings, admission: Admission, network: Callable[[], Backend] | None = None
+        self, settings: ServiceSettings, admission: Admission, network: Callable[[], Backend] | None = None
     ) -> None:
         self._settings = settings
         self._admission = admission
@@ -92,21 +92,21 @@ class Checks:
         mx: MxSet | None = None,
         backend: Backend | None = None,
         on_progress: Note | None = None,
-        moment: RunContext | None = None,
+        context: RunContext | None = None,
     ) -> Result:
         """Check one domain for `client`, an address.
 
         `rules` are the names of those that are on, None for all; `mx` is the set to check in place of the
         published one; `backend` is used instead of a new one, as to record the check; `on_progress` is called
-        in the loop that this was called in. Raises `Refused`, `ResolverError`, `CheckTimeout`.
+        in the loop that this was called in. Raises `CheckRefused`, `ResolverError`, `CheckTimeout`.
         """
-        async with self._admission.place(client=client, domain=options.domain):
+        async with self._admission.slot(client=client, domain=options.domain):
             backend = backend or self.network()
             if mx is not None:
-                backend = Zone(backend, options.domain, mx)
+                backend = StaticMxBackend(backend, options.domain, mx)
             if on_progress is not None:
                 backend = TracingBackend(backend, self._in_this_loop(on_progress))
-            work = partial(self._checked, options, backend, moment, rules)
+            work = partial(self._checked, options, backend, context, rules)
             with anyio.move_on_after(self._settings.check_budget):
                 return await (self._in_trio(work) if self._on_trio else work())
             raise CheckTimeout(options.domain, self._settings.check_budget)
@@ -123,7 +123,7 @@ class Checks:
         return told
 
     async def _checked(
-        self, options: Options, backend: Backend, moment: RunContext | None, rules: frozenset[str] | None
+        self, options: Options, backend: Backend, context: RunContext | None, rules: frozenset[str] | None
     ) -> Result:
         if self._limits is None:
             # here, because they belong to the loop that checks run in
@@ -132,7 +132,7 @@ class Checks:
             options,
             backend,
             resolver_name=self._settings.resolver_name,
-            moment=moment,
+            context=context,
             limits=self._limits,
             rules=rules,
         )
@@ -159,5 +159,5 @@ def _typed(option: Option, value: object) -> object:
     raise OptionError(option.name, f"{option.name} has the wrong type: give {_KINDS[option.kind]}")
 
 
-def _network(settings: Settings) -> Backend:
+def _network(settings: ServiceSettings) -> Backend:
     return RestrictedNetwork(*settings.resolver, allowed=settings.allow_targets)

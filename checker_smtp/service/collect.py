@@ -12,24 +12,24 @@ from checker_smtp.probes.tls_checker import tls_targets
 
 from .checks import Checks
 from .definition import KEY
-from .schemas import BodyError, Collect
-from .static_mx import MxSet, given_mx
-from .truncation import encoded
+from .schemas import BodyError, CollectRequest
+from .static_mx import MxSet, read_static_mx
+from .truncation import encode_observation
 
-__all__ = ["collect", "enabled", "precheck", "read_options"]
+__all__ = ["collect", "enabled_rules", "precheck", "read_options"]
 
 _SOME_DOMAIN = "example.com"
 
 
-async def collect(checks: Checks, asked: Collect, client: str) -> bytes:
-    """The answer to `asked`, as JSON.
+async def collect(checks: Checks, request: CollectRequest, client: str) -> bytes:
+    """The answer to `request`, as JSON.
 
     Raises `BodyError`, `OptionError`, and what `Checks.run` raises.
     """
-    if asked.key not in ("", KEY):
-        raise BodyError(f"the key {asked.key[:40]!r} is not collected here: ask for {KEY!r}")
-    options, mx = read_options(checks, asked.options or {})
-    result = await checks.run(options, client=client, rules=enabled(asked.enabled_rules), mx=mx)
+    if request.key not in ("", KEY):
+        raise BodyError(f"the key {request.key[:40]!r} is not collected here: ask for {KEY!r}")
+    options, mx = read_options(checks, request.options or {})
+    result = await checks.run(options, client=client, rules=enabled_rules(request.enabled_rules), mx=mx)
     # what a hostile server said may be large
     return await anyio.to_thread.run_sync(_answer, result)
 
@@ -40,7 +40,7 @@ def read_options(checks: Checks, given: Mapping[str, object]) -> tuple[Options, 
     Raises `OptionError`.
     """
     options = checks.options(given)
-    found = given_mx(given.get("service"), options.domain)
+    found = read_static_mx(given.get("service"), options.domain)
     if found is None:
         return options, None
     domain, mx = found
@@ -58,7 +58,7 @@ def precheck(checks: Checks, given: Mapping[str, object]) -> dict[str, str]:
     return {}
 
 
-def enabled(switches: Mapping[str, bool] | None) -> frozenset[str] | None:
+def enabled_rules(switches: Mapping[str, bool] | None) -> frozenset[str] | None:
     """The names of the rules that are on; None where none is off."""
     on = frozenset(name for name in RULES if (switches or {}).get(name, True))
     return None if len(on) == len(RULES) else on
@@ -78,7 +78,7 @@ def _answer(result: Result) -> bytes:
         }
         for target in tls_targets(result.observation)
     ]
-    answer: dict[str, object] = {"data": msgspec.Raw(encoded(result.observation))}
+    answer: dict[str, object] = {"data": msgspec.Raw(encode_observation(result.observation))}
     if entries:
         answer["entries"] = entries
     return msgspec.json.encode(answer)

@@ -10,10 +10,10 @@ from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
 
-from .admission import Admission, Refused
+from .admission import Admission, CheckRefused
 from .checks import Checks, CheckTimeout
 from .metrics import Metrics
-from .settings import Settings
+from .settings import ServiceSettings
 from .static_mx import MxSet
 
 __all__ = ["CountedChecks"]
@@ -31,7 +31,7 @@ class CountedChecks(Checks):
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ServiceSettings,
         admission: Admission,
         network: Callable[[], Backend] | None = None,
         *,
@@ -49,7 +49,7 @@ class CountedChecks(Checks):
         mx: MxSet | None = None,
         backend: Backend | None = None,
         on_progress: Note | None = None,
-        moment: RunContext | None = None,
+        context: RunContext | None = None,
     ) -> Result:
         """Check one domain; see `Checks`."""
         began = monotonic()
@@ -61,13 +61,13 @@ class CountedChecks(Checks):
                 mx=mx,
                 backend=backend,
                 on_progress=on_progress,
-                moment=moment,
+                context=context,
             )
-        except Refused as refusal:
-            self._metrics.refused(refusal.reason)
+        except CheckRefused as refusal:
+            self._metrics.count_refused(refusal.reason)
             raise
         except BaseException as error:
-            self._metrics.check(_ENDS.get(type(error), "failed"), monotonic() - began)
+            self._metrics.count_check(_ENDS.get(type(error), "failed"), monotonic() - began)
             raise
-        self._metrics.check(result.status, monotonic() - began)
+        self._metrics.count_check(result.status, monotonic() - began)
         return result

@@ -12,11 +12,11 @@ from checker_smtp.probes.tls_checker import with_tls_checker
 from checker_smtp.report.document import DocumentError, load_observation
 from checker_smtp.report.visible import visible
 
-from .collect import enabled
+from .collect import enabled_rules
 from .definition import KEY
-from .schemas import BodyError, Evaluate, foreign
+from .schemas import BodyError, EvaluateRequest, decode_or_none
 
-__all__ = ["TLS_KEY", "evaluate", "observation_of"]
+__all__ = ["TLS_KEY", "evaluate", "read_observation"]
 
 TLS_KEY = "tls_probes"
 """The key of the TLS checker's observations."""
@@ -26,21 +26,21 @@ _STATUS = {Severity.INFO: 2, Severity.WARN: 3, Severity.CRIT: 4}
 _MAX_TEXT = 2000
 
 
-def evaluate(asked: Evaluate) -> dict[str, object]:
-    """Return the answer to the request. Raises `BodyError`."""
-    observations = asked.observations or {}
+def evaluate(request: EvaluateRequest) -> dict[str, object]:
+    """The answer to `request`. Raises `BodyError`."""
+    observations = request.observations or {}
     if KEY not in observations:
-        keys = ", ".join(repr(key[:40]) for key in list(observations)[:5]) or "none"
-        raise BodyError(f"there is no observation of the key {KEY!r}: the body has {keys}")
-    observation = observation_of(observations[KEY])
+        told = ", ".join(repr(key[:40]) for key in list(observations)[:5]) or "none"
+        raise BodyError(f"there is no observation of the key {KEY!r}: the body has {told}")
+    observation = read_observation(observations[KEY])
     if TLS_KEY in observations:
-        related = [{"data": foreign(observations[TLS_KEY])}]
+        related = [{"data": decode_or_none(observations[TLS_KEY])}]
         observation = with_tls_checker(observation, related)
-    return {"states": list(_states(observation, enabled(asked.enabled_rules)))}
+    return {"states": list(_states(observation, enabled_rules(request.enabled_rules)))}
 
 
-def observation_of(data: bytes) -> Observation:
-    """Return a stored observation, of this version or an older one. Raises `BodyError`."""
+def read_observation(data: bytes) -> Observation:
+    """A stored observation, whenever it was made. Raises `BodyError`."""
     try:
         return load_observation(data)
     except DocumentError as error:

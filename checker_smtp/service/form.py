@@ -13,7 +13,7 @@ from checker_smtp.probes.options import OptionError, Options
 
 from .definition import OPTIONS
 
-__all__ = ["Form", "link", "read", "typed", "usual"]
+__all__ = ["Form", "check_query", "default_fields", "parse_fields", "parse_options"]
 
 _MAX_SHOWN = 300  # characters: more than any value that could be right
 _MAX_FIELDS = 100
@@ -48,12 +48,12 @@ class Form:
         return [n for n, text in self.values.items() if n != "domain" and text != self.usual[n]]
 
 
-def usual(make: _Make) -> dict[str, str]:
+def default_fields(make: _Make) -> dict[str, str]:
     """The text in each field where nothing was given; `make` makes options of named values."""
     return _texts(make({"domain": _SOME_DOMAIN})) | {"domain": ""}
 
 
-def typed(text: str) -> dict[str, str]:
+def parse_fields(text: str) -> dict[str, str]:
     """The fields in a query or in an urlencoded body; unknown ones are passed over."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
@@ -64,7 +64,7 @@ def typed(text: str) -> dict[str, str]:
     return {name: value.strip(" ") for name, value in pairs if name in _KINDS}
 
 
-def read(given: Mapping[str, str], make: _Make) -> Options | dict[str, str]:
+def parse_options(given: Mapping[str, str], make: _Make) -> Options | dict[str, str]:
     """The options that were given, or what is wrong with each field that has something wrong with it.
 
     `make` raises `OptionError` for the first value that is wrong.
@@ -89,7 +89,7 @@ def read(given: Mapping[str, str], make: _Make) -> Options | dict[str, str]:
             return {name: errors[name] for name in _KINDS if name in errors} or made
 
 
-def link(options: Options, usual: Mapping[str, str]) -> str:
+def check_query(options: Options, usual: Mapping[str, str]) -> str:
     """The query of the link that repeats a check: the domain, and whatever is not as usual."""
     return urlencode({name: text for name, text in _texts(options).items() if text != usual[name]})
 

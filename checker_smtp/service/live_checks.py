@@ -22,16 +22,16 @@ from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
 
-from .admission import Refused
+from .admission import CheckRefused
 from .checks import Checks, CheckTimeout
 
-__all__ = ["Checked", "Failed", "Run", "Step", "started"]
+__all__ = ["CheckStep", "CompletedCheck", "FailedCheck", "LiveCheck", "start_check"]
 
 _logger = logging.getLogger("checker_smtp.page")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class CheckStep:
     """What is waited for, and where, `at` seconds after the check began; `what` is empty once that is over.
 
     `subject` is an endpoint, or `DNS` for every lookup.
@@ -43,7 +43,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CompletedCheck:
     """A check that came to its end, and the whole of it recorded."""
 
     result: Result
@@ -51,13 +51,13 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class FailedCheck:
     """A check that gave no result; the message is one sentence fit for anybody to read."""
 
     message: str
 
 
-class Run:
+class LiveCheck:
     """One check. What comes out of `steps` ends with it; then `end` is set."""
 
     def __init__(self, checks: Checks, options: Options, client: str) -> None:
@@ -65,53 +65,53 @@ class Run:
         self._options = options
         self._client = client
         self._began = 0.0
-        self._noted, self.steps = anyio.create_memory_object_stream[Step](math.inf)
+        self._noted, self.steps = anyio.create_memory_object_stream[CheckStep](math.inf)
         self._questions: list[str] = []
-        self.settled = anyio.Event()
-        self.refusal: Refused | None = None
-        self.end: Checked | Failed = Failed(message="the check was given up")
+        self.decided = anyio.Event()
+        self.refusal: CheckRefused | None = None
+        self.outcome: CompletedCheck | FailedCheck = FailedCheck(message="the check was given up")
 
-    async def perform(self) -> None:
+    async def run(self) -> None:
         """Run the check to its end, whichever it is."""
         self._began = monotonic()
         try:
-            self.end = await self._checked()
-        except Refused as refusal:
+            self.outcome = await self._checked()
+        except CheckRefused as refusal:
             self.refusal = refusal
         except ResolverError as error:
-            self.end = Failed(
+            self.outcome = FailedCheck(
                 message=f"the DNS resolver of this service does not answer ({error.detail}), "
                 "so nothing could be found out: try again later"
             )
         except CheckTimeout as error:
-            self.end = Failed(message=str(error))
+            self.outcome = FailedCheck(message=str(error))
         except Exception:
             # the page has begun and must be ended
             _logger.exception("a check for the page failed")
-            self.end = Failed(message="a fault of this service ended the check; it was logged")
+            self.outcome = FailedCheck(message="a fault of this service ended the check; it was logged")
         finally:
-            self.settled.set()
+            self.decided.set()
             self._noted.close()
 
-    async def _checked(self) -> Checked:
-        moment = RunContext()
+    async def _checked(self) -> CompletedCheck:
+        context = RunContext()
         recording = Recording(self._checks.network())
         result = await self._checks.run(
-            self._options, client=self._client, backend=recording, on_progress=self._note, moment=moment
+            self._options, client=self._client, backend=recording, on_progress=self._note, context=context
         )
         header = Header(
             version=checker_smtp.__version__,
-            run_at=moment.run_at,
-            seed=moment.seed,
+            run_at=context.run_at,
+            seed=context.seed,
             seconds=result.observation.seconds,
             resolver=result.observation.resolver,
             options=self._options,
         )
         found = [(finding.code, finding.subject) for finding in result.findings]
-        return Checked(result=result, case=recording.case(header, found))
+        return CompletedCheck(result=result, case=recording.case(header, found))
 
     def _note(self, subject: str, what: str) -> None:
-        self.settled.set()
+        self.decided.set()
         if what == "DNS":
             self._questions.append(subject)
             subject, what = "DNS", subject
@@ -124,19 +124,19 @@ class Run:
             at = monotonic() - self._began
             # a check in another thread may have something to say after its end
             with suppress(anyio.ClosedResourceError):
-                self._noted.send_nowait(Step(at=at, subject=subject, what=what))
+                self._noted.send_nowait(CheckStep(at=at, subject=subject, what=what))
 
 
 @asynccontextmanager
-async def started(checks: Checks, options: Options, *, client: str) -> AsyncIterator[Run]:
+async def start_check(checks: Checks, options: Options, *, client: str) -> AsyncIterator[LiveCheck]:
     """A check that was let in, and is cancelled where the block is left before its end.
 
-    Raises `Refused` where it was not.
+    Raises `CheckRefused` where it was not.
     """
-    run = Run(checks, options, client)
+    run = LiveCheck(checks, options, client)
     async with run.steps, anyio.create_task_group() as group:
-        group.start_soon(run.perform)
-        await run.settled.wait()
+        group.start_soon(run.run)
+        await run.decided.wait()
         if run.refusal is None:
             yield run
         group.cancel_scope.cancel()

@@ -49,17 +49,17 @@ class Metrics:
         ):
             Gauge(name, told, registry=self.registry).set_function(value)
 
-    def request(self, method: str, path: str, status: int) -> None:
+    def count_request(self, method: str, path: str, status: int) -> None:
         """Count an answered request."""
         method = method if method in _METHODS else "other"
         self._requests.labels(method, _route(path), str(status)).inc()
 
-    def check(self, verdict: str, seconds: float) -> None:
+    def count_check(self, verdict: str, seconds: float) -> None:
         """Count a check that was run; `verdict` is its status, or why there is none."""
         self._checks.labels(verdict).inc()
         self._seconds.observe(seconds)
 
-    def refused(self, reason: str) -> None:
+    def count_refused(self, reason: str) -> None:
         """Count a check that was not begun."""
         self._refused.labels(reason).inc()
 

@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from checker_smtp.report.visible import visible
 
-from .answers import refuse
 from .auth import Auth
 from .forwarded import Forwarded, client_of
 from .metrics import Metrics
 from .request_limits import RequestLimits
-from .settings import SettingError, Settings
+from .responses import send_error
+from .settings import ServiceSettings, SettingError
 
 __all__ = ["BUG", "Middleware"]
 
@@ -37,7 +37,7 @@ _ANCESTOR = re.compile(r"'self'|[a-z][a-z0-9+.-]*:|(https?://)?(\*\.)?[A-Za-z0-9
 class Middleware:
     """`app` as the network may have it. Raises `SettingError`."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self.metrics = metrics
         self._intake = RequestLimits(app)
         inside = Auth(self._intake, settings.token)
@@ -81,7 +81,7 @@ class _Observed:
         except Exception:
             _logger.exception("a bug in checker-smtp: please report it with all of this")
             if not status:
-                await refuse(observed_send, 500, BUG)
+                await send_error(observed_send, 500, BUG)
         finally:
             self._note(scope, status or _CLIENT_GONE, monotonic() - began)
 
@@ -96,7 +96,7 @@ class _Observed:
         ]
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        self._metrics.request(scope["method"], scope["path"], status)
+        self._metrics.count_request(scope["method"], scope["path"], status)
         client = client_of(scope) or "-"
         # the query is left out: what people type there is no business of whoever reads logs
         path = visible(scope["path"][:_MAX_PATH])

@@ -9,21 +9,21 @@ is finished first.
 import asyncio
 from collections import deque
 
-__all__ = ["Turns"]
+__all__ = ["Pacer"]
 
 # seconds between two beginnings, and by how much each second of the loop's delay adds to it
 _PAUSE, _PATIENCE = 0.01, 4.0
 _MAX_PAUSE = 0.25
 
 
-class Turns:
+class Pacer:
     """Lets one after the other begin."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def mine(self) -> None:
+    async def wait(self) -> None:
         """Wait for a turn of one's own."""
         if self._timer is None:
             self._pause(0.0)
@@ -32,7 +32,7 @@ class Turns:
         self._waiting.append(turn)
         await turn
 
-    def all_at_once(self) -> None:
+    def release_all(self) -> None:
         """Let everybody go on who waits now."""
         while self._waiting:
             self._wake()

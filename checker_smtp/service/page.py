@@ -26,10 +26,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from checker_smtp.probes.options import Options
 
 from . import form, rendering
-from .admission import Refused
+from .admission import CheckRefused
 from .forwarded import client_of
-from .live_checks import Checked, Failed, Run, started
-from .results import CASE, DOCUMENT, REPORT, Results, files_of, title_of
+from .live_checks import CompletedCheck, FailedCheck, LiveCheck, start_check
+from .results import CASE, DOCUMENT, REPORT, ResultStore, result_files, result_title
 
 if TYPE_CHECKING:
     from .app import Service
@@ -58,18 +58,18 @@ def routes(service: "Service") -> list[BaseRoute]:
 class _Page:
     def __init__(self, service: "Service") -> None:
         self._service = service
-        self._results = Results()
-        self._usual = form.usual(service.checks.options)
+        self._results = ResultStore()
+        self._usual = form.default_fields(service.checks.options)
 
     async def check(self, request: Request) -> ASGIApp:
         """The form, or the check it asks for."""
         if request.method != "POST":
             query = request.scope["query_string"].decode("latin-1")
-            return self._form(200, given=form.typed(query))
+            return self._form(200, given=form.parse_fields(query))
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
             return self._form(415, message=f"a form is wanted, sent as {_FORM_TYPE}")
-        given = form.typed((await request.body()).decode("utf-8", "replace"))
-        options = form.read(given, self._service.checks.options)
+        given = form.parse_fields((await request.body()).decode("utf-8", "replace"))
+        options = form.parse_options(given, self._service.checks.options)
         if isinstance(options, dict):
             return self._form(400, given=given, errors=options)
         return partial(self._watched, given, options, client_of(request.scope))
@@ -79,7 +79,7 @@ class _Page:
         file = request.path_params["file"]
         found = self._results.find(request.path_params["name"], file)
         if found is None:
-            return HTMLResponse(rendering.gone(lifetime=self._results.lifetime), 404)
+            return HTMLResponse(rendering.render_expired(lifetime=self._results.lifetime), 404)
         title, body = found
         ending = file.partition(".")[2]
         if file == REPORT:
@@ -97,7 +97,7 @@ class _Page:
         if file not in rendering.STATIC:
             raise HTTPException(404)
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(rendering.static(file), media_type=rendering.STATIC[file], headers=headers)
+        return Response(rendering.static_file(file), media_type=rendering.STATIC[file], headers=headers)
 
     def _form(
         self,
@@ -109,7 +109,7 @@ class _Page:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         shown = form.Form(usual=self._usual, given=given or {}, errors=errors or {}, message=message)
-        return HTMLResponse(rendering.asking(shown), status, headers)
+        return HTMLResponse(rendering.render_form(shown), status, headers)
 
     async def _watched(
         self,
@@ -123,15 +123,15 @@ class _Page:
         """Answer with the page of a check that is made meanwhile, or with why it is not made."""
         with self._service.load.request():
             try:
-                async with started(self._service.checks, options, client=client) as run:
+                async with start_check(self._service.checks, options, client=client) as run:
                     await self._told(given, options, run, send)
-            except Refused as refusal:
+            except CheckRefused as refusal:
                 said = str(refusal)
                 answer = self._form(refusal.status, given=given, message=said, headers=refusal.headers)
                 await answer(scope, receive, send)
 
-    async def _told(self, given: dict[str, str], options: Options, run: Run, send: Send) -> None:
-        link = form.link(options, self._usual)
+    async def _told(self, given: dict[str, str], options: Options, run: LiveCheck, send: Send) -> None:
+        link = form.check_query(options, self._usual)
         head = HTMLResponse(headers={"X-Accel-Buffering": "no"})
         headers = [(name, value) for name, value in head.raw_headers if name != b"content-length"]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -140,19 +140,19 @@ class _Page:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": not last})
 
         shown = form.Form(usual=self._usual, given=given)
-        await say(rendering.checking(shown, domain=options.domain, link=link))
+        await say(rendering.render_progress(shown, domain=options.domain, link=link))
         async for step in run.steps:
-            await say(rendering.step(step))
-        await say(await self._ending(run.end, link), last=True)
+            await say(rendering.render_step(step))
+        await say(await self._ending(run.outcome, link), last=True)
 
-    async def _ending(self, end: Checked | Failed, link: str) -> str:
+    async def _ending(self, end: CompletedCheck | FailedCheck, link: str) -> str:
         """The last piece of the page."""
-        if isinstance(end, Failed):
-            return rendering.failed(end.message)
+        if isinstance(end, FailedCheck):
+            return rendering.render_failure(end.message)
         # both take long enough to be felt by those who wait meanwhile
-        files = await run_sync(files_of, end)
-        name = self._results.keep(title_of(end), files)
+        files = await run_sync(result_files, end)
+        name = self._results.keep(result_title(end), files)
         tell = partial(
-            rendering.checked, end, name=name, files=files, link=link, lifetime=self._results.lifetime
+            rendering.render_result, end, name=name, files=files, link=link, lifetime=self._results.lifetime
         )
         return await run_sync(tell)

@@ -24,7 +24,7 @@ from .definition import definition
 from .evaluate import evaluate
 from .forwarded import client_of
 from .reporting import metrics, page, result_of
-from .schemas import BodyError, Collect, Evaluate, Precheck, Report, decode
+from .schemas import BodyError, CollectRequest, EvaluateRequest, PrecheckRequest, ReportRequest, decode
 
 if TYPE_CHECKING:
     from .app import Service
@@ -78,12 +78,12 @@ class _Protocol:
                 return _json({"error": str(error)}, 400)
 
     async def _described(self, body: bytes) -> Response:
-        given = decode(body, Precheck).options if body.strip() else None
+        given = decode(body, PrecheckRequest).options if body.strip() else None
         return _json({**definition(), "precheck_failures": precheck(self._service.checks, given or {})})
 
     async def _collected(self, body: bytes, client: str) -> Response:
         try:
-            return _answer(await collect(self._service.checks, decode(body, Collect), client))
+            return _answer(await collect(self._service.checks, decode(body, CollectRequest), client))
         except (ResolverError, CheckTimeout) as error:
             return _json({"error": str(error)}, 500)
 
@@ -95,13 +95,13 @@ def _aside(work: Callable[[bytes], Response]) -> _Work:
 
 def _evaluated(body: bytes) -> Response:
     try:
-        return _json(evaluate(decode(body, Evaluate)))
+        return _json(evaluate(decode(body, EvaluateRequest)))
     except BodyError as error:
         return _json({"states": [], "error": str(error)}, 400)
 
 
 def _reported(body: bytes, as_page: bool) -> Response:
-    result = result_of(decode(body, Report))
+    result = result_of(decode(body, ReportRequest))
     return HTMLResponse(page(result)) if as_page else _json(metrics(result, datetime.now(UTC)))
 
 

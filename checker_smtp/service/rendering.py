@@ -18,10 +18,19 @@ from checker_smtp.report.view_model import tell
 
 from .definition import OPTIONS
 from .form import Form
-from .live_checks import Checked, Step
-from .results import title_of
+from .live_checks import CheckStep, CompletedCheck
+from .results import result_title
 
-__all__ = ["STATIC", "asking", "checked", "checking", "failed", "gone", "static", "step"]
+__all__ = [
+    "STATIC",
+    "render_expired",
+    "render_failure",
+    "render_form",
+    "render_progress",
+    "render_result",
+    "render_step",
+    "static_file",
+]
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 """What every page loads, by name, and of which type it is."""
@@ -30,46 +39,48 @@ STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 _HERE = "check"
 
 
-def asking(form: Form) -> str:
+def render_form(form: Form) -> str:
     """The page with the form; what is wrong is told above it and at each field."""
     wrong = form.errors or form.message
     title = f"{'Error: ' if wrong else ''}Can this domain receive mail?"
-    return _render("ask.html.j2", title=title, form=form, narrow=True)
+    return _render("form_page.html.j2", title=title, form=form, narrow=True)
 
 
-def checking(form: Form, *, domain: str, link: str) -> str:
+def render_progress(form: Form, *, domain: str, link: str) -> str:
     """The page of a check, up to its first step; `link` is the query that repeats it."""
-    return _render("checking.html.j2", title=f"{domain} – inbound mail", form=form, domain=domain, link=link)
+    return _render("progress.html.j2", title=f"{domain} – inbound mail", form=form, domain=domain, link=link)
 
 
-def step(told: Step) -> str:
+def render_step(told: CheckStep) -> str:
     """One step, behind `checking` and the steps before."""
     return _render("step.html.j2", step=told)
 
 
-def checked(end: Checked, *, name: str, files: Collection[str], link: str, lifetime: float) -> str:
+def render_result(
+    end: CompletedCheck, *, name: str, files: Collection[str], link: str, lifetime: float
+) -> str:
     """The end of the page, behind the last step; its `files` are kept as `name` for `lifetime` seconds."""
     return _render(
-        "checked.html.j2",
+        "result.html.j2",
         verdict=tell(end.result).head.verdict,
         domain=end.result.observation.domain,
         at=f"{_HERE}/results/{name}",
         files=files,
-        saved_as=title_of(end),
+        saved_as=result_title(end),
         link=link,
         minutes=round(lifetime / 60),
     )
 
 
-def failed(message: str) -> str:
+def render_failure(message: str) -> str:
     """The end of the page of a check that gave no result."""
-    return _render("failed.html.j2", message=message)
+    return _render("failure.html.j2", message=message)
 
 
-def gone(*, lifetime: float) -> str:
+def render_expired(*, lifetime: float) -> str:
     """The page in place of a result that is not kept any more; it stands two levels below the form."""
     return _render(
-        "gone.html.j2",
+        "expired.html.j2",
         base="../../../check",
         title="This result is gone",
         narrow=True,
@@ -78,7 +89,7 @@ def gone(*, lifetime: float) -> str:
 
 
 @cache
-def static(name: str) -> bytes:
+def static_file(name: str) -> bytes:
     """One of the files in `STATIC`."""
     if name == "page.css":
         return _environment().get_template("page.css.j2").render().encode()
@@ -101,7 +112,7 @@ def _environment() -> Environment:
 @cache
 def _version() -> str:
     """Changes with the static files, so that browsers may keep them."""
-    return hashlib.sha256(b"".join(map(static, STATIC))).hexdigest()[:12]
+    return hashlib.sha256(b"".join(map(static_file, STATIC))).hexdigest()[:12]
 
 
 def _sentence(text: str) -> str:

@@ -12,22 +12,22 @@ from checker_smtp.report.html import render_html
 from checker_smtp.report.prometheus import families
 
 from .definition import KEY
-from .evaluate import TLS_KEY, observation_of
-from .schemas import BodyError, Report, foreign
+from .evaluate import TLS_KEY, read_observation
+from .schemas import BodyError, ReportRequest, decode_or_none
 
 __all__ = ["metrics", "page", "result_of"]
 
 
-def result_of(asked: Report) -> Result:
-    """The verdict on the observation in `asked`, with what other checkers found. Raises `BodyError`.
+def result_of(request: ReportRequest) -> Result:
+    """The verdict on the observation in `request`, with what other checkers found. Raises `BodyError`.
 
     Where the host sends the states that its evaluation had, a rule that has none was off, and says nothing
     here either.
     """
-    if asked.key not in ("", KEY):
-        raise BodyError(f"the key {asked.key[:40]!r} is not told here: send an observation of {KEY!r}")
-    observation = with_tls_checker(observation_of(asked.data), _related(asked.related or {}))
-    return evaluate(_narrowed(observation, frozenset(state.rule for state in asked.states or ())))
+    if request.key not in ("", KEY):
+        raise BodyError(f"the key {request.key[:40]!r} is not told here: send an observation of {KEY!r}")
+    observation = with_tls_checker(read_observation(request.data), _related(request.related or {}))
+    return judged(_narrowed(observation, frozenset(state.rule for state in request.states or ())))
 
 
 def page(result: Result) -> str:
@@ -72,7 +72,7 @@ def _related(related: Mapping[str, object]) -> list[object]:
 
 def _unwrapped(one: object) -> object:
     if isinstance(one, dict) and isinstance(data := one.get("data"), str):
-        return {**one, "data": foreign(data)}
+        return {**one, "data": decode_or_none(data)}
     return one
 
 

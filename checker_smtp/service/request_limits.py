@@ -9,8 +9,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .answers import refuse
-from .pacing import Turns
+from .pacing import Pacer
+from .responses import send_error
 
 __all__ = ["MAX_BODY", "RequestLimits"]
 
@@ -35,12 +35,12 @@ class RequestLimits:
         self._body_timeout = body_timeout
         self._handlers: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()
-        self._turns = Turns()
+        self._pacer = Pacer()
 
     def give_up(self) -> None:
         """Cancel whatever runs, and answer 503 to who waits for it: the service ends."""
         self._end.set()
-        self._turns.all_at_once()
+        self._pacer.release_all()
         for handler in self._handlers:
             handler.cancel()
 
@@ -53,10 +53,10 @@ class RequestLimits:
             async with asyncio.timeout(self._body_timeout):
                 body = await _read(scope, receive)
         except _TooLarge:
-            await refuse(send, 413, f"the body of a request has at most {MAX_BODY} octets")
+            await send_error(send, 413, f"the body of a request has at most {MAX_BODY} octets")
         except TimeoutError:
             message = f"the body of the request did not arrive within {self._body_timeout:g} seconds"
-            await refuse(send, 408, message, connection="close")
+            await send_error(send, 408, message, connection="close")
         except _ClientGone:
             pass
         else:
@@ -65,7 +65,7 @@ class RequestLimits:
     async def _serve(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         exchange = _Exchange(body, receive, send)
         if scope["method"] == "POST":
-            await self._turns.mine()
+            await self._pacer.wait()
         if self._end.is_set():
             await _refuse_at_the_end(send)
             return
@@ -121,7 +121,7 @@ class _Exchange:
 
 
 async def _refuse_at_the_end(send: Send) -> None:
-    await refuse(send, 503, "this service is being stopped: try again soon", retry_after="10")
+    await send_error(send, 503, "this service is being stopped: try again soon", retry_after="10")
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:

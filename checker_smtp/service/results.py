@@ -1,4 +1,4 @@
-"""Results as files to be fetched: kept in memory for a while, for whoever knows their name.
+"""ResultStore as files to be fetched: kept in memory for a while, for whoever knows their name.
 
 Bounded in number, octets and time; the oldest goes first. Nothing is written to a disk, so nothing is left
 there however the service ends. A name cannot be guessed, and is all that is asked for.
@@ -20,9 +20,9 @@ from checker_smtp.report.document import dump
 from checker_smtp.report.html import render_html
 from smtp_sansio import Received, Transcript
 
-from .live_checks import Checked
+from .live_checks import CompletedCheck
 
-__all__ = ["CASE", "DOCUMENT", "REPORT", "Results", "files_of", "title_of"]
+__all__ = ["CASE", "DOCUMENT", "REPORT", "ResultStore", "result_files", "result_title"]
 
 REPORT, DOCUMENT, CASE = "report.html", "report.json", "case.zip"
 # octets that servers said in one check; usual are some thousands
@@ -40,8 +40,8 @@ class _Kept:
         return sum(map(len, self.files.values()))
 
 
-class Results:
-    """Results by name: `count` of them, `octets` together (or one), each for `lifetime` seconds."""
+class ResultStore:
+    """ResultStore by name: `count` of them, `octets` together (or one), each for `lifetime` seconds."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Results:
         self._held -= self._kept.pop(name).octets
 
 
-def files_of(checked: Checked) -> dict[str, bytes]:
+def result_files(checked: CompletedCheck) -> dict[str, bytes]:
     """The report, and unless they would be huge the document and the recorded case of a check."""
     files = {REPORT: render_html(checked.result).encode()}
     if sum(map(_heard, checked.case.sessions)) <= _MAX_HEARD:
@@ -93,7 +93,7 @@ def files_of(checked: Checked) -> dict[str, bytes]:
     return files
 
 
-def title_of(checked: Checked) -> str:
+def result_title(checked: CompletedCheck) -> str:
     """What files of this check are called: the domain and when it was, in letters, digits, `.` and `-`."""
     case = checked.case
     return f"{case.options.domain}-{datetime.fromisoformat(case.run_at):%Y%m%dT%H%M%SZ}"
@@ -103,9 +103,9 @@ def _heard(session: Transcript) -> int:
     return sum(len(outcome.data) for _, outcome in session if isinstance(outcome, Received))
 
 
-def _zipped(checked: Checked) -> bytes:
+def _zipped(checked: CompletedCheck) -> bytes:
     """The case as one folder in an archive."""
-    title = title_of(checked)
+    title = result_title(checked)
     written = datetime.fromisoformat(checked.case.run_at).timetuple()[:6]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -4,7 +4,15 @@ from typing import TypeVar
 
 import msgspec
 
-__all__ = ["BodyError", "Collect", "Evaluate", "Precheck", "Report", "decode", "foreign"]
+__all__ = [
+    "BodyError",
+    "CollectRequest",
+    "EvaluateRequest",
+    "PrecheckRequest",
+    "ReportRequest",
+    "decode",
+    "decode_or_none",
+]
 
 _T = TypeVar("_T")
 
@@ -13,13 +21,13 @@ class BodyError(ValueError):
     """A body that cannot be read; the message is one sentence that says where it goes wrong."""
 
 
-class Precheck(msgspec.Struct):
+class PrecheckRequest(msgspec.Struct):
     """`POST /definition`."""
 
     options: dict[str, object] | None = None
 
 
-class Collect(msgspec.Struct):
+class CollectRequest(msgspec.Struct):
     """`POST /collect`; whose the target is matters to the host alone."""
 
     key: str = ""
@@ -27,7 +35,7 @@ class Collect(msgspec.Struct):
     enabled_rules: dict[str, bool] | None = msgspec.field(name="enabledRules", default=None)
 
 
-class Evaluate(msgspec.Struct):
+class EvaluateRequest(msgspec.Struct):
     """`POST /evaluate`; observations by key, as they were collected."""
 
     observations: dict[str, msgspec.Raw] | None = None
@@ -38,7 +46,7 @@ class _State(msgspec.Struct):
     rule: str = ""
 
 
-class Report(msgspec.Struct):
+class ReportRequest(msgspec.Struct):
     """`POST /report`; what other checkers found by its key, and the rules of the states come to."""
 
     key: str = ""
@@ -61,7 +69,7 @@ def decode(body: bytes, kind: type[_T]) -> _T:
         raise BodyError(f"the body is not JSON: {error}") from None
 
 
-def foreign(text: str | bytes) -> object:
+def decode_or_none(text: str | bytes) -> object:
     """What another program wrote as JSON; None where it cannot be read."""
     try:
         return msgspec.json.decode(text)

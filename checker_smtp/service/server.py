@@ -18,7 +18,7 @@ from .app import build
 from .http_timeouts import TimeoutProtocol
 from .logs import configure
 from .middleware import Middleware
-from .settings import SettingError, Settings
+from .settings import ServiceSettings, SettingError
 
 __all__ = ["serve"]
 
@@ -29,7 +29,7 @@ _FINISH, _END = 7, 9
 _WORKERS = 1
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: ServiceSettings) -> None:
     """Run the service until SIGTERM or SIGINT.
 
     Raises `SettingError`, before anything is answered, where a setting cannot be or an address cannot be

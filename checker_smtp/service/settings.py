@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-__all__ = ["SettingError", "Settings"]
+__all__ = ["ServiceSettings", "SettingError"]
 
 
 class SettingError(ValueError):
@@ -10,7 +10,7 @@ class SettingError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ServiceSettings:
     """How the service runs; the defaults are those of `checker-smtp serve`.
 
     Addresses to listen on are (host, port), where "" is every address of this machine. Times are seconds.

@@ -16,7 +16,7 @@ from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Script
 
-__all__ = ["SERVICE_TYPE", "MxSet", "Zone", "given_mx"]
+__all__ = ["SERVICE_TYPE", "MxSet", "StaticMxBackend", "read_static_mx"]
 
 SERVICE_TYPE = "svcs.MXs"
 """The host's type of a service that holds an MX set."""
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 _Text = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
-class Zone:
+class StaticMxBackend:
     """A backend that answers the MX question of `domain` with `mx`, and passes everything else on."""
 
     def __init__(self, backend: Backend, domain: str, mx: MxSet) -> None:
@@ -72,7 +72,7 @@ class _Service(msgspec.Struct):
     records: _Records | None = msgspec.field(name="Service", default=None)
 
 
-def given_mx(service: object, domain: str) -> tuple[str, MxSet] | None:
+def read_static_mx(service: object, domain: str) -> tuple[str, MxSet] | None:
     """The domain that the host's `service` option is of, and its MX set; None where it has none.
 
     `domain` is the host's domain, below which the service may stand. Raises `OptionError`.

@@ -13,7 +13,7 @@ import msgspec
 
 from checker_smtp.probes.observation import Observation
 
-__all__ = ["encoded"]
+__all__ = ["encode_observation"]
 
 # octets of all sessions together, of all answers of the DNS, and of the MX records; what is left of 1 MiB is
 # for the states and for what other checkers found
@@ -35,7 +35,7 @@ _LONG = (
 )
 
 
-def encoded(observation: Observation) -> bytes:
+def encode_observation(observation: Observation) -> bytes:
     """The observation as JSON; `report.document.load_observation` reads it back."""
     plain = _plain(observation)
     share = _SESSIONS // max(len(plain["endpoints"]), 1)

@@ -94,10 +94,12 @@ async def no_pause(_: float) -> None:
 def recut(folder: Path, cut: Resplit) -> Result:
     case = read_case(folder)
     backend = Recut(case, cut)
-    moment = RunContext(run_at=case.run_at, seed=case.seed)
+    context = RunContext(run_at=case.run_at, seed=case.seed)
 
     async def run() -> Result:
-        return await check(case.options, backend, resolver_name=case.resolver, moment=moment, pause=no_pause)
+        return await check(
+            case.options, backend, resolver_name=case.resolver, context=context, pause=no_pause
+        )
 
     result = anyio.run(run)
     assert backend.left() == 0

@@ -52,13 +52,13 @@ async def no_pause(_: float) -> None:
 def recorded(folder: Path, given: Options) -> str:
     """Record a check with a second visit; its document."""
     recording = Recording(SharedNetwork())
-    moment = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
+    context = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
 
     async def run() -> str:
-        result = await check(given, recording, moment=moment, pause=no_pause)
+        result = await check(given, recording, context=context, pause=no_pause)
         seconds = result.observation.seconds
         header = Header(
-            version="0", run_at=moment.run_at, seed=1, seconds=seconds, resolver="", options=given
+            version="0", run_at=context.run_at, seed=1, seconds=seconds, resolver="", options=given
         )
         recording.write(folder, header, [(f.code, f.subject) for f in result.findings])
         return dump(result)

@@ -50,8 +50,8 @@ async def compare(
     found = await scanned(internet, names, settings(given=given))
     results: dict[str, Result] = {}
     for name in names:
-        alone = FakeInternet(Names(records), dict(hosts))
-        result = await check(options(name, **given), alone, moment=RunContext(seed=SEED))
+        alone = Town(Names(records), dict(hosts))
+        result = await check(options(name, **given), alone, context=RunContext(seed=SEED))
         results[name] = load(dump(result))
         assert comparable(found.of(name)) == comparable(results[name])
     return results

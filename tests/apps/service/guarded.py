@@ -9,7 +9,7 @@ from checker_smtp.service.admission import Admission
 from checker_smtp.service.load import Load
 from checker_smtp.service.metrics import Metrics
 from checker_smtp.service.middleware import Middleware
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 
 __all__ = ["client", "echo", "guarded"]
 
@@ -23,9 +23,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def guarded(
-    settings: Settings | None = None, app: ASGIApp | Callable[..., Awaitable[None]] = echo
+    settings: ServiceSettings | None = None, app: ASGIApp | Callable[..., Awaitable[None]] = echo
 ) -> Middleware:
-    settings = settings or Settings()
+    settings = settings or ServiceSettings()
     return Middleware(app, settings, Metrics(Admission(settings), Load()))
 
 

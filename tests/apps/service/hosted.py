@@ -22,7 +22,7 @@ from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.service.app import build
 from checker_smtp.service.definition import OPTIONS
 from checker_smtp.service.middleware import Middleware
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 from tests.apps.service.guarded import client
 
 T = TypeVar("T")
@@ -215,7 +215,7 @@ def service(network: Backend, **given: object) -> Middleware:
         "allow_targets": ("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"),
         **NO_LIMITS,
     }
-    return build(Settings(**(usual | given)), lambda: network)  # type: ignore[arg-type]
+    return build(ServiceSettings(**(usual | given)), lambda: network)  # type: ignore[arg-type]
 
 
 def recorded(
@@ -226,7 +226,7 @@ def recorded(
     # what is random in a check is as it was then
     monkeypatch.setattr(checker_smtp.api.secrets, "randbits", lambda _: case.seed)
     network = {"port": case.options.port, "allow_targets": case.options.allow_targets}
-    guard = build(Settings(**(NO_LIMITS | network | given)), lambda: Replay(case))  # type: ignore[arg-type]
+    guard = build(ServiceSettings(**(NO_LIMITS | network | given)), lambda: Replay(case))  # type: ignore[arg-type]
     return Host(guard), {option.name: getattr(case.options, option.name) for option in OPTIONS}, case
 
 

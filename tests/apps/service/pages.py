@@ -17,7 +17,7 @@ from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.service.app import build
 from checker_smtp.service.middleware import Middleware
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 from tests.report.page import parse, words
 
 __all__ = ["FIXTURES", "EndpointProbe", "by_id", "replaying", "shown", "sound", "visiting"]
@@ -36,7 +36,7 @@ def replaying(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> Mi
 
 def shown(network: Callable[[], Backend], **settings: Any) -> Middleware:
     """The service with this network, and no rates."""
-    return build(Settings(**{"rate_client": "none", "rate_domain": "none"} | settings), network)
+    return build(ServiceSettings(**{"rate_client": "none", "rate_domain": "none"} | settings), network)
 
 
 def by_id(tree: Element) -> dict[str, Element]:

@@ -6,23 +6,25 @@ import re
 import pytest
 from limits.errors import StorageError
 
-from checker_smtp.service.admission import Admission, Refused, counted_as
-from checker_smtp.service.settings import SettingError, Settings
+from checker_smtp.service.admission import Admission, CheckRefused, client_key
+from checker_smtp.service.settings import ServiceSettings, SettingError
 
 pytestmark = pytest.mark.anyio
 
 
-def settings(**given: object) -> Settings:
+def settings(**given: object) -> ServiceSettings:
     usual: dict[str, object] = {"rate_client": "none", "rate_domain": "none"}
-    return Settings(**(usual | given))  # type: ignore[arg-type]
+    return ServiceSettings(**(usual | given))  # type: ignore[arg-type]
 
 
-async def ask(admission: Admission, client: str = "192.0.2.1", domain: str = "example.com") -> Refused | None:
+async def ask(
+    admission: Admission, client: str = "192.0.2.1", domain: str = "example.com"
+) -> CheckRefused | None:
     """Take a place and give it back; what was said, where there was none."""
     try:
-        async with admission.place(client=client, domain=domain):
+        async with admission.slot(client=client, domain=domain):
             return None
-    except Refused as refusal:
+    except CheckRefused as refusal:
         return refusal
 
 
@@ -39,8 +41,8 @@ async def test_only_allowed_domains() -> None:
 
 async def test_the_places_of_all() -> None:
     admission = Admission(settings(max_checks=2, max_checks_per_client=2))
-    async with admission.place(client="192.0.2.1", domain="a.test"):
-        async with admission.place(client="192.0.2.2", domain="b.test"):
+    async with admission.slot(client="192.0.2.1", domain="a.test"):
+        async with admission.slot(client="192.0.2.2", domain="b.test"):
             assert admission.checks_in_flight == 2
             refusal = await ask(admission, "192.0.2.3")
             assert refusal is not None
@@ -52,7 +54,7 @@ async def test_the_places_of_all() -> None:
 
 async def test_one_client_cannot_hold_them_all() -> None:
     admission = Admission(settings(max_checks=3, max_checks_per_client=1))
-    async with admission.place(client="192.0.2.1", domain="a.test"):
+    async with admission.slot(client="192.0.2.1", domain="a.test"):
         refusal = await ask(admission, "192.0.2.1")
         assert refusal is not None
         assert refusal.status == 429
@@ -64,11 +66,11 @@ async def test_one_client_cannot_hold_them_all() -> None:
 async def test_places_are_given_back_by_failures_and_cancellation() -> None:
     admission = Admission(settings(max_checks=1))
     with pytest.raises(RuntimeError):
-        async with admission.place(client="192.0.2.1", domain="a.test"):
+        async with admission.slot(client="192.0.2.1", domain="a.test"):
             raise RuntimeError
 
     async def hold() -> None:
-        async with admission.place(client="192.0.2.1", domain="a.test"):
+        async with admission.slot(client="192.0.2.1", domain="a.test"):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(hold())
@@ -110,7 +112,7 @@ async def test_a_client_and_a_domain_of_one_name_are_counted_apart() -> None:
 
 async def test_who_finds_no_place_has_spent_nothing() -> None:
     admission = Admission(settings(rate_client="2/hour", max_checks_per_client=1, allow_domains=("a.test",)))
-    async with admission.place(client="192.0.2.1", domain="a.test"):
+    async with admission.slot(client="192.0.2.1", domain="a.test"):
         for _ in range(5):
             assert await ask(admission, domain="a.test") is not None
             assert await ask(admission, domain="b.test") is not None
@@ -130,7 +132,7 @@ async def test_who_finds_no_place_has_spent_nothing() -> None:
     ],
 )
 def test_what_a_client_is_counted_by(client: str, counted: str) -> None:
-    assert counted_as(client) == counted
+    assert client_key(client) == counted
 
 
 @pytest.mark.parametrize("failure", [StorageError(ConnectionError("redis://:secret@host")), None])

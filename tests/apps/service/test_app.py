@@ -9,7 +9,7 @@ from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.app import build
 from checker_smtp.service.middleware import Middleware
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
 from tests.probes.world import Names
@@ -47,7 +47,7 @@ class Dead(SharedNetwork):
 
 
 def service(world: Backend | None = None, **given: object) -> Middleware:
-    return build(Settings(**given), lambda: world or SharedNetwork())  # type: ignore[arg-type]
+    return build(ServiceSettings(**given), lambda: world or SharedNetwork())  # type: ignore[arg-type]
 
 
 def counted(guard: Middleware, name: str) -> dict[str, float]:

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 from tests.apps.service.guarded import client, guarded
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ def basic(credential: str) -> str:
     ],
 )
 async def test_who_knows_the_token_gets_in(authorization: str) -> None:
-    async with client(guarded(Settings(token=TOKEN))) as http:
+    async with client(guarded(ServiceSettings(token=TOKEN))) as http:
         answer = await http.get("/check", headers={"Authorization": authorization.encode()})
     assert answer.status_code == 200
 
@@ -56,7 +56,7 @@ async def test_who_knows_the_token_gets_in(authorization: str) -> None:
 )
 async def test_who_does_not_stays_out(authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization.encode()}
-    async with client(guarded(Settings(token=TOKEN))) as http:
+    async with client(guarded(ServiceSettings(token=TOKEN))) as http:
         for path in ("/check", "/collect", "/definition", "/healthy", "/health/", "//health", "/nowhere"):
             answer = await http.post(path, headers=headers)
             assert answer.status_code == 401
@@ -72,7 +72,7 @@ async def test_without_a_token_nobody_is_asked() -> None:
 
 
 async def test_the_token_is_nowhere_to_be_read() -> None:
-    settings = Settings(token=TOKEN, rate_storage="memory://")
+    settings = ServiceSettings(token=TOKEN, rate_storage="memory://")
     guard = guarded(settings)
     gate = guard._outermost._app._app
     assert TOKEN not in repr(settings)

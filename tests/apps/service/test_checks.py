@@ -14,9 +14,9 @@ from checker_smtp.api import RunContext
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
-from checker_smtp.service.admission import Admission, Refused
+from checker_smtp.service.admission import Admission, CheckRefused
 from checker_smtp.service.checks import Checks, CheckTimeout
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 from smtp_sansio import Script
 from tests.probes.world import Names, Servers
 
@@ -69,7 +69,7 @@ class Endless(SharedNetwork):
 
 def checks(world: SharedNetwork, backend: str = "asyncio", **given: object) -> Checks:
     limits = {"rate_client": "none", "rate_domain": "none"}
-    settings = Settings(backend=backend, allow_targets=("192.0.2.0/24",), **(limits | given))  # type: ignore[arg-type]
+    settings = ServiceSettings(backend=backend, allow_targets=("192.0.2.0/24",), **(limits | given))  # type: ignore[arg-type]
     return Checks(settings, Admission(settings), lambda: world)
 
 
@@ -89,13 +89,13 @@ async def test_a_check_runs_on_the_loop_it_was_told(backend: str) -> None:
     world = SharedNetwork()
     made = checks(world, backend, resolver_name="192.0.2.53")
     options = made.options({"domain": "example.org"})
-    moment = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
-    result = await made.run(options, client="198.51.100.1", moment=moment)
+    context = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
+    result = await made.run(options, client="198.51.100.1", context=context)
     world.over()
     ((loop, thread),) = world.loops
     assert loop == backend
     assert (thread == threading.get_ident()) is (backend == "asyncio")
-    assert result.observation.run_at == moment.run_at
+    assert result.observation.run_at == context.run_at
     assert result.observation.resolver == "192.0.2.53"
 
 
@@ -128,7 +128,7 @@ async def test_whoever_stops_waiting_cancels_the_check(backend: str) -> None:
     made = checks(world, backend, max_checks=1)
     task = asyncio.create_task(made.run(made.options({"domain": "example.org"}), client="198.51.100.1"))
     await until(lambda: world.waiting.acquire(blocking=False))
-    with pytest.raises(Refused):
+    with pytest.raises(CheckRefused):
         await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
     assert len(loops_beside_this()) == (backend == "trio")
     task.cancel()
@@ -190,14 +190,14 @@ async def test_another_backend_is_used_where_one_is_given() -> None:
 
 
 async def test_the_network_of_the_service_is_pinned() -> None:
-    settings = Settings(resolver=("192.0.2.53", 5353), allow_targets=("192.0.2.0/24",))
+    settings = ServiceSettings(resolver=("192.0.2.53", 5353), allow_targets=("192.0.2.0/24",))
     network = Checks(settings, Admission(settings)).network()
     assert (network.servers, network.port) == (("192.0.2.53",), 5353)  # type: ignore[attr-defined]
     assert type(network).__name__ == "RestrictedNetwork"
 
 
 async def test_options_are_those_of_a_check() -> None:
-    settings = Settings(port=2525, allow_targets=("192.0.2.0/24",), max_timeout=20)
+    settings = ServiceSettings(port=2525, allow_targets=("192.0.2.0/24",), max_timeout=20)
     made = Checks(settings, Admission(settings)).options({"domain": "example.org", "timeout": 20})
     assert made == Options(domain="example.org", timeout=20.0, port=2525, allow_targets=("192.0.2.0/24",))
 

@@ -10,7 +10,7 @@ from checker_smtp.cli_serve import serve
 from checker_smtp.service.admission import Admission
 from checker_smtp.service.load import Load
 from checker_smtp.service.metrics import Metrics
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[3]
 MANUAL = (ROOT / "docs" / "deploying.md").read_text()
@@ -60,7 +60,7 @@ def test_the_unit_starts_it_with_options_that_it_has() -> None:
 
 
 def test_the_manual_has_every_metric() -> None:
-    metrics = Metrics(Admission(Settings()), Load())
+    metrics = Metrics(Admission(ServiceSettings()), Load())
     names = {metric.name for metric in metrics.registry.collect()}
     told = set(re.findall(r"^\| `(checker_smtp_\w+)`", MANUAL, re.MULTILINE))
     assert {name.removesuffix("_total") for name in told} == names

@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from checker_smtp.service.middleware import Middleware
-from checker_smtp.service.settings import SettingError, Settings
+from checker_smtp.service.settings import ServiceSettings, SettingError
 from tests.apps.service.guarded import client, guarded
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +64,7 @@ def samples(guard: Middleware, name: str) -> dict[tuple[str, ...], float]:
 
 
 async def test_the_headers_of_every_answer() -> None:
-    guard = guarded(Settings(token=TOKEN))
+    guard = guarded(ServiceSettings(token=TOKEN))
     async with client(guard) as http:
         known = {"Authorization": f"Bearer {TOKEN}"}
         answers = [
@@ -105,7 +105,7 @@ async def test_a_route_may_say_more() -> None:
 
 async def test_who_may_frame_the_page() -> None:
     sites = ("https://happydomain.example", "https://*.example.net:8443", "'self'", "https:")
-    async with client(guarded(Settings(frame_ancestors=sites))) as http:
+    async with client(guarded(ServiceSettings(frame_ancestors=sites))) as http:
         policy = (await http.get("/")).headers["Content-Security-Policy"]
     assert policy.endswith(
         "frame-ancestors 'self' https://happydomain.example https://*.example.net:8443 https:"
@@ -115,12 +115,12 @@ async def test_who_may_frame_the_page() -> None:
 @pytest.mark.parametrize("wrong", ["", "a b", "https://a.test; script-src *", "'unsafe-inline'", "x\r\nY: z"])
 def test_what_is_no_site_is_refused(wrong: str) -> None:
     with pytest.raises(SettingError, match="is no site that may show this one in a frame"):
-        guarded(Settings(frame_ancestors=(wrong,)))
+        guarded(ServiceSettings(frame_ancestors=(wrong,)))
 
 
 async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "checker_smtp")
-    proxied = Settings(trusted_proxies=("198.51.100.7",), token=TOKEN)
+    proxied = ServiceSettings(trusted_proxies=("198.51.100.7",), token=TOKEN)
     async with client(guarded(proxied)) as http:
         headers = {"X-Forwarded-For": "192.0.2.1", "Authorization": f"Bearer {TOKEN}", "Cookie": "secret"}
         await http.get("/check?domain=private.example", headers=headers)

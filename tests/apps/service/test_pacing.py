@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from checker_smtp.service.pacing import Turns
+from checker_smtp.service.pacing import Pacer
 
 T = TypeVar("T")
 
@@ -39,8 +39,8 @@ def on_the_clock(main: Callable[[Loop], Awaitable[T]]) -> T:
         loop.close()
 
 
-async def begin(turns: Turns, loop: Loop, began: list[tuple[int, float]], number: int, work: float) -> None:
-    await turns.mine()
+async def begin(turns: Pacer, loop: Loop, began: list[tuple[int, float]], number: int, work: float) -> None:
+    await turns.wait()
     began.append((number, round(loop.now, 6)))
     loop.now += work
 
@@ -49,7 +49,7 @@ def begun(count: int, work: float) -> list[tuple[int, float]]:
     """Who began when, of so many that came at once and each kept the loop busy for `work` seconds."""
 
     async def main(loop: Loop) -> list[tuple[int, float]]:
-        turns, began = Turns(), []  # type: ignore[var-annotated]
+        turns, began = Pacer(), []  # type: ignore[var-annotated]
         await asyncio.gather(*(begin(turns, loop, began, number, work) for number in range(count)))
         return began
 
@@ -58,9 +58,9 @@ def begun(count: int, work: float) -> list[tuple[int, float]]:
 
 def test_who_comes_alone_does_not_wait() -> None:
     async def main(loop: Loop) -> None:
-        turns = Turns()
+        turns = Pacer()
         for _ in range(3):
-            await turns.mine()
+            await turns.wait()
             await asyncio.sleep(1)
             assert loop.now == pytest.approx(round(loop.now))
 
@@ -83,7 +83,7 @@ def test_no_pause_is_long() -> None:
 
 def test_who_has_gone_is_passed_over() -> None:
     async def main(loop: Loop) -> list[tuple[int, float]]:
-        turns, began = Turns(), []  # type: ignore[var-annotated]
+        turns, began = Pacer(), []  # type: ignore[var-annotated]
         tasks = [asyncio.create_task(begin(turns, loop, began, number, 0.0)) for number in range(4)]
         await asyncio.sleep(0)
         tasks[1].cancel()
@@ -95,10 +95,10 @@ def test_who_has_gone_is_passed_over() -> None:
 
 def test_all_at_once_where_nobody_is_to_wait_any_more() -> None:
     async def main(loop: Loop) -> list[tuple[int, float]]:
-        turns, began = Turns(), []  # type: ignore[var-annotated]
+        turns, began = Pacer(), []  # type: ignore[var-annotated]
         tasks = [asyncio.create_task(begin(turns, loop, began, number, 0.0)) for number in range(4)]
         await asyncio.sleep(0)
-        turns.all_at_once()
+        turns.release_all()
         await asyncio.gather(*tasks)
         return began
 

@@ -7,7 +7,7 @@ import pytest
 
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.ports import DnsAnswer
-from checker_smtp.service.form import Form, link, read, typed, usual
+from checker_smtp.service.form import Form, check_query, default_fields, parse_fields, parse_options
 from checker_smtp.service.middleware import Middleware
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
@@ -196,8 +196,8 @@ async def test_the_usual_timeout_is_one_that_is_allowed() -> None:
 
 
 def test_the_last_of_several_values_counts() -> None:
-    assert typed("test_postmaster=false&test_postmaster=true")["test_postmaster"] == "true"
-    assert typed("domain=+a.test+&unknown=1") == {"domain": "a.test"}
+    assert parse_fields("test_postmaster=false&test_postmaster=true")["test_postmaster"] == "true"
+    assert parse_fields("domain=+a.test+&unknown=1") == {"domain": "a.test"}
 
 
 def test_what_is_read_is_what_a_program_would_have_given() -> None:
@@ -207,23 +207,27 @@ def test_what_is_read_is_what_a_program_would_have_given() -> None:
         got.append(dict(given))
         return make(given)
 
-    read({"domain": "a.test", "timeout": "2.5", "test_open_relay": "off", "helo_name": "b.test"}, noted)
+    parse_options(
+        {"domain": "a.test", "timeout": "2.5", "test_open_relay": "off", "helo_name": "b.test"}, noted
+    )
     assert got == [{"domain": "a.test", "timeout": 2.5, "test_open_relay": False, "helo_name": "b.test"}]
 
 
 def test_errors_come_in_the_order_of_the_fields() -> None:
-    wrong = read({"test_probe_address": "x", "helo_name": "", "timeout": "-1", "domain": "1.2.3.4"}, make)
+    wrong = parse_options(
+        {"test_probe_address": "x", "helo_name": "", "timeout": "-1", "domain": "1.2.3.4"}, make
+    )
     assert isinstance(wrong, dict)
     assert list(wrong) == ["domain", "timeout", "helo_name", "test_probe_address"]
 
 
 def test_the_link_says_what_is_not_as_usual() -> None:
-    as_usual = usual(make)
-    assert link(make({"domain": "a.test"}), as_usual) == "domain=a.test"
+    as_usual = default_fields(make)
+    assert check_query(make({"domain": "a.test"}), as_usual) == "domain=a.test"
     changed = make({"domain": "bücher.test", "timeout": 0.5, "test_postmaster": False, "port": 26})
-    query = link(changed, as_usual)
+    query = check_query(changed, as_usual)
     assert query == "domain=xn--bcher-kva.test&timeout=0.5&test_postmaster=false"
-    assert read(typed(query), lambda given: make(dict(given) | {"port": 26})) == changed
+    assert parse_options(parse_fields(query), lambda given: make(dict(given) | {"port": 26})) == changed
 
 
 def test_an_option_that_is_no_field() -> None:
@@ -231,7 +235,7 @@ def test_an_option_that_is_no_field() -> None:
         raise OptionError("port", "port is 0")
 
     with pytest.raises(OptionError):
-        usual(strange)
+        default_fields(strange)
 
 
 def test_long_values_are_cut_where_they_are_shown() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from checker_smtp.service.results import Results
+from checker_smtp.service.results import ResultStore
 
 
 @dataclass
@@ -13,12 +13,12 @@ class Clock:
         return self.now
 
 
-def kept(results: Results, *names: str) -> list[bool]:
+def kept(results: ResultStore, *names: str) -> list[bool]:
     return [results.find(name, "a") is not None for name in names]
 
 
 def test_what_was_kept_is_found_by_its_name_alone() -> None:
-    results = Results()
+    results = ResultStore()
     one, two = (results.keep("title", {"a": content}) for content in (b"1", b"2"))
     assert one != two
     assert min(len(one), len(two)) >= 20
@@ -29,13 +29,13 @@ def test_what_was_kept_is_found_by_its_name_alone() -> None:
 
 
 def test_the_oldest_goes_where_there_are_too_many() -> None:
-    results = Results(count=2)
+    results = ResultStore(count=2)
     names = [results.keep("title", {"a": b""}) for _ in range(3)]
     assert kept(results, *names) == [False, True, True]
 
 
 def test_the_oldest_go_where_there_are_too_many_octets() -> None:
-    results = Results(octets=10)
+    results = ResultStore(octets=10)
     names = [results.keep("title", {"a": b"1234", "b": b"5"}) for _ in range(2)]
     assert kept(results, *names) == [True, True]
     names.append(results.keep("title", {"a": b"1"}))
@@ -45,7 +45,7 @@ def test_the_oldest_go_where_there_are_too_many_octets() -> None:
 
 
 def test_one_that_has_more_octets_than_all_may_have_is_alone() -> None:
-    results = Results(octets=10)
+    results = ResultStore(octets=10)
     names = [results.keep("title", {"a": b"1" * size}) for size in (1, 11)]
     assert kept(results, *names) == [False, True]
     names.append(results.keep("title", {"a": b"1"}))
@@ -54,7 +54,7 @@ def test_one_that_has_more_octets_than_all_may_have_is_alone() -> None:
 
 def test_results_expire_and_give_their_octets_back() -> None:
     clock = Clock()
-    results = Results(octets=10, lifetime=60.0, clock=clock)
+    results = ResultStore(octets=10, lifetime=60.0, clock=clock)
     old = results.keep("title", {"a": b"12345"})
     clock.now = 30.0
     young = results.keep("title", {"a": b"1234"})

@@ -18,11 +18,11 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
 from checker_smtp.report.html import render_html
-from checker_smtp.service.admission import Admission, Refused
+from checker_smtp.service.admission import Admission, CheckRefused
 from checker_smtp.service.checks import Checks
-from checker_smtp.service.live_checks import started
+from checker_smtp.service.live_checks import start_check
 from checker_smtp.service.middleware import Middleware
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 from smtp_sansio import Script
 from tests.apps.service.guarded import client
 from tests.apps.service.pages import by_id, replaying, shown, sound, visiting
@@ -194,9 +194,9 @@ async def test_who_leaves_takes_the_check_along() -> None:
 
 async def test_a_check_that_nobody_waits_for_is_cancelled() -> None:
     world = Waiting()
-    settings = Settings(allow_targets=("192.0.2.0/24",))
+    settings = ServiceSettings(allow_targets=("192.0.2.0/24",))
     checks = Checks(settings, Admission(settings), lambda: world)
-    async with started(checks, checks.options({"domain": "example.org"}), client="") as run:
+    async with start_check(checks, checks.options({"domain": "example.org"}), client="") as run:
         async for step in run.steps:
             if step.what == "connecting":
                 break
@@ -265,11 +265,11 @@ async def test_what_a_check_says_after_its_end_is_dropped() -> None:
         async def run(self, *_: object, on_progress: Note | None = None, **__: object) -> Result:
             assert on_progress is not None
             notes.append(on_progress)
-            raise Refused(503, "not now")
+            raise CheckRefused(503, "not now")
 
-    settings = Settings()
-    with pytest.raises(Refused):
-        async with started(
+    settings = ServiceSettings()
+    with pytest.raises(CheckRefused):
+        async with start_check(
             Elsewhere(settings, Admission(settings), Mute), Options(domain="a.test"), client=""
         ):
             raise AssertionError

@@ -6,7 +6,7 @@ import pytest
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
-from checker_smtp.service.static_mx import Zone
+from checker_smtp.service.static_mx import StaticMxBackend
 from tests.apps.service.hosted import Host, folded, recorded, service
 from tests.probes.world import Names, Servers
 
@@ -166,7 +166,7 @@ async def test_the_host_s_records_are_used_instead() -> None:
 
 async def test_only_the_domain_s_own_mx_question_is_answered() -> None:
     world = SharedNetwork(ZONE + "example.com MX 0 .\n")
-    zone = Zone(world, "example.org", ((10, "new.example.org."),))
+    zone = StaticMxBackend(world, "example.org", ((10, "new.example.org."),))
     for name, rdtype in (("example.com", "MX"), ("example.org", "A"), ("sub.example.org", "MX")):
         assert (await zone.resolve(name, rdtype)).detail == ""
         assert world.asked.pop() == (name, rdtype)

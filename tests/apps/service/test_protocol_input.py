@@ -5,7 +5,7 @@ from typing import TypeVar
 import pytest
 
 from checker_smtp.probes.ports import DnsAnswer
-from checker_smtp.service.admission import Refused
+from checker_smtp.service.admission import CheckRefused
 from checker_smtp.service.checks import Checks, CheckTimeout
 from smtp_sansio import Script
 from tests.apps.service.hosted import Host, service
@@ -114,16 +114,16 @@ async def test_options(host: Host, option: str, value: object, says: str) -> Non
 @pytest.mark.parametrize(
     ("error", "status", "retry"),
     [
-        (Refused(403, "not this domain"), 403, None),
-        (Refused(429, "too many checks: wait"), 429, "7"),
-        (Refused(503, "all places are taken"), 503, "3"),
+        (CheckRefused(403, "not this domain"), 403, None),
+        (CheckRefused(429, "too many checks: wait"), 429, "7"),
+        (CheckRefused(503, "all places are taken"), 503, "3"),
         (CheckTimeout("example.org", 110.0), 500, None),
     ],
 )
 async def test_checks_that_are_not_made(
     host: Host, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, retry: str | None
 ) -> None:
-    if isinstance(error, Refused) and retry:
+    if isinstance(error, CheckRefused) and retry:
         error.retry_after = int(retry)
 
     async def refuse(*_: object, **__: object) -> None:

@@ -125,8 +125,8 @@ def told(address: str) -> str:
     """Everything a client learns of a domain whose mail goes to `address`."""
     record = "A" if "." in address else "AAAA"
     world: Backend = Untouched(f"example.org MX 10 mx.example.org.\nmx.example.org {record} {address}")  # type: ignore[assignment]
-    moment = RunContext(run_at="2026-01-01T00:00:00Z", seed=1)
-    result = anyio.run(lambda: check(options("example.org", allow_targets=()), world, moment=moment))
+    context = RunContext(run_at="2026-01-01T00:00:00Z", seed=1)
+    result = anyio.run(lambda: check(options("example.org", allow_targets=()), world, context=context))
     return "\n".join(f"{f.code} {f.severity} {f.message} {f.fix}" for f in result.findings)
 
 

@@ -7,19 +7,19 @@ import pytest
 from click.testing import CliRunner
 
 from checker_smtp.cli_serve import serve
-from checker_smtp.service.settings import Settings
+from checker_smtp.service.settings import ServiceSettings
 from tests.apps.command import run
 
-Given = Callable[..., Settings]
+Given = Callable[..., ServiceSettings]
 
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     """The settings that a command line and an environment come to."""
-    got: list[Settings] = []
+    got: list[ServiceSettings] = []
     monkeypatch.setattr("checker_smtp.service.server.serve", got.append)
 
-    def settings(*arguments: str, **environment: str) -> Settings:
+    def settings(*arguments: str, **environment: str) -> ServiceSettings:
         done = CliRunner().invoke(serve, arguments, env=environment, catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return got.pop()
@@ -28,7 +28,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
 
 
 def test_without_options_the_settings_have_their_defaults(given: Given) -> None:
-    assert given() == Settings()
+    assert given() == ServiceSettings()
 
 
 FULL = (

@@ -20,7 +20,7 @@ from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.report.document import load_observation
 from checker_smtp.report.html import render_html
-from checker_smtp.service.truncation import encoded
+from checker_smtp.service.truncation import encode_observation
 from tests.apps.service.hosted import FIXTURES
 from tests.probes.observations import endpoint, observation, target
 from tests.probes.world import answer
@@ -35,7 +35,7 @@ LOUD = "\x00" * 60_000
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_lost(name: str) -> None:
     seen = anyio.run(replay, FIXTURES / name).observation
-    text = encoded(seen)
+    text = encode_observation(seen)
     assert load_observation(text) == seen
     assert len(text) < 40_000
 
@@ -43,8 +43,8 @@ def test_nothing_is_lost(name: str) -> None:
 @pytest.mark.parametrize("posture", POSTURES)
 def test_what_is_as_it_is_by_default_is_not_told(posture: str) -> None:
     seen = POSTURES[posture]().observation
-    assert load_observation(encoded(seen)) == seen
-    for held in (s for e in json.loads(encoded(seen))["endpoints"] for s in e["sessions"]):
+    assert load_observation(encode_observation(seen)) == seen
+    for held in (s for e in json.loads(encode_observation(seen))["endpoints"] for s in e["sessions"]):
         assert [] not in held.values()
         assert None not in held.values()
 
@@ -75,8 +75,8 @@ def loud(number: int) -> Endpoint:
 def test_a_loud_server_is_cut_and_the_others_are_not() -> None:
     quiet = endpoint()
     seen = observation(loud(1), quiet)
-    kept = load_observation(encoded(seen))
-    assert len(encoded(seen)) < ROOM
+    kept = load_observation(encode_observation(seen))
+    assert len(encode_observation(seen)) < ROOM
     assert kept.endpoints[1] == quiet
     (session,) = kept.endpoints[0].sessions
     assert len(session.capabilities) == 128
@@ -88,9 +88,9 @@ def test_a_loud_server_is_cut_and_the_others_are_not() -> None:
 
 def test_the_verdict_outlives_the_cut() -> None:
     seen = observation(loud(1), loud(2))
-    kept = load_observation(encoded(seen))
-    before = [(f.code, f.subject) for f in evaluate(seen).findings if f.code != "smtp.protocol.deviation"]
-    after = [(f.code, f.subject) for f in evaluate(kept).findings if f.code != "smtp.protocol.deviation"]
+    kept = load_observation(encode_observation(seen))
+    before = [(f.code, f.subject) for f in judged(seen).findings if f.code != "smtp.protocol.deviation"]
+    after = [(f.code, f.subject) for f in judged(kept).findings if f.code != "smtp.protocol.deviation"]
     assert after == before
 
 
@@ -104,7 +104,7 @@ def test_a_zone_that_goes_on_and_on() -> None:
     )
     dns = tuple(answer(name, "A", *["x" * 900] * 100) for name in names * 4)
     seen: Observation = observation(mx=Mx(status=DnsStatus.ANSWER, records=records), dns=dns)
-    text = encoded(seen)
+    text = encode_observation(seen)
     kept = load_observation(text)
     assert len(text) < ROOM
     assert [record.target for record in kept.mx.records] == list(names)

@@ -4,10 +4,10 @@ import json
 
 from starlette.types import Send
 
-__all__ = ["refuse"]
+__all__ = ["send_error"]
 
 
-async def refuse(send: Send, status: int, message: str, **headers: str) -> None:
+async def send_error(send: Send, status: int, message: str, **headers: str) -> None:
     """Answer with an error; underscores in the names of `headers` are hyphens."""
     body = json.dumps({"error": message}).encode()
     given = {"content-type": "application/json", "content-length": str(len(body)), **headers}
