@@ -1,4 +1,4 @@
-"""The command, and `python -m checker_smtp`."""
+"""The entry point of the command `checker-smtp` and of `python -m checker_smtp`."""
 
 from .cli import main
 

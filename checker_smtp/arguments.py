@@ -1,4 +1,4 @@
-"""Arguments that more than one command takes, read alike."""
+"""Options and arguments that several commands share."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ _CHECK_OPTIONS = (
         metavar="NAME",
         default="mx-checker.happydomain.org",
         show_default=True,
-        help="Host name to introduce this machine with; it should resolve to its address, and back.",
+        help="Host name in EHLO; it should resolve to the address of this machine, and back.",
     ),
     click.option(
         "--timeout",
@@ -29,53 +29,57 @@ _CHECK_OPTIONS = (
         type=float,
         default=12.0,
         show_default=True,
-        help="Longest silence at any one step; one server gets five times that.",
+        help="Longest wait for any one reply; one server gets five times that.",
     ),
-    click.option("--no-null-sender", is_flag=True, help="Do not ask whether bounces are taken."),
-    click.option("--no-postmaster", is_flag=True, help="Do not ask whether postmaster is taken."),
-    click.option("--no-open-relay", is_flag=True, help="Do not ask whether mail for others is taken."),
+    click.option("--no-null-sender", is_flag=True, help="Do not test whether bounces are accepted."),
+    click.option(
+        "--no-postmaster", is_flag=True, help="Do not test whether mail for postmaster is accepted."
+    ),
+    click.option(
+        "--no-open-relay", is_flag=True, help="Do not test whether mail for other domains is accepted."
+    ),
     click.option(
         "--probe-address",
         metavar="ADDRESS",
         default="postmaster@example.com",
         show_default=True,
-        help="Recipient at another domain, for the relay test.",
+        help="Recipient at another domain for the open relay test.",
     ),
-    click.option("--ipv4", is_flag=True, help="Only over IPv4."),
-    click.option("--ipv6", is_flag=True, help="Only over IPv6."),
-    click.option("--port", type=int, default=25, show_default=True, help="Where the servers listen."),
+    click.option("--ipv4", is_flag=True, help="Use IPv4 only."),
+    click.option("--ipv6", is_flag=True, help="Use IPv6 only."),
+    click.option("--port", type=int, default=25, show_default=True, help="Port of the mail servers."),
     click.option(
         "--allow-target",
         multiple=True,
         metavar="CIDR",
-        help="Dial addresses in this network though not public, as in a lab; may be repeated.",
+        help="Also connect to addresses in this network, such as a lab; may be repeated.",
     ),
     click.option(
         "--control",
         "controls",
         multiple=True,
         metavar="HOST",
-        help="Where endpoints do not answer, knock at this mail server to learn whose fault it is.",
+        help="Mail server to connect to if endpoints do not answer, to test port 25 of this machine.",
     ),
     click.option(
         "--retry-deferred",
         metavar="MINUTES",
         type=float,
         default=0.0,
-        help="Ask a server that put us off, as greylisting does, once more after so long.",
+        help="Retry a server that deferred, as greylisting does, once after MINUTES.",
     ),
 )
 
 
 def check_options(command: _F) -> _F:
-    """The options that shape what a check asks; `options_from` reads them."""
+    """Add the options of a check to a command; `options_from` converts their values."""
     for option in reversed(_CHECK_OPTIONS):
         command = option(command)
     return command
 
 
 def options_from(domain: str, given: Mapping[str, Any]) -> "Options":
-    """What `check_options` were given, for this domain. Raises `OptionError`."""
+    """Convert the values of `check_options` to options for `domain`. Raises `OptionError`."""
     from checker_smtp.probes.options import Options
 
     one_family = given["ipv4"] != given["ipv6"]
@@ -97,15 +101,21 @@ def options_from(domain: str, given: Mapping[str, Any]) -> "Options":
 
 
 def backend_option(text: str = "Event loop to run on.", **more: Any) -> Callable[[_F], _F]:
-    """The option `--backend`, told as `text`; `more` is for `click.option`."""
+    """Return the option `--backend` with the help `text`; `more` is for `click.option`."""
     loops = click.Choice(["asyncio", "trio"])
     return click.option(
-        "--backend", type=loops, default="asyncio", show_default=True, callback=_installed, help=text, **more
+        "--backend",
+        type=loops,
+        default="asyncio",
+        show_default=True,
+        callback=_require_installed,
+        help=text,
+        **more,
     )
 
 
-def _installed(_: click.Context, __: click.Parameter, loop: str) -> str:
-    """An option's callback: the event loop asked for. Raises `BadParameter` where it is not installed."""
+def _require_installed(_: click.Context, __: click.Parameter, loop: str) -> str:
+    """Return the event loop, as a click callback. Raises `BadParameter` if it is not installed."""
     from importlib.util import find_spec
 
     if find_spec(loop) is None:
@@ -114,17 +124,20 @@ def _installed(_: click.Context, __: click.Parameter, loop: str) -> str:
 
 
 def resolver_address(text: str | None) -> tuple[str | None, int]:
-    """(address, port) of `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53`."""
+    """Parse `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53` into address and port.
+
+    None means the system's resolvers. Raises `click.UsageError`.
+    """
     if text is None:
         return None, 53
-    given = re.fullmatch(
+    match = re.fullmatch(
         r"\[(?P<six>[^]]*)](:(?P<port6>[0-9]{1,5}))?|(?P<host>[^:]+):(?P<port>[0-9]{1,5})", text
     )
-    host = (given["six"] or given["host"] or "") if given else text
-    number = int((given and (given["port6"] or given["port"])) or 53)
+    host = (match["six"] or match["host"] or "") if match else text
+    number = int((match and (match["port6"] or match["port"])) or 53)
     if 1 <= number <= 65535:
         with suppress(ValueError):
             return str(ip_address(host)), number
     raise click.UsageError(
-        f"{text!r} is no resolver: give an IP address, as in 9.9.9.9, 127.0.0.1:5353 or [::1]:5353"
+        f"{text!r} is not a resolver: give an IP address such as 9.9.9.9, 127.0.0.1:5353 or [::1]:5353"
     )

@@ -1,8 +1,8 @@
-"""The command line: `check`, `replay`, `demo`, `rules`.
+"""The command line: `check`, `replay`, `demo`, `rules`, and the group of all commands.
 
-Whatever a command needs is imported when it runs, so that `--version` and `--help` are quick. Wrong usage
-is one sentence on standard error and the exit code 3, because 2 means critical to whoever monitors with
-this; an interrupt ends at once with 130.
+A command imports its modules when it runs, so that `--version` and `--help` are fast. Wrong usage is one
+sentence on standard error and the exit code 3, because 2 means critical to a monitoring system. An interrupt
+exits at once with 130.
 """
 
 import sys
@@ -34,7 +34,7 @@ __all__ = ["main"]
 
 _EXIT = {"ok": 0, "info": 0, "warning": 1, "critical": 2, "unknown": 3}
 _USAGE, _INTERRUPTED = 3, 130
-_REFUSALS = (
+_USER_ERRORS = (
     ("checker_smtp.backends.recording.case", "CaseError"),
     ("checker_smtp.backends.dns.resolver", "ResolverUnavailable"),
     ("checker_smtp.backends.recording.player", "ReplayMismatch"),
@@ -49,32 +49,32 @@ def main() -> NoReturn:
     try:
         code = _commands(prog_name="checker-smtp", standalone_mode=False) or 0
     except click.ClickException as error:
-        _refuse(_sentence(error))
+        _exit_with_error(_error_message(error))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the exit code must not say "warnings"
-        if _is_refusal(error):
-            _refuse(str(error))
+    except Exception as error:  # noqa: BLE001 - Python's exit code 1 would mean "warnings" here
+        if _is_user_error(error):
+            _exit_with_error(str(error))
         traceback.print_exc()
-        _refuse("this is a bug in checker-smtp: please report it with all of the above")
+        _exit_with_error("this is a bug in checker-smtp: please report it with all of the above")
     except BaseExceptionGroup as group:
-        # trio wraps an interrupt in the groups of the tasks it met
+        # trio wraps an interrupt in the exception groups of its tasks
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         sys.exit(_INTERRUPTED)
     sys.exit(code)
 
 
-def _sentence(error: click.ClickException) -> str:
-    """What click says, with the page to look up where it was click that said it."""
+def _error_message(error: click.ClickException) -> str:
+    """Return click's message, for a usage error with the command that prints the help."""
     message = error.format_message().rstrip(".")
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        message += f" ({error.ctx.command_path} --help tells more)"
+        message += f" ({error.ctx.command_path} --help has the details)"
     return message
 
 
-def _refuse(message: str) -> NoReturn:
-    """Say why there is no report. A record may hold anything, so what is said is made safe to show."""
+def _exit_with_error(message: str) -> NoReturn:
+    """Print the error and exit. The message is escaped, because it may contain text from a recorded case."""
     from checker_smtp.report.visible import visible
 
     lines = [visible(line) for line in message.split("\n")]
@@ -82,23 +82,23 @@ def _refuse(message: str) -> NoReturn:
     sys.exit(_USAGE)
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Whether this is what the packages below say about input that cannot be used."""
-    # what was raised has been imported; the rest need not be
-    loaded = (getattr(sys.modules.get(module), name, None) for module, name in _REFUSALS)
-    return isinstance(error, tuple(filter(None, loaded)))
+def _is_user_error(error: Exception) -> bool:
+    """Return True for an error in the user's input, which the packages below report with one sentence."""
+    # the class of a raised error is loaded; the other modules need not be
+    classes = (getattr(sys.modules.get(module), name, None) for module, name in _USER_ERRORS)
+    return isinstance(error, tuple(filter(None, classes)))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
 @click.version_option(__version__, prog_name="checker-smtp", message="%(prog)s %(version)s")
 def _commands() -> None:
-    """Can this domain receive mail correctly? Nothing is ever sent: every dialogue stops at RCPT.
+    """Check whether a domain can receive mail. No mail is ever sent: every session stops at RCPT.
 
     \b
         checker-smtp check example.com
 
-    Exit codes are those of monitoring plugins: 0 nothing to fix, 1 warnings, 2 something critical,
-    3 not known, or wrong usage.
+    Exit codes are those of monitoring plugins: 0 nothing to fix, 1 warnings, 2 critical findings,
+    3 unknown or wrong usage.
     """
 
 
@@ -109,7 +109,7 @@ def _output_options(command: _F) -> _F:
             "--output",
             metavar="FILE",
             type=click.Path(path_type=Path),
-            help="Write the report there, all of it or nothing.",
+            help="Write the report to FILE, completely or not at all.",
         ),
         click.option(
             "--format",
@@ -117,7 +117,7 @@ def _output_options(command: _F) -> _F:
             type=click.Choice(list(FORMATS)),
             default="text",
             show_default=True,
-            help="For a person (text, html), a program (json), or a monitoring system.",
+            help="text and html are for people, json for programs, the others for monitoring systems.",
         ),
     ):
         command = option(command)
@@ -128,12 +128,12 @@ def _output_options(command: _F) -> _F:
 @click.argument("domain")
 @_output_options
 @check_options
-@click.option("--resolver", metavar="ADDR[:PORT]", help="DNS server to ask instead of the system's.")
+@click.option("--resolver", metavar="ADDR[:PORT]", help="DNS server to use in place of the system's.")
 @click.option(
     "--record",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep the whole check in this new folder, for replay.",
+    help="Record the whole check in this new folder, for replay.",
 )
 @backend_option()
 def check(
@@ -149,7 +149,7 @@ def check(
     options = options_from(domain, given)
     server = resolver_address(resolver)
 
-    # only now, so that a slip of the pen is told at once
+    # imported after the arguments are checked, so that a typing error is reported at once
     from checker_smtp.backends.network import Network
     from checker_smtp.backends.recording.case import require_empty
     from checker_smtp.backends.recording.case_files import Header
@@ -174,8 +174,7 @@ def check(
             resolver=resolver or "",
             options=options,
         )
-        found = [(finding.code, finding.subject) for finding in result.findings]
-        recording.write(record, header, found)
+        recording.write(record, header, [(f.code, f.subject) for f in result.findings])
     out.write(render(result, form, terminal_of(to_file=out.to_file)))
     return _EXIT[result.status]
 
@@ -197,12 +196,12 @@ def _check(
 
         from .progress import Progress
 
-        with Progress(backend, Console(stderr=True)) as shown:
-            return anyio.run(partial(run, pause=shown.pause), options, shown, backend=loop)
+        with Progress(backend, Console(stderr=True)) as progress:
+            return anyio.run(partial(run, pause=progress.pause), options, progress, backend=loop)
     except ResolverError as error:
         raise click.UsageError(
             f"the resolver {resolver_name or 'of this system'} does not answer ({error.detail}): "
-            "give one that does with --resolver ADDR[:PORT]"
+            "give another one with --resolver ADDR[:PORT]"
         ) from None
 
 
@@ -210,7 +209,7 @@ def _check(
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_output_options
 def replay(folder: Path, form: str, output: Path | None) -> int:
-    """Judge the recorded check in DIR again, without any network."""
+    """Evaluate the recorded check in DIR again, without a network."""
     import anyio
 
     from .api import replay
@@ -229,12 +228,12 @@ def replay(folder: Path, form: str, output: Path | None) -> int:
     "folder",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Also write DIR/report.html, and a page for each domain beside it.",
+    help="Also write DIR/report.html, with a page for each domain beside it.",
 )
 def demo(backend: str, folder: Path | None) -> None:
     """Check the domains of an embedded lab.
 
-    It runs on loopback, in this process, and needs no network and no privilege.
+    The lab runs on loopback, in this process, and needs no network and no privilege.
     """
     import anyio
 
@@ -242,7 +241,7 @@ def demo(backend: str, folder: Path | None) -> None:
 
     results = anyio.run(run_demo, click.echo, backend=backend)
     if folder is not None:
-        click.echo(f"\nThe same as pages: {write_pages(results, folder)}")
+        click.echo(f"\nHTML reports: {write_pages(results, folder)}")
 
 
 @_commands.command()
@@ -264,5 +263,5 @@ for _command in (diff, explain, healthcheck, scan, schema, serve, summary, vanta
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    # None is what Python has for a stream that was closed before it started
+    # None stands for a stream that was closed before Python started
     return stream is not None and stream.isatty()

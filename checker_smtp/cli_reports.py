@@ -1,7 +1,7 @@
-"""Commands that tell about reports instead of making one: `explain`, `schema`, `diff`.
+"""Commands about reports: `explain`, `schema`, `diff`. None of them uses a network.
 
-They reach no network. `diff` takes what `check --format json` wrote and what `check --record` wrote, and
-says with its exit code whether it got worse: 0 no, 1 yes, 3 where the two cannot be compared.
+`diff` reads documents of `check --format json` and folders of `check --record`. Its exit code is 0 if the
+domain did not get worse, 1 if it did, and 3 if the two checks cannot be compared.
 """
 
 import sys
@@ -19,13 +19,13 @@ __all__ = ["diff", "explain", "schema", "terminal_of"]
 
 
 def terminal_of(*, to_file: bool) -> "Terminal":
-    """What a text for standard output, or for a file, has to know."""
+    """Return the width, colour and encoding of a text for standard output or for a file."""
     import os
     import shutil
 
     from checker_smtp.report.terminal import Terminal
 
-    # None is what Python has for a stream that was closed before it started
+    # None stands for a stream that was closed before Python started
     stdout: TextIO | None = sys.stdout
     terminal = stdout is not None and stdout.isatty() and not to_file
     encoding = "utf-8" if to_file else getattr(stdout, "encoding", None) or "ascii"
@@ -39,17 +39,17 @@ def terminal_of(*, to_file: bool) -> "Terminal":
 @click.command()
 @click.argument("code")
 def explain(code: str) -> None:
-    """Say what CODE means, why it matters and how to mend it."""
+    """Explain CODE: its meaning, why it matters, and how to fix it."""
     from checker_smtp.report.explain import UnknownCodeError, render_explanation
-    from checker_smtp.report.explain import explain as resolve_domain
+    from checker_smtp.report.explain import explain as explain_code
 
     from .output import Output
 
     try:
-        told = resolve_domain(code)
+        explanation = explain_code(code)
     except UnknownCodeError as error:
         raise click.ClickException(str(error)) from None
-    Output(None).write(render_explanation(told, terminal_of(to_file=False)))
+    Output(None).write(render_explanation(explanation, terminal_of(to_file=False)))
 
 
 @click.command()
@@ -71,20 +71,20 @@ def schema() -> None:
     type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="For a terminal, for a program, for a browser.",
+    help="text is for a terminal, json for a program, html for a browser.",
 )
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write it there, all of it or nothing.",
+    help="Write the comparison to FILE, completely or not at all.",
 )
 def diff(old: Path, new: Path, form: str, output: Path | None) -> int:
-    """Say what became of a domain between the checks OLD and NEW.
+    """Compare two checks of a domain, OLD and NEW.
 
-    Each is a document of `check --format json` or the folder of `check --record`. The exit code is 1 when it
-    got worse, 0 when it did not, 3 when they cannot be compared.
+    Each is a document of `check --format json` or a folder of `check --record`. The exit code is 1 if the
+    domain got worse, 0 if it did not, 3 if the checks cannot be compared.
     """
     from checker_smtp.report.diff import DifferenceError, compare
 
@@ -96,7 +96,7 @@ def diff(old: Path, new: Path, form: str, output: Path | None) -> int:
         difference = compare(*results)
     except DifferenceError as error:
         raise click.ClickException(str(error)) from None
-    out.write(_told(difference, form, to_file=out.to_file))
+    out.write(_render(difference, form, to_file=out.to_file))
     return int(difference.worse)
 
 
@@ -116,11 +116,11 @@ def _read(path: Path) -> "Result":
         raise click.ClickException(f"{str(path)!r} cannot be read: {error.strerror}") from None
     except DocumentError as error:
         raise click.ClickException(f"{str(path)!r}: {error}") from None
-    # by today's rules, so that what a new version sees otherwise is not told as the domain's doing
-    return evaluate(result.observation)
+    # with the current rules, so that a change of the rules does not show up as a change of the domain
+    return judged(result.observation)
 
 
-def _told(difference: "Difference", form: str, *, to_file: bool) -> str:
+def _render(difference: "Difference", form: str, *, to_file: bool) -> str:
     if form == "html":
         from checker_smtp.report.diff_html import render_difference_html
 

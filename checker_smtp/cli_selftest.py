@@ -1,4 +1,4 @@
-"""The command `vantage`: where this machine stands, before anybody is blamed."""
+"""The command `vantage`: test the network of this machine before its results are trusted."""
 
 import click
 
@@ -9,14 +9,18 @@ __all__ = ["vantage"]
 
 @click.command()
 @click.option(
-    "--control", "controls", metavar="HOST", multiple=True, help="Knock at this mail server; may be repeated."
+    "--control", "controls", metavar="HOST", multiple=True, help="Mail server to connect to; may be repeated."
 )
 @click.option("--helo-name", metavar="NAME", default="mx-checker.happydomain.org", show_default=True)
 @click.option("--timeout", metavar="SECONDS", type=float, default=12.0, show_default=True)
-@click.option("--resolver", metavar="ADDR[:PORT]", help="DNS server to ask instead of the system's.")
-@click.option("--port", type=int, default=25, show_default=True, help="Where the controls listen.")
+@click.option("--resolver", metavar="ADDR[:PORT]", help="DNS server to use in place of the system's.")
+@click.option("--port", type=int, default=25, show_default=True, help="Port of the controls.")
 @click.option(
-    "--allow-target", "allowed", multiple=True, metavar="CIDR", help="Dial this network though not public."
+    "--allow-target",
+    "allowed",
+    multiple=True,
+    metavar="CIDR",
+    help="Also connect to this network, such as a lab; may be repeated.",
 )
 @backend_option()
 def vantage(
@@ -28,11 +32,11 @@ def vantage(
     allowed: tuple[str, ...],
     backend: str,
 ) -> int:
-    """Say what can be seen from this machine.
+    """Test whether this machine can check mail servers.
 
-    A route for each address family, a name that leads back to its address, an EHLO name that leads here, and,
-    towards the controls named and nobody else, whether port 25 gets out. The exit code is 1 where something
-    stands in the way of a fair check.
+    The tests are: a route for each address family, a PTR name that resolves back to the address, an EHLO name
+    that resolves to this machine, and outbound port 25. Only the named controls are contacted. The exit code
+    is 1 if a test fails, because checks from this machine may then be wrong.
     """
     import anyio
 
@@ -44,7 +48,7 @@ def vantage(
     from .cli_reports import terminal_of
     from .output import Output
 
-    # the domain plays no part here; any name will do
+    # the domain is not used here
     options = Options(
         domain=helo_name,
         helo_name=helo_name,
@@ -53,6 +57,6 @@ def vantage(
         controls=controls,
         allow_targets=allowed,
     )
-    seen = anyio.run(selftest, options, Network(*resolver_address(resolver)), backend=backend)
-    Output(None).write(render_vantage(seen, terminal_of(to_file=False)))
-    return 0 if all(remark.good for remark in remarks(seen)) else 1
+    result = anyio.run(selftest, options, Network(*resolver_address(resolver)), backend=backend)
+    Output(None).write(render_vantage(result, terminal_of(to_file=False)))
+    return 0 if all(remark.good for remark in remarks(result)) else 1

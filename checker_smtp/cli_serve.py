@@ -1,6 +1,6 @@
-"""The commands of the service: `serve`, and `healthcheck` for whoever watches it.
+"""The commands of the service: `serve`, and `healthcheck` for container health checks.
 
-Each option of `serve` is a variable of the environment too, and where both are given the option wins.
+Each option of `serve` is an environment variable as well; the option takes precedence over the variable.
 """
 
 import math
@@ -21,8 +21,8 @@ _PREFIX = "CHECKER_SMTP"
 _EXTRA = ("h11", "limits", "starlette", "uvicorn")
 
 
-def _address(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, int] | None:
-    """(host, port) of `:8080`, `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080`."""
+def _parse_address(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, int] | None:
+    """Parse `:8080`, `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080` into host and port."""
     if text is None:
         return None
     host, colon, port = text.rpartition(":")
@@ -34,31 +34,29 @@ def _address(_: click.Context, __: click.Parameter, text: str | None) -> tuple[s
         or (":" in bare) != (bare != host)
     ):
         raise click.BadParameter(
-            f"{text!r} is no address to listen on: give such as :8080, 127.0.0.1:8080 or [::1]:8080"
+            f"{text!r} is not an address to listen on: give for example :8080, 127.0.0.1:8080 or [::1]:8080"
         )
     return bare, int(port)
 
 
-def _token(_: click.Context, __: click.Parameter, text: str | None) -> str:
-    # an empty variable is for click one that is not set; here that would leave the door open
-    given = os.environ.get(f"{_PREFIX}_TOKEN") if text is None else text
-    if given == "":
-        raise click.BadParameter(
-            "the token is empty: give one, or nothing at all where none is to be asked for"
-        )
-    return given or ""
+def _require_token(_: click.Context, __: click.Parameter, text: str | None) -> str:
+    # click treats an empty variable as not set, which would turn authentication off
+    token = os.environ.get(f"{_PREFIX}_TOKEN") if text is None else text
+    if token == "":
+        raise click.BadParameter("the token is empty: give one, or unset the variable to disable the token")
+    return token or ""
 
 
-def _finite(_: click.Context, __: click.Parameter, seconds: float) -> float:
-    # a comparison with NaN is never true, so no range keeps it out
+def _require_number(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    # NaN passes the range, because each comparison with it is false
     if math.isnan(seconds):
-        raise click.BadParameter("give seconds")
+        raise click.BadParameter("nan is not a number of seconds: give for example 30")
     return seconds
 
 
 _option = partial(click.option, show_envvar=True, show_default=True)
-_seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), callback=_finite)
-_many = partial(click.option, show_envvar=True, multiple=True)
+_seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), callback=_require_number)
+_repeatable = partial(click.option, show_envvar=True, multiple=True)
 
 
 @click.command(context_settings={"auto_envvar_prefix": _PREFIX})
@@ -66,86 +64,91 @@ _many = partial(click.option, show_envvar=True, multiple=True)
     "--listen",
     metavar="[HOST]:PORT",
     default="127.0.0.1:8080",
-    callback=_address,
-    help="Where to answer; :PORT is every address of this machine.",
+    callback=_parse_address,
+    help="Address to listen on; :PORT means all addresses of this machine.",
 )
 @_option(
     "--metrics-listen",
     metavar="[HOST]:PORT",
-    callback=_address,
-    help="Answer /metrics there, for Prometheus; nowhere by default.",
+    callback=_parse_address,
+    help="Address to serve /metrics for Prometheus; off by default.",
 )
-@_option("--resolver", metavar="ADDR[:PORT]", help="DNS server to ask instead of the system's.")
-@_many(
+@_option("--resolver", metavar="ADDR[:PORT]", help="DNS server to use in place of the system's.")
+@_repeatable(
     "--allow-target",
     "allow_targets",
     metavar="CIDR",
     envvar=f"{_PREFIX}_ALLOW_TARGET",
-    help="Dial addresses in this network though not public, as in a lab; may be repeated.",
+    help="Also connect to addresses in this network, such as a lab; may be repeated.",
 )
 @backend_option("Event loop that checks run on.", show_envvar=True)
 @_option(
     "--port",
     type=click.IntRange(1, 65535),
     default=25,
-    # not CHECKER_SMTP_PORT: Kubernetes sets that one, to tcp://..., where a service is called checker-smtp
+    # not CHECKER_SMTP_PORT, which Kubernetes sets to tcp://... for a service named checker-smtp
     envvar=f"{_PREFIX}_SMTP_PORT",
     allow_from_autoenv=False,
-    help="Where the mail servers listen.",
+    help="Port of the mail servers.",
 )
-@_seconds("--max-timeout", default=30.0, help="The longest `timeout` that a request may ask for.")
-@_seconds("--check-budget", default=110.0, help="What a whole check may take; happyDomain waits for 120.")
-@_many(
+@_seconds("--max-timeout", default=30.0, help="The longest `timeout` in a request.")
+@_seconds("--check-budget", default=110.0, help="Time for a whole check; happyDomain waits for 120.")
+@_repeatable(
     "--allow-domain",
     "allow_domains",
     metavar="PATTERN",
     envvar=f"{_PREFIX}_ALLOW_DOMAIN",
-    help="Check this domain only, or those below it (*.example.com); may be repeated.",
+    help="Check only this domain, or the ones below it (*.example.com); may be repeated.",
 )
 @click.option(
     "--token",
     metavar="SECRET",
     show_envvar=True,
-    callback=_token,
-    help="Answer only who knows it; the variable is not seen by other users, the option is.",
+    callback=_require_token,
+    help="Require this token; other users can see the option, but not the variable.",
 )
-@_option("--rate-client", metavar="RATE", default="30/minute", help="Checks for one client address, or none.")
-@_option("--rate-domain", metavar="RATE", default="10/minute", help="Checks of one domain, or none.")
+@_option("--rate-client", metavar="RATE", default="30/minute", help="Limit for one client address, or none.")
+@_option("--rate-domain", metavar="RATE", default="10/minute", help="Limit for one domain, or none.")
 @_option(
-    "--rate-storage", metavar="URL", default="memory://", help="Where rates are kept: redis://HOST:PORT."
+    "--rate-storage",
+    metavar="URL",
+    default="memory://",
+    help="Store for the rates: memory:// or redis://HOST:PORT.",
 )
-@_option("--max-checks", type=click.IntRange(1), default=20, help="Checks at the same time.")
-@_option("--max-checks-per-client", type=click.IntRange(1), default=10, help="The same, for one client.")
-@_many(
+@_option("--max-checks", type=click.IntRange(1), default=20, help="Concurrent checks.")
+@_option(
+    "--max-checks-per-client", type=click.IntRange(1), default=10, help="Concurrent checks of one client."
+)
+@_repeatable(
     "--trusted-proxy",
     "trusted_proxies",
     metavar="CIDR",
     envvar=f"{_PREFIX}_TRUSTED_PROXY",
-    help="Believe what a proxy there says of who asks; may be repeated.",
+    help="Trust the client address from proxies in this network; may be repeated.",
 )
-@_many(
+@_repeatable(
     "--frame-ancestors",
     metavar="ORIGIN",
-    help="Let pages of this site show the page in a frame; may be repeated.",
+    help="Allow pages of this site to show the page in a frame; may be repeated.",
 )
-@_option("--log-json", is_flag=True, help="Log one JSON object a line.")
+@_option("--log-json", is_flag=True, help="Log one JSON object on each line.")
 def serve(resolver: str | None, **given: Any) -> None:
-    """Answer happyDomain, and people with a browser, over HTTP.
+    """Serve happyDomain's protocol and a web page over HTTP.
 
-    Options that may be repeated take their values from the variable separated by spaces. SIGTERM ends it:
-    what runs may finish for some seconds.
+    The variable of a repeatable option has its values separated by spaces. After SIGTERM running checks may
+    finish for some seconds.
     """
     from .service.settings import ServiceSettings, SettingError
 
     settings = ServiceSettings(resolver=resolver_address(resolver), resolver_name=resolver or "", **given)
-    _require_dialable(settings)
+    _require_valid_options(settings)
     try:
         from .service.server import serve
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise click.ClickException(
-            f"the service needs {error.name}, which is not installed: pip install 'checker-smtp[server]'"
+            f"the service needs the package {error.name}: pip install 'checker-smtp[server]'"
         ) from None
     try:
         serve(settings)
@@ -153,8 +156,8 @@ def serve(resolver: str | None, **given: Any) -> None:
         raise click.UsageError(str(error)) from None
 
 
-def _require_dialable(settings: "ServiceSettings") -> None:
-    """Refuse now what every check would be refused for. Raises OptionError."""
+def _require_valid_options(settings: "ServiceSettings") -> None:
+    """Validate at the start the options that all checks share. Raises `OptionError`."""
     from checker_smtp.probes.options import Options
 
     Options(domain="example.com", port=settings.port, allow_targets=settings.allow_targets)
@@ -163,9 +166,9 @@ def _require_dialable(settings: "ServiceSettings") -> None:
 @click.command()
 @click.argument("url", metavar="URL")
 def healthcheck(url: str) -> int:
-    """Ask the service at URL, such as http://localhost:8080, how it is.
+    """Check the health of the service at URL, such as http://localhost:8080.
 
-    The exit code is 0 where it is well, and 1 where it is not or does not answer.
+    The exit code is 0 if the service is healthy, and 1 if it is not or does not answer.
     """
     from checker_smtp.report.visible import visible
 

@@ -1,4 +1,4 @@
-"""The parts of the service, put together as one ASGI application."""
+"""Build the service: one ASGI application out of its parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ __all__ = ["Service", "build"]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the routes are handed."""
+    """The parts that the routes use."""
 
     settings: ServiceSettings
     checks: Checks
@@ -34,47 +34,47 @@ class Service:
 
 
 def build(settings: ServiceSettings, network: Callable[[], Backend] | None = None) -> Middleware:
-    """The service as an ASGI application.
+    """Build the service as an ASGI application.
 
-    `network` makes the backend of one check; by default it is the network. Raises `SettingError` where a
-    setting cannot be.
+    `network` makes the backend of one check, by default a `RestrictedNetwork`. Raises `SettingError` for an
+    invalid setting.
     """
     admission = Admission(settings)
     load = Load()
     metrics = Metrics(admission, load)
     checks = CountedChecks(settings, admission, network, metrics=metrics)
-    # the token is the gate's: nobody else is handed it
+    # only the authentication layer gets the token
     service = Service(replace(settings, token=""), checks, admission, load)
-    routes = [Route("/", _to_the_page), *protocol.routes(service), *page.routes(service)]
-    handlers = {HTTPException: _told, CheckRefused: _refused, Exception: _bug}
+    routes = [Route("/", _redirect_to_page), *protocol.routes(service), *page.routes(service)]
+    handlers = {HTTPException: _on_http_error, CheckRefused: _on_refused, Exception: _on_bug}
     app = Starlette(routes=routes, exception_handlers=handlers)
-    # the address of a redirect would be made from the Host header, which anybody can write
+    # such a redirect would contain the Host header, which the client chooses
     app.router.redirect_slashes = False
     return Middleware(app, settings, metrics)
 
 
-def _bug(_: Request, __: Exception) -> Response:
-    # it is raised again behind this answer, and logged by the guard
+def _on_bug(_: Request, __: Exception) -> Response:
+    # Starlette raises the exception again after this response, and the middleware logs it
     return JSONResponse({"error": BUG}, 500)
 
 
-async def _to_the_page(_: Request) -> Response:
-    # relative: a proxy may have put the service below a path of its own
+async def _redirect_to_page(_: Request) -> Response:
+    # relative, because a proxy may publish the service below a path of its own
     return RedirectResponse("check")
 
 
-def _told(_: Request, error: Exception) -> Response:
-    """What the router says, in the form of all other errors."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
-    said = {
-        404: "there is nothing here: the page is /check",
-        405: f"this path takes {(error.headers or {}).get('Allow', 'other methods')} only",
+def _on_http_error(_: Request, error: Exception) -> Response:
+    """Return the router's error in the form of all other errors."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
+    messages = {
+        404: "this address does not exist: the page is /check",
+        405: f"this address accepts {(error.headers or {}).get('Allow', 'other methods')} only",
     }
     return JSONResponse(
-        {"error": said.get(error.status_code, error.detail)}, error.status_code, error.headers
+        {"error": messages.get(error.status_code, error.detail)}, error.status_code, error.headers
     )
 
 
-def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, CheckRefused)  # noqa: S101 - it is registered for nothing else
+def _on_refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, CheckRefused)  # noqa: S101 - registered for this type only
     return JSONResponse({"error": str(error)}, error.status, error.headers)

@@ -1,13 +1,13 @@
-"""Which requests get in: a Host that is one, the token where one is set, nothing that another site sent.
+"""Authentication: a valid Host header, the token where one is set, and no request that another site sent.
 
-The token is taken as a bearer's, for programs, or as the password of HTTP Basic with any user name, for
-browsers, which then ask for it. Only its digest is kept, and digests are compared, in constant time, so
-neither its length nor its beginning can be learnt from how long the answer takes.
+The token is accepted as a bearer token (RFC 6750), for programs, or as the password of HTTP Basic (RFC 7617)
+with any user name, for browsers, which then prompt for it. Only its digest is kept, and digests are compared
+in constant time, so the response time reveals neither the length of the token nor its beginning.
 
-A browser sends what another site told it to, with the credentials it has for this one. So what changes
-something, or makes work, is refused where the browser says that another origin sent it: by `Sec-Fetch-Site`,
-and by `Origin` where that is all there is (an older browser, or HTTP without TLS). A program says
-neither, and is let through. That asks for no cookie and no hidden field, of which there are none here.
+A browser sends a request on behalf of another site with the credentials it has for this one. A request that
+is not safe (RFC 9110 §9.2.1) is therefore refused if the browser reports another origin: in `Sec-Fetch-Site`,
+or in `Origin` where the former is missing (an older browser, or HTTP without TLS). A program sends neither
+header and is admitted. No cookie or hidden field is needed, and the service has none.
 """
 
 import base64
@@ -25,12 +25,12 @@ __all__ = ["Auth"]
 
 _HOST = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+])(:\d{1,5})?")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# what asks for health must not need a secret
-_OPEN = ("/health",)
+# a health probe must not need a secret
+_PUBLIC_PATHS = ("/health",)
 
 
 class Auth:
-    """Lets requests through to `app`; `token` is empty where none is asked for."""
+    """Passes authorised requests to `app`; an empty `token` admits everybody."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -43,21 +43,23 @@ class Auth:
             return
         headers = dict(scope["headers"])
         if not _HOST.fullmatch(headers.get(b"host", b"localhost")):
-            await send_error(send, 400, "the Host header names no host")
-        elif not self._knows(scope["path"], headers.get(b"authorization", b"")):
-            # Basic alone: browsers differ in what they make of two challenges
+            await send_error(send, 400, "the Host header is not a host name: send HOST or HOST:PORT")
+        elif not self._is_authorised(scope["path"], headers.get(b"authorization", b"")):
+            # Basic alone, because browsers disagree on how to handle two challenges
             challenge = 'Basic realm="checker-smtp", charset="UTF-8"'
-            message = "this service wants its token: as a bearer's, or as the password of Basic"
+            message = (
+                "the token is missing or wrong: send it as a bearer token, or as the password of HTTP Basic"
+            )
             await send_error(send, 401, message, www_authenticate=challenge)
         elif scope["method"] not in _SAFE_METHODS and _is_cross_site(headers):
             await send_error(
-                send, 403, "this was sent by a page of another site: open this service's own page"
+                send, 403, "the request came from a page of another site: open this service's own page"
             )
         else:
             await self._app(scope, receive, send)
 
-    def _knows(self, path: str, authorization: bytes) -> bool:
-        if self._digest is None or path in _OPEN:
+    def _is_authorised(self, path: str, authorization: bytes) -> bool:
+        if self._digest is None or path in _PUBLIC_PATHS:
             return True
         return hmac.compare_digest(_digest(_credential(authorization)), self._digest)
 
@@ -67,7 +69,7 @@ def _digest(token: bytes) -> bytes:
 
 
 def _credential(authorization: bytes) -> bytes:
-    """The token in an Authorization header; empty where there is none, and the empty token never fits."""
+    """Return the token in an Authorization header; without one empty bytes, which match no token."""
     scheme, _, rest = authorization.partition(b" ")
     if scheme.lower() == b"bearer":
         return rest.strip()
@@ -88,5 +90,5 @@ def _is_cross_site(headers: dict[bytes, bytes]) -> bool:
         netloc = urlsplit(origin).netloc
     except ValueError:
         return True
-    # a proxy may have taken the TLS off, so schemes cannot be compared
+    # the schemes are not compared, because a proxy may terminate TLS
     return netloc.lower() != headers.get(b"host", b"").lower()

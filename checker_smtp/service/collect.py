@@ -1,4 +1,4 @@
-"""`/collect`: a check is run, what was seen is handed over, and the TLS checker is told where to look."""
+"""`/collect`: run a check, return its observation, and list the endpoints for the TLS checker."""
 
 from collections.abc import Mapping
 
@@ -18,11 +18,11 @@ from .truncation import encode_observation
 
 __all__ = ["collect", "enabled_rules", "precheck", "read_options"]
 
-_SOME_DOMAIN = "example.com"
+_EXAMPLE_DOMAIN = "example.com"
 
 
 async def collect(checks: Checks, request: CollectRequest, client: str) -> bytes:
-    """The answer to `request`, as JSON.
+    """Run the check in `request` and return the response as JSON.
 
     Raises `BodyError`, `OptionError`, and what `Checks.run` raises.
     """
@@ -30,27 +30,27 @@ async def collect(checks: Checks, request: CollectRequest, client: str) -> bytes
         raise BodyError(f"the key {request.key[:40]!r} is not collected here: ask for {KEY!r}")
     options, mx = read_options(checks, request.options or {})
     result = await checks.run(options, client=client, rules=enabled_rules(request.enabled_rules), mx=mx)
-    # what a hostile server said may be large
-    return await anyio.to_thread.run_sync(_answer, result)
+    # in a thread, because the replies of a hostile server may be large
+    return await anyio.to_thread.run_sync(_encode_response, result)
 
 
 def read_options(checks: Checks, given: Mapping[str, object]) -> tuple[Options, MxSet | None]:
-    """The options of a check, and the MX set to be used in place of the published one.
+    """Return the options of a check, and the MX set to use in place of the published one, if any.
 
     Raises `OptionError`.
     """
     options = checks.options(given)
-    found = read_static_mx(given.get("service"), options.domain)
-    if found is None:
+    static_mx = read_static_mx(given.get("service"), options.domain)
+    if static_mx is None:
         return options, None
-    domain, mx = found
+    domain, mx = static_mx
     return checks.options({**given, "domain": domain}), mx
 
 
 def precheck(checks: Checks, given: Mapping[str, object]) -> dict[str, str]:
-    """What is wrong with options, by rule: one that cannot be used stops every rule."""
-    # which domain it will be may not be known yet
-    domain = given.get("domain") or _SOME_DOMAIN
+    """Return the error in the options for each rule; an invalid option stops every rule."""
+    # the host may ask before it knows the domain
+    domain = given.get("domain") or _EXAMPLE_DOMAIN
     try:
         read_options(checks, {**given, "domain": domain})
     except OptionError as error:
@@ -59,12 +59,12 @@ def precheck(checks: Checks, given: Mapping[str, object]) -> dict[str, str]:
 
 
 def enabled_rules(switches: Mapping[str, bool] | None) -> frozenset[str] | None:
-    """The names of the rules that are on; None where none is off."""
-    on = frozenset(name for name in RULES if (switches or {}).get(name, True))
-    return None if len(on) == len(RULES) else on
+    """Return the names of the enabled rules, None for all of them."""
+    enabled = frozenset(name for name in RULES if (switches or {}).get(name, True))
+    return None if len(enabled) == len(RULES) else enabled
 
 
-def _answer(result: Result) -> bytes:
+def _encode_response(result: Result) -> bytes:
     entries = [
         {
             "type": "tls.endpoint.v1",
@@ -78,7 +78,7 @@ def _answer(result: Result) -> bytes:
         }
         for target in tls_targets(result.observation)
     ]
-    answer: dict[str, object] = {"data": msgspec.Raw(encode_observation(result.observation))}
+    response: dict[str, object] = {"data": msgspec.Raw(encode_observation(result.observation))}
     if entries:
-        answer["entries"] = entries
-    return msgspec.json.encode(answer)
+        response["entries"] = entries
+    return msgspec.json.encode(response)

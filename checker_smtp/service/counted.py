@@ -1,4 +1,4 @@
-"""Checks, each counted with its verdict and its time."""
+"""Count each check in the metrics, with its verdict and its duration."""
 
 from asyncio import CancelledError
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from .static_mx import MxSet
 
 __all__ = ["CountedChecks"]
 
-# what stands for the verdict of a check that has none
-_ENDS: dict[type[BaseException], str] = {
+# the label of a check without a verdict
+_FAILURE_LABELS: dict[type[BaseException], str] = {
     CancelledError: "cancelled",
     CheckTimeout: "out-of-time",
     ResolverError: "no-resolver",
@@ -27,7 +27,7 @@ _ENDS: dict[type[BaseException], str] = {
 
 
 class CountedChecks(Checks):
-    """`Checks` that tell `metrics`."""
+    """`Checks` that counts each check in `metrics`."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class CountedChecks(Checks):
         on_progress: Note | None = None,
         context: RunContext | None = None,
     ) -> Result:
-        """Check one domain; see `Checks`."""
-        began = monotonic()
+        """Check one domain and count the check; see `Checks.run`."""
+        started_at = monotonic()
         try:
             result = await super().run(
                 options,
@@ -67,7 +67,7 @@ class CountedChecks(Checks):
             self._metrics.count_refused(refusal.reason)
             raise
         except BaseException as error:
-            self._metrics.count_check(_ENDS.get(type(error), "failed"), monotonic() - began)
+            self._metrics.count_check(_FAILURE_LABELS.get(type(error), "failed"), monotonic() - started_at)
             raise
-        self._metrics.count_check(result.status, monotonic() - began)
+        self._metrics.count_check(result.status, monotonic() - started_at)
         return result

@@ -1,8 +1,8 @@
-"""What the host is told of this checker: its rules, its options, what it applies to and how often.
+"""The definition of this checker for the host: its rules, options, kind of service, and interval.
 
-An option's group says who sets it in the host: whoever runs the host knows the name of the machine that
-probes and owns the mailbox of the relay test (`adminOpts`); how patient to be and what to ask for is the
-user's (`userOpts`); the domain and its records are filled in for each run.
+The group of an option says who sets it in the host. The administrator of the host knows the name of the
+machine that checks, and owns the mailbox of the relay test (`adminOpts`). The user chooses the timeout and
+the tests (`userOpts`). The host fills in the domain and its records for each run.
 """
 
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ from .static_mx import SERVICE_TYPE
 __all__ = ["KEY", "OPTIONS", "Option", "definition"]
 
 KEY = "smtp"
-"""The checker's id, and the key of what it observes."""
+"""The id of the checker, and the key of its observations."""
 
 _SECOND = 10**9  # the host counts in nanoseconds
 _DEFAULTS = MappingProxyType({field.name: field.default for field in fields(Options)})
@@ -25,7 +25,7 @@ _DEFAULTS = MappingProxyType({field.name: field.default for field in fields(Opti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One option; `kind` is JSON's type as the host calls it, `fill` what the host fills it with."""
+    """One option; `kind` is its JSON type in the host's words, `fill` the value that the host fills in."""
 
     name: str
     kind: str
@@ -37,12 +37,12 @@ class Option:
 
     @property
     def default(self) -> object:
-        """The default, None where the option has to be given."""
+        """Return the default, None for an option that the host fills in."""
         return None if self.fill else _DEFAULTS[self.name]
 
-    def described(self) -> dict[str, object]:
-        """As the protocol has it, without what is empty."""
-        described = {
+    def as_field(self) -> dict[str, object]:
+        """Return the option as the protocol's object, without its empty fields."""
+        field = {
             "id": self.name,
             "type": self.kind,
             "label": self.label,
@@ -53,8 +53,8 @@ class Option:
             "description": self.description,
             "autoFill": self.fill,
         }
-        # an empty default is none, `false` is one
-        return {k: v for k, v in described.items() if v or (k == "default" and v is not None)}
+        # `false` is a default, empty text is none
+        return {k: v for k, v in field.items() if v or (k == "default" and v is not None)}
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -114,7 +114,7 @@ OPTIONS: tuple[Option, ...] = (
         placeholder="postmaster@example.com",
     ),
 )
-"""The options of a check that can be given with a request."""
+"""The options of a check that a request may contain."""
 
 _SERVICE = Option(
     name="service",
@@ -128,9 +128,9 @@ _GROUPS = ("adminOpts", "userOpts", "domainOpts", "serviceOpts", "runOpts")
 
 
 def definition() -> dict[str, object]:
-    """The protocol's `CheckerDefinition`."""
+    """Return the protocol's `CheckerDefinition`."""
     groups = {
-        group: [option.described() for option in (*OPTIONS, _SERVICE) if option.group == group]
+        group: [option.as_field() for option in (*OPTIONS, _SERVICE) if option.group == group]
         for group in _GROUPS
     }
     return {

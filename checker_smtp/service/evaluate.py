@@ -1,7 +1,7 @@
-"""`/evaluate`: the verdict on a stored observation, rule by rule, in the host's words.
+"""`/evaluate`: evaluate a stored observation, and return the states of each rule.
 
-Each rule that is on has at least one state: its findings, or else OK, or UNKNOWN where nothing could be
-tested. A null MX has the states of one rule and no others.
+Each enabled rule has at least one state: one for each finding; without a finding OK, or UNKNOWN if nothing
+could be tested. A null MX (RFC 7505) has the one state of `smtp.null_mx`.
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,20 @@ TLS_KEY = "tls_probes"
 _UNKNOWN, _OK = 0, 1
 _STATUS = {Severity.INFO: 2, Severity.WARN: 3, Severity.CRIT: 4}
 _MAX_TEXT = 2000
+# the options that disable the test of a rule
+_OPTION = {
+    "smtp.null_sender": "test_null_sender",
+    "smtp.postmaster": "test_postmaster",
+    "smtp.open_relay": "test_open_relay",
+}
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, object]:
-    """The answer to `request`. Raises `BodyError`."""
+    """Return the states of the observation in `request`. Raises `BodyError`."""
     observations = request.observations or {}
     if KEY not in observations:
-        told = ", ".join(repr(key[:40]) for key in list(observations)[:5]) or "none"
-        raise BodyError(f"there is no observation of the key {KEY!r}: the body has {told}")
+        keys = ", ".join(repr(key[:40]) for key in list(observations)[:5]) or "none"
+        raise BodyError(f"the observation with the key {KEY!r} is missing: the body has {keys}")
     observation = read_observation(observations[KEY])
     if TLS_KEY in observations:
         related = [{"data": decode_or_none(observations[TLS_KEY])}]
@@ -40,22 +46,22 @@ def evaluate(request: EvaluateRequest) -> dict[str, object]:
 
 
 def read_observation(data: bytes) -> Observation:
-    """A stored observation, whenever it was made. Raises `BodyError`."""
+    """Decode a stored observation, of this version or an earlier one. Raises `BodyError`."""
     try:
         return load_observation(data)
     except DocumentError as error:
         raise BodyError(str(error)) from None
 
 
-def _states(observation: Observation, on: frozenset[str] | None) -> Iterator[dict[str, object]]:
+def _states(observation: Observation, enabled: frozenset[str] | None) -> Iterator[dict[str, object]]:
+    null_mx = observation.mx.null_mx
     for rule in RULES.values():
-        if (on is None or rule.name in on) and rule.is_relevant_to(observation):
+        if (enabled is None or rule.name in enabled) and (not null_mx or rule.name == "smtp.null_mx"):
             yield from _rule_states(rule, observation)
 
 
 def _rule_states(rule: Rule, observation: Observation) -> Iterator[dict[str, object]]:
-    made_for = observation.rules
-    if made_for is not None and rule.name not in made_for:
+    if observation.rules is not None and rule.name not in observation.rules:
         yield _state(_UNKNOWN, rule, "This was switched off when the observation was made.")
     elif findings := rule.findings(observation):
         yield from (_finding_state(finding, rule) for finding in findings)

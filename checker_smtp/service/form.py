@@ -1,8 +1,8 @@
-"""What was typed into the form of the page: read, judged, and kept to be shown again.
+"""The form of the page: parse its fields, validate them, and show them again.
 
-A field that is not in a request is as usual, so `domain=example.com` alone asks for a whole check. A box that
-is not ticked is not sent by browsers; so each has a hidden field of the same name before it, which says
-`false`, and of several values the last one counts.
+A field that is missing from a request has its default, so `domain=example.com` alone requests a whole check.
+Browsers do not send a checkbox that is off. So a hidden field of the same name with the value `false`
+precedes each checkbox, and of several values the last one counts.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,59 +15,59 @@ from .definition import OPTIONS
 
 __all__ = ["Form", "check_query", "default_fields", "parse_fields", "parse_options"]
 
-_MAX_SHOWN = 300  # characters: more than any value that could be right
+_MAX_SHOWN = 300  # characters: more than any valid value
 _MAX_FIELDS = 100
-_SWITCHED = {"true": True, "on": True, "false": False, "off": False}
+_BOOLEANS = {"true": True, "on": True, "false": False, "off": False}
 _KINDS = {option.name: option.kind for option in OPTIONS}
-# stands for the domain where none is known, or a wrong one
-_SOME_DOMAIN = "example.com"
+# replaces a missing or invalid domain, so that the other fields can be validated
+_EXAMPLE_DOMAIN = "example.com"
 
 _Make = Callable[[Mapping[str, object]], Options]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What was `given` to each field, what is `usual` there, and what is wrong, all by the option's name.
+    """The text `given` for each field, its default, and its error, all by the option's name.
 
-    `message` is what is wrong with no field in particular.
+    `message` is an error that belongs to no field.
     """
 
-    usual: Mapping[str, str]
+    defaults: Mapping[str, str]
     given: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
 
     @property
     def values(self) -> dict[str, str]:
-        """The text in each field."""
-        return {name: self.given.get(name, text)[:_MAX_SHOWN] for name, text in self.usual.items()}
+        """Return the text in each field."""
+        return {name: self.given.get(name, text)[:_MAX_SHOWN] for name, text in self.defaults.items()}
 
     @property
     def changed(self) -> list[str]:
-        """The fields, that of the domain aside, that are not as usual."""
-        return [n for n, text in self.values.items() if n != "domain" and text != self.usual[n]]
+        """Return the names of the fields that differ from their defaults, without the domain."""
+        return [n for n, text in self.values.items() if n != "domain" and text != self.defaults[n]]
 
 
 def default_fields(make: _Make) -> dict[str, str]:
-    """The text in each field where nothing was given; `make` makes options of named values."""
-    return _texts(make({"domain": _SOME_DOMAIN})) | {"domain": ""}
+    """Return the default text of each field; `make` builds options from named values."""
+    return _field_texts(make({"domain": _EXAMPLE_DOMAIN})) | {"domain": ""}
 
 
 def parse_fields(text: str) -> dict[str, str]:
-    """The fields in a query or in an urlencoded body; unknown ones are passed over."""
+    """Parse the fields in a query or in a URL-encoded body; unknown ones are ignored."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
-        # no form of ours has so many fields
+        # the form of the page has far fewer fields
         return {}
-    # a space at either end is a slip of the hand; a line break there is not
+    # a space at either end is a typing error; a line break is not, and is reported as an error
     return {name: value.strip(" ") for name, value in pairs if name in _KINDS}
 
 
 def parse_options(given: Mapping[str, str], make: _Make) -> Options | dict[str, str]:
-    """The options that were given, or what is wrong with each field that has something wrong with it.
+    """Return the options in `given`, or the error of each invalid field.
 
-    `make` raises `OptionError` for the first value that is wrong.
+    `make` builds options from named values and raises `OptionError` for the first invalid one.
     """
     errors: dict[str, str] = {}
     values: dict[str, object] = {}
@@ -78,41 +78,41 @@ def parse_options(given: Mapping[str, str], make: _Make) -> Options | dict[str, 
             errors[name] = str(error)
     while True:
         try:
-            made = make(values)
+            options = make(values)
         except OptionError as error:
-            # the next one shows up once this one is out of the way
+            # without this value, `make` reports the next error
             errors[error.option] = str(error)
             values.pop(error.option, None)
             if error.option == "domain":
-                values["domain"] = _SOME_DOMAIN
+                values["domain"] = _EXAMPLE_DOMAIN
         else:
-            return {name: errors[name] for name in _KINDS if name in errors} or made
+            return {name: errors[name] for name in _KINDS if name in errors} or options
 
 
-def check_query(options: Options, usual: Mapping[str, str]) -> str:
-    """The query of the link that repeats a check: the domain, and whatever is not as usual."""
-    return urlencode({name: text for name, text in _texts(options).items() if text != usual[name]})
+def check_query(options: Options, defaults: Mapping[str, str]) -> str:
+    """Return the query of the link that repeats a check: the domain, and the fields with other values."""
+    return urlencode({name: text for name, text in _field_texts(options).items() if text != defaults[name]})
 
 
 def _value(name: str, text: str) -> object:
-    """A field's text as the value that a program would have given. Raises `OptionError`."""
+    """Convert the text of a field to the option's JSON type. Raises `OptionError`."""
     if _KINDS[name] == "bool":
-        if text in _SWITCHED:
-            return _SWITCHED[text]
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
         raise OptionError(name, f"{name} is {text[:20]!r}: give true or false")
     if _KINDS[name] == "number" and text:
         try:
             return float(text)
         except ValueError:
-            raise OptionError(name, f"{text[:20]!r} is no number: give seconds, such as 12") from None
+            raise OptionError(name, f"{text[:20]!r} is not a number: give seconds, for example 12") from None
     return text
 
 
-def _texts(options: Options) -> dict[str, str]:
-    return {name: _text(getattr(options, name)) for name in _KINDS}
+def _field_texts(options: Options) -> dict[str, str]:
+    return {name: _field_text(getattr(options, name)) for name in _KINDS}
 
 
-def _text(value: object) -> str:
+def _field_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

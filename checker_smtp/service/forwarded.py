@@ -1,13 +1,12 @@
-"""Who is asking, where proxies stand between: the forwarded headers of those proxies that are trusted.
+"""The address of the client behind trusted proxies, from the headers that these proxies add.
 
-Anybody can write these headers, and proxies append to them, so they are read from the right. Each entry was
-written by the peer to its right; the first that does not come from a trusted proxy names the client, and
-what is further left is hearsay. An entry that names no address ends the reading: the proxy that wrote it is
-then the client, as nothing better is known.
+Every client can send these headers, and proxies append to them, so they are read from the right. Each entry
+was written by the peer to its right. The first entry that is not the address of a trusted proxy is the
+client; the entries to its left are not trustworthy. An entry without an address ends the search: the client
+is then the proxy that wrote it.
 
-A proxy writes `X-Forwarded-For` or `Forwarded` (RFC 7239), and may pass the other one on as the client wrote
-it. Where they name different clients neither is believed. Nothing else of a proxy's word is used: no
-scheme, no host name, for nothing here depends on them.
+A proxy writes `X-Forwarded-For` or `Forwarded` (RFC 7239), and may pass on the other one as the client sent
+it. If they name different clients, both are ignored. The scheme and the host in these headers are not used.
 """
 
 import ipaddress
@@ -28,9 +27,9 @@ _FOR = re.compile(r"(?:^|;)\s*for=\"?([^\";]*)\"?", re.IGNORECASE)
 
 
 class Forwarded:
-    """Puts the client's address into `scope["client"]`, with the port 0 where a proxy told it.
+    """Puts the client's address into `scope["client"]`, with the port 0 if it is behind a proxy.
 
-    `proxies` are the networks (CIDR) of proxies that are trusted. Raises `SettingError`.
+    `proxies` are the networks (CIDR) of the trusted proxies. Raises `SettingError`.
     """
 
     def __init__(self, app: ASGIApp, proxies: Iterable[str]) -> None:
@@ -42,31 +41,31 @@ class Forwarded:
         if scope["type"] == "http" and scope.get("client"):
             host, port = scope["client"]
             peer = _address(host) or host
-            client = self._behind(peer, scope["headers"])
+            client = self._client_behind(peer, scope["headers"])
             scope["client"] = (client, port if client == peer else 0)
         await self._app(scope, receive, send)
 
-    def _behind(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        if not self._trusted(peer):
+    def _client_behind(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        if not self._is_trusted(peer):
             return peer
-        # several fields of one name are one list (RFC 9110 §5.3); one alone may be missing
-        told = {name: ",".join(_values(headers, name)) for name in (b"x-forwarded-for", b"forwarded")}
-        entries = told[b"x-forwarded-for"].split(",")
-        elements = [_for(element) for element in told[b"forwarded"].split(",")]
+        # several fields with one name form one list (RFC 9110 §5.3)
+        fields = {name: ",".join(_values(headers, name)) for name in (b"x-forwarded-for", b"forwarded")}
+        entries = fields[b"x-forwarded-for"].split(",")
+        elements = [_for(element) for element in fields[b"forwarded"].split(",")]
         clients = {self._leftmost(peer, hops) for hops in (entries, elements) if hops != [""]}
         return clients.pop() if len(clients) == 1 else peer
 
     def _leftmost(self, peer: str, hops: list[str]) -> str:
-        """The one that the chain of trusted proxies leads to."""
+        """Return the client at the end of the chain of trusted proxies."""
         client = peer
         for hop in reversed(hops):
             address = _address(hop.strip())
-            if not address or not self._trusted(client):
+            if not address or not self._is_trusted(client):
                 break
             client = address
         return client
 
-    def _trusted(self, host: str) -> bool:
+    def _is_trusted(self, host: str) -> bool:
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
@@ -75,23 +74,23 @@ class Forwarded:
 
 
 def client_of(scope: Scope) -> str:
-    """The client's address, as `Forwarded` left it; empty text where there is none, as on a Unix socket."""
+    """Return the client's address as set by `Forwarded`; empty text if unknown, as on a Unix socket."""
     client = scope.get("client")
     return client[0] if client else ""
 
 
-def _values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
-    return [value.decode("latin-1") for name, value in headers if name == wanted]
+def _values(headers: Iterable[tuple[bytes, bytes]], field: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in headers if name == field]
 
 
 def _for(element: str) -> str:
-    """The `for` of one element of a `Forwarded` header; empty text where there is none."""
-    found = _FOR.search(element)
-    return found[1] if found else ""
+    """Return the `for` parameter of one `Forwarded` element (RFC 7239 §5.2); empty text without one."""
+    match = _FOR.search(element)
+    return match[1] if match else ""
 
 
 def _address(text: str) -> str:
-    """The address in `text`, without a port, an IPv4-mapped one as IPv4; empty text where there is none."""
+    """Return the address in `text` without its port, IPv4-mapped as IPv4; empty text without an address."""
     node = _NODE.fullmatch(text)
     try:
         address = ipaddress.ip_address((node["six"] or node["four"] or node["bare"]) if node else text)
@@ -106,5 +105,5 @@ def _network(text: str) -> _Network:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise SettingError(
-            f"{text!r} is no network of proxies: give one in CIDR notation such as 10.0.0.0/8, or an address"
+            f"{text!r} is not a network of proxies: give CIDR notation such as 10.0.0.0/8, or an address"
         ) from None

@@ -1,4 +1,4 @@
-"""Asks a running service for its health, as a container's HEALTHCHECK does; the standard library only."""
+"""Request `/health` from a running service, as a container's HEALTHCHECK does; standard library only."""
 
 import json
 import urllib.error
@@ -13,15 +13,15 @@ _MAX_ANSWER = 65536
 
 
 def health_problem(url: str) -> str:
-    """What is wrong with the service at `url`, in one sentence; empty text where nothing is.
+    """Return the problem of the service at `url` as one sentence; empty text if it is healthy.
 
-    A URL without a path means its `/health`. Raises ValueError where it is no http(s) URL.
+    A URL without a path means its `/health`. Raises ValueError if `url` is not an http(s) URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no URL: give one such as http://localhost:8080")
+        raise ValueError(f"{url!r} is not a URL: give for example http://localhost:8080")
     target = urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/health"))
-    # not through a proxy of the environment: it is this machine, or one next to it, that is asked
+    # without the proxy in the environment, because the service runs on this machine or next to it
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(target, timeout=_TIMEOUT) as answer:
@@ -32,5 +32,5 @@ def health_problem(url: str) -> str:
         reason = getattr(error, "reason", error)
         return f"{target} does not answer ({getattr(reason, 'strerror', None) or reason})"
     except (ValueError, TypeError, KeyError):
-        return f"{target} does not answer as a checker does"
-    return "" if status == "ok" else f"{target} says it is not well"
+        return f"{target} does not answer like checker-smtp"
+    return "" if status == "ok" else f"{target} reports that it is not healthy"

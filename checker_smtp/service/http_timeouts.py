@@ -1,9 +1,9 @@
-"""The HTTP/1.1 protocol of uvicorn, and what it lacks: an end to every client's slowness.
+"""Timeouts for slow HTTP clients, which the HTTP/1.1 protocol of uvicorn does not have.
 
-uvicorn waits for ever for a request that never becomes whole, and for a client that never reads. Here a
-connection without a whole request is closed after a while, however busily octets drip; so is one that does
-not take what is written to it. That also ends the reading of a body nobody wanted: it is read on and
-dropped for that long, as closing at once would take the answer away that says so.
+uvicorn waits forever for the end of a request, and for a client that does not read. Here a connection is
+closed if the header of its next request is not complete in time, however many octets arrive, and if the
+client does not read the response in time. The first timeout also ends the reading of a rejected body, which
+is discarded until then: closing the connection at once would reset it before the client has read the error.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["TimeoutProtocol"]
 
-# Connections at a time. Each may bring a body of 1 MiB and needs a file, of which a process often has 1024.
+# Concurrent connections. Each may hold a body of 1 MiB and a file descriptor, whose usual limit is 1024.
 _MAX_CONNECTIONS = 256
-# seconds: from the connection, or the last answer, to the end of the next request's header
+# seconds from the connection, or from the last response, to the end of the next request's header
 _REQUEST_TIMEOUT = 10.0
-# seconds in which a client has to take what does not fit the buffers
+# seconds for the client to read a response that does not fit into the buffers
 _WRITE_TIMEOUT = 20.0
 
 _TOO_SLOW = (
@@ -32,13 +32,13 @@ _TOO_MANY = (
 
 
 class TimeoutProtocol(H11Protocol):
-    """One connection; patient for so long and no longer."""
+    """One HTTP connection with a timeout for each request and each response."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
-        self._heard = False
+        self._received_data = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,7 +54,7 @@ class TimeoutProtocol(H11Protocol):
                 timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self._received_data = True
         super().data_received(data)
 
     def handle_events(self) -> None:
@@ -82,14 +82,14 @@ class TimeoutProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _await_request(self) -> None:
-        self._heard = False
+        self._received_data = False
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self.loop.call_later(_REQUEST_TIMEOUT, self._out_of_patience)
+        self._deadline = self.loop.call_later(_REQUEST_TIMEOUT, self._on_deadline)
 
-    def _out_of_patience(self) -> None:
-        # only who began a request waits for an answer, and has none yet where it is still to be whole
-        if self._heard and self.conn.our_state is h11.IDLE and not self.transport.is_closing():
+    def _on_deadline(self) -> None:
+        # a client that sent nothing expects no response; one that sent a whole request has it already
+        if self._received_data and self.conn.our_state is h11.IDLE and not self.transport.is_closing():
             self.transport.write(_TOO_SLOW)
         if self.transport.get_write_buffer_size():
             self.transport.abort()

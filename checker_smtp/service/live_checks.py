@@ -1,8 +1,7 @@
-"""A check that somebody watches: it is running while its steps are told, and is recorded.
+"""Run a check for the page: stream its steps while it runs, and record it.
 
-Admission comes first, and its answer is wanted before a word is said to the browser: once a page has begun
-its status cannot change. So `started` waits until the check asks its first question, which it does only when
-it was let in.
+The status of an HTTP response cannot change after its first octet, so admission has to be decided before the
+page is sent. `start_check` therefore waits for the first lookup of the check, which follows admission.
 """
 
 import logging
@@ -32,7 +31,7 @@ _logger = logging.getLogger("checker_smtp.page")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckStep:
-    """What is waited for, and where, `at` seconds after the check began; `what` is empty once that is over.
+    """A step that began `at` seconds after the start of the check; an empty `what` means the subject is done.
 
     `subject` is an endpoint, or `DNS` for every lookup.
     """
@@ -44,7 +43,7 @@ class CheckStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedCheck:
-    """A check that came to its end, and the whole of it recorded."""
+    """A check with a result, and its record."""
 
     result: Result
     case: Case
@@ -52,52 +51,58 @@ class CompletedCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedCheck:
-    """A check that gave no result; the message is one sentence fit for anybody to read."""
+    """A check without a result; the message is one sentence for the user."""
 
     message: str
 
 
 class LiveCheck:
-    """One check. What comes out of `steps` ends with it; then `end` is set."""
+    """One running check. The stream `steps` ends with the check; after that `outcome` is set."""
 
     def __init__(self, checks: Checks, options: Options, client: str) -> None:
         self._checks = checks
         self._options = options
         self._client = client
-        self._began = 0.0
-        self._noted, self.steps = anyio.create_memory_object_stream[CheckStep](math.inf)
-        self._questions: list[str] = []
+        self._started_at = 0.0
+        self._step_sender, self.steps = anyio.create_memory_object_stream[CheckStep](math.inf)
+        self._pending_lookups: list[str] = []
         self.decided = anyio.Event()
         self.refusal: CheckRefused | None = None
-        self.outcome: CompletedCheck | FailedCheck = FailedCheck(message="the check was given up")
+        self.outcome: CompletedCheck | FailedCheck = FailedCheck(message="the check was cancelled")
 
     async def run(self) -> None:
-        """Run the check to its end, whichever it is."""
-        self._began = monotonic()
+        """Run the check and set `outcome` or `refusal`."""
+        self._started_at = monotonic()
         try:
-            self.outcome = await self._checked()
+            self.outcome = await self._check()
         except CheckRefused as refusal:
             self.refusal = refusal
         except ResolverError as error:
             self.outcome = FailedCheck(
                 message=f"the DNS resolver of this service does not answer ({error.detail}), "
-                "so nothing could be found out: try again later"
+                "so nothing could be checked: try again later"
             )
         except CheckTimeout as error:
             self.outcome = FailedCheck(message=str(error))
         except Exception:
-            # the page has begun and must be ended
+            # the page has been sent in part, and needs its end
             _logger.exception("a check for the page failed")
-            self.outcome = FailedCheck(message="a fault of this service ended the check; it was logged")
+            self.outcome = FailedCheck(
+                message="an error in this service ended the check; the log has the details"
+            )
         finally:
             self.decided.set()
-            self._noted.close()
+            self._step_sender.close()
 
-    async def _checked(self) -> CompletedCheck:
+    async def _check(self) -> CompletedCheck:
         context = RunContext()
         recording = Recording(self._checks.network())
         result = await self._checks.run(
-            self._options, client=self._client, backend=recording, on_progress=self._note, context=context
+            self._options,
+            client=self._client,
+            backend=recording,
+            on_progress=self._on_progress,
+            context=context,
         )
         header = Header(
             version=checker_smtp.__version__,
@@ -110,35 +115,32 @@ class LiveCheck:
         found = [(finding.code, finding.subject) for finding in result.findings]
         return CompletedCheck(result=result, case=recording.case(header, found))
 
-    def _note(self, subject: str, what: str) -> None:
+    def _on_progress(self, subject: str, what: str) -> None:
         self.decided.set()
         if what == "DNS":
-            self._questions.append(subject)
+            self._pending_lookups.append(subject)
             subject, what = "DNS", subject
-        elif subject in self._questions:
-            self._questions.remove(subject)
-            if self._questions:
+        elif subject in self._pending_lookups:
+            self._pending_lookups.remove(subject)
+            if self._pending_lookups:
                 return
             subject = "DNS"
         if subject:
-            at = monotonic() - self._began
-            # a check in another thread may have something to say after its end
+            at = monotonic() - self._started_at
+            # a check in another thread may report a step after its end
             with suppress(anyio.ClosedResourceError):
-                self._noted.send_nowait(CheckStep(at=at, subject=subject, what=what))
+                self._step_sender.send_nowait(CheckStep(at=at, subject=subject, what=what))
 
 
 @asynccontextmanager
 async def start_check(checks: Checks, options: Options, *, client: str) -> AsyncIterator[LiveCheck]:
-    """A check that was let in, and is cancelled where the block is left before its end.
-
-    Raises `CheckRefused` where it was not.
-    """
-    run = LiveCheck(checks, options, client)
-    async with run.steps, anyio.create_task_group() as group:
-        group.start_soon(run.run)
-        await run.decided.wait()
-        if run.refusal is None:
-            yield run
+    """Start a check and cancel it at the end of the block. Raises `CheckRefused`."""
+    check = LiveCheck(checks, options, client)
+    async with check.steps, anyio.create_task_group() as group:
+        group.start_soon(check.run)
+        await check.decided.wait()
+        if check.refusal is None:
+            yield check
         group.cancel_scope.cancel()
-    if run.refusal is not None:
-        raise run.refusal
+    if check.refusal is not None:
+        raise check.refusal

@@ -1,4 +1,4 @@
-"""How busy the service is, as `/health` tells it."""
+"""The load of the service, as `/health` reports it."""
 
 import math
 import os
@@ -25,15 +25,15 @@ class Health(TypedDict):
 
 
 class Load:
-    """Requests that make work: how many run now, how many there were, and averages as Unix has them.
+    """Counts requests that start work: in flight, in total, and load averages as Unix computes them.
 
-    The averages are sampled every five seconds, exponentially weighted. No task takes the samples: between
-    two changes the number is the same, so those that fell due are taken when it next changes or is read.
+    The averages are exponentially weighted samples, one every five seconds. There is no sampling task: the
+    number is constant between two changes, so due samples are added at the next change or read.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._began = clock()
+        self._started_at = clock()
         self._samples = 0
         self._averages = [0.0] * len(_WINDOWS)
         self.inflight = 0
@@ -41,7 +41,7 @@ class Load:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Count one request, from here to the end of the block."""
+        """Count one request until the end of the block."""
         self._sample()
         self.inflight += 1
         self.total_requests += 1
@@ -53,22 +53,22 @@ class Load:
 
     @property
     def uptime_seconds(self) -> float:
-        """Seconds since this was built."""
-        return self._clock() - self._began
+        """Return the seconds since the start of the service."""
+        return self._clock() - self._started_at
 
     @property
     def num_cpu(self) -> int:
-        """Processors of this machine."""
+        """Return the number of processors of this machine."""
         return os.cpu_count() or 1
 
     @property
     def loadavg(self) -> list[float]:
-        """Averages of `inflight` over 1, 5 and 15 minutes."""
+        """Return the averages of `inflight` over 1, 5 and 15 minutes."""
         self._sample()
         return list(self._averages)
 
     def health(self) -> Health:
-        """What `/health` answers."""
+        """Return the response of `/health`."""
         return {
             "status": "ok",
             "uptime_seconds": round(self.uptime_seconds, 3),
@@ -79,9 +79,9 @@ class Load:
         }
 
     def _sample(self) -> None:
-        """Take the samples that fell due since the last change."""
+        """Add the samples that are due since the last change."""
         due = int(self.uptime_seconds / _PERIOD)
         periods, self._samples = due - self._samples, due
         for index, window in enumerate(_WINDOWS):
-            kept = math.exp(-periods * _PERIOD / window)
-            self._averages[index] = self.inflight + (self._averages[index] - self.inflight) * kept
+            decay = math.exp(-periods * _PERIOD / window)
+            self._averages[index] = self.inflight + (self._averages[index] - self.inflight) * decay

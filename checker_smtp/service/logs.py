@@ -1,7 +1,7 @@
-"""Lines for standard error: for people, or one JSON object each.
+"""The log on standard error: plain lines, or one JSON object a line.
 
-Whatever a line says, it stays one line: text from outside is shown by `visible` where it is put into a
-message, and again here, where a traceback may bring some along.
+A record cannot forge a second line: text from outside is escaped by `visible` when it is put into a message,
+and again here, because a traceback may contain such text.
 """
 
 import json
@@ -15,40 +15,40 @@ __all__ = ["configure"]
 
 
 def configure(*, as_json: bool) -> None:
-    """Send all logs of this process to standard error."""
+    """Send all logs of this process to standard error, as JSON objects if `as_json`."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if as_json else _Plain())
+    handler.setFormatter(_JsonFormatter() if as_json else _PlainFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("checker_smtp").setLevel(logging.INFO)
-    # what clients do wrong is in the access log, or was no request at all
+    # the access log has the errors of clients; the rest of uvicorn's warnings were no requests
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
-class _Plain(logging.Formatter):
+class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         lines = [visible(f"{_time(record)} {record.levelname} {record.getMessage()}")]
         return "\n".join(lines + [f"  {line}" for line in _traceback(record)])
 
 
-class _Json(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, object] = {
+        entry: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": visible(record.getMessage()),
         }
-        told |= getattr(record, "fields", {})
+        entry |= getattr(record, "fields", {})
         if lines := _traceback(record):
-            told["traceback"] = lines
-        return json.dumps(told)
+            entry["traceback"] = lines
+        return json.dumps(entry)
 
 
 def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    created = datetime.fromtimestamp(record.created, UTC)
+    return created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _traceback(record: logging.LogRecord) -> list[str]:

@@ -1,7 +1,6 @@
-"""Figures for Prometheus, in a registry of their own.
+"""The Prometheus metrics of the service, in a registry of its own.
 
-Every label takes its values from a short list, never from what a client sent: a stranger must not be able
-to make time series.
+Each label has a fixed set of values and never contains a client's input, so no client can create time series.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -13,18 +12,18 @@ __all__ = ["Metrics"]
 
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _ROUTES = ("/health", "/definition", "/collect", "/evaluate", "/report", "/check")
-# seconds; a healthy domain takes one or two, a silent one runs into the budget
+# seconds; a healthy domain takes one or two, a silent one as long as the check budget
 _BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 120)
 
 
 class Metrics:
-    """What happened so far, and what happens now."""
+    """Counters of requests and checks, and gauges of those in flight."""
 
     def __init__(self, admission: Admission, load: Load) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "checker_smtp_http_requests",
-            "Requests by method, route and status (499: the client did not wait for the answer).",
+            "Requests by method, route and status (499: the client closed the connection).",
             ("method", "route", "status"),
             registry=self.registry,
         )
@@ -33,34 +32,34 @@ class Metrics:
         )
         self._seconds = Histogram(
             "checker_smtp_check_seconds",
-            "How long checks took, those given up too.",
+            "Duration of checks, including cancelled ones.",
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self._refused = Counter(
             "checker_smtp_checks_refused",
-            "Checks that were not begun, by reason.",
+            "Checks that were not started, by reason.",
             ("reason",),
             registry=self.registry,
         )
-        for name, told, value in (
-            ("checker_smtp_checks_in_flight", "Checks running.", lambda: admission.checks_in_flight),
-            ("checker_smtp_requests_in_flight", "Requests that make work, running.", lambda: load.inflight),
+        for name, description, value in (
+            ("checker_smtp_checks_in_flight", "Checks that are running.", lambda: admission.checks_in_flight),
+            ("checker_smtp_requests_in_flight", "Requests for work that are running.", lambda: load.inflight),
         ):
-            Gauge(name, told, registry=self.registry).set_function(value)
+            Gauge(name, description, registry=self.registry).set_function(value)
 
     def count_request(self, method: str, path: str, status: int) -> None:
-        """Count an answered request."""
+        """Count a request and the status of its response."""
         method = method if method in _METHODS else "other"
         self._requests.labels(method, _route(path), str(status)).inc()
 
     def count_check(self, verdict: str, seconds: float) -> None:
-        """Count a check that was run; `verdict` is its status, or why there is none."""
+        """Count a check; `verdict` is the status of its result, or the label of its failure."""
         self._checks.labels(verdict).inc()
         self._seconds.observe(seconds)
 
     def count_refused(self, reason: str) -> None:
-        """Count a check that was not begun."""
+        """Count a check that was not started."""
         self._refused.labels(reason).inc()
 
 

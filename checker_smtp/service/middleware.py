@@ -1,7 +1,7 @@
-"""What stands between the network and the routes: one request goes through here from outside to inside.
+"""The ASGI middleware between the network and the routes, outermost first.
 
-Forwarded (who asks) · Observed (log, figures, headers, last resort) · Gate (may it come in) · Intake (its
-body, its time, its client's patience) · the application.
+`Forwarded` (the client's address) · `_RequestLog` (log, metrics, security headers, errors of last resort) ·
+`Auth` (Host, token, cross-site requests) · `RequestLimits` (body, timeouts, disconnects) · the application.
 """
 
 import logging
@@ -22,27 +22,27 @@ from .settings import ServiceSettings, SettingError
 
 __all__ = ["BUG", "Middleware"]
 
-BUG = "this is a bug in checker-smtp: its log tells more"
-"""What a client is told where something went wrong that must not."""
+BUG = "this is a bug in checker-smtp: see the log of the service"
+"""The error message for a client after an unexpected exception."""
 
 _logger = logging.getLogger("checker_smtp.service")
 _access = logging.getLogger("checker_smtp.access")
 
-# what nginx calls a request whose client did not wait for the answer
-_CLIENT_GONE = 499
+# the status that nginx logs for a request whose client closed the connection
+_CLIENT_CLOSED_REQUEST = 499
 _MAX_PATH = 200
 _ANCESTOR = re.compile(r"'self'|[a-z][a-z0-9+.-]*:|(https?://)?(\*\.)?[A-Za-z0-9.-]+(:(\d+|\*))?")
 
 
 class Middleware:
-    """`app` as the network may have it. Raises `SettingError`."""
+    """Wraps `app` in all layers of the middleware. Raises `SettingError`."""
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self.metrics = metrics
-        self._intake = RequestLimits(app)
-        inside = Auth(self._intake, settings.token)
+        self._limits = RequestLimits(app)
+        inside = Auth(self._limits, settings.token)
         self._outermost = Forwarded(
-            _Observed(inside, metrics, _headers(settings.frame_ancestors)), settings.trusted_proxies
+            _RequestLog(inside, metrics, _headers(settings.frame_ancestors)), settings.trusted_proxies
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,12 +50,12 @@ class Middleware:
         await self._outermost(scope, receive, send)
 
     def give_up(self) -> None:
-        """Cancel whatever runs: the service ends."""
-        self._intake.give_up()
+        """Cancel all running requests, because the service is shutting down."""
+        self._limits.give_up()
 
 
-class _Observed:
-    """Logs and counts each request, and answers where nobody else could."""
+class _RequestLog:
+    """Logs and counts each request, adds the security headers, and answers 500 after an exception."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, headers: list[tuple[bytes, bytes]]) -> None:
         self._app = app
@@ -67,38 +67,38 @@ class _Observed:
             await self._app(scope, receive, send)
             return
         status = 0
-        began = monotonic()
+        started_at = monotonic()
 
-        async def observed_send(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": self._secured(message.get("headers", ()))}
+                message = {**message, "headers": self._with_security_headers(message.get("headers", ()))}
             await send(message)
 
         try:
-            await self._app(scope, receive, observed_send)
+            await self._app(scope, receive, send_with_headers)
         except Exception:
-            _logger.exception("a bug in checker-smtp: please report it with all of this")
+            _logger.exception("this is a bug in checker-smtp: please report it with this traceback")
             if not status:
-                await send_error(observed_send, 500, BUG)
+                await send_error(send_with_headers, 500, BUG)
         finally:
-            self._note(scope, status or _CLIENT_GONE, monotonic() - began)
+            self._log(scope, status or _CLIENT_CLOSED_REQUEST, monotonic() - started_at)
 
-    def _secured(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _with_security_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         given = list(headers)
         names = {name.lower() for name, _ in given}
-        # a route may say something stricter of its own; policies (CSP) add up, so that one is always said
+        # a route may set a stricter header of its own; policies (CSP) add up, so this one is always sent
         return given + [
             (name, value)
             for name, value in self._headers
             if name == b"content-security-policy" or name not in names
         ]
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
         self._metrics.count_request(scope["method"], scope["path"], status)
         client = client_of(scope) or "-"
-        # the query is left out: what people type there is no business of whoever reads logs
+        # without the query, because the log must not contain the user's input
         path = visible(scope["path"][:_MAX_PATH])
         _access.info(
             '%s "%s %s" %d %.3fs',
@@ -123,9 +123,9 @@ def _headers(frame_ancestors: Iterable[str]) -> list[tuple[bytes, bytes]]:
     for ancestor in frame_ancestors:
         if not _ANCESTOR.fullmatch(ancestor):
             raise SettingError(
-                f"{ancestor!r} is no site that may show this one in a frame: give such as https://happydomain.example"
+                f"{ancestor!r} is not a source for frame-ancestors: give for example https://happydomain.example"
             )
-    # the page frames its own reports; they bring their style along, and no script
+    # the page shows its reports in a frame; a report contains its style and no script
     ancestors = " ".join(dict.fromkeys(["'self'", *frame_ancestors]))
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -135,7 +135,7 @@ def _headers(frame_ancestors: Iterable[str]) -> list[tuple[bytes, bytes]]:
     return [
         (b"content-security-policy", policy.encode()),
         (b"x-content-type-options", b"nosniff"),
-        # not no-referrer: browsers would then leave the Origin out that the gate looks at
+        # not no-referrer, because browsers would then omit the Origin that `Auth` checks
         (b"referrer-policy", b"same-origin"),
         (b"cache-control", b"no-store"),
     ]

@@ -1,15 +1,15 @@
-"""The routes of the web page: the form, the check that is watched, and what is kept of it.
+"""The routes of the web page: the form, the running check, and the files of its result.
 
     GET  /check                       the form, filled in from the query; a GET never starts a check, because
                                       crawlers, previews and prefetching browsers follow links
-    POST /check                       one page that grows: its beginning at once, each step as it is taken,
-                                      the verdict and the report at the end
-    GET  /check/results/NAME/FILE     report.html, report.json and case.zip, for a while
+    POST /check                       one page that is streamed: its beginning at once, each step when it
+                                      starts, the verdict and the report at the end
+    GET  /check/results/NAME/FILE     report.html, report.json and case.zip, until they expire
     GET  /check/static/FILE           the style sheet and the script of all these pages
 
-The page is whole without its script. The report stands in a frame of its own, in which no script runs. It
-is fetched by its address rather than written into the page: links inside a `srcdoc` lead to the page around.
-A client that goes away takes its check with it: what serves it is cancelled (see `intake`).
+The page works without its script. The report is in a frame, in which no script runs. The frame loads it by
+its address, because links in a `srcdoc` document refer to the page around it. If a client closes the
+connection, `RequestLimits` cancels its check.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ __all__ = ["routes"]
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _TYPES = {REPORT: "text/html; charset=utf-8", DOCUMENT: "application/json", CASE: "application/zip"}
-# The report is the page's own frame, or a document by itself: no script either way, and nothing loaded.
+# The report is a frame of the page or a document of its own; in both it runs no script and loads nothing.
 _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "sandbox allow-same-origin"
@@ -46,7 +46,7 @@ _REPORT_POLICY = (
 
 
 def routes(service: "Service") -> list[BaseRoute]:
-    """The routes of the page."""
+    """Return the routes of the page."""
     page = _Page(service)
     return [
         Route("/check", page.check, methods=["GET", "POST"]),
@@ -59,40 +59,40 @@ class _Page:
     def __init__(self, service: "Service") -> None:
         self._service = service
         self._results = ResultStore()
-        self._usual = form.default_fields(service.checks.options)
+        self._defaults = form.default_fields(service.checks.options)
 
     async def check(self, request: Request) -> ASGIApp:
-        """The form, or the check it asks for."""
+        """Serve the form, or run the check that it requests."""
         if request.method != "POST":
             query = request.scope["query_string"].decode("latin-1")
             return self._form(200, given=form.parse_fields(query))
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
-            return self._form(415, message=f"a form is wanted, sent as {_FORM_TYPE}")
+            return self._form(415, message=f"the request is not a form: send it as {_FORM_TYPE}")
         given = form.parse_fields((await request.body()).decode("utf-8", "replace"))
         options = form.parse_options(given, self._service.checks.options)
         if isinstance(options, dict):
             return self._form(400, given=given, errors=options)
-        return partial(self._watched, given, options, client_of(request.scope))
+        return partial(self._run_check, given, options, client_of(request.scope))
 
     async def result(self, request: Request) -> Response:
-        """A file of a result that is kept."""
+        """Serve a file of a stored result."""
         file = request.path_params["file"]
-        found = self._results.find(request.path_params["name"], file)
-        if found is None:
+        stored = self._results.find(request.path_params["name"], file)
+        if stored is None:
             return HTMLResponse(rendering.render_expired(lifetime=self._results.lifetime), 404)
-        title, body = found
-        ending = file.partition(".")[2]
+        title, body = stored
+        extension = file.partition(".")[2]
         if file == REPORT:
             headers = {
-                "Content-Disposition": f'inline; filename="{title}.{ending}"',
+                "Content-Disposition": f'inline; filename="{title}.{extension}"',
                 "Content-Security-Policy": _REPORT_POLICY,
             }
         else:
-            headers = {"Content-Disposition": f'attachment; filename="{title}.{ending}"'}
+            headers = {"Content-Disposition": f'attachment; filename="{title}.{extension}"'}
         return Response(body, media_type=_TYPES[file], headers=headers)
 
     async def static(self, request: Request) -> Response:
-        """A file that all pages load; its address changes with it."""
+        """Serve a file that all pages load; its URL changes with its content."""
         file = request.path_params["file"]
         if file not in rendering.STATIC:
             raise HTTPException(404)
@@ -108,10 +108,10 @@ class _Page:
         message: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        shown = form.Form(usual=self._usual, given=given or {}, errors=errors or {}, message=message)
-        return HTMLResponse(rendering.render_form(shown), status, headers)
+        filled = form.Form(defaults=self._defaults, given=given or {}, errors=errors or {}, message=message)
+        return HTMLResponse(rendering.render_form(filled), status, headers)
 
-    async def _watched(
+    async def _run_check(
         self,
         given: dict[str, str],
         options: Options,
@@ -120,39 +120,45 @@ class _Page:
         receive: Receive,
         send: Send,
     ) -> None:
-        """Answer with the page of a check that is made meanwhile, or with why it is not made."""
+        """Stream the page of a check while it runs, or serve the form with the reason for a refusal."""
         with self._service.load.request():
             try:
-                async with start_check(self._service.checks, options, client=client) as run:
-                    await self._told(given, options, run, send)
+                async with start_check(self._service.checks, options, client=client) as check:
+                    await self._stream(given, options, check, send)
             except CheckRefused as refusal:
-                said = str(refusal)
-                answer = self._form(refusal.status, given=given, message=said, headers=refusal.headers)
-                await answer(scope, receive, send)
+                response = self._form(
+                    refusal.status, given=given, message=str(refusal), headers=refusal.headers
+                )
+                await response(scope, receive, send)
 
-    async def _told(self, given: dict[str, str], options: Options, run: LiveCheck, send: Send) -> None:
-        link = form.check_query(options, self._usual)
+    async def _stream(self, given: dict[str, str], options: Options, check: LiveCheck, send: Send) -> None:
+        link = form.check_query(options, self._defaults)
         head = HTMLResponse(headers={"X-Accel-Buffering": "no"})
         headers = [(name, value) for name, value in head.raw_headers if name != b"content-length"]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
-        async def say(text: str, *, last: bool = False) -> None:
+        async def send_text(text: str, *, last: bool = False) -> None:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": not last})
 
-        shown = form.Form(usual=self._usual, given=given)
-        await say(rendering.render_progress(shown, domain=options.domain, link=link))
-        async for step in run.steps:
-            await say(rendering.render_step(step))
-        await say(await self._ending(run.outcome, link), last=True)
+        filled = form.Form(defaults=self._defaults, given=given)
+        await send_text(rendering.render_progress(filled, domain=options.domain, link=link))
+        async for step in check.steps:
+            await send_text(rendering.render_step(step))
+        await send_text(await self._render_outcome(check.outcome, link), last=True)
 
-    async def _ending(self, end: CompletedCheck | FailedCheck, link: str) -> str:
-        """The last piece of the page."""
-        if isinstance(end, FailedCheck):
-            return rendering.render_failure(end.message)
-        # both take long enough to be felt by those who wait meanwhile
-        files = await run_sync(result_files, end)
-        name = self._results.keep(result_title(end), files)
-        tell = partial(
-            rendering.render_result, end, name=name, files=files, link=link, lifetime=self._results.lifetime
+    async def _render_outcome(self, outcome: CompletedCheck | FailedCheck, link: str) -> str:
+        """Return the end of the page."""
+        if isinstance(outcome, FailedCheck):
+            return rendering.render_failure(outcome.message)
+        # in threads, because both take long enough to delay other requests
+        files = await run_sync(result_files, outcome)
+        name = self._results.keep(result_title(outcome), files)
+        render = partial(
+            rendering.render_result,
+            outcome,
+            name=name,
+            files=files,
+            link=link,
+            lifetime=self._results.lifetime,
         )
-        return await run_sync(tell)
+        return await run_sync(render)

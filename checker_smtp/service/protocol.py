@@ -1,7 +1,7 @@
 """The routes of happyDomain's protocol for external checkers.
 
-Whatever is wrong with a request is one sentence in `error`. A check that could not be made is a 500, as the
-host expects it. What takes time in proportion to a body is done in a thread, beside the event loop.
+An invalid request gets one sentence in `error`. A check without a result is a 500, as the host expects it.
+Work whose time grows with the size of a body runs in a thread, beside the event loop.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ from .collect import collect, precheck
 from .definition import definition
 from .evaluate import evaluate
 from .forwarded import client_of
-from .reporting import metrics, page, result_of
+from .reporting import metric_samples, read_result, render_page
 from .schemas import BodyError, CollectRequest, EvaluateRequest, PrecheckRequest, ReportRequest, decode
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _Work = Callable[[bytes], Awaitable[Response]]
 
 
 def routes(service: "Service") -> list[BaseRoute]:
-    """The routes; `/check`, which is for people, is the page's."""
+    """Return the routes of the protocol; `/check` is a route of the page."""
     protocol = _Protocol(service)
     return [
         Route("/health", protocol.health, methods=["GET"]),
@@ -47,7 +47,7 @@ def routes(service: "Service") -> list[BaseRoute]:
 
 
 class _Protocol:
-    """One method a route; POSTs are counted as work."""
+    """One method for each route; the load counts the POSTs."""
 
     def __init__(self, service: "Service") -> None:
         self._service = service
@@ -58,56 +58,56 @@ class _Protocol:
     async def definition(self, request: Request) -> Response:
         if request.method != "POST":
             return _json(definition())
-        return await self._worked(request, self._described)
+        return await self._respond(request, self._precheck)
 
     async def collect(self, request: Request) -> Response:
-        return await self._worked(request, partial(self._collected, client=client_of(request.scope)))
+        return await self._respond(request, partial(self._collect, client=client_of(request.scope)))
 
     async def evaluate(self, request: Request) -> Response:
-        return await self._worked(request, _aside(_evaluated))
+        return await self._respond(request, _in_thread(_evaluate))
 
     async def report(self, request: Request) -> Response:
         as_page = "text/html" in request.headers.get("accept", "").lower()
-        return await self._worked(request, _aside(partial(_reported, as_page=as_page)))
+        return await self._respond(request, _in_thread(partial(_report, as_page=as_page)))
 
-    async def _worked(self, request: Request, work: _Work) -> Response:
+    async def _respond(self, request: Request, work: _Work) -> Response:
         with self._service.load.request():
             try:
                 return await work(await request.body())
             except (BodyError, OptionError) as error:
                 return _json({"error": str(error)}, 400)
 
-    async def _described(self, body: bytes) -> Response:
+    async def _precheck(self, body: bytes) -> Response:
         given = decode(body, PrecheckRequest).options if body.strip() else None
         return _json({**definition(), "precheck_failures": precheck(self._service.checks, given or {})})
 
-    async def _collected(self, body: bytes, client: str) -> Response:
+    async def _collect(self, body: bytes, client: str) -> Response:
         try:
-            return _answer(await collect(self._service.checks, decode(body, CollectRequest), client))
+            return _json_response(await collect(self._service.checks, decode(body, CollectRequest), client))
         except (ResolverError, CheckTimeout) as error:
             return _json({"error": str(error)}, 500)
 
 
-def _aside(work: Callable[[bytes], Response]) -> _Work:
-    """The same beside the event loop, in a thread."""
+def _in_thread(work: Callable[[bytes], Response]) -> _Work:
+    """Return `work` as a function that runs it in a thread."""
     return lambda body: run_sync(work, body)
 
 
-def _evaluated(body: bytes) -> Response:
+def _evaluate(body: bytes) -> Response:
     try:
         return _json(evaluate(decode(body, EvaluateRequest)))
     except BodyError as error:
         return _json({"states": [], "error": str(error)}, 400)
 
 
-def _reported(body: bytes, as_page: bool) -> Response:
-    result = result_of(decode(body, ReportRequest))
-    return HTMLResponse(page(result)) if as_page else _json(metrics(result, datetime.now(UTC)))
+def _report(body: bytes, as_page: bool) -> Response:
+    result = read_result(decode(body, ReportRequest))
+    return HTMLResponse(render_page(result)) if as_page else _json(metric_samples(result, datetime.now(UTC)))
 
 
 def _json(content: object, status: int = 200) -> Response:
-    return _answer(msgspec.json.encode(content), status)
+    return _json_response(msgspec.json.encode(content), status)
 
 
-def _answer(body: bytes, status: int = 200) -> Response:
+def _json_response(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")

@@ -1,8 +1,7 @@
-"""The pages as text: templates filled in, and the two files that every page loads.
+"""Render the pages of the service, and the two files that every page loads.
 
-Addresses in a page are relative to it (`base` leads from there to the form), so that the service may stand
-below any path of a proxy. A page that comes in pieces is made of pieces: each function says where its piece
-belongs.
+Addresses in a page are relative (`base` is the one of the form), so that a proxy may publish the service
+below any path. The page of a check is sent in pieces: each function names the position of its piece.
 """
 
 import hashlib
@@ -33,56 +32,56 @@ __all__ = [
 ]
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
-"""What every page loads, by name, and of which type it is."""
+"""The files that every page loads, and their media types."""
 
-# from a page with the form to the form itself
-_HERE = "check"
+# the form, relative to a page with the form
+_FORM = "check"
 
 
 def render_form(form: Form) -> str:
-    """The page with the form; what is wrong is told above it and at each field."""
-    wrong = form.errors or form.message
-    title = f"{'Error: ' if wrong else ''}Can this domain receive mail?"
+    """Render the page with the form; errors are shown above it and at each field."""
+    has_errors = form.errors or form.message
+    title = f"{'Error: ' if has_errors else ''}Can this domain receive mail?"
     return _render("form_page.html.j2", title=title, form=form, narrow=True)
 
 
 def render_progress(form: Form, *, domain: str, link: str) -> str:
-    """The page of a check, up to its first step; `link` is the query that repeats it."""
+    """Render the page of a check up to its first step; `link` is the query that repeats it."""
     return _render("progress.html.j2", title=f"{domain} – inbound mail", form=form, domain=domain, link=link)
 
 
-def render_step(told: CheckStep) -> str:
-    """One step, behind `checking` and the steps before."""
-    return _render("step.html.j2", step=told)
+def render_step(step: CheckStep) -> str:
+    """Render one step; it follows `render_progress` and the steps before."""
+    return _render("step.html.j2", step=step)
 
 
 def render_result(
-    end: CompletedCheck, *, name: str, files: Collection[str], link: str, lifetime: float
+    check: CompletedCheck, *, name: str, files: Collection[str], link: str, lifetime: float
 ) -> str:
-    """The end of the page, behind the last step; its `files` are kept as `name` for `lifetime` seconds."""
+    """Render the end of the page; its `files` are stored as `name` for `lifetime` seconds."""
     return _render(
         "result.html.j2",
-        verdict=tell(end.result).head.verdict,
-        domain=end.result.observation.domain,
-        at=f"{_HERE}/results/{name}",
+        verdict=tell(check.result).head.verdict,
+        domain=check.result.observation.domain,
+        at=f"{_FORM}/results/{name}",
         files=files,
-        saved_as=result_title(end),
+        saved_as=result_title(check),
         link=link,
         minutes=round(lifetime / 60),
     )
 
 
 def render_failure(message: str) -> str:
-    """The end of the page of a check that gave no result."""
+    """Render the end of the page of a check without a result."""
     return _render("failure.html.j2", message=message)
 
 
 def render_expired(*, lifetime: float) -> str:
-    """The page in place of a result that is not kept any more; it stands two levels below the form."""
+    """Render the page in place of an expired result; its address is two levels below the form."""
     return _render(
         "expired.html.j2",
         base="../../../check",
-        title="This result is gone",
+        title="This result has expired",
         narrow=True,
         minutes=round(lifetime / 60),
     )
@@ -90,32 +89,32 @@ def render_expired(*, lifetime: float) -> str:
 
 @cache
 def static_file(name: str) -> bytes:
-    """One of the files in `STATIC`."""
+    """Return one of the files in `STATIC`."""
     if name == "page.css":
         return _environment().get_template("page.css.j2").render().encode()
     return files(__package__).joinpath("static", name).read_bytes()
 
 
 def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**{"base": _HERE, "narrow": False, **values})
+    return _environment().get_template(template).render(**{"base": _FORM, "narrow": False, **values})
 
 
 @cache
 def _environment() -> Environment:
-    made = environment(__package__)
-    made.filters["sentence"] = _sentence
-    made.globals["options"] = OPTIONS
-    made.globals["version"] = _version
-    return made
+    templates = environment(__package__)
+    templates.filters["sentence"] = _sentence
+    templates.globals["options"] = OPTIONS
+    templates.globals["version"] = _version
+    return templates
 
 
 @cache
 def _version() -> str:
-    """Changes with the static files, so that browsers may keep them."""
+    """Return a digest of the static files, which makes their URLs cacheable."""
     return hashlib.sha256(b"".join(map(static_file, STATIC))).hexdigest()[:12]
 
 
 def _sentence(text: str) -> str:
-    """A message that was written to stand behind a colon, on its own; a name at its start stays as it is."""
+    """Turn a message, which begins in lower case, into a sentence; a name at its start is unchanged."""
     first = text[:1].upper() if text.partition(" ")[0].isalpha() else text[:1]
     return f"{first}{text[1:].removesuffix('.')}."

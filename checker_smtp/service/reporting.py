@@ -1,4 +1,4 @@
-"""`/report`: a stored observation told again, as a page for people or as metrics."""
+"""`/report`: evaluate a stored observation, and return an HTML report or metrics."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,32 +15,34 @@ from .definition import KEY
 from .evaluate import TLS_KEY, read_observation
 from .schemas import BodyError, ReportRequest, decode_or_none
 
-__all__ = ["metrics", "page", "result_of"]
+__all__ = ["metric_samples", "read_result", "render_page"]
 
 
-def result_of(request: ReportRequest) -> Result:
-    """The verdict on the observation in `request`, with what other checkers found. Raises `BodyError`.
+def read_result(request: ReportRequest) -> Result:
+    """Evaluate the observation in `request`, with the results of the TLS checker. Raises `BodyError`.
 
-    Where the host sends the states that its evaluation had, a rule that has none was off, and says nothing
+    If the host sends the states of its evaluation, a rule without a state was disabled, and has no findings
     here either.
     """
     if request.key not in ("", KEY):
-        raise BodyError(f"the key {request.key[:40]!r} is not told here: send an observation of {KEY!r}")
+        raise BodyError(
+            f"the key {request.key[:40]!r} is not reported here: send an observation with the key {KEY!r}"
+        )
     observation = with_tls_checker(read_observation(request.data), _related(request.related or {}))
-    return judged(_narrowed(observation, frozenset(state.rule for state in request.states or ())))
+    return judged(_limited_to(observation, frozenset(state.rule for state in request.states or ())))
 
 
-def page(result: Result) -> str:
-    """The whole report as one HTML document."""
+def render_page(result: Result) -> str:
+    """Render the report as one HTML document."""
     return render_html(result)
 
 
-def metrics(result: Result, now: datetime) -> list[dict[str, object]]:
-    """The protocol's `CheckMetric`s: those that Prometheus gets, as of when the check was.
+def metric_samples(result: Result, now: datetime) -> list[dict[str, object]]:
+    """Return the protocol's `CheckMetric`s: the samples of the Prometheus format, with the time of the check.
 
-    `now` (in UTC) stands in where that is not known.
+    `now` (UTC) replaces a missing time.
     """
-    timestamp = (_moment(result.observation.run_at) or now).isoformat().replace("+00:00", "Z")
+    timestamp = (_parse_time(result.observation.run_at) or now).isoformat().replace("+00:00", "Z")
     return [
         {
             "name": sample.name,
@@ -54,32 +56,32 @@ def metrics(result: Result, now: datetime) -> list[dict[str, object]]:
     ]
 
 
-def _narrowed(observation: Observation, told: frozenset[str]) -> Observation:
-    """The observation for the rules that have a state, where it is clear that others were off."""
-    known = told & RULES.keys()
-    made_for = RULES.keys() if observation.rules is None else frozenset(observation.rules)
-    # a null MX has but the one state
-    if not known or known >= made_for or observation.mx.null_mx:
+def _limited_to(observation: Observation, stated: frozenset[str]) -> Observation:
+    """Limit the observation to the rules with a state, if the states show that others were disabled."""
+    known = stated & RULES.keys()
+    observed = RULES.keys() if observation.rules is None else frozenset(observation.rules)
+    # with a null MX all other rules have no state, enabled or not
+    if not known or known >= observed or observation.mx.null_mx:
         return observation
-    return replace(observation, rules=tuple(sorted(known & made_for)))
+    return replace(observation, rules=tuple(sorted(known & observed)))
 
 
 def _related(related: Mapping[str, object]) -> list[object]:
-    """The TLS checker's observations; what one holds may come as JSON in a text."""
-    found = related.get(TLS_KEY)
-    return [_unwrapped(one) for one in found] if isinstance(found, list) else []
+    """Return the TLS checker's observations; the host may send their data as JSON or as JSON in a string."""
+    observations = related.get(TLS_KEY)
+    return [_decode_data(item) for item in observations] if isinstance(observations, list) else []
 
 
-def _unwrapped(one: object) -> object:
-    if isinstance(one, dict) and isinstance(data := one.get("data"), str):
-        return {**one, "data": decode_or_none(data)}
-    return one
+def _decode_data(item: object) -> object:
+    if isinstance(item, dict) and isinstance(data := item.get("data"), str):
+        return {**item, "data": decode_or_none(data)}
+    return item
 
 
-def _moment(run_at: str) -> datetime | None:
-    """RFC 3339 in UTC; None for what is none, or no time of day without knowing where."""
+def _parse_time(run_at: str) -> datetime | None:
+    """Parse RFC 3339 into UTC; None for other text, and for a time without an offset."""
     try:
-        moment = datetime.fromisoformat(run_at)
-        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+        time = datetime.fromisoformat(run_at)
+        return time.astimezone(UTC) if time.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""Short answers of the guards themselves, for a program: `{"error": one sentence}`."""
+"""The error response of the middleware: JSON with the one field `error`, a sentence."""
 
 import json
 
@@ -8,9 +8,9 @@ __all__ = ["send_error"]
 
 
 async def send_error(send: Send, status: int, message: str, **headers: str) -> None:
-    """Answer with an error; underscores in the names of `headers` are hyphens."""
+    """Send an error response with `status`; underscores in the names of `headers` stand for hyphens."""
     body = json.dumps({"error": message}).encode()
-    given = {"content-type": "application/json", "content-length": str(len(body)), **headers}
-    fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()]
-    await send({"type": "http.response.start", "status": status, "headers": fields})
+    fields = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})

@@ -1,10 +1,10 @@
-"""ResultStore as files to be fetched: kept in memory for a while, for whoever knows their name.
+"""A store in memory for the files of results, which a browser downloads by a random name.
 
-Bounded in number, octets and time; the oldest goes first. Nothing is written to a disk, so nothing is left
-there however the service ends. A name cannot be guessed, and is all that is asked for.
+The store has limits in number, octets and time, and evicts the oldest result first. Nothing is written to
+disk, so nothing remains there after a crash. The name is the only credential: it has 128 random bits.
 
-Servers may say a megabyte in each session, and all of it is in the document and in the case. Where it was
-that much, the report alone is kept: it leaves out what nobody would read.
+A server may send a megabyte in each session, and the document and the case contain all of it. Above a limit
+only the report is stored, which abbreviates long replies.
 """
 
 import io
@@ -25,13 +25,13 @@ from .live_checks import CompletedCheck
 __all__ = ["CASE", "DOCUMENT", "REPORT", "ResultStore", "result_files", "result_title"]
 
 REPORT, DOCUMENT, CASE = "report.html", "report.json", "case.zip"
-# octets that servers said in one check; usual are some thousands
-_MAX_HEARD = 2 * 1024 * 1024
+# octets received from servers in one check; a typical check receives a few thousand
+_MAX_RECEIVED = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    until: float
+class _StoredResult:
+    expires_at: float
     title: str
     files: Mapping[str, bytes]
 
@@ -41,7 +41,7 @@ class _Kept:
 
 
 class ResultStore:
-    """ResultStore by name: `count` of them, `octets` together (or one), each for `lifetime` seconds."""
+    """Stores at most `count` results and `octets` in total (or one result), each for `lifetime` seconds."""
 
     def __init__(
         self,
@@ -56,60 +56,62 @@ class ResultStore:
         self.lifetime = lifetime
         self._clock = clock
         # the oldest first
-        self._kept: dict[str, _Kept] = {}
-        self._held = 0
+        self._stored: dict[str, _StoredResult] = {}
+        self._stored_octets = 0
 
     def keep(self, title: str, files: Mapping[str, bytes]) -> str:
-        """Keep the files of a result; returns its name."""
-        new = _Kept(self._clock() + self.lifetime, title, files)
-        self._forget_expired()
-        while self._kept and (len(self._kept) >= self._count or self._held + new.octets > self._octets):
-            self._forget(next(iter(self._kept)))
+        """Store the files of a result and return its name."""
+        new = _StoredResult(self._clock() + self.lifetime, title, files)
+        self._evict_expired()
+        while self._stored and (
+            len(self._stored) >= self._count or self._stored_octets + new.octets > self._octets
+        ):
+            self._evict(next(iter(self._stored)))
         name = secrets.token_urlsafe(16)
-        self._kept[name] = new
-        self._held += new.octets
+        self._stored[name] = new
+        self._stored_octets += new.octets
         return name
 
     def find(self, name: str, file: str) -> tuple[str, bytes] | None:
-        """The title of a result, and one of its files; None where there is none, or none any more."""
-        self._forget_expired()
-        kept = self._kept.get(name)
+        """Return the title of a result and one of its files; None if it does not exist or has expired."""
+        self._evict_expired()
+        kept = self._stored.get(name)
         return (kept.title, kept.files[file]) if kept is not None and file in kept.files else None
 
-    def _forget_expired(self) -> None:
+    def _evict_expired(self) -> None:
         now = self._clock()
-        for name in [name for name, kept in self._kept.items() if kept.until <= now]:
-            self._forget(name)
+        for name in [name for name, kept in self._stored.items() if kept.expires_at <= now]:
+            self._evict(name)
 
-    def _forget(self, name: str) -> None:
-        self._held -= self._kept.pop(name).octets
+    def _evict(self, name: str) -> None:
+        self._stored_octets -= self._stored.pop(name).octets
 
 
-def result_files(checked: CompletedCheck) -> dict[str, bytes]:
-    """The report, and unless they would be huge the document and the recorded case of a check."""
-    files = {REPORT: render_html(checked.result).encode()}
-    if sum(map(_heard, checked.case.sessions)) <= _MAX_HEARD:
-        files |= {DOCUMENT: dump(checked.result).encode(), CASE: _zipped(checked)}
+def result_files(check: CompletedCheck) -> dict[str, bytes]:
+    """Return the report and, below the size limit, the document and the recorded case of a check."""
+    files = {REPORT: render_html(check.result).encode()}
+    if sum(map(_received_octets, check.case.sessions)) <= _MAX_RECEIVED:
+        files |= {DOCUMENT: dump(check.result).encode(), CASE: _zip_case(check)}
     return files
 
 
-def result_title(checked: CompletedCheck) -> str:
-    """What files of this check are called: the domain and when it was, in letters, digits, `.` and `-`."""
-    case = checked.case
+def result_title(check: CompletedCheck) -> str:
+    """Return the base name of a check's files: domain and time, in letters, digits, `.` and `-`."""
+    case = check.case
     return f"{case.options.domain}-{datetime.fromisoformat(case.run_at):%Y%m%dT%H%M%SZ}"
 
 
-def _heard(session: Transcript) -> int:
+def _received_octets(session: Transcript) -> int:
     return sum(len(outcome.data) for _, outcome in session if isinstance(outcome, Received))
 
 
-def _zipped(checked: CompletedCheck) -> bytes:
-    """The case as one folder in an archive."""
-    title = result_title(checked)
-    written = datetime.fromisoformat(checked.case.run_at).timetuple()[:6]
+def _zip_case(check: CompletedCheck) -> bytes:
+    """Return the case as a ZIP archive with one folder."""
+    title = result_title(check)
+    timestamp = datetime.fromisoformat(check.case.run_at).timetuple()[:6]
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, text in texts(checked.case).items():
-            entry = zipfile.ZipInfo(f"{title}/{name}", written)
-            packed.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, text in texts(check.case).items():
+            entry = zipfile.ZipInfo(f"{title}/{name}", timestamp)
+            zipped.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
     return archive.getvalue()

@@ -1,4 +1,4 @@
-"""What the host sends, read from JSON: unknown fields are passed over, null is what Go sends for nothing."""
+"""The requests of the host as JSON: unknown fields are ignored, and null is Go's empty value."""
 
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class BodyError(ValueError):
-    """A body that cannot be read; the message is one sentence that says where it goes wrong."""
+    """A body that cannot be decoded; the message is one sentence that names the field or the position."""
 
 
 class PrecheckRequest(msgspec.Struct):
@@ -28,7 +28,7 @@ class PrecheckRequest(msgspec.Struct):
 
 
 class CollectRequest(msgspec.Struct):
-    """`POST /collect`; whose the target is matters to the host alone."""
+    """`POST /collect`; the owner of the target is of interest to the host alone, and is ignored."""
 
     key: str = ""
     options: dict[str, object] | None = None
@@ -36,7 +36,7 @@ class CollectRequest(msgspec.Struct):
 
 
 class EvaluateRequest(msgspec.Struct):
-    """`POST /evaluate`; observations by key, as they were collected."""
+    """`POST /evaluate`; the collected observations by their keys."""
 
     observations: dict[str, msgspec.Raw] | None = None
     enabled_rules: dict[str, bool] | None = msgspec.field(name="enabledRules", default=None)
@@ -47,7 +47,7 @@ class _State(msgspec.Struct):
 
 
 class ReportRequest(msgspec.Struct):
-    """`POST /report`; what other checkers found by its key, and the rules of the states come to."""
+    """`POST /report`; `related` has other checkers' observations by their keys, `states` the evaluation."""
 
     key: str = ""
     data: msgspec.Raw = msgspec.Raw(b"null")
@@ -56,7 +56,7 @@ class ReportRequest(msgspec.Struct):
 
 
 def decode(body: bytes, kind: type[_T]) -> _T:
-    """The body as an object of this kind. Raises `BodyError`."""
+    """Decode the body into an object of this type. Raises `BodyError`."""
     if not body.strip():
         raise BodyError("the body is empty: send a JSON object")
     try:
@@ -64,13 +64,13 @@ def decode(body: bytes, kind: type[_T]) -> _T:
     except RecursionError:
         raise BodyError("the body is nested too deeply: no field of this protocol needs that") from None
     except msgspec.ValidationError as error:
-        raise BodyError(f"the body is not what this route takes: {error}") from None
+        raise BodyError(f"the body does not fit this route: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BodyError(f"the body is not JSON: {error}") from None
 
 
 def decode_or_none(text: str | bytes) -> object:
-    """What another program wrote as JSON; None where it cannot be read."""
+    """Decode another program's JSON; None if it is malformed."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError):

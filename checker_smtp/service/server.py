@@ -1,4 +1,4 @@
-"""Runs the service: addresses to listen on, signals, and an end in good order."""
+"""Run the service: its listening sockets, signals, and an orderly shutdown."""
 
 import asyncio
 import gc
@@ -24,74 +24,74 @@ __all__ = ["serve"]
 
 _logger = logging.getLogger("checker_smtp.service")
 
-# Seconds after a signal: what runs may finish until the first, and has to have ended at the second.
-_FINISH, _END = 7, 9
-_WORKERS = 1
+# Seconds after a signal: until the first running checks may finish, and until the second all have ended.
+_GRACE_PERIOD, _SHUTDOWN_TIMEOUT = 7, 9
+_THREADS = 1
 
 
 def serve(settings: ServiceSettings) -> None:
     """Run the service until SIGTERM or SIGINT.
 
-    Raises `SettingError`, before anything is answered, where a setting cannot be or an address cannot be
-    listened on.
+    Raises `SettingError`, before the first request, for an invalid setting or an address that it cannot
+    listen on.
     """
-    guard = build(settings)
+    app = build(settings)
     with _listener(settings.listen) as listener:
         configure(as_json=settings.log_json)
         if settings.metrics_listen is not None:
-            _serve_metrics(guard, settings.metrics_listen)
+            _serve_metrics(app, settings.metrics_listen)
         config = uvicorn.Config(
-            guard,
+            app,
             http=TimeoutProtocol,
             ws="none",
             loop="asyncio",
             lifespan="on",
             log_config=None,
             access_log=False,
-            # whom to believe is settings.trusted_proxies; uvicorn would believe all of this machine
+            # `Forwarded` reads settings.trusted_proxies; uvicorn would trust every local process
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=_END,
+            timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         )
-        _be_quick_to_answer()
+        _reduce_latency()
         _logger.info("listening on http://%s", subject_of(*listener.getsockname()[:2]))
-        _Server(config, guard).run([listener])
+        _Server(config, app).run([listener])
     _logger.info("stopped")
 
 
-def _be_quick_to_answer() -> None:
-    """Let the event loop have its turn soon, whatever is worked at beside it."""
-    # reports are made in threads; the loop asks for the interpreter again after every system call
+def _reduce_latency() -> None:
+    """Let the event loop run soon, however busy the other threads are."""
+    # reports are rendered in threads, and the loop needs the GIL again after each system call
     sys.setswitchinterval(0.0001)
-    # what is loaded now stays: it need not be looked through again and again
+    # the loaded modules are never collected, so the collector need not traverse them
     gc.collect()
     gc.freeze()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, that ends within its time and with the exit code 0."""
+    """uvicorn's server, which shuts down within its time limit and with the exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, guard: Middleware) -> None:
+    def __init__(self, config: uvicorn.Config, app: Middleware) -> None:
         super().__init__(config)
-        self._guard = guard
+        self._app = app
 
     def handle_exit(self, _: int, __: FrameType | None) -> None:
-        # not super's, which raises the signal again in the end, and so exits with its number
+        # not super's, which raises the signal again at the end and so exits with its number
         self.force_exit = self.should_exit
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # what is worked at in threads is Python: more of them would not be done sooner, and hold up the loop
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _WORKERS
+        # the threads run Python code: more of them would finish no sooner, and would delay the loop
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        _logger.info("stopping: nothing new is taken, %d requests run", len(self.server_state.tasks))
-        giving_up = asyncio.get_running_loop().call_later(_FINISH, self._guard.give_up)
+        _logger.info("stopping: no new requests, %d running", len(self.server_state.tasks))
+        timer = asyncio.get_running_loop().call_later(_GRACE_PERIOD, self._app.give_up)
         try:
             await super().shutdown(sockets)
         finally:
-            giving_up.cancel()
+            timer.cancel()
 
 
 def _listener(address: tuple[str, int]) -> socket.socket:
@@ -99,26 +99,26 @@ def _listener(address: tuple[str, int]) -> socket.socket:
     try:
         if not host and socket.has_dualstack_ipv6():
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, where = found[0]
-        return socket.create_server(where[:2], family=family)
+        candidates = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, sockaddr = candidates[0]
+        return socket.create_server(sockaddr[:2], family=family)
     except OSError as error:
-        raise _unusable(address, error) from None
+        raise _listen_error(address, error) from None
 
 
-def _serve_metrics(guard: Middleware, address: tuple[str, int]) -> None:
+def _serve_metrics(app: Middleware, address: tuple[str, int]) -> None:
     host, port = address
-    every = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as asked for
+    any_address = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - the user asked for all addresses
     try:
-        server, _ = start_http_server(port, host or every, guard.metrics.registry)
+        server, _ = start_http_server(port, host or any_address, app.metrics.registry)
     except OSError as error:
-        raise _unusable(address, error) from None
+        raise _listen_error(address, error) from None
     _logger.info("metrics on http://%s/metrics", subject_of(*server.socket.getsockname()[:2]))
 
 
-def _unusable(address: tuple[str, int], error: OSError) -> SettingError:
+def _listen_error(address: tuple[str, int], error: OSError) -> SettingError:
     reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
     return SettingError(
-        f"{subject_of(*address)} cannot be listened on ({reason}): "
-        "give another [HOST]:PORT, or stop what is there"
+        f"the service cannot listen on {subject_of(*address)}: {reason}. "
+        "Give another [HOST]:PORT, or stop the program that uses it"
     )

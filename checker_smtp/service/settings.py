@@ -1,4 +1,4 @@
-"""Everything the service can be told, in one frozen object."""
+"""All settings of the service in one frozen object."""
 
 from dataclasses import dataclass, field
 
@@ -6,30 +6,30 @@ __all__ = ["ServiceSettings", "SettingError"]
 
 
 class SettingError(ValueError):
-    """A setting has a value it cannot have; the message says what would be right."""
+    """A setting with an invalid value; the message names a valid one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """How the service runs; the defaults are those of `checker-smtp serve`.
+    """The settings of the service, with the defaults of `checker-smtp serve`.
 
-    Addresses to listen on are (host, port), where "" is every address of this machine. Times are seconds.
+    Addresses to listen on are (host, port), where "" means all addresses of this machine. Times are seconds.
     """
 
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     metrics_listen: tuple[str, int] | None = None
 
-    # the network: `resolver` are the arguments of `Network`, `resolver_name` is what was given for it
+    # `resolver` has the arguments of `Network`, `resolver_name` the text of the option
     resolver: tuple[str | None, int] = (None, 53)
     resolver_name: str = ""
     allow_targets: tuple[str, ...] = ()
     backend: str = "asyncio"
     port: int = 25
-    # bounds of one check: what a request may ask for as `timeout`, and what all of it may take
+    # limits of one check: the longest `timeout` of a request, and the time for the whole check
     max_timeout: float = 30.0
     check_budget: float = 110.0
 
-    # who may have what checked, and how often ("none" is no limit)
+    # admission; the rate "none" means no limit
     allow_domains: tuple[str, ...] = ()
     token: str = field(default="", repr=False)
     rate_client: str = "30/minute"

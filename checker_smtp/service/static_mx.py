@@ -1,8 +1,8 @@
-"""An MX set that was given, not asked for: a zone can be checked before it is published.
+"""An MX set from the request in place of the published one, to check a zone before it is published.
 
-The host's `service` option holds the records as its editor has them. They are read into names and numbers
-here, and written again in the presentation format of a DNS answer, so nothing else can get into one. Only
-the domain's own MX question is answered from them; where the targets lead is asked of the DNS as ever.
+The host's `service` option contains the records in its editor. They are parsed into names and numbers, and
+written in the presentation format of a DNS answer (RFC 1035 §5.1), so that nothing else can get into one.
+Only the MX query of the domain is answered from them; the addresses of the targets come from the DNS.
 """
 
 from typing import Annotated, TypeAlias, TypeVar
@@ -19,19 +19,19 @@ from smtp_sansio import Script
 __all__ = ["SERVICE_TYPE", "MxSet", "StaticMxBackend", "read_static_mx"]
 
 SERVICE_TYPE = "svcs.MXs"
-"""The host's type of a service that holds an MX set."""
+"""The host's type of a service with an MX set."""
 
 MxSet: TypeAlias = tuple[tuple[int, str], ...]
 """Preference and target of each record; targets are absolute names in presentation format."""
 
-# more than any mail provider publishes, and more than are ever looked at
+# more than any mail provider publishes, and more than a check looks up
 _MAX_RECORDS = 100
 _T = TypeVar("_T")
 _Text = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
 class StaticMxBackend:
-    """A backend that answers the MX question of `domain` with `mx`, and passes everything else on."""
+    """A backend that answers the MX query of `domain` with `mx` and passes all else to `backend`."""
 
     def __init__(self, backend: Backend, domain: str, mx: MxSet) -> None:
         self._backend = backend
@@ -44,18 +44,18 @@ class StaticMxBackend:
         )
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """The set, or what the backend answers."""
+        """Return the given MX set for its domain, else the answer of the backend."""
         if (name, rdtype) == (self._answer.name, "MX"):
             return self._answer
         return await self._backend.resolve(name, rdtype)
 
     async def run(self, script: Script[_T]) -> _T:
-        """Have the backend run `script`."""
+        """Run `script` with the backend."""
         return await self._backend.run(script)
 
 
 class _Record(msgspec.Struct):
-    # the host's numbers may arrive as floats
+    # JSON encoders may write the host's numbers as floats
     preference: Annotated[float, msgspec.Meta(ge=0, le=65535, multiple_of=1)] = msgspec.field(
         name="Preference", default=0
     )
@@ -67,35 +67,37 @@ class _Records(msgspec.Struct):
 
 
 class _Service(msgspec.Struct):
-    kind: _Text = msgspec.field(name="_svctype", default=SERVICE_TYPE)
-    below: _Text | None = msgspec.field(name="_domain", default="")
+    service_type: _Text = msgspec.field(name="_svctype", default=SERVICE_TYPE)
+    subdomain: _Text | None = msgspec.field(name="_domain", default="")
     records: _Records | None = msgspec.field(name="Service", default=None)
 
 
 def read_static_mx(service: object, domain: str) -> tuple[str, MxSet] | None:
-    """The domain that the host's `service` option is of, and its MX set; None where it has none.
+    """Return the domain of the host's `service` option and its MX set, None if it has no MX set.
 
-    `domain` is the host's domain, below which the service may stand. Raises `OptionError`.
+    `domain` is the host's domain; the service may belong to a subdomain. Raises `OptionError`.
     """
     if service is None or service == "":
         return None
     try:
-        read = msgspec.convert(service, _Service)
+        parsed = msgspec.convert(service, _Service)
     except msgspec.ValidationError as error:
-        raise _wrong(f"it is not as the host fills it in ({error})") from None
-    if read.kind != SERVICE_TYPE:
-        raise _wrong(f"it is of the type {read.kind[:40]!r}, and only {SERVICE_TYPE} has MX records")
-    if read.records is None or read.records.mx is None:
+        raise _error(f"it is not the host's service object ({error})") from None
+    if parsed.service_type != SERVICE_TYPE:
+        raise _error(
+            f"it is of the type {parsed.service_type[:40]!r}, and only {SERVICE_TYPE} has MX records"
+        )
+    if parsed.records is None or parsed.records.mx is None:
         return None
-    owner = _owner(read.below or "", domain)
+    owner = _owner(parsed.subdomain or "", domain)
     origin = dns.name.from_text(owner)
-    return owner, tuple((int(record.preference), _target(record, origin)) for record in read.records.mx)
+    return owner, tuple((int(record.preference), _target(record, origin)) for record in parsed.records.mx)
 
 
-def _owner(below: str, domain: str) -> str:
-    """The service's own domain: the host gives it relative to `domain`, `@` or nothing for that itself."""
+def _owner(subdomain: str, domain: str) -> str:
+    """Return the service's domain, given relative to `domain`; `@` or empty text is `domain` itself."""
     apex = host_name("domain", domain)
-    name = below.lower().removesuffix(".")
+    name = subdomain.lower().removesuffix(".")
     if name in ("", "@", apex):
         return apex
     return host_name("service", name if name.endswith(f".{apex}") else f"{name}.{apex}")
@@ -103,12 +105,12 @@ def _owner(below: str, domain: str) -> str:
 
 def _target(record: _Record, origin: dns.name.Name) -> str:
     if not record.target:
-        raise _wrong("a record has no target (Mx)")
+        raise _error("a record has no target (Mx)")
     try:
         return dns.name.from_text(record.target, origin).to_text()
     except (dns.exception.DNSException, UnicodeError) as error:
-        raise _wrong(f"the target {record.target[:80]!r} is no name ({error})") from None
+        raise _error(f"the target {record.target[:80]!r} is not a name ({error})") from None
 
 
-def _wrong(why: str) -> OptionError:
-    return OptionError("service", f"service cannot be used: {why}")
+def _error(reason: str) -> OptionError:
+    return OptionError("service", f"service cannot be used: {reason}")

@@ -1,9 +1,9 @@
-"""The observation as the host keeps it: JSON without what is as it is by default, and of bounded size.
+"""Encode an observation for the host: JSON without default values, truncated to a bounded size.
 
-The host hands it back in bodies of at most 1 MiB, to be judged and told again, so what is larger would be
-lost. An honest domain's is far smaller: six kilobytes an endpoint. Where a server or a zone said more than
-has room, that is cut: texts, transcripts and what else only makes it longer, never what a verdict rests on.
-The other endpoints are left as they are.
+The host sends it back in bodies of at most 1 MiB, for evaluations and reports, so a larger observation would
+be lost. A typical one is far smaller: six kilobytes for each endpoint. If the replies of a server or the
+records of a zone exceed their share, texts and transcripts are truncated, and never a field that a verdict
+depends on. The other endpoints are not truncated.
 """
 
 from dataclasses import MISSING, fields, is_dataclass
@@ -15,13 +15,13 @@ from checker_smtp.probes.observation import Observation
 
 __all__ = ["encode_observation"]
 
-# octets of all sessions together, of all answers of the DNS, and of the MX records; what is left of 1 MiB is
-# for the states and for what other checkers found
+# octets for all sessions, all DNS answers, and the MX records; the rest of 1 MiB is for the states and for
+# the observations of other checkers
 _SESSIONS, _DNS, _MX = 500_000, 100_000, 100_000
-# how many items of a long list and how many characters of a text are kept: the first of these that fits. No
-# name is cut, for verdicts rest on names; what is said in a session may be cut shorter.
-_CUTS = ((300, 2000), (60, 600), (10, 300))
-_SESSION_CUTS = (*_CUTS, (4, 60))
+# Limits for items of a long list and characters of a text; the first that is small enough is applied. Texts
+# keep at least 300 characters, more than any name, because verdicts depend on names. Replies may be shorter.
+_LIMITS = ((300, 2000), (60, 600), (10, 300))
+_SESSION_LIMITS = (*_LIMITS, (4, 60))
 _LONG = (
     "transcript",
     "deviations",
@@ -36,43 +36,45 @@ _LONG = (
 
 
 def encode_observation(observation: Observation) -> bytes:
-    """The observation as JSON; `report.document.load_observation` reads it back."""
-    plain = _plain(observation)
-    share = _SESSIONS // max(len(plain["endpoints"]), 1)
-    for endpoint in plain["endpoints"]:
-        endpoint["sessions"] = _fitted(endpoint["sessions"], share, _SESSION_CUTS)
-    plain["dns"] = _fitted(plain["dns"], _DNS)
-    if "records" in plain["mx"]:
-        plain["mx"]["records"] = _fitted(plain["mx"]["records"], _MX)
-    return msgspec.json.encode(plain)
+    """Return the observation as JSON, which `report.document.load_observation` decodes."""
+    document = _without_defaults(observation)
+    share = _SESSIONS // max(len(document["endpoints"]), 1)
+    for endpoint in document["endpoints"]:
+        endpoint["sessions"] = _truncate_items(endpoint["sessions"], share, _SESSION_LIMITS)
+    document["dns"] = _truncate_items(document["dns"], _DNS)
+    if "records" in document["mx"]:
+        document["mx"]["records"] = _truncate_items(document["mx"]["records"], _MX)
+    return msgspec.json.encode(document)
 
 
-def _plain(value: Any) -> Any:
+def _without_defaults(value: Any) -> Any:
     if is_dataclass(value):
         named = ((field, getattr(value, field.name)) for field in fields(value))
-        return {f.name: _plain(v) for f, v in named if f.default is MISSING or v != f.default}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {f.name: _without_defaults(v) for f, v in named if f.default is MISSING or v != f.default}
+    return [_without_defaults(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _fitted(items: list[Any], room: int, cuts: tuple[tuple[int, int], ...] = _CUTS) -> list[Any]:
-    """The items, each cut to its share of `room` where it is larger."""
-    share = room // max(len(items), 1)
-    return [_cut_to(item, share, cuts) for item in items]
+def _truncate_items(
+    items: list[Any], max_size: int, limits: tuple[tuple[int, int], ...] = _LIMITS
+) -> list[Any]:
+    """Truncate each item that is larger than its share of `max_size` octets."""
+    share = max_size // max(len(items), 1)
+    return [_truncate(item, share, limits) for item in items]
 
 
-def _cut_to(item: Any, room: int, cuts: tuple[tuple[int, int], ...]) -> Any:
-    for most, length in cuts:
-        if len(msgspec.json.encode(item)) <= room:
+def _truncate(item: Any, max_size: int, limits: tuple[tuple[int, int], ...]) -> Any:
+    for max_items, max_chars in limits:
+        if len(msgspec.json.encode(item)) <= max_size:
             break
-        item = _cut(item, most, length)
+        item = _cut(item, max_items, max_chars)
     return item
 
 
-def _cut(value: Any, most: int, length: int, name: str = "") -> Any:
+def _cut(value: Any, max_items: int, max_chars: int, name: str = "") -> Any:
     if isinstance(value, str):
-        return value[:length]
+        return value[:max_chars]
     if isinstance(value, dict):
-        return {key: _cut(item, most, length, key) for key, item in value.items()}
+        return {key: _cut(item, max_items, max_chars, key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cut(item, most, length) for item in (value[:most] if name in _LONG else value)]
+        return [_cut(item, max_items, max_chars) for item in (value[:max_items] if name in _LONG else value)]
     return value

@@ -43,8 +43,8 @@ DOMAINS = {
 
 # options beside a good domain
 OPTIONS = {
-    "resolver name": ("--resolver dns.example", "give an IP address, as in 9.9.9.9, 127.0.0.1:5353"),
-    "resolver port": ("--resolver 192.0.2.1:0", "'192.0.2.1:0' is no resolver"),
+    "resolver name": ("--resolver dns.example", "give an IP address such as 9.9.9.9, 127.0.0.1:5353"),
+    "resolver port": ("--resolver 192.0.2.1:0", "'192.0.2.1:0' is not a resolver"),
     "resolver brackets": ("--resolver [::1", "give an IP address"),
     "format": ("--format xml", "'xml' is not one of 'text', "),
     "backend": ("--backend curio", "'curio' is not one of 'asyncio', 'trio'"),
@@ -81,10 +81,10 @@ def test_no_such_option(options: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Missing command (checker-smtp --help tells more)"),
+        ([], "Missing command (checker-smtp --help has the details)"),
         (["chek"], "No such command 'chek'"),
-        (["check"], "Missing argument 'DOMAIN' (checker-smtp check --help tells more)"),
-        (["replay"], "Missing argument 'DIR' (checker-smtp replay --help tells more)"),
+        (["check"], "Missing argument 'DOMAIN' (checker-smtp check --help has the details)"),
+        (["replay"], "Missing argument 'DIR' (checker-smtp replay --help has the details)"),
     ],
 )
 def test_no_such_command(arguments: list[str], words: str) -> None:

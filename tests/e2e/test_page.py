@@ -248,5 +248,5 @@ def test_accessible_and_never_wider_than_the_screen(
         expect(page.locator("iframe.fitted")).to_be_visible()
         sound(page)
         page.goto("/check/results/none/report.html")
-        expect(page.locator("h1")).to_have_text("This result is not here any more")
+        expect(page.locator("h1")).to_have_text("This result has expired")
         sound(page)

@@ -160,7 +160,7 @@ def test_results_that_exist(scan: Tool, tmp_path: Path, precious: Path) -> None:
             "the exclude file '/nowhere' cannot be read: No such file or directory",
         ),
         (["--summary", "/nowhere/page.html"], "'/nowhere/page.html' cannot be written"),
-        (["--resolver", "example.com"], "'example.com' is no resolver"),
+        (["--resolver", "example.com"], "'example.com' is not a resolver"),
         (["--timeout", "0"], "timeout is 0"),
     ],
 )

@@ -193,7 +193,7 @@ def test_what_is_no_request(service: Served, said: bytes) -> None:
 def test_a_wrong_method(service: Served) -> None:
     answer = service.ask("GET", "/collect")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
-    assert answer.json() == {"error": "this path takes POST only"}
+    assert answer.json() == {"error": "this address accepts POST only"}
     assert service.ask("BREW", "/check").status == 405
 
 
@@ -345,8 +345,8 @@ def test_an_address_in_use(tool: Tool, service: Served, option: str) -> None:
     run = tool("serve", "--listen", "127.0.0.1:0", option, f"127.0.0.1:{service.port}")
     assert run.code == 3
     assert run.err.splitlines()[-1].startswith(
-        f"checker-smtp: 127.0.0.1:{service.port} cannot be listened on (Address already in use): "
-        "give another [HOST]:PORT, or stop what is there"
+        f"checker-smtp: the service cannot listen on 127.0.0.1:{service.port}: Address already in use. "
+        "Give another [HOST]:PORT, or stop the program that uses it"
     )
     assert "Traceback" not in run.err
 
@@ -355,7 +355,7 @@ def test_an_address_in_use(tool: Tool, service: Served, option: str) -> None:
 def test_an_address_that_is_not_here(tool: Tool, address: str) -> None:
     run = tool("serve", "--listen", address)
     assert run.code == 3
-    assert run.err.startswith(f"checker-smtp: {address} cannot be listened on (")
+    assert run.err.startswith(f"checker-smtp: the service cannot listen on {address}: ")
     assert len(run.err.splitlines()) == 1
 
 
@@ -366,7 +366,7 @@ def test_healthcheck(tool: Tool) -> None:
         run = tool("healthcheck", here.url + "/check")
         assert (run.code, run.err) == (
             1,
-            f"checker-smtp: {here.url}/check does not answer as a checker does\n",
+            f"checker-smtp: {here.url}/check does not answer like checker-smtp\n",
         )
         run = tool("healthcheck", here.url + "/nowhere")
         assert (run.code, run.err) == (1, f"checker-smtp: {here.url}/nowhere answers 404\n")

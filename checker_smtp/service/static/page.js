@@ -1,13 +1,13 @@
-/* Everything works without this file. With it a running check takes one line for each server, its seconds
-   are counted, and its report is as high as what is in it. Steps and the report arrive while this runs. */
+/* The page works without this script. It shows one row for each server and the elapsed seconds of a running
+   check, and fits the frame to the report. Steps and the report arrive while it runs. */
 "use strict";
 (() => {
   const began = performance.now();
   const rows = new Map();
-  let told = false;
+  let finished = false;
 
-  /* One row for each subject: the older step of the same one is hidden, its place is taken. */
-  function arrange(step) {
+  /* One row for each subject: a new step replaces the previous one of its subject. */
+  function placeStep(step) {
     const subject = step.dataset.subject;
     const row = rows.get(subject) || { place: rows.size };
     if (row.step) row.step.hidden = true;
@@ -16,13 +16,13 @@
     rows.set(subject, row);
   }
 
-  function count() {
+  function showElapsed() {
     const clock = document.querySelector(".elapsed");
-    if (clock && !told) clock.textContent = `${Math.floor((performance.now() - began) / 1000)} s`;
+    if (clock && !finished) clock.textContent = `${Math.floor((performance.now() - began) / 1000)} s`;
   }
 
-  /* The frame is as high as its document, also when a section in it is opened. */
-  function fit(frame) {
+  /* The frame is as high as its document, and follows it when a section is opened. */
+  function fitFrame(frame) {
     const content = frame.contentDocument && frame.contentDocument.documentElement;
     if (!content || frame.contentDocument.URL === "about:blank") return;
     const resize = () => { frame.style.height = `${Math.ceil(content.getBoundingClientRect().height)}px`; };
@@ -30,26 +30,26 @@
     frame.classList.add("fitted");
   }
 
-  function tell(outcome) {
-    told = true;
+  function showOutcome(outcome) {
+    finished = true;
     document.title = outcome.dataset.title;
     if (document.activeElement === document.body) outcome.focus({ preventScroll: true });
     const frame = document.querySelector("iframe.report");
     if (!frame) return;
-    frame.addEventListener("load", () => fit(frame));
-    if (frame.contentDocument && frame.contentDocument.readyState === "complete") fit(frame);
-    /* a reload then shows the form, filled in, in place of asking whether to send it again */
+    frame.addEventListener("load", () => fitFrame(frame));
+    if (frame.contentDocument && frame.contentDocument.readyState === "complete") fitFrame(frame);
+    /* so that a reload shows the filled-in form, instead of the question to send it again */
     history.replaceState(null, "", document.querySelector("a.repeat").href);
   }
 
-  function look() {
-    for (const step of document.querySelectorAll(".steps li:not([style])")) arrange(step);
+  function update() {
+    for (const step of document.querySelectorAll(".steps li:not([style])")) placeStep(step);
     const outcome = document.querySelector("#outcome");
-    if (outcome && !told && document.readyState !== "loading") tell(outcome);
+    if (outcome && !finished && document.readyState !== "loading") showOutcome(outcome);
   }
 
-  new MutationObserver(look).observe(document, { childList: true, subtree: true });
-  setInterval(count, 200);
-  document.addEventListener("readystatechange", look);
-  look();
+  new MutationObserver(update).observe(document, { childList: true, subtree: true });
+  setInterval(showElapsed, 200);
+  document.addEventListener("readystatechange", update);
+  update();
 })();

@@ -36,7 +36,7 @@ async def test_only_allowed_domains() -> None:
         refusal = await ask(admission, domain=domain)
         assert refusal is not None
         assert (refusal.status, refusal.retry_after) == (403, None)
-        assert str(refusal) == f"{domain} is not among the domains that this service checks"
+        assert str(refusal) == f"{domain} is not one of the domains that this service checks"
 
 
 async def test_the_places_of_all() -> None:
@@ -80,7 +80,7 @@ async def test_places_are_given_back_by_failures_and_cancellation() -> None:
     await asyncio.gather(task, return_exceptions=True)
     assert admission.checks_in_flight == 0
     # nor is anything remembered of who has come and gone
-    assert not admission._holders
+    assert not admission._running
 
 
 async def test_the_rate_of_a_client() -> None:
@@ -160,14 +160,14 @@ async def test_a_store_that_does_not_answer_lets_nobody_in(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"allow_domains": ("exa mple",)}, r"'exa mple' is no pattern of domains: give example\.com"),
-        ({"allow_domains": ("*.",)}, "is no pattern of domains"),
-        ({"allow_domains": ("a.*.test",)}, "is no pattern of domains"),
-        ({"allow_domains": ("*",)}, "is no pattern of domains"),
-        ({"rate_client": "often"}, "'often' is no rate: give such as 30/minute"),
-        ({"rate_domain": ""}, "'' is no rate"),
-        ({"rate_domain": "10/fortnight"}, "is no rate"),
-        ({"rate_storage": "memcached://:secret@host"}, "the rate storage is memory:// or a URL"),
+        ({"allow_domains": ("exa mple",)}, r"'exa mple' is not a domain pattern: give example\.com"),
+        ({"allow_domains": ("*.",)}, "is not a domain pattern"),
+        ({"allow_domains": ("a.*.test",)}, "is not a domain pattern"),
+        ({"allow_domains": ("*",)}, "is not a domain pattern"),
+        ({"rate_client": "often"}, "'often' is not a rate: give for example 30/minute"),
+        ({"rate_domain": ""}, "'' is not a rate"),
+        ({"rate_domain": "10/fortnight"}, "is not a rate"),
+        ({"rate_storage": "memcached://:secret@host"}, "the rate storage is unknown: give memory://"),
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object], said: str) -> None:

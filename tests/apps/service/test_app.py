@@ -77,7 +77,7 @@ async def test_a_wrong_method(method: str, path: str, allowed: set[str]) -> None
         answer = await http.request(method, path)
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) == allowed
-    assert answer.json() == {"error": f"this path takes {answer.headers['Allow']} only"}
+    assert answer.json() == {"error": f"this address accepts {answer.headers['Allow']} only"}
 
 
 async def test_the_root_leads_to_the_page_by_no_host_of_its_own() -> None:
@@ -102,7 +102,7 @@ async def test_a_domain_that_is_not_checked_here() -> None:
     async with client(service(allow_domains=("example.net",))) as http:
         answer = await http.post("/collect", json=COLLECT)
     assert answer.status_code == 403
-    assert answer.json() == {"error": "example.org is not among the domains that this service checks"}
+    assert answer.json() == {"error": "example.org is not one of the domains that this service checks"}
     assert "Retry-After" not in answer.headers
 
 

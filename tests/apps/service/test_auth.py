@@ -130,4 +130,5 @@ async def test_a_host(host: str) -> None:
 async def test_no_host(host: str) -> None:
     async with client(guarded()) as http:
         answer = await http.get("/", headers={"Host": host})
-    assert (answer.status_code, answer.json()) == (400, {"error": "the Host header names no host"})
+    message = "the Host header is not a host name: send HOST or HOST:PORT"
+    assert (answer.status_code, answer.json()) == (400, {"error": message})

@@ -117,7 +117,7 @@ async def test_a_check_has_so_much_time_and_no_more(backend: str) -> None:
     made = checks(world, backend, check_budget=0.05)
     with pytest.raises(CheckTimeout) as caught:
         await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
-    assert str(caught.value).startswith("the check of example.org was given up after 0.05 seconds")
+    assert str(caught.value).startswith("the check of example.org was cancelled after 0.05 seconds")
     assert world.given_up == 1
     assert not loops_beside_this()
 

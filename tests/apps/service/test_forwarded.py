@@ -75,5 +75,5 @@ async def test_without_trusted_proxies_headers_are_nothing() -> None:
 
 @pytest.mark.parametrize("wrong", ["everybody", "10.0.0.0/33", ""])
 def test_what_is_no_network_is_refused(wrong: str) -> None:
-    with pytest.raises(SettingError, match="is no network of proxies: give one in CIDR notation"):
+    with pytest.raises(SettingError, match="is not a network of proxies: give CIDR notation"):
         guarded(ServiceSettings(trusted_proxies=(wrong,)))

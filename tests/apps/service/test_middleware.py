@@ -114,7 +114,7 @@ async def test_who_may_frame_the_page() -> None:
 
 @pytest.mark.parametrize("wrong", ["", "a b", "https://a.test; script-src *", "'unsafe-inline'", "x\r\nY: z"])
 def test_what_is_no_site_is_refused(wrong: str) -> None:
-    with pytest.raises(SettingError, match="is no site that may show this one in a frame"):
+    with pytest.raises(SettingError, match="is not a source for frame-ancestors"):
         guarded(ServiceSettings(frame_ancestors=(wrong,)))
 
 
@@ -146,7 +146,7 @@ async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
 async def test_a_bug_is_told_to_the_log_and_not_to_strangers(caplog: pytest.LogCaptureFixture) -> None:
     async with client(guarded(app=broken)) as http:
         answer = await http.get("/check")
-    assert answer.json() == {"error": "this is a bug in checker-smtp: its log tells more"}
+    assert answer.json() == {"error": "this is a bug in checker-smtp: see the log of the service"}
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.exc_info is not None
 

@@ -111,8 +111,9 @@ async def test_what_is_wrong_is_told_at_each_field_and_what_was_typed_stays() ->
     tree = sound(page)
     fields = by_id(tree)
     assert {name for name in NAMES if "aria-invalid" in fields[name].attrib} == {"domain", "timeout"}
-    for name, told in (("domain", "is a URL"), ("timeout", "'soon' is no number: give seconds, such as 12.")):
-        assert told in words(fields[f"{name}-error"])
+    errors = {"domain": "is a URL", "timeout": "'soon' is not a number: give seconds, for example 12."}
+    for name, error in errors.items():
+        assert error in words(fields[f"{name}-error"])
         assert f"{name}-error" in fields[name].attrib["aria-describedby"].split()
     alert = next(element for element in tree.iter() if element.attrib.get("role") == "alert")
     assert [a.attrib["href"] for a in alert.iter("a")] == ["#domain", "#timeout"]
@@ -149,8 +150,8 @@ async def test_line_breaks_and_metacharacters(name: str, bad: str) -> None:
         (b"domain=%ff%fe.test", FORM, 400, "is not an internationalised host name"),
         (b"\xff\x00=&&;==%%%", FORM, 400, "Domain is missing"),
         (b"&".join(b"domain=a.test" for _ in range(500)), FORM, 400, "Domain is missing"),
-        (b'{"domain": "a.test"}', {"content-type": "application/json"}, 415, "A form is wanted"),
-        (b"domain=a.test", {}, 415, "A form is wanted"),
+        (b'{"domain": "a.test"}', {"content-type": "application/json"}, 415, "The request is not a form"),
+        (b"domain=a.test", {}, 415, "The request is not a form"),
         (b"domain=a.test&timeout=9999", FORM, 400, "give at most 30 seconds here."),
         (b"domain=a.test&timeout=nan", FORM, 400, "Timeout is nan: give seconds"),
         (b"domain=a.test&test_postmaster=maybe", FORM, 400, "give true or false."),
@@ -174,7 +175,7 @@ async def test_other_methods() -> None:
 async def test_refusals_keep_the_form_and_say_when_to_come_back() -> None:
     page = await posted(service(allow_domains=("example.net",)), 403, domain="example.org", timeout="5")
     tree = sound(page)
-    assert "example.org is not among the domains that this service checks." in words(tree)
+    assert "example.org is not one of the domains that this service checks." in words(tree)
     assert by_id(tree)["timeout"].attrib["value"] == "5"
     assert next(e for e in tree.iter() if e.attrib.get("role") == "alert") is not None
 
@@ -239,5 +240,5 @@ def test_an_option_that_is_no_field() -> None:
 
 
 def test_long_values_are_cut_where_they_are_shown() -> None:
-    assert len(Form(usual={"domain": ""}, given={"domain": "x" * 10_000}).values["domain"]) == 300
-    assert re.fullmatch("x+", Form(usual={"domain": ""}, given={"domain": "x" * 9}).values["domain"])
+    assert len(Form(defaults={"domain": ""}, given={"domain": "x" * 10_000}).values["domain"]) == 300
+    assert re.fullmatch("x+", Form(defaults={"domain": ""}, given={"domain": "x" * 9}).values["domain"])

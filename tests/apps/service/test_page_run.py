@@ -219,8 +219,8 @@ async def test_a_bug_ends_the_page_and_is_logged(caplog: pytest.LogCaptureFixtur
     world.released.set()
     page = (await checked(waiting(world), domain="example.org")).text
     tree = sound(page)
-    assert words(by_id(tree)["outcome"]) == "The check could not be finished"
-    assert "A fault of this service ended the check; it was logged." in words(tree)
+    assert words(by_id(tree)["outcome"]) == "The check failed"
+    assert "An error in this service ended the check; the log has the details." in words(tree)
     assert "bug" not in page
     assert "Traceback" not in page
     assert "a check for the page failed" in caplog.text
@@ -229,12 +229,12 @@ async def test_a_bug_ends_the_page_and_is_logged(caplog: pytest.LogCaptureFixtur
 async def test_a_resolver_that_answers_nothing() -> None:
     tree = sound((await checked(shown(Mute), domain="example.org")).text)
     assert "The DNS resolver of this service does not answer (timeout), so" in words(tree)
-    assert words(by_id(tree)["outcome"]) == "The check could not be finished"
+    assert words(by_id(tree)["outcome"]) == "The check failed"
 
 
 async def test_a_check_that_takes_too_long() -> None:
     tree = sound((await checked(waiting(Waiting(), check_budget=0), domain="example.org")).text)
-    assert "example.org was given up after 0 seconds: try again" in words(tree)
+    assert "example.org was cancelled after 0 seconds: try again" in words(tree)
 
 
 async def test_hostile_names_among_the_steps() -> None:
@@ -252,7 +252,7 @@ async def test_hostile_names_among_the_steps() -> None:
 
 
 async def test_of_servers_that_say_too_much_the_report_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("checker_smtp.service.results._MAX_HEARD", 100)
+    monkeypatch.setattr("checker_smtp.service.results._MAX_RECEIVED", 100)
     page = (await checked(replaying(monkeypatch, MIXED), domain="dev-mixed.test", helo_name=HELO)).text
     sound(page)
     assert set(files(page)) == {"report.html"}
@@ -285,7 +285,7 @@ async def test_results_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> No
         answer = await fetched(app, path)
         assert answer.status_code == 404
         tree = sound(answer.text)
-        assert words(next(tree.iter("h1"))) == "This result is not here any more"
+        assert words(next(tree.iter("h1"))) == "This result has expired"
         assert {a.attrib["href"] for a in tree.iter("a")} == {"../../../check"}
 
 

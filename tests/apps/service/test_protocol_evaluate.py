@@ -160,7 +160,7 @@ async def test_words_of_a_server_are_made_visible(host: Host) -> None:
         (b"\xff", "the body is not JSON"),
         (b"null", "got `null`"),
         (b"[]", "got `array`"),
-        (b"{}", "there is no observation of the key 'smtp': the body has none"),
+        (b"{}", "the observation with the key 'smtp' is missing: the body has none"),
         ({"observations": None}, "has none"),
         ({"observations": {"dns": {}, "x" * 500: 1}}, "the body has 'dns', 'xxx"),
         ({"observations": []}, "Expected `object | null`, got `array`"),

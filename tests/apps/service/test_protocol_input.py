@@ -77,7 +77,7 @@ async def test_bodies(host: Host, body: object, says: str) -> None:
         ("domain", "http://169.254.169.254/", "is a URL"),
         ("domain", "\u202eexample.org", "not an internationalised host name"),
         ("domain", "x" * 100_000, "is too long"),
-        ("domain", 7, "domain has the wrong type: give a text"),
+        ("domain", 7, "domain has the wrong type: give a string"),
         ("domain", ["example.org"], "domain has the wrong type"),
         ("helo_name", "probe\r\nRSET", "no host name has"),
         ("helo_name", "[127.0.0.1]", "is an IP address"),

@@ -68,7 +68,7 @@ both = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @both
 @pytest.mark.parametrize("host", [str(network[1 % network.num_addresses]) for network, _, _ in NOT_PUBLIC])
 def test_no_socket_is_made_for_what_is_not_public(dialled: list[str], backend: str, host: str) -> None:
-    refusal = Failed(0.0, FailureKind.NOT_PERMITTED, "this address is not dialled from here")
+    refusal = Failed(0.0, FailureKind.NOT_PERMITTED, "this service does not connect to this address")
     assert (outcome_of(host, backend), dialled) == (refusal, [])
 
 
@@ -93,7 +93,7 @@ def test_another_peer_than_the_one_dialled_is_not_spoken_to(
     assert isinstance(heard, Failed)
     assert (heard.kind, heard.detail) == (
         FailureKind.NOT_PERMITTED,
-        "this address is not dialled from here",
+        "this service does not connect to this address",
     )
 
 

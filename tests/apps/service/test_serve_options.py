@@ -95,21 +95,21 @@ def test_kubernetes_sets_a_variable_that_is_none_of_ours(given: Given) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--listen", "8080"], "'8080' is no address to listen on: give such as :8080"),
-        (["--listen", "::1:8080"], "is no address to listen on"),
-        (["--listen", ":99999"], "is no address to listen on"),
-        (["--listen", ":٣"], "is no address to listen on"),
-        (["--listen", "[a.test]:80"], "is no address to listen on"),
-        (["--metrics-listen", "x"], "is no address to listen on"),
-        (["--resolver", "dns.example"], "is no resolver: give an IP address"),
+        (["--listen", "8080"], "'8080' is not an address to listen on: give for example :8080"),
+        (["--listen", "::1:8080"], "is not an address to listen on"),
+        (["--listen", ":99999"], "is not an address to listen on"),
+        (["--listen", ":٣"], "is not an address to listen on"),
+        (["--listen", "[a.test]:80"], "is not an address to listen on"),
+        (["--metrics-listen", "x"], "is not an address to listen on"),
+        (["--resolver", "dns.example"], "is not a resolver: give an IP address"),
         (["--allow-target", "home"], "is no network: give one in CIDR notation"),
-        (["--allow-domain", "a b"], "is no pattern of domains"),
-        (["--trusted-proxy", "all"], "is no network of proxies"),
-        (["--frame-ancestors", "a b"], "is no site that may show"),
-        (["--rate-client", "5"], "'5' is no rate: give such as"),
-        (["--rate-storage", "file:///secret"], "the rate storage is memory:// or a URL"),
+        (["--allow-domain", "a b"], "is not a domain pattern"),
+        (["--trusted-proxy", "all"], "is not a network of proxies"),
+        (["--frame-ancestors", "a b"], "is not a source for frame-ancestors"),
+        (["--rate-client", "5"], "'5' is not a rate: give for example"),
+        (["--rate-storage", "file:///secret"], "the rate storage is unknown: give memory:// or a URL"),
         (["--port", "0"], "not in the range"),
-        (["--max-timeout", "nan"], "give seconds"),
+        (["--max-timeout", "nan"], "nan is not a number of seconds"),
         (["--check-budget", "inf"], "not in the range"),
         (["--max-checks", "0"], "not in the range"),
         (["--token", ""], "the token is empty"),
@@ -136,7 +136,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str) 
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     done = CliRunner().invoke(serve, [])
-    said = f"the service needs {module}, which is not installed: pip install 'checker-smtp[server]'"
+    said = f"the service needs the package {module}: pip install 'checker-smtp[server]'"
     assert done.output == f"Error: {said}\n"
 
 
