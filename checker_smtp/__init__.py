@@ -1,4 +1,4 @@
-"""Can this domain receive mail correctly?
+"""Check whether a domain can receive mail correctly.
 
     import anyio
     from checker_smtp import Options, check
@@ -7,47 +7,84 @@
     for finding in result.findings:
         print(finding.severity, finding.code, finding.message)
 
-Names are loaded when they are first used, so that importing the package costs nothing.
+The public names are those in `__all__`. Each is imported when it is first used, so that `import checker_smtp`
+loads no other module.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from checker_smtp.backends.dns.resolver import ResolverUnavailable
+    from checker_smtp.backends.network import Network
+    from checker_smtp.backends.recording.case import CaseError
+    from checker_smtp.backends.recording.player import ReplayMismatch
+    from checker_smtp.backends.recording.record_backend import Backend, Recording
     from checker_smtp.probes.check import ResolverError
     from checker_smtp.probes.limits import ConnectionLimits
+    from checker_smtp.probes.observation import Observation
     from checker_smtp.probes.options import OptionError, Options
     from checker_smtp.probes.result import Result
+    from checker_smtp.probes.rules import Finding
 
-    from .api import RunContext, check, replay
+    from .api import RunContext, check, evaluate, render, replay
+    from .concurrent_checks import CheckOutcome, check_many
 
 __all__ = [
+    "Backend",
+    "CaseError",
+    "CheckOutcome",
     "ConnectionLimits",
+    "Finding",
+    "Network",
+    "Observation",
     "OptionError",
     "Options",
+    "Recording",
+    "ReplayMismatch",
     "ResolverError",
+    "ResolverUnavailable",
     "Result",
     "RunContext",
     "__version__",
     "check",
+    "check_many",
+    "evaluate",
+    "render",
     "replay",
 ]
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "ConnectionLimits": "checker_smtp.probes.limits",
-    "RunContext": "checker_smtp.api",
-    "OptionError": "checker_smtp.probes.options",
-    "Options": "checker_smtp.probes.options",
-    "ResolverError": "checker_smtp.probes.check",
-    "Result": "checker_smtp.probes.result",
-    "check": "checker_smtp.api",
-    "replay": "checker_smtp.api",
+_MODULES = {
+    "Backend": "backends.recording.record_backend",
+    "CaseError": "backends.recording.case",
+    "CheckOutcome": "concurrent_checks",
+    "ConnectionLimits": "probes.limits",
+    "Finding": "probes.rules",
+    "Network": "backends.network",
+    "Observation": "probes.observation",
+    "OptionError": "probes.options",
+    "Options": "probes.options",
+    "Recording": "backends.recording.record_backend",
+    "ReplayMismatch": "backends.recording.player",
+    "ResolverError": "probes.check",
+    "ResolverUnavailable": "backends.dns.resolver",
+    "Result": "probes.result",
+    "RunContext": "api",
+    "check": "api",
+    "check_many": "concurrent_checks",
+    "evaluate": "api",
+    "render": "api",
+    "replay": "api",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
-"""What a program calls: check a domain, or judge a recorded check again.
+"""The functions of the public API for one domain: check it, evaluate it again, render its result.
 
-Both run under whichever event loop is running, asyncio or trio, and give the same `Result`. Here and
-nowhere else the parts are wired together: options to probes, probes to a backend, observation to rules.
+They run under asyncio and trio, whichever is running, and give the same `Result`. The parts are wired
+together here and nowhere else: options to probes, probes to a backend, an observation to the rules.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import anyio
 
@@ -19,23 +19,44 @@ from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes import check as probing
 from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.lookups import Lookups
+from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.result import Result, evaluate
+from checker_smtp.probes.ports import Resolver, Runner
+from checker_smtp.probes.result import Result, judged
 from checker_smtp.probes.selftest import SelfTest, run_selftest
 
-__all__ = ["Backend", "RunContext", "check", "now", "replay", "selftest"]
+__all__ = [
+    "Backend",
+    "Format",
+    "RunContext",
+    "check",
+    "check_with",
+    "evaluate",
+    "now",
+    "render",
+    "replay",
+    "selftest",
+]
 
 _E = TypeVar("_E", bound=BaseException)
 
+Format: TypeAlias = Literal["text", "json", "html", "nagios", "prometheus", "junit"]
+"""The formats of `render`, as in the option `--format`."""
+
 
 def now() -> str:
-    """The time, as RFC 3339 writes it, in UTC and seconds."""
+    """Return the current time in UTC as RFC 3339 text, in seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What differs from run to run: when it was (RFC 3339), and the seed of what is random in it."""
+    """The inputs of a check that differ in each run: its time and the seed of its random values.
+
+    `run_at` is a time as RFC 3339 text, by default the current one in UTC. `seed` is a random number by
+    default. A check with the same context and the same replies has the same result.
+    """
 
     run_at: str = field(default_factory=now)
     seed: int = field(default_factory=lambda: secrets.randbits(63))
@@ -51,20 +72,47 @@ async def check(
     rules: frozenset[str] | None = None,
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Result:
-    """Check one domain.
+    """Check one domain and return its result, with every problem of the domain as a finding.
 
-    `backend` reaches the world (by default the system's resolver and network), `limits` bounds connections
-    and may be shared by checks that run together. Where `rules` names those that are to judge, the work that
-    only others need is left out. `pause` waits for a second visit, so many seconds. Raises `ResolverError`
-    where the resolver answers nothing at all; whatever is wrong with the domain is in the result.
+    `backend` resolves names and runs sessions, by default a `Network` with the system's resolvers;
+    `resolver_name` is its name in reports. `limits` bounds the connections, by default 10 at a time and 2 to
+    one address. `rules` are the names of the rules to evaluate, None for all; work that only other rules need
+    is skipped. `pause` waits before a retry (`Options.retry_deferred`), for the given number of seconds.
+
+    The session follows RFC 5321 §3 and stops before DATA. Raises `ResolverError` if the resolver answers no
+    query at all, and `ResolverUnavailable` if the system has no resolver.
     """
-    context = context or RunContext()
     backend = backend or _network()
-    began = monotonic()
-    observation = await probing.check(
+    return await check_with(
         options,
         backend,
         backend,
+        resolver_name=resolver_name,
+        context=context,
+        limits=limits,
+        rules=rules,
+        pause=pause,
+    )
+
+
+async def check_with(
+    options: Options,
+    resolver: Resolver,
+    runner: Runner,
+    *,
+    resolver_name: str = "",
+    context: RunContext | None = None,
+    limits: ConnectionLimits | None = None,
+    rules: frozenset[str] | None = None,
+    pause: Callable[[float], Awaitable[None]] = anyio.sleep,
+) -> Result:
+    """Check one domain with a resolver and a runner that need not be one object; see `check`."""
+    context = context or RunContext()
+    started_at = monotonic()
+    observation = await probing.check(
+        options,
+        resolver,
+        runner,
         run_at=context.run_at,
         seed=context.seed,
         resolver_name=resolver_name,
@@ -72,27 +120,46 @@ async def check(
         rules=rules,
         pause=pause,
     )
-    return evaluate(replace(observation, seconds=round(monotonic() - began, 3)))
+    return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)))
+
+
+def evaluate(observation: Observation) -> Result:
+    """Evaluate an observation, of this version or an earlier one, with the current rules."""
+    return judged(observation)
+
+
+def render(result: Result, format: Format = "text") -> str:  # noqa: A002 - as in --format
+    """Render a result as `text` or `html` for people, or in a format for programs.
+
+    `json` follows the schema of `checker-smtp schema`; `nagios` is the output of a monitoring plugin,
+    `prometheus` the text exposition format, `junit` a JUnit XML file. Raises `ValueError` for another format.
+    """
+    from checker_smtp.report.formats import FORMATS
+    from checker_smtp.report.formats import render as render_format
+
+    if format not in FORMATS:
+        raise ValueError(f"the format {format!r} is unknown: give one of {', '.join(FORMATS)}")
+    return render_format(result, format)
 
 
 async def selftest(options: Options, backend: Backend | None = None) -> SelfTest:
-    """What can be seen from this machine: routes, its names, and whether `options.controls` answer."""
+    """Test the network of this machine: its routes, its names, and the connection to `options.controls`."""
     backend = backend or _network()
     return await run_selftest(options, LookupCache(backend).view(), backend, local_addresses())
 
 
 def _network() -> Backend:
-    # late: a replay can do without sockets and DNS, and a third of the time it takes to start
+    # imported late, because sockets and DNS are a third of the start-up time of a replay, which needs neither
     from checker_smtp.backends.network import Network
 
     return Network()
 
 
 async def replay(folder: Path) -> Result:
-    """Judge a recorded check again, without any network.
+    """Check again from the case recorded in `folder`, without a network.
 
-    Raises `CaseError` where the folder is no case, `ReplayMismatch` where this program would have asked
-    something else than was asked then.
+    Returns the result of the current rules on the recorded replies. Raises `CaseError` if the folder is not a
+    case, and `ReplayMismatch` if this version sends other commands or queries than the recorded ones.
     """
     from checker_smtp.backends.recording.case import read_case
     from checker_smtp.backends.recording.player import ReplayMismatch
@@ -106,23 +173,23 @@ async def replay(folder: Path) -> Result:
             case.options, backend, resolver_name=case.resolver, context=context, pause=_no_pause
         )
     except ExceptionGroup as group:
-        # sessions and lookups are held side by side, so that is how their exceptions arrive
+        # sessions and lookups run in task groups, which wrap their exceptions
         if (mismatch := _first(group, ReplayMismatch)) is None:
             raise
         raise mismatch from None
     if unused := backend.unused():
-        raise ReplayMismatch(f"{folder}: recorded and not asked for any more: {', '.join(unused)}")
+        raise ReplayMismatch(f"{folder}: recorded, but no longer used: {', '.join(unused)}")
     return replace(result, observation=replace(result.observation, seconds=case.seconds))
 
 
 async def _no_pause(_: float) -> None:
-    """What was waited for then need not be waited for again."""
+    """Return at once, because the recorded check has waited already."""
 
 
 def _first(group: BaseExceptionGroup[BaseException], kind: type[_E]) -> _E | None:
-    """One exception of this kind out of a group, however deep."""
+    """Return the first exception of this type in a group, at any depth."""
     for error in group.exceptions:
-        found = _first(error, kind) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(found, kind):
-            return found
+        candidate = _first(error, kind) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(candidate, kind):
+            return candidate
     return None

@@ -152,7 +152,6 @@ def check(
     # imported after the arguments are checked, so that a typing error is reported at once
     from checker_smtp.backends.network import Network
     from checker_smtp.backends.recording.case import require_empty
-    from checker_smtp.backends.recording.case_files import Header
     from checker_smtp.backends.recording.record_backend import Recording
 
     from .api import RunContext
@@ -166,15 +165,7 @@ def check(
     context = RunContext()
     result = _check(options, recording if record else network, resolver or "", backend, context)
     if record is not None:
-        header = Header(
-            version=__version__,
-            run_at=context.run_at,
-            seed=context.seed,
-            seconds=result.observation.seconds,
-            resolver=resolver or "",
-            options=options,
-        )
-        recording.write(record, header, [(f.code, f.subject) for f in result.findings])
+        recording.save(record, options, result, seed=context.seed)
     out.write(render(result, form, terminal_of(to_file=out.to_file)))
     return _EXIT[result.status]
 

@@ -13,9 +13,8 @@ from time import monotonic
 
 import anyio
 
-import checker_smtp
 from checker_smtp.api import RunContext
-from checker_smtp.backends.recording.case import Case, Header
+from checker_smtp.backends.recording.case import Case
 from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
@@ -104,16 +103,7 @@ class LiveCheck:
             on_progress=self._on_progress,
             context=context,
         )
-        header = Header(
-            version=checker_smtp.__version__,
-            run_at=context.run_at,
-            seed=context.seed,
-            seconds=result.observation.seconds,
-            resolver=result.observation.resolver,
-            options=self._options,
-        )
-        found = [(finding.code, finding.subject) for finding in result.findings]
-        return CompletedCheck(result=result, case=recording.case(header, found))
+        return CompletedCheck(result=result, case=recording.case_of(self._options, result, seed=context.seed))
 
     def _on_progress(self, subject: str, what: str) -> None:
         self.decided.set()

@@ -7,7 +7,6 @@ import pytest
 
 from checker_smtp import RunContext, check, replay
 from checker_smtp.backends.recording.case import read_case
-from checker_smtp.backends.recording.case_files import Header
 from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer
@@ -56,11 +55,7 @@ def recorded(folder: Path, given: Options) -> str:
 
     async def run() -> str:
         result = await check(given, recording, context=context, pause=no_pause)
-        seconds = result.observation.seconds
-        header = Header(
-            version="0", run_at=context.run_at, seed=1, seconds=seconds, resolver="", options=given
-        )
-        recording.write(folder, header, [(f.code, f.subject) for f in result.findings])
+        recording.save(folder, given, result, seed=context.seed)
         return dump(result)
 
     return anyio.run(run)

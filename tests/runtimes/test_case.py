@@ -417,7 +417,7 @@ def test_recorded_and_replayed(backend: str, tmp_path: Path) -> None:
         )
 
     recorded = anyio.run(record, backend=backend)
-    recording.write(tmp_path, HEADER, [*reversed(EXPECTED)])
+    write_case(tmp_path, recording.case(HEADER, [*reversed(EXPECTED)]))
     case = read_case(tmp_path)
     assert case.expected == EXPECTED
     assert same(case, recording.case(HEADER, EXPECTED))

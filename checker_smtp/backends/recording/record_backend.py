@@ -1,14 +1,17 @@
-"""A backend that remembers: it passes everything on to another and keeps what was asked and answered.
+"""A backend that records: it passes everything to another backend, and keeps queries, commands and replies.
 
-All is kept in memory until `write`, and of a session that was cancelled what there was until then. A
-recording is for one check; two at the same time would share the numbering of their connections.
+The record is in memory until `save`; of a cancelled session it has the part until the cancellation. A
+recording is for one check, because concurrent checks would share the numbering of their connections.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from checker_smtp import __version__
+from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver, Runner
+from checker_smtp.probes.result import Result
 from smtp_sansio import Script, Transcript, tap
 
 from .case import Case, Header, write_case
@@ -23,7 +26,7 @@ class Backend(Resolver, Runner, Protocol):
 
 
 class Recording:
-    """Records what goes through `backend`; itself a backend."""
+    """A backend that records everything that passes through it to `backend`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -31,22 +34,34 @@ class Recording:
         self._sessions: list[Transcript] = []
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """Ask the backend, and remember its answer."""
+        """Resolve with the backend, and record the answer."""
         answer = await self._backend.resolve(name, rdtype)
         self._dns.append(answer)
         return answer
 
     async def run(self, script: Script[_T]) -> _T:
-        """Have the backend run `script`, and remember each effect and its outcome."""
+        """Run `script` with the backend, and record each effect and its outcome."""
         transcript = Transcript()
         self._sessions.append(transcript)
         return await self._backend.run(tap(script, transcript.note))
 
     def case(self, header: Header, expected: Iterable[tuple[str, str]]) -> Case:
-        """All that was recorded; `expected` are pairs of the code and the subject of a finding."""
+        """Return the record as a case; `expected` are pairs of the code and the subject of a finding."""
         sessions = tuple(transcript for transcript in self._sessions if len(transcript))
         return Case.of(header, tuple(self._dns), sessions, tuple(sorted(expected)))
 
-    def write(self, folder: Path, header: Header, expected: Iterable[tuple[str, str]]) -> None:
-        """Write `case(header, expected)` to `folder`, which is empty or not there. Raises `CaseError`."""
-        write_case(folder, self.case(header, expected))
+    def case_of(self, options: Options, result: Result, *, seed: int) -> Case:
+        """Return the case of the check that gave `result`; `seed` is the one of its `RunContext`."""
+        header = Header(
+            version=__version__,
+            run_at=result.observation.run_at,
+            seed=seed,
+            seconds=result.observation.seconds,
+            resolver=result.observation.resolver,
+            options=options,
+        )
+        return self.case(header, [(finding.code, finding.subject) for finding in result.findings])
+
+    def save(self, folder: Path, options: Options, result: Result, *, seed: int) -> None:
+        """Write `case_of(options, result)` to a new or empty folder, for `replay`. Raises `CaseError`."""
+        write_case(folder, self.case_of(options, result, seed=seed))
