@@ -1,6 +1,9 @@
 """The importable packages are `smtp_sansio` and `checker_smtp`; the links at the top of the tree are none."""
 
+import ast
 import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +14,21 @@ import smtp_sansio
 
 ROOT = Path(__file__).parents[2]
 LINKS = ("backends", "probes", "report")
+FOLDERS = ("benchmarks", "checker_smtp", "scripts", "smtp_sansio", "tests")
+
+# Names that two classes still have. The set only shrinks.
+DOUBLES = {
+    "DuplicateFilter",
+    "Endpoint",
+    "Item",
+    "Line",
+    "ProbeResults",
+    "Progress",
+    "Reply",
+    "Response",
+    "Server",
+    "Session",
+}
 
 
 @pytest.mark.parametrize("name", LINKS)
@@ -26,3 +44,44 @@ def test_both_distributions_have_one_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert smtp_sansio.__version__ == checker_smtp.__version__
     assert f"smtp-sansio=={smtp_sansio.__version__}" in project["dependencies"]
+
+
+def modules(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    """Parse every module in these folders of the source tree; the links are not followed."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT), ast.parse(path.read_bytes())
+
+
+def imported_names(node: ast.AST) -> Iterator[str]:
+    """Yield the modules that an absolute import statement names."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        yield node.module
+
+
+def test_nothing_is_imported_through_a_link() -> None:
+    problems = [
+        f"{path}:{node.lineno} imports {name}, which is a link: import checker_smtp.{name} instead"
+        for path, module in modules(*FOLDERS)
+        for node in ast.walk(module)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imported_names(node)
+        if name.partition(".")[0] in LINKS
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_no_public_class_name_is_used_twice() -> None:
+    files: dict[str, list[Path]] = defaultdict(list)
+    for path, module in modules("checker_smtp", "smtp_sansio"):
+        for node in module.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                files[node.name].append(path)
+    problems = [
+        f"the class {name} is defined in {' and in '.join(map(str, paths))}: give one of them another name"
+        for name, paths in files.items()
+        if len(paths) > 1 and name not in DOUBLES
+    ]
+    assert not problems, "\n".join(problems)
