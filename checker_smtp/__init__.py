@@ -7,8 +7,8 @@
     for finding in result.findings:
         print(finding.severity, finding.code, finding.message)
 
-The public names are those in `__all__`. Each is imported when it is first used, so that `import checker_smtp`
-loads no other module.
+The public names are those in `__all__`. Each one is imported on its first use, so `import checker_smtp` loads
+no other module.
 """
 
 from importlib import import_module

@@ -12,7 +12,7 @@ from checker_smtp.probes.rules import CODES, RULES
 from checker_smtp.report.document import load
 from tests.apps.command import FIXTURES, environment, invocation, run, run_in_terminal
 
-# the worst of the findings, and what a monitoring system is told
+# the status of the worst finding, and the exit code for a monitoring system
 EXIT_CODES = {
     "postfix-dual-stack": ("ok", 0),
     "postfix-healthy": ("info", 0),
@@ -228,7 +228,7 @@ def test_streams_may_be_closed(closed: str) -> None:
     assert bool(done.stdout) is (closed == "2>&-")
 
 
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_reported() -> None:
     done = run("replay", case("postfix-healthy"), "-o", "/dev/full")
     assert (done.code, done.out) == (3, "")
     assert (

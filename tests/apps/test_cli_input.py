@@ -114,7 +114,7 @@ def test_a_folder_to_replay_has_to_be_there(tmp_path: Path) -> None:
 
 
 def lines_of(name: str, change: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
-    """What changes the lines of one file."""
+    """Return a function that changes the lines of one file."""
 
     def apply(folder: Path) -> None:
         path = folder / name
@@ -143,7 +143,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "unused": (
         lines_of("dns.jsonl", lambda got: [*got, got[0].replace("127.in-addr", "128.in-addr")]),
-        "not asked for any more: 10.1.1.128.in-addr.arpa PTR",
+        "recorded, but no longer used: 10.1.1.128.in-addr.arpa PTR",
     ),
 }
 

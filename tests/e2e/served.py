@@ -24,7 +24,7 @@ _WITHOUT = {name for name in os.environ if name.startswith("CHECKER_SMTP_")}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """The response."""
 
     status: int
     headers: dict[str, str]

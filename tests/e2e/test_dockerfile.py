@@ -46,7 +46,7 @@ class Stage:
 
 
 def stages() -> list[Stage]:
-    """What the Dockerfile says; an instruction that is not known here is an error."""
+    """Parse the Dockerfile; an unknown instruction is an error."""
     text = (ROOT / "deploy" / "Dockerfile").read_text()
     read: list[Stage] = []
     for line in re.sub(r"\\\n\s*", "", text).splitlines():
@@ -160,7 +160,7 @@ def test_nothing_needs_a_shell_or_privileges_in_the_end() -> None:
 def test_what_is_installed_is_whole(image: Image) -> None:
     done = image.run([*map(image.here, image.last.words("ENTRYPOINT")), "--version"])
     assert re.fullmatch(r"checker-smtp \d\S*\n", done.stdout)
-    # what is not there cannot be used by whoever gets in
+    # a missing tool cannot be used by an intruder
     assert not list((image.root / "opt" / "checker-smtp" / "bin").glob("pip*"))
 
 

@@ -140,7 +140,7 @@ def test_a_reload_asks_nobody_and_the_link_repeats_the_check(visit: EndpointProb
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_bad_input_is_told_beside_the_field_and_put_right_there(visit: EndpointProbe, script: bool) -> None:
+def test_an_input_error_is_shown_beside_its_field(visit: EndpointProbe, script: bool) -> None:
     with visit(java_script_enabled=script) as page:
         ask(page, "postmaster@healthy.e2e.test", **{"Timeout (seconds)": "soon"})
         domain = page.get_by_label("Domain", exact=True)

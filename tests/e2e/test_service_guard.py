@@ -213,9 +213,11 @@ def test_a_websocket_is_not_spoken(service: Served) -> None:
 
 def test_figures_are_for_their_own_listener(service: Served) -> None:
     service.ask("GET", "/health")
-    told = service.ask("GET", "/metrics", port=service.metrics_port).body.decode()
+    metrics = service.ask("GET", "/metrics", port=service.metrics_port).body.decode()
     assert re.search(
-        r'^checker_smtp_http_requests_total\{method="GET",route="/health",status="200"\}', told, re.MULTILINE
+        r'^checker_smtp_http_requests_total\{method="GET",route="/health",status="200"\}',
+        metrics,
+        re.MULTILINE,
     )
     assert service.ask("GET", "/metrics").status == 404
 
@@ -386,10 +388,10 @@ def test_healthcheck_of_who_never_answers(tool: Tool) -> None:
     assert time.monotonic() - began < 10
 
 
-# what may not be dialled is not, and nobody learns what is there
+# no connection to an address that is not allowed, and no information about it
 
 
-def told_of(here: Served, name: str, address: str) -> object:
+def report_of(here: Served, name: str, address: str) -> object:
     """Everything a client gets to know of a domain, without its name, its address and the time."""
     text = here.collect(domain(name)).body.decode()
     text = re.sub(r'"(seconds|run_at)":("[^"]*"|[0-9.e-]+)', r'"\1":0', text)
@@ -399,12 +401,12 @@ def told_of(here: Served, name: str, address: str) -> object:
     return data
 
 
-def test_a_refusal_tells_nothing_of_what_is_there(lab: Lab) -> None:
+def test_a_refusal_reveals_nothing_about_the_address(lab: Lab) -> None:
     """A server that answers, and none at all: the same words, and no connection."""
     before = lab.maillog.read_text()
     with served("--resolver", RESOLVER, "--port", str(PORT)) as here:
         answers, silent = (
-            told_of(here, name, address)
+            report_of(here, name, address)
             for name, address in (("healthy", ADDRESS["healthy"]), ("refused", REFUSED_ADDRESS))
         )
     assert "ADDRESS" in str(answers)

@@ -107,7 +107,7 @@ def test_two_hundred_at_once(lab: Lab, tmp_path: Path) -> None:
     assert slow < SLOWEST_OF_TWENTY
 
 
-def test_who_finds_no_place_is_told_so(lab: Lab) -> None:
+def test_a_check_without_a_free_slot_is_refused(lab: Lab) -> None:
     few = ("--max-checks", "2")
     with served(*LOADED, *few) as here:
         statuses = Counter(asyncio.run(crowd(here.port)))

@@ -127,12 +127,12 @@ def test_what_the_tls_checker_says_is_folded_in(service: Served) -> None:
     )
 
 
-def test_bad_options_are_told_before_anything_is_sent(service: Served) -> None:
+def test_invalid_options_are_reported_before_anything_is_sent(service: Served) -> None:
     options = {"domain": domain("healthy"), "helo_name": "probe\r\nRSET"}
-    told = read(service.ask("POST", "/definition", {"options": options}), Prechecked)
-    assert set(told.precheck_failures) == set(RULES)
+    reply = read(service.ask("POST", "/definition", {"options": options}), Prechecked)
+    assert set(reply.precheck_failures) == set(RULES)
     refused = service.ask("POST", "/collect", {"key": "smtp", "options": options})
-    assert read(refused, Error, 400).error in told.precheck_failures.values()
+    assert read(refused, Error, 400).error in reply.precheck_failures.values()
 
 
 def test_health(service: Served) -> None:

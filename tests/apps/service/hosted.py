@@ -23,7 +23,7 @@ from checker_smtp.service.app import build
 from checker_smtp.service.definition import OPTIONS
 from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
-from tests.apps.service.guarded import client
+from tests.apps.service.middleware_app import client
 
 T = TypeVar("T")
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -165,45 +165,45 @@ class Error(_Exact):
 
 
 class Host:
-    """Asks the service `guard` as happyDomain does."""
+    """Asks the service `middleware` as happyDomain does."""
 
-    def __init__(self, guard: Middleware) -> None:
-        self._guard = guard
+    def __init__(self, middleware: Middleware) -> None:
+        self._middleware = middleware
 
-    async def asked(
+    async def request(
         self, method: str, path: str, body: object = None, accept: str = "application/json"
     ) -> httpx.Response:
         """`body` is sent as it is where it is bytes, else as JSON; None is no body."""
         raw = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
-        async with client(self._guard) as http:
+        async with client(self._middleware) as http:
             return await http.request(method, path, content=raw, headers={"accept": accept})
 
-    async def told(self, path: str, body: object, kind: type[T]) -> T:
-        answer = await self.asked("POST", path, body)
+    async def post(self, path: str, body: object, kind: type[T]) -> T:
+        answer = await self.request("POST", path, body)
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "application/json"
         return msgspec.json.decode(answer.content, type=kind)
 
     async def refused(self, path: str, body: object, status: int = 400) -> str:
         """The one sentence of a refusal."""
-        answer = await self.asked("POST", path, body)
+        answer = await self.request("POST", path, body)
         assert answer.status_code == status, answer.text
         return msgspec.json.decode(answer.content, type=Error).error
 
     async def collect(self, options: dict[str, object], **more: object) -> Collected:
         body = {"key": "smtp", "target": {"userId": "u", "serviceType": "svcs.MXs"}, "options": options}
-        return await self.told("/collect", {**body, **more}, Collected)
+        return await self.post("/collect", {**body, **more}, Collected)
 
     async def evaluate(self, data: object, **more: object) -> list[State]:
         body = {"observations": {"smtp": data}, "options": {}, **more}
-        return (await self.told("/evaluate", body, States)).states
+        return (await self.post("/evaluate", body, States)).states
 
     async def metrics(self, data: object, **more: object) -> list[Metric]:
-        return await self.told("/report", {"key": "smtp", "data": data, **more}, list[Metric])
+        return await self.post("/report", {"key": "smtp", "data": data, **more}, list[Metric])
 
     async def page(self, data: object, **more: object) -> str:
         body = {"key": "smtp", "data": data, **more}
-        answer = await self.asked("POST", "/report", body, accept="text/html,application/xhtml+xml,*/*")
+        answer = await self.request("POST", "/report", body, accept="text/html,application/xhtml+xml,*/*")
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         return answer.text
@@ -226,8 +226,8 @@ def recorded(
     # what is random in a check is as it was then
     monkeypatch.setattr(checker_smtp.api.secrets, "randbits", lambda _: case.seed)
     network = {"port": case.options.port, "allow_targets": case.options.allow_targets}
-    guard = build(ServiceSettings(**(NO_LIMITS | network | given)), lambda: Replay(case))  # type: ignore[arg-type]
-    return Host(guard), {option.name: getattr(case.options, option.name) for option in OPTIONS}, case
+    middleware = build(ServiceSettings(**(NO_LIMITS | network | given)), lambda: Replay(case))  # type: ignore[arg-type]
+    return Host(middleware), {option.name: getattr(case.options, option.name) for option in OPTIONS}, case
 
 
 def folded(states: list[State]) -> dict[str, list[State]]:

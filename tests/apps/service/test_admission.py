@@ -1,4 +1,4 @@
-"""Who gets a place, who does not, what they are told, and that every place is given back."""
+"""Admission: the slots, the rates, the error for a refused check, and the release of every slot."""
 
 import asyncio
 import re
@@ -95,7 +95,7 @@ async def test_the_rate_of_a_client() -> None:
     assert await ask(admission, "192.0.2.2") is None
 
 
-async def test_the_rate_of_a_domain_whoever_asks() -> None:
+async def test_the_rate_of_a_domain_is_shared_by_all_clients() -> None:
     admission = Admission(settings(rate_domain="1 per 2 hours; 100/day"))
     assert await ask(admission, "192.0.2.1", "a.test") is None
     refusal = await ask(admission, "192.0.2.2", "a.test")

@@ -1,4 +1,4 @@
-"""The whole of it as one application: what the router says, how refusals are told, what is counted."""
+"""The whole application: errors of the router, refused checks, and the metrics."""
 
 import asyncio
 from typing import TypeVar
@@ -11,7 +11,7 @@ from checker_smtp.service.app import build
 from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 from smtp_sansio import Script
-from tests.apps.service.guarded import client
+from tests.apps.service.middleware_app import client
 from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
@@ -50,8 +50,8 @@ def service(world: Backend | None = None, **given: object) -> Middleware:
     return build(ServiceSettings(**given), lambda: world or SharedNetwork())  # type: ignore[arg-type]
 
 
-def counted(guard: Middleware, name: str) -> dict[str, float]:
-    metrics = (sample for metric in guard.metrics.registry.collect() for sample in metric.samples)
+def counted(middleware: Middleware, name: str) -> dict[str, float]:
+    metrics = (sample for metric in middleware.metrics.registry.collect() for sample in metric.samples)
     return {"".join(sample.labels.values()): sample.value for sample in metrics if sample.name == name}
 
 
@@ -87,15 +87,15 @@ async def test_the_root_leads_to_the_page_by_no_host_of_its_own() -> None:
 
 
 async def test_a_refused_check() -> None:
-    guard = service(rate_client="1/hour")
-    async with client(guard) as http:
+    middleware = service(rate_client="1/hour")
+    async with client(middleware) as http:
         assert (await http.post("/collect", json=COLLECT)).status_code == 200
         answer = await http.post("/collect", json=COLLECT)
     assert answer.status_code == 429
     assert answer.json() == {"error": "more than 1 checks per hour for your address: try again later"}
     assert 0 < int(answer.headers["Retry-After"]) <= 3600
-    assert counted(guard, "checker_smtp_checks_refused_total") == {"client-rate": 1}
-    assert counted(guard, "checker_smtp_checks_total") == {"info": 1}
+    assert counted(middleware, "checker_smtp_checks_refused_total") == {"client-rate": 1}
+    assert counted(middleware, "checker_smtp_checks_total") == {"info": 1}
 
 
 async def test_a_domain_that_is_not_checked_here() -> None:
@@ -108,20 +108,20 @@ async def test_a_domain_that_is_not_checked_here() -> None:
 
 async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
     world = SharedNetwork(silent=True)
-    guard = service(world, max_checks=1)
-    async with client(guard) as http:
+    middleware = service(world, max_checks=1)
+    async with client(middleware) as http:
         waiting = asyncio.create_task(http.post("/collect", json=COLLECT))
         await world.asked_first.wait()
-        assert counted(guard, "checker_smtp_checks_in_flight") == {"": 1}
+        assert counted(middleware, "checker_smtp_checks_in_flight") == {"": 1}
         assert (await http.get("/health")).json()["inflight"] == 1
         answer = await http.post("/collect", json=COLLECT)
         assert (answer.status_code, int(answer.headers["Retry-After"])) == (503, 5)
-        guard.give_up()
+        middleware.give_up()
         answer = await waiting
     assert (answer.status_code, set(answer.json())) == (503, {"error"})
-    assert counted(guard, "checker_smtp_checks_in_flight") == {"": 0}
-    assert counted(guard, "checker_smtp_checks_total") == {"cancelled": 1}
-    assert counted(guard, "checker_smtp_check_seconds_count") == {"": 1}
+    assert counted(middleware, "checker_smtp_checks_in_flight") == {"": 0}
+    assert counted(middleware, "checker_smtp_checks_total") == {"cancelled": 1}
+    assert counted(middleware, "checker_smtp_check_seconds_count") == {"": 1}
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
     ids=["slow", "dead"],
 )
 async def test_checks_without_a_verdict(world: Backend, end: str) -> None:
-    guard = service(world, check_budget=0.05)
-    async with client(guard) as http:
+    middleware = service(world, check_budget=0.05)
+    async with client(middleware) as http:
         answer = await http.post("/collect", json=COLLECT)
     assert answer.status_code >= 500
     assert set(answer.json()) == {"error"}
-    assert counted(guard, "checker_smtp_checks_total") == {end: 1}
-    assert counted(guard, "checker_smtp_checks_refused_total") == {}
+    assert counted(middleware, "checker_smtp_checks_total") == {end: 1}
+    assert counted(middleware, "checker_smtp_checks_refused_total") == {}
 
 
 async def test_routes_are_not_handed_the_token() -> None:
-    guard = service(token="0123456789abcdef")
-    async with client(guard) as http:
+    middleware = service(token="0123456789abcdef")
+    async with client(middleware) as http:
         for path in ("/check", "/check/static/page.css", "/definition", "/", "/nowhere"):
             assert (await http.get(path)).status_code == 401
         assert (await http.get("/health")).status_code == 200

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from checker_smtp.service.settings import ServiceSettings
-from tests.apps.service.guarded import client, guarded
+from tests.apps.service.middleware_app import client, wrapped
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ def basic(credential: str) -> str:
     ],
 )
 async def test_who_knows_the_token_gets_in(authorization: str) -> None:
-    async with client(guarded(ServiceSettings(token=TOKEN))) as http:
+    async with client(wrapped(ServiceSettings(token=TOKEN))) as http:
         answer = await http.get("/check", headers={"Authorization": authorization.encode()})
     assert answer.status_code == 200
 
@@ -56,7 +56,7 @@ async def test_who_knows_the_token_gets_in(authorization: str) -> None:
 )
 async def test_who_does_not_stays_out(authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization.encode()}
-    async with client(guarded(ServiceSettings(token=TOKEN))) as http:
+    async with client(wrapped(ServiceSettings(token=TOKEN))) as http:
         for path in ("/check", "/collect", "/definition", "/healthy", "/health/", "//health", "/nowhere"):
             answer = await http.post(path, headers=headers)
             assert answer.status_code == 401
@@ -66,15 +66,15 @@ async def test_who_does_not_stays_out(authorization: str | None) -> None:
 
 
 async def test_without_a_token_nobody_is_asked() -> None:
-    async with client(guarded()) as http:
+    async with client(wrapped()) as http:
         assert (await http.get("/check")).status_code == 200
         assert (await http.get("/check", headers={"Authorization": "Bearer x"})).status_code == 200
 
 
 async def test_the_token_is_nowhere_to_be_read() -> None:
     settings = ServiceSettings(token=TOKEN, rate_storage="memory://")
-    guard = guarded(settings)
-    gate = guard._outermost._app._app
+    middleware = wrapped(settings)
+    gate = middleware._outermost._app._app
     assert TOKEN not in repr(settings)
     assert TOKEN.encode() not in [value for value in vars(gate).values() if isinstance(value, bytes)]
     assert TOKEN not in [value for value in vars(gate).values() if isinstance(value, str)]
@@ -108,7 +108,7 @@ HERE = {"Host": "checker.test:8080"}
     ],
 )
 async def test_what_another_site_sent_is_refused(headers: dict[str, str], status: int) -> None:
-    async with client(guarded()) as http:
+    async with client(wrapped()) as http:
         for method, path in (("POST", "/check"), ("POST", "/collect"), ("DELETE", "/check/1")):
             assert (await http.request(method, path, headers=HERE | headers)).status_code == status
         # to look is no harm: a link from elsewhere leads here
@@ -119,7 +119,7 @@ async def test_what_another_site_sent_is_refused(headers: dict[str, str], status
     "host", ["a.test", "a.test:8080", "192.0.2.1:80", "[2001:db8::1]:8080", "a_b.test", "x."]
 )
 async def test_a_host(host: str) -> None:
-    async with client(guarded()) as http:
+    async with client(wrapped()) as http:
         assert (await http.get("/", headers={"Host": host})).status_code == 200
 
 
@@ -128,7 +128,7 @@ async def test_a_host(host: str) -> None:
     ["", "a.test/evil", "a.test:x", "a.test@evil.test", "a b", "<script>", "a.test,b.test", "[::1", "a:1:2"],
 )
 async def test_no_host(host: str) -> None:
-    async with client(guarded()) as http:
+    async with client(wrapped()) as http:
         answer = await http.get("/", headers={"Host": host})
     message = "the Host header is not a host name: send HOST or HOST:PORT"
     assert (answer.status_code, answer.json()) == (400, {"error": message})

@@ -1,4 +1,4 @@
-"""Running a check: on both loops, within its time, cancelled with whoever waits for it, told as it goes."""
+"""Running a check: on both loops, with a time limit, with cancellation by the caller, and with progress."""
 
 import asyncio
 import threading
@@ -85,7 +85,7 @@ def loops_beside_this() -> list[threading.Thread]:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_a_check_runs_on_the_loop_it_was_told(backend: str) -> None:
+async def test_a_check_runs_on_the_configured_loop(backend: str) -> None:
     world = SharedNetwork()
     made = checks(world, backend, resolver_name="192.0.2.53")
     options = made.options({"domain": "example.org"})
@@ -123,7 +123,7 @@ async def test_a_check_has_so_much_time_and_no_more(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_whoever_stops_waiting_cancels_the_check(backend: str) -> None:
+async def test_cancelling_the_caller_cancels_the_check(backend: str) -> None:
     world = Endless()
     made = checks(world, backend, max_checks=1)
     task = asyncio.create_task(made.run(made.options({"domain": "example.org"}), client="198.51.100.1"))
@@ -157,27 +157,27 @@ async def test_a_resolver_that_answers_nothing(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_it_is_told_as_it_goes(backend: str) -> None:
-    told: list[tuple[str, str]] = []
+async def test_the_steps_are_reported_while_it_runs(backend: str) -> None:
+    noted: list[tuple[str, str]] = []
     threads: set[int] = set()
 
     def note(subject: str, step: str) -> None:
-        told.append((subject, step))
+        noted.append((subject, step))
         threads.add(threading.get_ident())
 
     made = checks(SharedNetwork(), backend)
     await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", on_progress=note)
     assert threads == {threading.get_ident()}
-    assert told[:2] == [("MX example.org", "DNS"), ("MX example.org", "")]
-    assert [step for subject, step in told if subject == "192.0.2.7:25"] == [
+    assert noted[:2] == [("MX example.org", "DNS"), ("MX example.org", "")]
+    assert [step for subject, step in noted if subject == "192.0.2.7:25"] == [
         "connecting",
         "waiting for the greeting",
         "EHLO mx-checker.happydomain.org",
         "QUIT",
         "",
     ]
-    begun = [subject for subject, step in told if step]
-    ended = [subject for subject, step in told if not step]
+    begun = [subject for subject, step in noted if step]
+    ended = [subject for subject, step in noted if not step]
     assert set(begun) == set(ended)
 
 

@@ -1,4 +1,4 @@
-"""What is written for operators agrees with the program: names of settings, options, metrics."""
+"""The operator's manual agrees with the program: names of settings, options, and metrics."""
 
 import re
 import shlex
@@ -37,11 +37,11 @@ def test_the_manual_has_every_setting_with_its_variable_and_default() -> None:
     assert {option: variable for option, variable, _ in rows} == {
         option: variable for option, (variable, _) in settings().items()
     }
-    for option, _, told in rows:
+    for option, _, documented in rows:
         default = settings()[option][1]
         if isinstance(default, str | int | float) and not isinstance(default, bool):
             wanted = f"{default:g}" if isinstance(default, float) else str(default)
-            assert told.strip("` ") == wanted, option
+            assert documented.strip("` ") == wanted, option
 
 
 def test_every_variable_that_is_named_anywhere_is_one() -> None:
@@ -62,8 +62,8 @@ def test_the_unit_starts_it_with_options_that_it_has() -> None:
 def test_the_manual_has_every_metric() -> None:
     metrics = Metrics(Admission(ServiceSettings()), Load())
     names = {metric.name for metric in metrics.registry.collect()}
-    told = set(re.findall(r"^\| `(checker_smtp_\w+)`", MANUAL, re.MULTILINE))
-    assert {name.removesuffix("_total") for name in told} == names
+    documented = set(re.findall(r"^\| `(checker_smtp_\w+)`", MANUAL, re.MULTILINE))
+    assert {name.removesuffix("_total") for name in documented} == names
 
 
 def test_the_manual_has_every_reason_of_a_refusal() -> None:

@@ -1,4 +1,4 @@
-"""What operators are handed can be read by what runs it: the unit, the composition, the sources sent."""
+"""The deployment files are valid: the systemd unit, the Compose file, and the build context of the image."""
 
 import re
 import shutil

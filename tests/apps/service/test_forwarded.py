@@ -1,9 +1,9 @@
-"""Whom the service takes for its client, whatever the headers claim."""
+"""The client's address, for all values of the headers."""
 
 import pytest
 
 from checker_smtp.service.settings import ServiceSettings, SettingError
-from tests.apps.service.guarded import client, guarded
+from tests.apps.service.middleware_app import client, wrapped
 
 pytestmark = pytest.mark.anyio
 
@@ -13,7 +13,7 @@ TRUSTED = ("10.0.0.0/8", EDGE, "fd00::/8")
 
 async def seen(peer: str, *headers: tuple[str, str], trusted: tuple[str, ...] = TRUSTED) -> str:
     """The client's address as the application has it."""
-    async with client(guarded(ServiceSettings(trusted_proxies=trusted)), peer) as http:
+    async with client(wrapped(ServiceSettings(trusted_proxies=trusted)), peer) as http:
         answer = await http.get("/", headers=list(headers))
     return answer.text.strip()
 
@@ -76,4 +76,4 @@ async def test_without_trusted_proxies_headers_are_nothing() -> None:
 @pytest.mark.parametrize("wrong", ["everybody", "10.0.0.0/33", ""])
 def test_what_is_no_network_is_refused(wrong: str) -> None:
     with pytest.raises(SettingError, match="is not a network of proxies: give CIDR notation"):
-        guarded(ServiceSettings(trusted_proxies=(wrong,)))
+        wrapped(ServiceSettings(trusted_proxies=(wrong,)))

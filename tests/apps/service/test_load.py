@@ -28,14 +28,14 @@ def test_what_health_says() -> None:
     load = Load(clock)
     with load.request(), load.request():
         clock.now += 7.5
-        told = load.health()
-    assert (told["status"], told["uptime_seconds"], told["inflight"], told["total_requests"]) == (
+        health = load.health()
+    assert (health["status"], health["uptime_seconds"], health["inflight"], health["total_requests"]) == (
         "ok",
         7.5,
         2,
         2,
     )
-    assert told["num_cpu"] >= 1
+    assert health["num_cpu"] >= 1
     assert load.health()["inflight"] == 0
     assert load.health()["total_requests"] == 2
 

@@ -1,4 +1,4 @@
-"""A line of the log is one line, whoever had a say in it."""
+"""A record of the log is one line, whatever text it contains."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What every answer carries, what is logged and counted, and what becomes of a bug."""
+"""Headers of all responses, the log, the metrics, and the handling of bugs."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings, SettingError
-from tests.apps.service.guarded import client, guarded
+from tests.apps.service.middleware_app import client, wrapped
 
 pytestmark = pytest.mark.anyio
 
@@ -37,8 +37,8 @@ async def broken_later(scope: Scope, receive: Receive, send: Send) -> None:
 BODY = {"type": "http.request", "body": b"", "more_body": False}
 
 
-async def exchange(guard: Middleware, *messages: Message) -> list[Message]:
-    """What a server gets for one request, of which these `messages` are all it has to give."""
+async def exchange(middleware: Middleware, *messages: Message) -> list[Message]:
+    """Return the messages that the application sends in reply to these `messages`."""
     left = list(messages)
     sent: list[Message] = []
 
@@ -50,22 +50,22 @@ async def exchange(guard: Middleware, *messages: Message) -> list[Message]:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/collect", "headers": [], "client": None}
-    await guard(scope, receive, send)
+    await middleware(scope, receive, send)
     return sent
 
 
-def samples(guard: Middleware, name: str) -> dict[tuple[str, ...], float]:
+def samples(middleware: Middleware, name: str) -> dict[tuple[str, ...], float]:
     return {
         tuple(sample.labels.values()): sample.value
-        for metric in guard.metrics.registry.collect()
+        for metric in middleware.metrics.registry.collect()
         for sample in metric.samples
         if sample.name == name
     }
 
 
 async def test_the_headers_of_every_answer() -> None:
-    guard = guarded(ServiceSettings(token=TOKEN))
-    async with client(guard) as http:
+    middleware = wrapped(ServiceSettings(token=TOKEN))
+    async with client(middleware) as http:
         known = {"Authorization": f"Bearer {TOKEN}"}
         answers = [
             await http.get("/check", headers=known),
@@ -88,13 +88,13 @@ async def test_the_headers_of_every_answer() -> None:
 
 
 async def test_a_bug_has_them_too() -> None:
-    async with client(guarded(app=broken)) as http:
+    async with client(wrapped(app=broken)) as http:
         answer = await http.get("/check")
     assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (500, "nosniff")
 
 
 async def test_a_route_may_say_more() -> None:
-    async with client(guarded(app=own_headers)) as http:
+    async with client(wrapped(app=own_headers)) as http:
         answer = await http.get("/check/style.css")
     assert answer.headers.get_list("Cache-Control") == ["max-age=3600"]
     assert [policy.split(";")[0] for policy in answer.headers.get_list("Content-Security-Policy")] == [
@@ -105,7 +105,7 @@ async def test_a_route_may_say_more() -> None:
 
 async def test_who_may_frame_the_page() -> None:
     sites = ("https://happydomain.example", "https://*.example.net:8443", "'self'", "https:")
-    async with client(guarded(ServiceSettings(frame_ancestors=sites))) as http:
+    async with client(wrapped(ServiceSettings(frame_ancestors=sites))) as http:
         policy = (await http.get("/")).headers["Content-Security-Policy"]
     assert policy.endswith(
         "frame-ancestors 'self' https://happydomain.example https://*.example.net:8443 https:"
@@ -115,13 +115,13 @@ async def test_who_may_frame_the_page() -> None:
 @pytest.mark.parametrize("wrong", ["", "a b", "https://a.test; script-src *", "'unsafe-inline'", "x\r\nY: z"])
 def test_what_is_no_site_is_refused(wrong: str) -> None:
     with pytest.raises(SettingError, match="is not a source for frame-ancestors"):
-        guarded(ServiceSettings(frame_ancestors=(wrong,)))
+        wrapped(ServiceSettings(frame_ancestors=(wrong,)))
 
 
 async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "checker_smtp")
     proxied = ServiceSettings(trusted_proxies=("198.51.100.7",), token=TOKEN)
-    async with client(guarded(proxied)) as http:
+    async with client(wrapped(proxied)) as http:
         headers = {"X-Forwarded-For": "192.0.2.1", "Authorization": f"Bearer {TOKEN}", "Cookie": "secret"}
         await http.get("/check?domain=private.example", headers=headers)
         await http.get("/a%0aINFO%20all%20is%20well%1b[31m/" + "x" * 5000, headers=headers)
@@ -143,8 +143,8 @@ async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
     }
 
 
-async def test_a_bug_is_told_to_the_log_and_not_to_strangers(caplog: pytest.LogCaptureFixture) -> None:
-    async with client(guarded(app=broken)) as http:
+async def test_a_bug_is_logged_and_not_shown_to_clients(caplog: pytest.LogCaptureFixture) -> None:
+    async with client(wrapped(app=broken)) as http:
         answer = await http.get("/check")
     assert answer.json() == {"error": "this is a bug in checker-smtp: see the log of the service"}
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -152,20 +152,20 @@ async def test_a_bug_is_told_to_the_log_and_not_to_strangers(caplog: pytest.LogC
 
 
 async def test_a_bug_in_the_middle_of_an_answer(caplog: pytest.LogCaptureFixture) -> None:
-    guard = guarded(app=broken_later)
-    sent = await exchange(guard, BODY)
+    middleware = wrapped(app=broken_later)
+    sent = await exchange(middleware, BODY)
     assert [message["type"] for message in sent] == ["http.response.start"]
     assert "please report it" in caplog.text
-    assert samples(guard, "checker_smtp_http_requests_total") == {("POST", "/collect", "200"): 1}
+    assert samples(middleware, "checker_smtp_http_requests_total") == {("POST", "/collect", "200"): 1}
 
 
 async def test_requests_are_counted_under_few_names() -> None:
-    guard = guarded()
-    async with client(guard) as http:
+    middleware = wrapped()
+    async with client(middleware) as http:
         for path in ("/check", "/check/7/report", "/check/8", "/checks", "/x", "/health", "/health/"):
             await http.get(path)
         await http.request("BREW", "/check")
-    assert samples(guard, "checker_smtp_http_requests_total") == {
+    assert samples(middleware, "checker_smtp_http_requests_total") == {
         ("GET", "/check", "200"): 1,
         ("GET", "/check/*", "200"): 2,
         ("GET", "/health", "200"): 1,
@@ -178,6 +178,6 @@ async def test_who_did_not_wait_is_counted_as_such() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.Event().wait()
 
-    guard = guarded(app=slow)
-    assert await exchange(guard, BODY, {"type": "http.disconnect"}) == []
-    assert samples(guard, "checker_smtp_http_requests_total") == {("POST", "/collect", "499"): 1}
+    middleware = wrapped(app=slow)
+    assert await exchange(middleware, BODY, {"type": "http.disconnect"}) == []
+    assert samples(middleware, "checker_smtp_http_requests_total") == {("POST", "/collect", "499"): 1}

@@ -1,4 +1,4 @@
-"""When work begins, on a clock that moves only as it is told."""
+"""The start times of queued work, on a simulated clock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -46,7 +46,7 @@ async def begin(turns: Pacer, loop: Loop, began: list[tuple[int, float]], number
 
 
 def begun(count: int, work: float) -> list[tuple[int, float]]:
-    """Who began when, of so many that came at once and each kept the loop busy for `work` seconds."""
+    """Return the start times of `count` simultaneous tasks that each block the loop for `work` seconds."""
 
     async def main(loop: Loop) -> list[tuple[int, float]]:
         turns, began = Pacer(), []  # type: ignore[var-annotated]

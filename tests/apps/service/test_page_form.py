@@ -10,7 +10,7 @@ from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.service.form import Form, check_query, default_fields, parse_fields, parse_options
 from checker_smtp.service.middleware import Middleware
 from smtp_sansio import Script
-from tests.apps.service.guarded import client
+from tests.apps.service.middleware_app import client
 from tests.apps.service.pages import by_id, shown, sound
 from tests.report.page import words
 
@@ -36,8 +36,8 @@ def service(**settings: Any) -> Middleware:
     return shown(Nobody, **settings)
 
 
-async def posted(app: Middleware, status: int, **fields: str) -> str:
-    async with client(app) as browser:
+async def posted(middleware: Middleware, status: int, **fields: str) -> str:
+    async with client(middleware) as browser:
         answer = await browser.post("/check", data=fields)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -104,7 +104,7 @@ async def test_hostile_text_in_every_field(hostile: str) -> None:
         assert len(text) < 40_000
 
 
-async def test_what_is_wrong_is_told_at_each_field_and_what_was_typed_stays() -> None:
+async def test_errors_are_shown_at_each_field_and_the_input_is_kept() -> None:
     page = await posted(
         service(), 400, domain="https://example.org/", timeout="soon", helo_name="me", test_postmaster="false"
     )
@@ -143,7 +143,7 @@ async def test_line_breaks_and_metacharacters(name: str, bad: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "headers", "status", "told"),
+    ("content", "headers", "status", "expected"),
     [
         (b"", FORM, 400, "Domain is missing: give a host name such as example.com."),
         (b"domain=", FORM, 400, "Domain is empty: give a host name such as example.com."),
@@ -157,11 +157,11 @@ async def test_line_breaks_and_metacharacters(name: str, bad: str) -> None:
         (b"domain=a.test&test_postmaster=maybe", FORM, 400, "give true or false."),
     ],
 )
-async def test_bad_bodies(content: bytes, headers: dict[str, str], status: int, told: str) -> None:
+async def test_bad_bodies(content: bytes, headers: dict[str, str], status: int, expected: str) -> None:
     async with client(service()) as browser:
         answer = await browser.post("/check", content=content, headers=headers)
     assert answer.status_code == status
-    assert told in words(sound(answer.text))
+    assert expected in words(sound(answer.text))
 
 
 async def test_other_methods() -> None:

@@ -1,4 +1,4 @@
-"""What is kept is bounded in number, octets and time, and found by nobody who was not told its name."""
+"""Stored results: limits in number, octets and time, and access by their random name only."""
 
 from dataclasses import dataclass
 

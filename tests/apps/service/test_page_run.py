@@ -24,7 +24,7 @@ from checker_smtp.service.live_checks import start_check
 from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 from smtp_sansio import Script
-from tests.apps.service.guarded import client
+from tests.apps.service.middleware_app import client
 from tests.apps.service.pages import by_id, replaying, shown, sound, visiting
 from tests.probes.world import Names
 from tests.report.page import words
@@ -69,15 +69,15 @@ def waiting(world: Waiting, **settings: Any) -> Middleware:
     return shown(lambda: world, **{"allow_targets": ("192.0.2.0/24",)} | settings)
 
 
-async def checked(app: Middleware, **fields: str) -> httpx.Response:
-    async with client(app) as browser:
+async def checked(middleware: Middleware, **fields: str) -> httpx.Response:
+    async with client(middleware) as browser:
         answer = await browser.post("/check", data=fields)
     assert answer.status_code == 200
     return answer
 
 
-async def fetched(app: Middleware, path: str) -> httpx.Response:
-    async with client(app) as browser:
+async def fetched(middleware: Middleware, path: str) -> httpx.Response:
+    async with client(middleware) as browser:
         return await browser.get(path)
 
 
@@ -99,13 +99,13 @@ async def test_the_whole_page(backend: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert words(next(tree.iter("h1"))) == "dev-mixed.test"
     steps = [words(step) for step in by_id(tree)["steps"].iter("li")]
     assert re.fullmatch(r"\d\.\d s DNS MX dev-mixed.test", steps[0])
-    told = "\n".join(steps)
+    shown_steps = "\n".join(steps)
     for line in (
         r"127\.1\.1\.\d+:25 connecting",
         r"127\.1\.1\.\d+:25 TLS handshake",
         r"127\.1\.1\.\d+:25 done",
     ):
-        assert re.search(line, told)
+        assert re.search(line, shown_steps)
     # of lookups at the same time the last one's end counts
     ends = sum(step.endswith("DNS done") for step in steps)
     assert 2 <= ends < sum(" DNS " in step for step in steps) - ends

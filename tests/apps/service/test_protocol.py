@@ -38,47 +38,47 @@ def host() -> Host:
 
 
 async def test_health(host: Host) -> None:
-    answer = await host.asked("GET", "/health")
+    answer = await host.request("GET", "/health")
     health = msgspec.json.decode(answer.content, type=Health)
     assert (answer.status_code, health.inflight, health.total_requests) == (200, 0, 0)
     assert len(health.loadavg) == 3
     for path in ("/definition", "/collect", "/evaluate", "/report"):
-        await host.asked("POST", path, b"{")
-    await host.asked("GET", "/definition")
-    again = msgspec.json.decode((await host.asked("GET", "/health")).content, type=Health)
+        await host.request("POST", path, b"{")
+    await host.request("GET", "/definition")
+    again = msgspec.json.decode((await host.request("GET", "/health")).content, type=Health)
     assert (again.inflight, again.total_requests) == (0, 4)
 
 
 async def test_definition(host: Host) -> None:
-    answer = await host.asked("GET", "/definition")
+    answer = await host.request("GET", "/definition")
     assert answer.status_code == 200
-    told = msgspec.json.decode(answer.content, type=Definition)
-    assert (told.id, told.version) == ("smtp", checker_smtp.__version__)
-    assert msgspec.to_builtins(told.availability) == {
+    reply = msgspec.json.decode(answer.content, type=Definition)
+    assert (reply.id, reply.version) == ("smtp", checker_smtp.__version__)
+    assert msgspec.to_builtins(reply.availability) == {
         "applyToService": True,
         "limitToServices": ["svcs.MXs"],
     }
-    assert [rule.name for rule in told.rules] == list(RULES)
-    assert len(told.rules) == 16
-    assert all(rule.description for rule in told.rules)
-    assert msgspec.to_builtins(told.interval) == {
+    assert [rule.name for rule in reply.rules] == list(RULES)
+    assert len(reply.rules) == 16
+    assert all(rule.description for rule in reply.rules)
+    assert msgspec.to_builtins(reply.interval) == {
         "min": 5 * MINUTE,
         "max": 7 * 24 * 60 * MINUTE,
         "default": 24 * 60 * MINUTE,
     }
-    assert told.has_html_report is told.has_metrics is True
-    assert told.observationKeys == ["smtp"]
+    assert reply.has_html_report is reply.has_metrics is True
+    assert reply.observationKeys == ["smtp"]
 
 
 async def test_options_of_the_definition(host: Host) -> None:
-    answer = msgspec.json.decode((await host.asked("GET", "/definition")).content, type=Definition)
+    answer = msgspec.json.decode((await host.request("GET", "/definition")).content, type=Definition)
     groups = msgspec.to_builtins(answer.options)
-    told = {
+    reply = {
         field["id"]: (group, field["type"], field["default"], field.get("autoFill"))
         for group, fields in groups.items()
         for field in fields
     }
-    assert told == {
+    assert reply == {
         "domain": ("runOpts", "string", None, "domain_name"),
         "timeout": ("userOpts", "number", 12.0, None),
         "helo_name": ("adminOpts", "string", "mx-checker.happydomain.org", None),
@@ -96,11 +96,11 @@ async def test_options_of_the_definition(host: Host) -> None:
 
 @pytest.mark.parametrize("body", [None, b"", b" \n", {}, {"options": None}, {"options": {}}])
 async def test_definition_with_nothing_to_check(host: Host, body: object) -> None:
-    answer = await host.asked("POST", "/definition", body)
-    told = msgspec.json.decode(answer.content, type=Prechecked)
+    answer = await host.request("POST", "/definition", body)
+    reply = msgspec.json.decode(answer.content, type=Prechecked)
     assert answer.status_code == 200
-    assert told.precheck_failures == {}
-    plain = (await host.asked("GET", "/definition")).json()
+    assert reply.precheck_failures == {}
+    plain = (await host.request("GET", "/definition")).json()
     assert answer.json() == {**plain, "precheck_failures": {}}
 
 
@@ -118,9 +118,9 @@ async def test_definition_with_nothing_to_check(host: Host, body: object) -> Non
     ],
 )
 async def test_bad_options_stop_every_rule(host: Host, options: dict[str, object], says: str) -> None:
-    told = await host.told("/definition", {"options": options}, Prechecked)
-    assert set(told.precheck_failures) == (set(RULES) if says else set())
-    assert all(says in failure for failure in told.precheck_failures.values())
+    reply = await host.post("/definition", {"options": options}, Prechecked)
+    assert set(reply.precheck_failures) == (set(RULES) if says else set())
+    assert all(says in failure for failure in reply.precheck_failures.values())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,9 +147,11 @@ async def test_conversation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     states = folded(await host.evaluate(data))
     assert list(states) == (["smtp.null_mx"] if data["mx"].get("null_mx") else list(RULES))
-    found = [state for told in states.values() for state in told if state.code is not msgspec.UNSET]
-    told = [(state.code, "" if state.subject is msgspec.UNSET else state.subject) for state in found]
-    assert sorted(told) == sorted(case.expected)
+    found = [
+        state for rule_states in states.values() for state in rule_states if state.code is not msgspec.UNSET
+    ]
+    reply = [(state.code, "" if state.subject is msgspec.UNSET else state.subject) for state in found]
+    assert sorted(reply) == sorted(case.expected)
     for rule, of_rule in states.items():
         assert all(state.message for state in of_rule)
         if all(state.code is msgspec.UNSET for state in of_rule):

@@ -1,4 +1,4 @@
-"""What is collected: for which options and rules, from whose MX records; what the TLS checker is sent."""
+"""`/collect`: the options, the rules, the given MX records, and the entries for the TLS checker."""
 
 import msgspec
 import pytest
@@ -34,8 +34,8 @@ class SharedNetwork(Names, Servers):
 
     def __init__(self, zone: str = ZONE, **plays: str) -> None:
         Names.__init__(self, zone)
-        told = {address.removeprefix("at_").replace("_", "."): play for address, play in plays.items()}
-        Servers.__init__(self, {"192.0.2.1": "-- refused", "192.0.2.7": "-- refused", **told})
+        entries = {address.removeprefix("at_").replace("_", "."): play for address, play in plays.items()}
+        Servers.__init__(self, {"192.0.2.1": "-- refused", "192.0.2.7": "-- refused", **entries})
 
 
 def switched_off(*names: str) -> dict[str, bool]:
@@ -45,8 +45,10 @@ def switched_off(*names: str) -> dict[str, bool]:
 def mx(*records: object, **more: object) -> dict[str, object]:
     """The host's service option; a record is its target, or its fields."""
     header = {"Name": "", "Rrtype": 15, "Class": 1, "Ttl": 3600, "Rdlength": 0}
-    told = [{"Hdr": header, "Preference": 10, **(r if isinstance(r, dict) else {"Mx": r})} for r in records]
-    return {"_svctype": "svcs.MXs", "_svcid": "x", **more, "Service": {"mx": told}}
+    entries = [
+        {"Hdr": header, "Preference": 10, **(r if isinstance(r, dict) else {"Mx": r})} for r in records
+    ]
+    return {"_svctype": "svcs.MXs", "_svcid": "x", **more, "Service": {"mx": entries}}
 
 
 async def test_the_whole_observation_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,8 +79,8 @@ async def test_options_reach_the_check() -> None:
         "test_probe_address": "",
         "of the future": {"x": 1},
     }
-    guard = service(world, port=2525, max_timeout=7.0, resolver_name="192.0.2.53")
-    data = (await Host(guard).collect(options)).data
+    middleware = service(world, port=2525, max_timeout=7.0, resolver_name="192.0.2.53")
+    data = (await Host(middleware).collect(options)).data
     assert world.dialled == [("192.0.2.1", 2525)]
     assert data["resolver"] == "192.0.2.53"
     settings = data["settings"]
@@ -110,7 +112,7 @@ async def test_nobody_is_visited_for_the_dns_rules_alone() -> None:
     assert not any(rdtype == "PTR" for _, rdtype in world.asked)
     states = folded(await Host(service(world)).evaluate(collected.data, enabledRules=off))
     assert set(states) == dns_rules
-    assert {state.status for told in states.values() for state in told} == {1}
+    assert {state.status for rule_states in states.values() for state in rule_states} == {1}
 
 
 async def test_nothing_is_asked_that_no_rule_wants() -> None:

@@ -79,7 +79,7 @@ async def test_several_findings_of_one_rule(host: Host) -> None:
 async def test_nobody_answered(host: Host) -> None:
     states = folded(await host.evaluate(plain(observation(unreached("network-unreachable")))))
     assert set(states) == set(RULES)
-    assert not any(state.status in (3, 4) for told in states.values() for state in told)
+    assert not any(state.status in (3, 4) for rule_states in states.values() for state in rule_states)
     for name in ("smtp.banner_sanity", "smtp.null_sender", "smtp.open_relay", "smtp.tls_quality"):
         assert short(states[name]) == [(0,)]
 
@@ -174,17 +174,17 @@ async def test_words_of_a_server_are_made_visible(host: Host) -> None:
     ],
 )
 async def test_what_cannot_be_judged(host: Host, body: object, says: str) -> None:
-    answer = await host.asked("POST", "/evaluate", body)
-    told = answer.json()
-    assert (answer.status_code, told["states"], set(told)) == (400, [], {"states", "error"})
-    assert says in told["error"]
-    assert "\n" not in told["error"]
-    assert len(told["error"]) < 400
+    answer = await host.request("POST", "/evaluate", body)
+    reply = answer.json()
+    assert (answer.status_code, reply["states"], set(reply)) == (400, [], {"states", "error"})
+    assert says in reply["error"]
+    assert "\n" not in reply["error"]
+    assert len(reply["error"]) < 400
 
 
 async def test_a_session_less_endpoint_is_refused(host: Host) -> None:
     seen = plain(observation(endpoint()))
     seen["endpoints"][0]["sessions"] = []
-    answer = await host.asked("POST", "/evaluate", {"observations": {"smtp": seen}})
+    answer = await host.request("POST", "/evaluate", {"observations": {"smtp": seen}})
     assert answer.json()["error"].endswith("has no session")
     assert load_observation(msgspec.json.encode(plain(observation(endpoint()))))

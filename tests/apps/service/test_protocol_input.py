@@ -1,4 +1,4 @@
-"""What may come in where a check is asked for: the right status, one sentence, nothing asked of anybody."""
+"""Invalid requests for a check: the right status, one sentence, and no query or connection."""
 
 from typing import TypeVar
 
@@ -105,8 +105,8 @@ async def test_options(host: Host, option: str, value: object, says: str) -> Non
     assert says in said
     assert said.isprintable()
     assert len(said) < 400
-    told = (await host.asked("POST", "/definition", {"options": {option: value}})).json()
-    failures = set(told["precheck_failures"].values())
+    reply = (await host.request("POST", "/definition", {"options": {option: value}})).json()
+    failures = set(reply["precheck_failures"].values())
     # an empty domain is filled in later
     assert failures == ({said} if value else failures)
 
@@ -131,6 +131,6 @@ async def test_checks_that_are_not_made(
 
     monkeypatch.setattr(Checks, "run", refuse)
     body = {"key": "smtp", "options": {"domain": "example.org"}}
-    answer = await host.asked("POST", "/collect", body)
+    answer = await host.request("POST", "/collect", body)
     assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
     assert answer.headers.get("retry-after") == retry

@@ -1,4 +1,4 @@
-"""A stored observation told again: as a page, as metrics, with what others found and without what was off."""
+"""`/report`: a stored observation as a page and as metrics, with the results of the TLS checker."""
 
 import json
 from dataclasses import replace
@@ -94,14 +94,14 @@ async def test_the_metrics_are_those_of_prometheus(host: Host, posture: str) -> 
     ],
 )
 async def test_the_shape_is_as_accepted(host: Host, accept: str, html: bool) -> None:
-    answer = await host.asked("POST", "/report", {"key": "smtp", "data": plain(RELAY)}, accept)
+    answer = await host.request("POST", "/report", {"key": "smtp", "data": plain(RELAY)}, accept)
     assert answer.status_code == 200
     expected = "text/html; charset=utf-8" if html else "application/json"
     assert answer.headers["content-type"] == expected
 
 
 @pytest.mark.parametrize(
-    ("run_at", "told"),
+    ("run_at", "expected"),
     [
         ("2026-11-22T09:00:00Z", "2026-11-22T09:00:00Z"),
         ("2026-11-22T10:00:00+01:00", "2026-11-22T09:00:00Z"),
@@ -112,13 +112,13 @@ async def test_the_shape_is_as_accepted(host: Host, accept: str, html: bool) -> 
         ("0001-01-01T00:00:00+14:00", None),
     ],
 )
-async def test_a_timestamp_is_one_that_go_can_read(host: Host, run_at: str, told: str | None) -> None:
+async def test_a_timestamp_is_one_that_go_can_read(host: Host, run_at: str, expected: str | None) -> None:
     body = {"key": "smtp", "data": plain(replace(RELAY, run_at=run_at))}
-    stamps = {metric["timestamp"] for metric in (await host.asked("POST", "/report", body)).json()}
+    stamps = {metric["timestamp"] for metric in (await host.request("POST", "/report", body)).json()}
     (stamp,) = stamps
     assert stamp.endswith("Z")
-    if told is not None:
-        assert stamp == told
+    if expected is not None:
+        assert stamp == expected
     else:
         assert abs(datetime.fromisoformat(stamp) - datetime.now(UTC)) < timedelta(minutes=5)
 
@@ -166,7 +166,7 @@ async def test_words_of_the_tls_checker_are_escaped(host: Host) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m" in page
 
 
-async def test_a_rule_that_is_off_is_not_told(host: Host) -> None:
+async def test_a_disabled_rule_is_not_reported(host: Host) -> None:
     assert "OPEN RELAY" in await host.page(plain(RELAY))
     assert await host.page(plain(RELAY), states=states()) == await host.page(plain(RELAY))
     page = await host.page(plain(RELAY), states=states("smtp.open_relay"))
@@ -175,12 +175,12 @@ async def test_a_rule_that_is_off_is_not_told(host: Host) -> None:
     assert findings(await host.metrics(plain(RELAY), states=states("smtp.open_relay")))["crit"] == 0
 
 
-@pytest.mark.parametrize("told", [None, [], [{"status": 1}], [{"status": 1, "rule": "of others"}]])
-async def test_states_that_name_no_rule_say_nothing(host: Host, told: object) -> None:
-    assert findings(await host.metrics(plain(RELAY), states=told))["crit"] == 1
+@pytest.mark.parametrize("expected", [None, [], [{"status": 1}], [{"status": 1, "rule": "of others"}]])
+async def test_states_that_name_no_rule_say_nothing(host: Host, expected: object) -> None:
+    assert findings(await host.metrics(plain(RELAY), states=expected))["crit"] == 1
 
 
-async def test_a_null_mx_is_told_as_ever(host: Host) -> None:
+async def test_a_null_mx_is_reported_as_before(host: Host) -> None:
     seen = observation(mx=Mx(status=DnsStatus.ANSWER, null_mx=True, null_preferences=(0,)))
     off = [name for name in RULES if name != "smtp.null_mx"]
     assert await host.page(plain(seen), states=states(*off)) == await host.page(plain(seen))
@@ -215,8 +215,8 @@ async def test_a_reduced_observation(host: Host) -> None:
     ],
 )
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
-async def test_what_cannot_be_told(host: Host, body: object, says: str, accept: str) -> None:
-    answer = await host.asked("POST", "/report", body, accept)
+async def test_invalid_report_requests(host: Host, body: object, says: str, accept: str) -> None:
+    answer = await host.request("POST", "/report", body, accept)
     assert answer.status_code == 400
     assert set(answer.json()) == {"error"}
     assert says in answer.json()["error"]

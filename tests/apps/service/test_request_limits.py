@@ -19,7 +19,7 @@ def chunk(body: bytes, *, more: bool = False) -> Message:
 
 
 class Client:
-    """What a server hands the application: these messages, then silence until it hangs up."""
+    """A client that sends these messages, then nothing until it disconnects."""
 
     def __init__(self, *messages: Message) -> None:
         self._messages = list(messages)

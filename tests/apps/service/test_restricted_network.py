@@ -1,4 +1,4 @@
-"""The last look before a socket, and one at the peer; and that a refusal tells nothing of what is there."""
+"""The address is tested before the socket and at the peer; a refusal reveals nothing about it."""
 
 import re
 import socket
@@ -31,7 +31,7 @@ class Peer(socket.socket):
 
 @pytest.fixture
 def dialled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The addresses that a socket was made for; whoever answers there says hello."""
+    """Return the list of connected addresses; each peer sends a greeting."""
     hosts: list[str] = []
     ends: list[socket.socket] = []
 
@@ -51,7 +51,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         end.close()
 
 
-def knock(host: str) -> Script[Outcome]:
+def connect(host: str) -> Script[Outcome]:
     outcome = yield Connect(host, 25, 5.0)
     if isinstance(outcome, Done):
         outcome = yield Receive(5.0)
@@ -59,7 +59,7 @@ def knock(host: str) -> Script[Outcome]:
 
 
 def outcome_of(host: str, backend: str, allowed: tuple[str, ...] = ()) -> Outcome:
-    return anyio.run(RestrictedNetwork("192.0.2.53", allowed=allowed).run, knock(host), backend=backend)
+    return anyio.run(RestrictedNetwork("192.0.2.53", allowed=allowed).run, connect(host), backend=backend)
 
 
 both = pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -106,7 +106,7 @@ def test_the_same_address_written_otherwise(
 
 
 @both
-def test_a_peer_that_is_gone_already_is_told_by_the_next_step(
+def test_a_closed_connection_is_reported_by_the_next_step(
     dialled: list[str], monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
     monkeypatch.setattr(Peer, "name", OSError(107, "Transport endpoint is not connected"))
@@ -114,15 +114,15 @@ def test_a_peer_that_is_gone_already_is_told_by_the_next_step(
 
 
 class Untouched(Names):
-    """A world in which nothing may be dialled."""
+    """A network that fails the test on any connection."""
 
     async def run(self, script: Script[object]) -> NoReturn:
         script.close()
-        raise AssertionError("this was to be left alone")
+        raise AssertionError("no connection was allowed here")
 
 
-def told(address: str) -> str:
-    """Everything a client learns of a domain whose mail goes to `address`."""
+def report_of(address: str) -> str:
+    """Return everything that a client sees of a domain whose mail goes to `address`."""
     record = "A" if "." in address else "AAAA"
     world: Backend = Untouched(f"example.org MX 10 mx.example.org.\nmx.example.org {record} {address}")  # type: ignore[assignment]
     context = RunContext(run_at="2026-01-01T00:00:00Z", seed=1)
@@ -132,11 +132,12 @@ def told(address: str) -> str:
 
 @pytest.mark.parametrize("row", NOT_PUBLIC, ids=lambda row: str(row[0]))
 def test_refusals_say_what_the_table_says_and_nothing_else(row: tuple[object, str, str]) -> None:
-    """Two addresses of one range get the same words: what is there has no part in them."""
+    """Two addresses of one range have the same messages, which do not depend on the address."""
     network = row[0]
     first, last = str(network[0]), str(network[-1])  # type: ignore[index]
     said = [
-        re.sub(r"\S*" + re.escape(address) + r"\S*", "ADDRESS", told(address)) for address in (first, last)
+        re.sub(r"\S*" + re.escape(address) + r"\S*", "ADDRESS", report_of(address))
+        for address in (first, last)
     ]
     assert "smtp.mx.not_public" in said[0]
     if str(network) not in ("::/96", "2001::/23", "240.0.0.0/4"):  # their ends are in a smaller range

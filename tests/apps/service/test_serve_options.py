@@ -1,4 +1,4 @@
-"""`serve` and its settings: from options, from the environment, and what is said of those that cannot be."""
+"""`serve` and its settings: from options, from the environment, and the errors of invalid ones."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Given = Callable[..., ServiceSettings]
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Given:
-    """The settings that a command line and an environment come to."""
+    """Return the settings of a command line and an environment."""
     got: list[ServiceSettings] = []
     monkeypatch.setattr("checker_smtp.service.server.serve", got.append)
 

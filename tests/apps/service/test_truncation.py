@@ -1,4 +1,4 @@
-"""What the host keeps: everything where it is honest, and never more than it can send back."""
+"""The truncated observation: complete for a typical domain, and never larger than the host can send back."""
 
 import json
 from dataclasses import replace
@@ -41,7 +41,7 @@ def test_nothing_is_lost(name: str) -> None:
 
 
 @pytest.mark.parametrize("posture", POSTURES)
-def test_what_is_as_it_is_by_default_is_not_told(posture: str) -> None:
+def test_default_values_are_left_out(posture: str) -> None:
     seen = POSTURES[posture]().observation
     assert load_observation(encode_observation(seen)) == seen
     for held in (s for e in json.loads(encode_observation(seen))["endpoints"] for s in e["sessions"]):

@@ -11,7 +11,7 @@ from checker_smtp.service.metrics import Metrics
 from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 
-__all__ = ["client", "echo", "guarded"]
+__all__ = ["client", "echo", "wrapped"]
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,13 +22,13 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def guarded(
+def wrapped(
     settings: ServiceSettings | None = None, app: ASGIApp | Callable[..., Awaitable[None]] = echo
 ) -> Middleware:
     settings = settings or ServiceSettings()
     return Middleware(app, settings, Metrics(Admission(settings), Load()))
 
 
-def client(guard: ASGIApp, peer: str = "198.51.100.7") -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(guard, raise_app_exceptions=True, client=(peer, 50000))
+def client(middleware: ASGIApp, peer: str = "198.51.100.7") -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(middleware, raise_app_exceptions=True, client=(peer, 50000))
     return httpx.AsyncClient(transport=transport, base_url="http://checker.test")
