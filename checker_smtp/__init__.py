@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from checker_smtp.probes.limits import ConnectionLimits
     from checker_smtp.probes.observation import Observation
     from checker_smtp.probes.options import OptionError, Options
-    from checker_smtp.probes.result import Result
+    from checker_smtp.probes.result import Result, evaluate
     from checker_smtp.probes.rules import Finding
 
-    from .api import RunContext, check, evaluate, render, replay
+    from .api import RunContext, check, render, replay
     from .concurrent_checks import CheckOutcome, check_many
 
 __all__ = [
@@ -74,7 +74,7 @@ _MODULES = {
     "RunContext": "api",
     "check": "api",
     "check_many": "concurrent_checks",
-    "evaluate": "api",
+    "evaluate": "probes.result",
     "render": "api",
     "replay": "api",
 }

@@ -19,11 +19,9 @@ from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes import check as probing
 from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.limits import ConnectionLimits
-from checker_smtp.probes.lookups import Lookups
-from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Resolver, Runner
-from checker_smtp.probes.result import Result, judged
+from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.selftest import SelfTest, run_selftest
 
 __all__ = [
@@ -32,7 +30,6 @@ __all__ = [
     "RunContext",
     "check",
     "check_with",
-    "evaluate",
     "now",
     "render",
     "replay",
@@ -121,11 +118,6 @@ async def check_with(
         pause=pause,
     )
     return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)))
-
-
-def evaluate(observation: Observation) -> Result:
-    """Evaluate an observation, of this version or an earlier one, with the current rules."""
-    return judged(observation)
 
 
 def render(result: Result, format: Format = "text") -> str:  # noqa: A002 - as in --format

@@ -117,7 +117,7 @@ def _read(path: Path) -> "Result":
     except DocumentError as error:
         raise click.ClickException(f"{str(path)!r}: {error}") from None
     # with the current rules, so that a change of the rules does not show up as a change of the domain
-    return judged(result.observation)
+    return evaluate(result.observation)
 
 
 def _render(difference: "Difference", form: str, *, to_file: bool) -> str:

@@ -24,12 +24,6 @@ TLS_KEY = "tls_probes"
 _UNKNOWN, _OK = 0, 1
 _STATUS = {Severity.INFO: 2, Severity.WARN: 3, Severity.CRIT: 4}
 _MAX_TEXT = 2000
-# the options that disable the test of a rule
-_OPTION = {
-    "smtp.null_sender": "test_null_sender",
-    "smtp.postmaster": "test_postmaster",
-    "smtp.open_relay": "test_open_relay",
-}
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, object]:
@@ -54,9 +48,8 @@ def read_observation(data: bytes) -> Observation:
 
 
 def _states(observation: Observation, enabled: frozenset[str] | None) -> Iterator[dict[str, object]]:
-    null_mx = observation.mx.null_mx
     for rule in RULES.values():
-        if (enabled is None or rule.name in enabled) and (not null_mx or rule.name == "smtp.null_mx"):
+        if (enabled is None or rule.name in enabled) and rule.is_relevant_to(observation):
             yield from _rule_states(rule, observation)
 
 

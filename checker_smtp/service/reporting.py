@@ -29,7 +29,7 @@ def read_result(request: ReportRequest) -> Result:
             f"the key {request.key[:40]!r} is not reported here: send an observation with the key {KEY!r}"
         )
     observation = with_tls_checker(read_observation(request.data), _related(request.related or {}))
-    return judged(_limited_to(observation, frozenset(state.rule for state in request.states or ())))
+    return evaluate(_limited_to(observation, frozenset(state.rule for state in request.states or ())))
 
 
 def render_page(result: Result) -> str:

@@ -1,8 +1,8 @@
-"""A network that connects to allowed addresses only: public unicast, and the networks in `--allow-target`.
+"""The network of the service: a connection to an address that is not allowed fails.
 
 `probes` has checked every address before. This is a second check with the same table, next to the sockets, so
 that no present or future code in the probes can connect to another address. A script contains an address and
-never a name, so nothing is resolved a second time; the address of the connected peer is checked as well.
+never a host name, so nothing is resolved a second time; the address of the connected peer is checked as well.
 """
 
 import ipaddress
@@ -18,12 +18,12 @@ from smtp_sansio import Connect, Done, Effect, Failed, FailureKind, Outcome, Scr
 __all__ = ["RestrictedNetwork"]
 
 _T = TypeVar("_T")
-# always the same, so that it reveals nothing about the address
+# one sentence whether a host answers at the address or not, so that nobody can scan a network by it
 _REFUSAL = "this service does not connect to this address"
 
 
 class RestrictedNetwork(Network):
-    """The network, limited to public unicast addresses and those in `allowed` (CIDR)."""
+    """The network, limited to public unicast addresses and the networks in `allowed` (CIDR)."""
 
     def __init__(self, server: str | None = None, port: int = 53, *, allowed: tuple[str, ...] = ()) -> None:
         super().__init__(server, port)
@@ -37,35 +37,23 @@ class RestrictedNetwork(Network):
             sockets[:] = [connect_tcp(host, port)]
             return sockets[0]
 
-        return await run_anyio(self._restrict(script, sockets), dial=dial)
+        def restricted(effect: Effect) -> Script[Outcome]:
+            if not isinstance(effect, Connect):
+                return (yield effect)
+            if why_not_public(effect.host, self._allowed):
+                return Failed(0.0, FailureKind.NOT_PERMITTED, _REFUSAL)
+            outcome = yield effect
+            if isinstance(outcome, Done) and not self._is_allowed_peer(effect.host, sockets[0]):
+                return Failed(outcome.at, FailureKind.NOT_PERMITTED, _REFUSAL)
+            return outcome
 
-    def _restrict(self, script: Script[_T], sockets: list[socket.socket]) -> Script[_T]:
-        try:
-            effect = next(script)
-            while True:
-                outcome = yield from self._perform(effect, sockets)
-                effect = script.send(outcome)
-        except StopIteration as stop:
-            value: _T = stop.value
-            return value
-        finally:
-            script.close()
-
-    def _perform(self, effect: Effect, sockets: list[socket.socket]) -> Script[Outcome]:
-        if not isinstance(effect, Connect):
-            return (yield effect)
-        if why_not_public(effect.host, self._allowed):
-            return Failed(0.0, FailureKind.NOT_PERMITTED, _REFUSAL)
-        outcome = yield effect
-        if isinstance(outcome, Done) and not self._is_allowed_peer(effect.host, sockets[0]):
-            return Failed(outcome.at, FailureKind.NOT_PERMITTED, _REFUSAL)
-        return outcome
+        return await run_anyio(intercept(script, restricted), dial=dial)
 
     def _is_allowed_peer(self, host: str, sock: socket.socket) -> bool:
         try:
             peer = sock.getpeername()[0]
         except OSError:
-            # the peer has closed the connection, and the next step reports how
+            # it is closed already; the next step reports how
             return True
         # the kernel's notation may differ, and contains the zone of a link-local address
         address = ipaddress.ip_address(peer.partition("%")[0])

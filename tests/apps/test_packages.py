@@ -28,6 +28,7 @@ DOUBLES = {
     "Response",
     "Server",
     "Session",
+    "TransactionRow",
 }
 
 

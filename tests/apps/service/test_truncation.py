@@ -89,8 +89,8 @@ def test_a_loud_server_is_cut_and_the_others_are_not() -> None:
 def test_the_verdict_outlives_the_cut() -> None:
     seen = observation(loud(1), loud(2))
     kept = load_observation(encode_observation(seen))
-    before = [(f.code, f.subject) for f in judged(seen).findings if f.code != "smtp.protocol.deviation"]
-    after = [(f.code, f.subject) for f in judged(kept).findings if f.code != "smtp.protocol.deviation"]
+    before = [(f.code, f.subject) for f in evaluate(seen).findings if f.code != "smtp.protocol.deviation"]
+    after = [(f.code, f.subject) for f in evaluate(kept).findings if f.code != "smtp.protocol.deviation"]
     assert after == before
 
 
