@@ -18,7 +18,7 @@ from checker_smtp import (
 )
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Script
-from tests.apps.scan.fake_internet import Town, zone
+from tests.apps.scan.fake_internet import FakeInternet, zone
 from tests.probes.hosts import Host
 from tests.probes.world import Names, options
 
@@ -36,7 +36,7 @@ class FakeNetwork(Network):
         super().__init__("192.0.2.53")
         mx = {domain: f"mx{number % 3}.test" for number, domain in enumerate(DOMAINS)}
         servers = {address: Host() for address in ADDRESSES.values()}
-        self.internet = Town(Names(zone(mx, ADDRESSES)), servers | (hosts or {}), seconds)
+        self.internet = FakeInternet(Names(zone(mx, ADDRESSES)), servers | (hosts or {}), seconds)
         self.questions: Counter[tuple[str, str]] = Counter()
         self.silent: set[str] = set()
 

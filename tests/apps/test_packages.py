@@ -17,19 +17,7 @@ LINKS = ("backends", "probes", "report")
 FOLDERS = ("benchmarks", "checker_smtp", "scripts", "smtp_sansio", "tests")
 
 # Names that two classes still have. The set only shrinks.
-DOUBLES = {
-    "DuplicateFilter",
-    "Endpoint",
-    "Item",
-    "Line",
-    "ProbeResults",
-    "Progress",
-    "Reply",
-    "Response",
-    "Server",
-    "Session",
-    "TransactionRow",
-}
+DOUBLES = {"Item", "ProbeResults", "Response", "Session", "TransactionRow"}
 
 
 @pytest.mark.parametrize("name", LINKS)

@@ -57,8 +57,11 @@ def test_dry_run_with_other_options(names: Path, tmp_path: Path) -> None:
         ),
         (["names", "-o", "r", "--per-session", "0"], "per_session is 0: give a number, at least 1"),
         (["names", "-o", "r", "--resolver", "x"], "'x' is not a resolver"),
-        (["names", "-o", "there"], "'there' exists: go on with it with --resume, overwrite it with --force"),
-        (["names", "-o", "there", "--resume"], "'there' cannot be gone on with: 'there.scan'"),
+        (
+            ["names", "-o", "there"],
+            "cannot be written: the file exists. Continue that scan with --resume",
+        ),
+        (["names", "-o", "there", "--resume"], "'there' cannot be continued: 'there.scan'"),
     ],
 )
 def test_usage_errors(names: Path, tmp_path: Path, given: list[str], words: str) -> None:

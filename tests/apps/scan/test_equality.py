@@ -50,7 +50,7 @@ async def compare(
     found = await scanned(internet, names, settings(given=given))
     results: dict[str, Result] = {}
     for name in names:
-        alone = Town(Names(records), dict(hosts))
+        alone = FakeInternet(Names(records), dict(hosts))
         result = await check(options(name, **given), alone, context=RunContext(seed=SEED))
         results[name] = load(dump(result))
         assert comparable(found.of(name)) == comparable(results[name])
