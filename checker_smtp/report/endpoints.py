@@ -10,12 +10,19 @@ from checker_smtp.probes.observation import Endpoint, Keyword, ReplySeen, Revers
 from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
 
 from .items import Context
-from .metrics import tls_of, visited
+from .metrics import is_probed, tls_of
 from .timeline import Phase, seconds, session_phases
 from .transcript import Line, brief
 from .visible import visible
 
-__all__ = ["Badge", "EndpointStory", "SessionStory", "TransactionRow", "endpoint_story", "reverse_told"]
+__all__ = [
+    "Badge",
+    "EndpointReport",
+    "SessionReport",
+    "TransactionRow",
+    "build_endpoint_report",
+    "reverse_dns_text",
+]
 
 QUESTIONS = {
     "null-sender": "Bounces (null sender)",
@@ -55,8 +62,8 @@ class TransactionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionStory:
-    """One connection; `left_out` counts transcript lines for which there was no room."""
+class SessionReport:
+    """One connection; `left_out` counts transcript lines past the limit."""
 
     anchor: str
     title: str
@@ -67,13 +74,13 @@ class SessionStory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointStory:
-    """`worry` is the worst badge; `extensions` are None where EHLO was not answered at that point."""
+class EndpointReport:
+    """`level` is that of the worst badge; `extensions` are None where EHLO was not answered at that point."""
 
     anchor: str
     subject: str
     targets: str
-    worry: str
+    level: str
     badges: tuple[Badge, ...]
     facts: tuple[tuple[str, str], ...]
     before: tuple[str, ...] | None
@@ -82,23 +89,23 @@ class EndpointStory:
     lost: tuple[str, ...]
     tls_issues: tuple[tuple[Badge, str, str], ...]
     transactions: tuple[TransactionRow, ...]
-    sessions: tuple[SessionStory, ...]
+    sessions: tuple[SessionReport, ...]
 
 
-def endpoint_story(
-    number: int, endpoint: Endpoint, findings: list[Finding], context: Context, room: int
-) -> EndpointStory:
-    """`findings` are those about this endpoint; `room` characters of transcript are shown per session."""
+def build_endpoint_report(
+    number: int, endpoint: Endpoint, findings: list[Finding], context: Context, max_chars: int
+) -> EndpointReport:
+    """Build the section of one endpoint. Each session shows at most `max_chars` characters of transcript."""
     badges = tuple(_badges(endpoint, findings))
     known = endpoint.ehlo_session
     before = _keywords(known.capabilities) if known else None
     secured = next((s for s in endpoint.sessions if s.ehlo_tls is not None and s.ehlo_tls.positive), None)
     after = _keywords(secured.capabilities_tls) if secured else None
-    return EndpointStory(
+    return EndpointReport(
         anchor=f"e{number}",
         subject=visible(endpoint.subject),
         targets=visible(", ".join(endpoint.targets[:5])),
-        worry=next((level for level in ("crit", "warn") if any(b.level == level for b in badges)), ""),
+        level=next((level for level in ("crit", "warn") if any(b.level == level for b in badges)), ""),
         badges=badges,
         facts=tuple(_facts(endpoint, context)),
         before=before,
@@ -108,8 +115,8 @@ def endpoint_story(
         tls_issues=tuple(_tls_issues(endpoint, context)),
         transactions=tuple(_row(t, findings) for t in _held(endpoint)),
         sessions=tuple(
-            _session(f"e{number}s{n}", session, context, (endpoint.subject, n), room)
-            for n, session in enumerate(endpoint.sessions if visited(endpoint) else ())
+            _session(f"e{number}s{n}", session, context, (endpoint.subject, n), max_chars)
+            for n, session in enumerate(endpoint.sessions if is_probed(endpoint) else ())
         ),
     )
 
@@ -121,8 +128,8 @@ def _badges(endpoint: Endpoint, findings: list[Finding]) -> list[Badge]:
     for finding in reversed(own_last):
         if (record := record_of(finding.code)) is not None and record.badge:
             badges[record.badge] = Badge(level=_LEVELS[finding.severity], text=record.badge)
-    if not visited(endpoint):
-        badges["Not visited"] = Badge(level="info", text="Not visited")
+    if not is_probed(endpoint):
+        badges["Not probed"] = Badge(level="info", text="Not probed")
     order = ("crit", "warn", "info")
     bad = sorted(badges.values(), key=lambda badge: order.index(badge.level))
     return [*bad, *_good_badges(endpoint, findings)]
@@ -156,8 +163,8 @@ def _refuses_us(findings: list[Finding]) -> bool:
 def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     main = endpoint.main
     facts = []
-    if not visited(endpoint):
-        facts.append(("EndpointProbe", "none was made: no rule that was to judge needs one"))
+    if not is_probed(endpoint):
+        facts.append(("Session", "none: no selected rule needs one"))
     if main.greeting is not None:
         lines = main.greeting.raw.rstrip("\r\n").split("\r\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
@@ -168,7 +175,7 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
         facts.append(("Software", f"{name} (by its {found.source})"))
     elif main.greeting is not None:
         facts.append(("Software", "not recognised"))
-    facts.append(("Reverse DNS", reverse_told(endpoint.reverse)))
+    facts.append(("Reverse DNS", reverse_dns_text(endpoint.reverse)))
     if (tls := tls_of(endpoint)) is not None:
         facts.append(("TLS", f"{visible(tls.version)}, {visible(tls.cipher)}"))
     elif main.is_ready:
@@ -177,11 +184,11 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
         end = main.end
         detail = f" ({visible(end.detail)})" if end.detail else ""
         told = f"{end.kind} at {end.step} after {seconds(end.at)}{detail}"
-        facts.append(("Broke off", visible(told)))
+        facts.append(("Session ended", visible(told)))
     return facts
 
 
-def reverse_told(reverse: ReverseDns | None) -> str:
+def reverse_dns_text(reverse: ReverseDns | None) -> str:
     """PTR and whether it leads back, in a few words."""
     if reverse is None:
         return "not asked"
@@ -244,7 +251,7 @@ def _verdict(purpose: str, reply: ReplySeen | None, findings: list[Finding]) -> 
     settled_by = next((finding for finding in findings if purpose in _transactions(finding)), None)
     relaying = purpose in ("relay", "relay-control")
     if reply.transient:
-        return Badge(level="info", text="put off")
+        return Badge(level="info", text="deferred")
     if reply.positive and settled_by is not None and relaying:
         return Badge(level=_LEVELS[settled_by.severity], text="accepted from outside")
     if reply.positive:
@@ -257,10 +264,10 @@ def _verdict(purpose: str, reply: ReplySeen | None, findings: list[Finding]) -> 
 
 
 def _session(
-    anchor: str, session: Session, context: Context, key: tuple[str, int], room: int
-) -> SessionStory:
-    lines, left_out = context.logs[key].lines(room)
-    return SessionStory(
+    anchor: str, session: Session, context: Context, key: tuple[str, int], max_chars: int
+) -> SessionReport:
+    lines, left_out = context.logs[key].lines(max_chars)
+    return SessionReport(
         anchor=anchor,
         title=_SESSIONS.get(session.purpose, visible(session.purpose)),
         phases=session_phases(session),

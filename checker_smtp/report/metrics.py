@@ -12,7 +12,7 @@ from checker_smtp.probes.requirements import NOT_HELD
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Outcome, Severity
 
-__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count", "phase_seconds", "tls_of", "visited"]
+__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count", "is_probed", "phase_seconds", "tls_of"]
 
 PHASES = ("connect", "banner", "ehlo", "tls", "transactions")
 TLS_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -24,8 +24,8 @@ def count(result: Result, severity: Severity) -> int:
     return sum(finding.severity is severity for finding in result.findings)
 
 
-def visited(endpoint: Endpoint) -> bool:
-    """Whether it was to be visited; where no rule needs that, its silence means nothing."""
+def is_probed(endpoint: Endpoint) -> bool:
+    """Whether it was to be probed; where no rule needs that, its silence means nothing."""
     return endpoint.main.purpose != NOT_HELD.purpose
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from checker_smtp.probes.observation import FamilyCoverage, MxTarget, Observation
 from checker_smtp.probes.ports import DnsStatus
 
-from .endpoints import reverse_told
-from .metrics import visited
+from .endpoints import reverse_dns_text
+from .metrics import is_probed
 from .visible import visible
 
 __all__ = ["CoverageRow", "MxRow", "coverage_rows", "mx_rows"]
@@ -57,7 +57,7 @@ def mx_rows(seen: Observation) -> tuple[tuple[MxRow, ...], int]:
                     ttl=_ttl(record.ttl) if record.ttl else "",
                     address=visible(address),
                     address_ttl=_ttl(ttls[address]) if address in ttls else "",
-                    reverse=reverse_told(reverses[address]) if address in reverses else "",
+                    reverse=reverse_dns_text(reverses[address]) if address in reverses else "",
                     note=visible(note),
                 )
             )
@@ -104,7 +104,7 @@ def _ttl(seconds: int) -> str:
 def coverage_rows(seen: Observation) -> tuple[CoverageRow, ...]:
     """IPv4 and IPv6: how many endpoints are published, and how many answered."""
     settings = seen.settings
-    asked = not seen.endpoints or any(map(visited, seen.endpoints))
+    asked = not seen.endpoints or any(map(is_probed, seen.endpoints))
     pairs = (("IPv4", settings.ipv4, seen.coverage.ipv4), ("IPv6", settings.ipv6, seen.coverage.ipv6))
     return tuple(CoverageRow(family=family, told=_covered(on, asked, row)) for family, on, row in pairs)
 
@@ -115,6 +115,6 @@ def _covered(on: bool, asked: bool, row: FamilyCoverage) -> str:
     if not row.published:
         return "no address to try"
     if not asked:
-        return f"{row.published} published, none visited"
+        return f"{row.published} published, none probed"
     told = f"{row.connected} of {row.published} accepted a connection"
     return told + (f", {row.untestable} not testable from here" if row.untestable else "")

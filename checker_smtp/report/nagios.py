@@ -9,7 +9,7 @@ they come from. The exit code that goes with it is the command line's. Everythin
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity
 
-from .metrics import count, phase_seconds, visited
+from .metrics import count, is_probed, phase_seconds
 from .visible import visible
 
 __all__ = ["render_nagios"]
@@ -38,10 +38,10 @@ def render_nagios(result: Result) -> str:
 
 def _summary(result: Result) -> str:
     endpoints = result.observation.endpoints
-    asked = [endpoint for endpoint in endpoints if visited(endpoint)]
+    asked = [endpoint for endpoint in endpoints if is_probed(endpoint)]
     reached = f"{sum(endpoint.connected for endpoint in asked)} of {len(endpoints)} endpoints reached"
     if endpoints and not asked:
-        reached = "no endpoint visited"
+        reached = "no endpoint probed"
     told = f"{_plain(result.observation.domain)}: {reached}"
     for severity, word in ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note")):
         if number := count(result, severity):
@@ -60,7 +60,7 @@ def _line(finding: Finding) -> str:
 
 
 def _performance(result: Result) -> list[str]:
-    endpoints = [endpoint for endpoint in result.observation.endpoints if visited(endpoint)]
+    endpoints = [endpoint for endpoint in result.observation.endpoints if is_probed(endpoint)]
     reached = sum(endpoint.connected for endpoint in endpoints)
     data = [f"'time'={result.observation.seconds:.3f}s;;;0"]
     if endpoints or not result.observation.endpoints:

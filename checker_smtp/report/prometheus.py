@@ -1,6 +1,6 @@
 """Metrics of one check in the text format of Prometheus, as for node_exporter's textfile directory.
 
-Labels are bounded: the domain, its endpoints (at most 32 are ever visited), and words out of fixed lists.
+Labels are bounded: the domain, its endpoints (at most 32 are ever probed), and words out of fixed lists.
 Whatever else a server said is in no label. A value that is not known has no sample: 0 would be a claim.
 """
 
@@ -12,7 +12,7 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 
 from .document import STATUSES
-from .metrics import TLS_VERSIONS, count, phase_seconds, tls_of, visited
+from .metrics import TLS_VERSIONS, count, is_probed, phase_seconds, tls_of
 from .visible import visible
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class _Collector:
         known = self._gauge("endpoints", "Addresses that receive the domain's mail.")
         known.add_metric([self._domain], len(endpoints))
         reachable = self._gauge("endpoints_reachable", "How many of them accepted a connection.")
-        asked = [endpoint for endpoint in endpoints if visited(endpoint)]
+        asked = [endpoint for endpoint in endpoints if is_probed(endpoint)]
         if asked or not endpoints:
             reachable.add_metric([self._domain], sum(endpoint.connected for endpoint in asked))
         up = self._gauge("endpoint_up", "Whether it accepted a connection.", "endpoint")

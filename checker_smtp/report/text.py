@@ -8,7 +8,7 @@ transcripts; the JSON document has them too.
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 
-from .endpoints import EndpointStory, TransactionRow
+from .endpoints import EndpointReport, TransactionRow
 from .explain import steps
 from .items import Fix, Item, Quote
 from .terminal import Terminal
@@ -131,7 +131,7 @@ class _Page:
         more = self._to.lines(f"… and {story.more_mx} more", first=_INDENT) if story.more_mx else ""
         return self._title("Where mail for the domain goes") + "".join(rows) + more
 
-    def _endpoint(self, endpoint: EndpointStory) -> str:
+    def _endpoint(self, endpoint: EndpointReport) -> str:
         badges = ", ".join(badge.text for badge in endpoint.badges)
         told = [self._to.lines(f"{endpoint.subject} ({endpoint.targets}): {badges}", "bold")]
         told += [self._fact(label, value) for label, value in endpoint.facts]

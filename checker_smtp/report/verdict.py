@@ -11,7 +11,7 @@ from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Outcome, Severity, any_answered
 
-from .metrics import visited
+from .metrics import is_probed
 from .timeline import seconds
 
 __all__ = ["STATUS_WORDS", "Verdict", "left_out", "verdict"]
@@ -63,8 +63,8 @@ def _arrival(result: Result) -> str:
         return _half_way(welcome)
     if refused:
         return "Whether mail can arrive is not known: the server refuses this checker."
-    if seen.endpoints and not any(map(visited, seen.endpoints)):
-        return "Whether mail can arrive was not asked: no server was visited."
+    if seen.endpoints and not any(map(is_probed, seen.endpoints)):
+        return "Whether mail can arrive was not asked: no server was probed."
     return _silence(result.findings)
 
 

@@ -16,7 +16,7 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity
 
-from .endpoints import EndpointStory, endpoint_story
+from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .metrics import UNSETTLED
 from .mx_table import CoverageRow, MxRow, coverage_rows, mx_rows
@@ -64,7 +64,7 @@ class Story:
     null_mx: bool
     implicit_mx: bool
     coverage: tuple[CoverageRow, ...]
-    endpoints: tuple[EndpointStory, ...]
+    endpoints: tuple[EndpointReport, ...]
     skipped: tuple[str, ...]
     cited: dict[str, tuple[Item, ...]]
 
@@ -101,7 +101,7 @@ def tell(result: Result) -> Story:
         implicit_mx=seen.mx.implicit_mx,
         coverage=coverage_rows(seen),
         endpoints=tuple(
-            endpoint_story(
+            build_endpoint_report(
                 number, endpoint, _about(endpoint.subject, result, endpoint.targets), context, room
             )
             for number, endpoint in enumerate(seen.endpoints)

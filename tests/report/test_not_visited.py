@@ -36,17 +36,17 @@ def test_text_and_page_say_that_nobody_went_there() -> None:
     assert faults(page) == []
     for told in (render(dns_only(), "text"), words(parse(page))):
         text = " ".join(told.split())
-        assert "Whether mail can arrive was not asked: no server was visited." in text
-        assert "1 published, none visited" in text
-        assert text.count("Not visited") == 2
-        assert text.count("none was made: no rule that was to judge needs one") == 2
+        assert "Whether mail can arrive was not asked: no server was probed." in text
+        assert "1 published, none probed" in text
+        assert text.count("Not probed") == 2
+        assert text.count("none: no selected rule needs one") == 2
     assert ("Judged by", "smtp.mx_sanity, smtp.reverse_dns") in tell(dns_only()).head.details
     assert "Judged by" not in dict(tell(evaluate(observation())).head.details)
 
 
 def test_monitoring_is_given_no_number_for_what_was_not_tried() -> None:
     nagios = render(dns_only(), "nagios")
-    assert "no endpoint visited" in nagios
+    assert "no endpoint probed" in nagios
     assert "'reached'" not in nagios
     metrics = render(dns_only(), "prometheus")
     assert 'checker_smtp_endpoints{domain="example.org"} 2.0' in metrics

@@ -161,7 +161,7 @@ def test_badges() -> None:
     ]
     (told,) = recorded("postfix-blocklisted").endpoints
     assert [badge.text for badge in told.badges] == ["Refuses this checker", "TLS 1.3"]
-    assert told.worry == ""
+    assert told.level == ""
 
 
 def test_extensions_and_what_tls_changed() -> None:
