@@ -42,9 +42,8 @@ def vantage(
 
     from checker_smtp.backends.network import Network
     from checker_smtp.probes.options import Options
-    from checker_smtp.report.selftest import remarks, render_vantage
+    from checker_smtp.report.selftest import build_remarks, render_selftest
 
-    from .api import selftest
     from .cli_reports import terminal_of
     from .output import Output
 
@@ -58,5 +57,5 @@ def vantage(
         allow_targets=allowed,
     )
     result = anyio.run(selftest, options, Network(*resolver_address(resolver)), backend=backend)
-    Output(None).write(render_vantage(result, terminal_of(to_file=False)))
-    return 0 if all(remark.good for remark in remarks(result)) else 1
+    Output(None).write(render_selftest(result, terminal_of(to_file=False)))
+    return 0 if all(remark.good for remark in build_remarks(result)) else 1

@@ -21,13 +21,13 @@ from checker_smtp.probes.rules import RULES, Finding, Severity
 from .diff_endpoints import (
     ExtensionChange,
     TlsChange,
-    endpoints_of_both,
-    extension_changes,
-    relied_on,
-    tls_changes,
-    weaker,
+    compare_extensions,
+    compare_tls,
+    find_lost_extensions,
+    find_weaker_tls,
+    pair_endpoints,
 )
-from .diff_mx import AddressChange, MxChange, address_changes, mx_changes
+from .diff_mx import AddressChange, MxChange, compare_addresses, compare_mx
 from .metrics import UNSETTLED
 from .visible import visible
 
@@ -101,16 +101,16 @@ def compare(old: Result, new: Result) -> Difference:
             f"the old check is of {visible(was.domain)} and the new one of {visible(now.domain)}: "
             "compare two checks of one domain"
         )
-    both = endpoints_of_both(was, now)
+    both = pair_endpoints(was, now)
     appeared, gone, changed = _findings(old, new)
-    tls = tuple(tls_changes(both))
-    extensions = tuple(extension_changes(both))
+    tls = tuple(compare_tls(both))
+    extensions = tuple(compare_extensions(both))
     reasons = (
         *_stopped(was, now),
         *(_told(finding, "appeared") for finding in _graver(appeared, gone, was, now)),
         *(_told(pair.new, "became graver") for pair in changed if _rank(pair.new) > _rank(pair.old)),
-        *weaker(tls),
-        *relied_on(both),
+        *find_weaker_tls(tls),
+        *find_lost_extensions(both),
     )
     if not reasons and _STATUS_RANK.get(new.status, 0) > _STATUS_RANK.get(old.status, 2):
         reasons = (f"the status was {old.status} and is {new.status}",)
@@ -126,8 +126,8 @@ def compare(old: Result, new: Result) -> Difference:
         gone=tuple(finding for finding in gone if _tested_again(finding, new)),
         unsettled=tuple(finding for finding in gone if not _tested_again(finding, new)),
         changed=changed,
-        mx=mx_changes(was, now),
-        addresses=address_changes(was, now),
+        mx=compare_mx(was, now),
+        addresses=compare_addresses(was, now),
         tls=tls,
         extensions=extensions,
         settings=tuple(_settings(was, now)),

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation, Session
 
-from .metrics import TLS_VERSIONS, tls_of
+from .metrics import TLS_VERSIONS, find_tls
 
 __all__ = [
     "ExtensionChange",
     "TlsChange",
-    "endpoints_of_both",
-    "extension_changes",
-    "relied_on",
-    "tls_changes",
-    "weaker",
+    "compare_extensions",
+    "compare_tls",
+    "find_lost_extensions",
+    "find_weaker_tls",
+    "pair_endpoints",
 ]
 
 # Without these the sender of a message that needs one has to return it (RFC 6152, 6531, 8689), or sends
@@ -44,14 +44,14 @@ class TlsChange:
     new_cipher: str
 
 
-def endpoints_of_both(was: Observation, now: Observation) -> list[tuple[Endpoint, Endpoint]]:
+def pair_endpoints(was: Observation, now: Observation) -> list[tuple[Endpoint, Endpoint]]:
     before = {endpoint.subject: endpoint for endpoint in was.endpoints}
     return [(before[e.subject], e) for e in now.endpoints if e.subject in before]
 
 
-def tls_changes(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[TlsChange]:
+def compare_tls(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[TlsChange]:
     for one, other in both:
-        old, new = tls_of(one), tls_of(other)
+        old, new = find_tls(one), find_tls(other)
         before, after = ((tls.version, tls.cipher) if tls else ("", "") for tls in (old, new))
         if one.ready_session and other.ready_session and before != after:
             yield TlsChange(
@@ -63,7 +63,7 @@ def tls_changes(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[TlsChange
             )
 
 
-def weaker(changes: Iterable[TlsChange]) -> Iterator[str]:
+def find_weaker_tls(changes: Iterable[TlsChange]) -> Iterator[str]:
     for change in changes:
         old, new = (
             TLS_VERSIONS.index(version) if version in TLS_VERSIONS else -1
@@ -75,7 +75,7 @@ def weaker(changes: Iterable[TlsChange]) -> Iterator[str]:
             yield f"{change.new_version} instead of {change.old_version} at {change.endpoint}"
 
 
-def extension_changes(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[ExtensionChange]:
+def compare_extensions(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[ExtensionChange]:
     for one, other in both:
         for tls in (False, True):
             before, after = _offered(one, tls=tls), _offered(other, tls=tls)
@@ -93,7 +93,7 @@ def extension_changes(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[Ext
                 )
 
 
-def relied_on(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[str]:
+def find_lost_extensions(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[str]:
     for one, other in both:
         before, after = (
             {**(_offered(e, tls=False) or {}), **(_offered(e, tls=True) or {})} for e in (one, other)

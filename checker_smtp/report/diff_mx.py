@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from checker_smtp.probes.observation import MxTarget, Observation
 from checker_smtp.probes.ports import DnsStatus
 
-__all__ = ["AddressChange", "MxChange", "address_changes", "mx_changes"]
+__all__ = ["AddressChange", "MxChange", "compare_addresses", "compare_mx"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class AddressChange:
     gained: tuple[str, ...]
 
 
-def mx_changes(was: Observation, now: Observation) -> tuple[MxChange, ...]:
+def compare_mx(was: Observation, now: Observation) -> tuple[MxChange, ...]:
     """By target; nothing where either lookup failed, because then nothing is known to have changed."""
     if not (was.mx.status.known and now.mx.status.known):
         return ()
@@ -39,7 +39,7 @@ def mx_changes(was: Observation, now: Observation) -> tuple[MxChange, ...]:
     )
 
 
-def address_changes(was: Observation, now: Observation) -> tuple[AddressChange, ...]:
+def compare_addresses(was: Observation, now: Observation) -> tuple[AddressChange, ...]:
     """By target, of the address families that were looked up both times."""
     if not (was.mx.status.known and now.mx.status.known):
         return ()

@@ -11,13 +11,13 @@ from checker_smtp.probes.rules import Finding
 from .diff import Difference, FindingChange
 from .visible import visible
 
-__all__ = ["Item", "Section", "headline", "sections", "status_told"]
+__all__ = ["DiffLine", "DiffSection", "build_headline", "build_sections", "describe_status"]
 
 _CONDITIONS = "Not checked alike"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class DiffLine:
     """One line: `mark` is `+`, `-`, `~` or empty; `severity` is empty where it is no finding."""
 
     mark: str
@@ -27,53 +27,54 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class DiffSection:
     """A title and what stands below it; `hint` says how to take it."""
 
     title: str
-    items: tuple[Item, ...]
+    items: tuple[DiffLine, ...]
     hint: str = ""
 
 
-def headline(difference: Difference) -> str:
+def build_headline(difference: Difference) -> str:
     """The verdict in words."""
     if difference.worse:
         return "it got worse"
     if difference.new_status == "unknown":
         return "it could not be tested this time"
-    if all(section.title == _CONDITIONS for section in sections(difference)):
+    if all(section.title == _CONDITIONS for section in build_sections(difference)):
         return "nothing changed"
     return "it got better" if difference.better else "it changed, and not for the worse"
 
 
-def status_told(difference: Difference) -> str:
+def describe_status(difference: Difference) -> str:
     """What became of the status."""
     old, new = difference.old_status, difference.new_status
     return f"still {new}" if old == new else f"{old} → {new}"
 
 
-def sections(difference: Difference) -> tuple[Section, ...]:
+def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
     """Those that have anything in them, the most urgent first."""
     all_ = (
-        Section(
-            title="Why it is worse", items=tuple(Item(mark="", text=visible(r)) for r in difference.reasons)
+        DiffSection(
+            title="Why it is worse",
+            items=tuple(DiffLine(mark="", text=visible(r)) for r in difference.reasons),
         ),
-        Section(title="New findings", items=tuple(_finding(f, "+") for f in difference.appeared)),
-        Section(title="Changed findings", items=tuple(_change(pair) for pair in difference.changed)),
-        Section(title="Gone", items=tuple(_finding(f, "-") for f in difference.gone)),
-        Section(
+        DiffSection(title="New findings", items=tuple(_finding(f, "+") for f in difference.appeared)),
+        DiffSection(title="Changed findings", items=tuple(_change(pair) for pair in difference.changed)),
+        DiffSection(title="Gone", items=tuple(_finding(f, "-") for f in difference.gone)),
+        DiffSection(
             title="Not tested again",
             items=tuple(_finding(f, "") for f in difference.unsettled),
             hint="The new check could not see whether these are still there.",
         ),
-        Section(title="MX", items=tuple(_mx(difference))),
-        Section(title="Addresses", items=tuple(_addresses(difference))),
-        Section(title="TLS", items=tuple(_tls(difference))),
-        Section(title="Extensions", items=tuple(_extensions(difference))),
-        Section(
+        DiffSection(title="MX", items=tuple(_mx(difference))),
+        DiffSection(title="Addresses", items=tuple(_addresses(difference))),
+        DiffSection(title="TLS", items=tuple(_tls(difference))),
+        DiffSection(title="Extensions", items=tuple(_extensions(difference))),
+        DiffSection(
             title=_CONDITIONS,
             items=tuple(
-                Item(mark="~", text=visible(f"{s.name}: {s.old or 'none'} → {s.new or 'none'}"))
+                DiffLine(mark="~", text=visible(f"{s.name}: {s.old or 'none'} → {s.new or 'none'}"))
                 for s in difference.settings
             ),
             hint="The two checks had different options, which may be the reason for some of this.",
@@ -82,10 +83,10 @@ def sections(difference: Difference) -> tuple[Section, ...]:
     return tuple(section for section in all_ if section.items)
 
 
-def _finding(finding: Finding, mark: str) -> Item:
+def _finding(finding: Finding, mark: str) -> DiffLine:
     details = [visible(f"Fix: {finding.fix}")] if mark == "+" else []
     details.append(visible(" · ".join(filter(None, (finding.code, finding.reference)))))
-    return Item(
+    return DiffLine(
         mark=mark,
         severity=finding.severity,
         text=visible(f"{finding.subject}  {finding.message}" if finding.subject else finding.message),
@@ -93,13 +94,13 @@ def _finding(finding: Finding, mark: str) -> Item:
     )
 
 
-def _change(pair: FindingChange) -> Item:
+def _change(pair: FindingChange) -> DiffLine:
     old, new = pair.old, pair.new
     details = [f"was: {old.severity.upper()} {old.message}"]
     if old.outcome != new.outcome:
         details.append(f"{old.outcome} → {new.outcome}")
     told = _finding(new, "~")
-    return Item(
+    return DiffLine(
         mark=told.mark,
         severity=told.severity,
         text=told.text,
@@ -107,31 +108,31 @@ def _change(pair: FindingChange) -> Item:
     )
 
 
-def _mx(difference: Difference) -> Iterator[Item]:
+def _mx(difference: Difference) -> Iterator[DiffLine]:
     for change in difference.mx:
         old, new = (" and ".join(map(str, preferences)) for preferences in (change.old, change.new))
         mark = "~" if old and new else "+" if new else "-"
         preference = f"{old} → {new}" if old and new else new or old
-        yield Item(mark=mark, text=visible(f"{change.target}, preference {preference}"))
+        yield DiffLine(mark=mark, text=visible(f"{change.target}, preference {preference}"))
 
 
-def _addresses(difference: Difference) -> Iterator[Item]:
+def _addresses(difference: Difference) -> Iterator[DiffLine]:
     for change in difference.addresses:
         for mark, addresses in (("+", change.gained), ("-", change.lost)):
-            yield from (Item(mark=mark, text=visible(f"{change.target}: {a}")) for a in addresses)
+            yield from (DiffLine(mark=mark, text=visible(f"{change.target}: {a}")) for a in addresses)
 
 
-def _tls(difference: Difference) -> Iterator[Item]:
+def _tls(difference: Difference) -> Iterator[DiffLine]:
     for change in difference.tls:
         old = ", ".join(filter(None, (change.old_version, change.old_cipher))) or "none"
         new = ", ".join(filter(None, (change.new_version, change.new_cipher))) or "none"
         mark = "+" if not change.old_version else "~" if change.new_version else "-"
-        yield Item(mark=mark, text=visible(f"{change.endpoint}: {old} → {new}"))
+        yield DiffLine(mark=mark, text=visible(f"{change.endpoint}: {old} → {new}"))
 
 
-def _extensions(difference: Difference) -> Iterator[Item]:
+def _extensions(difference: Difference) -> Iterator[DiffLine]:
     for change in difference.extensions:
         where = f"{change.endpoint}, {'after' if change.tls else 'before'} TLS"
-        yield from (Item(mark="-", text=visible(f"{where}: {line}")) for line in change.lost)
-        yield from (Item(mark="+", text=visible(f"{where}: {line}")) for line in change.gained)
-        yield from (Item(mark="~", text=visible(f"{where}: {a} → {b}")) for a, b in change.changed)
+        yield from (DiffLine(mark="-", text=visible(f"{where}: {line}")) for line in change.lost)
+        yield from (DiffLine(mark="+", text=visible(f"{where}: {line}")) for line in change.gained)
+        yield from (DiffLine(mark="~", text=visible(f"{where}: {a} → {b}")) for a, b in change.changed)

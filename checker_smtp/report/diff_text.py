@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from .diff import Difference
-from .diff_sections import Item, Section, headline, sections, status_told
+from .diff_sections import DiffLine, DiffSection, build_headline, build_sections, describe_status
 from .document import VERSION
 from .terminal import Terminal
 
@@ -24,19 +24,21 @@ def render_difference_text(difference: Difference, terminal: Terminal | None = N
     """The difference as text, the verdict in its first line."""
     terminal = terminal or Terminal()
     style = "red" if difference.worse else "green"
-    text = terminal.lines(f"{difference.domain}: {headline(difference)} ({status_told(difference)})", style)
+    text = terminal.lines(
+        f"{difference.domain}: {build_headline(difference)} ({describe_status(difference)})", style
+    )
     text += terminal.lines(f"between {difference.old_run_at} and {difference.new_run_at}", "dim")
-    return text + "".join(_section(section, terminal) for section in sections(difference))
+    return text + "".join(_section(section, terminal) for section in build_sections(difference))
 
 
-def _section(section: Section, terminal: Terminal) -> str:
+def _section(section: DiffSection, terminal: Terminal) -> str:
     text = "\n" + terminal.lines(section.title, "bold")
     if section.hint:
         text += terminal.lines(section.hint, "dim", first="  ")
     return text + "".join(_item(item, terminal) for item in section.items)
 
 
-def _item(item: Item, terminal: Terminal) -> str:
+def _item(item: DiffLine, terminal: Terminal) -> str:
     first = f"  {item.mark:1} {item.severity.upper():4}  " if item.severity else f"  {item.mark:1} "
     if not item.mark and not item.severity:
         first = "  "

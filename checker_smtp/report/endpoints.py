@@ -10,9 +10,9 @@ from checker_smtp.probes.observation import Endpoint, Keyword, ReplySeen, Revers
 from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
 
 from .items import Context
-from .metrics import is_probed, tls_of
-from .timeline import Phase, seconds, session_phases
-from .transcript import Line, brief
+from .metrics import find_tls, is_probed
+from .timeline import Phase, format_seconds, split_phases
+from .transcript import TranscriptLine, shorten
 from .visible import visible
 
 __all__ = [
@@ -69,7 +69,7 @@ class SessionReport:
     title: str
     phases: tuple[Phase, ...]
     took: float
-    lines: tuple[Line, ...]
+    lines: tuple[TranscriptLine, ...]
     left_out: int
 
 
@@ -144,7 +144,7 @@ def _good_badges(endpoint: Endpoint, findings: list[Finding]) -> list[Badge]:
     """Return a badge for each thing that was seen to be right."""
     texts = []
     records = [record_of(finding.code) for finding in findings]
-    tls = tls_of(endpoint)
+    tls = find_tls(endpoint)
     if tls is not None and not any(record is not None and record.is_weak_tls for record in records):
         texts.append(visible(tls.version[:20]).replace("TLSv", "TLS "))
     relay = endpoint.asked("relay")
@@ -168,7 +168,7 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     if main.greeting is not None:
         lines = main.greeting.raw.rstrip("\r\n").split("\r\n")
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
-        facts.append(("Greeting", brief(lines[0], 200) + more))
+        facts.append(("Greeting", shorten(lines[0], 200) + more))
     found = context.software.get(endpoint.subject)
     if found is not None:
         name = f"{found.software} {visible(found.version)}".strip()
@@ -176,14 +176,14 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     elif main.greeting is not None:
         facts.append(("Software", "not recognised"))
     facts.append(("Reverse DNS", reverse_dns_text(endpoint.reverse)))
-    if (tls := tls_of(endpoint)) is not None:
+    if (tls := find_tls(endpoint)) is not None:
         facts.append(("TLS", f"{visible(tls.version)}, {visible(tls.cipher)}"))
     elif main.is_ready:
         facts.append(("TLS", "none"))
     if main.end is not None:
         end = main.end
         detail = f" ({visible(end.detail)})" if end.detail else ""
-        told = f"{end.kind} at {end.step} after {seconds(end.at)}{detail}"
+        told = f"{end.kind} at {end.step} after {format_seconds(end.at)}{detail}"
         facts.append(("Session ended", visible(told)))
     return facts
 
@@ -201,7 +201,7 @@ def reverse_dns_text(reverse: ReverseDns | None) -> str:
 
 
 def _keywords(known: tuple[Keyword, ...]) -> tuple[str, ...]:
-    told = [brief(" ".join((k.keyword, *k.parameters)), 100) for k in known[:_MAX_KEYWORDS]]
+    told = [shorten(" ".join((k.keyword, *k.parameters)), 100) for k in known[:_MAX_KEYWORDS]]
     return (*told, *([f"… {len(known) - _MAX_KEYWORDS} more"] if len(known) > _MAX_KEYWORDS else []))
 
 
@@ -235,7 +235,7 @@ def _row(asked: Transaction, findings: list[Finding]) -> TransactionRow:
         question=QUESTIONS.get(asked.purpose, visible(asked.purpose)),
         sender=visible(f"<{asked.sender}>"),
         recipient=visible(f"<{asked.recipient}>"),
-        reply=f"{step}: {brief(reply.raw.rstrip(), 300)}" if reply is not None else "",
+        reply=f"{step}: {shorten(reply.raw.rstrip(), 300)}" if reply is not None else "",
         verdict=_verdict(asked.purpose, reply, findings),
     )
 
@@ -270,7 +270,7 @@ def _session(
     return SessionReport(
         anchor=anchor,
         title=_SESSIONS.get(session.purpose, visible(session.purpose)),
-        phases=session_phases(session),
+        phases=split_phases(session),
         took=float(session.transcript[-1]["at"]) if session.transcript else 0.0,
         lines=lines,
         left_out=left_out,

@@ -8,13 +8,13 @@ use its filters.
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from .timeline import seconds
+from .timeline import format_seconds
 from .visible import visible
 
-__all__ = ["environment"]
+__all__ = ["build_environment"]
 
 
-def environment(package: str) -> Environment:
+def build_environment(package: str) -> Environment:
     """A new environment with the templates in `package`, and behind them those of the report."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("checker_smtp.report")]),
@@ -27,7 +27,9 @@ def environment(package: str) -> Environment:
         # they are installed, and stay as they are
         auto_reload=False,
     )
-    made.filters.update(breakable=_breakable, code=_code, seconds=seconds, visible=visible, words=_words)
+    made.filters.update(
+        breakable=_breakable, code=_code, seconds=format_seconds, visible=visible, words=_words
+    )
     return made
 
 

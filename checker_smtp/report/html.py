@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from checker_smtp.probes.result import Result
 
-from .environment import environment
+from .environment import build_environment
 from .explain import steps
 from .timeline import Phase
 from .verdict import STATUS_WORDS
-from .view_model import tell
+from .view_model import build_report
 
 __all__ = ["render_html", "render_index"]
 
@@ -35,7 +35,7 @@ _THINNEST = 0.6
 
 def render_html(result: Result) -> str:
     """The whole report on one page."""
-    return _render("report.html.j2", story=tell(result), severities=SEVERITIES, outcomes=OUTCOMES)
+    return _render("report.html.j2", report=build_report(result), severities=SEVERITIES, outcomes=OUTCOMES)
 
 
 def render_index(pages: Iterable[tuple[str, str, str]]) -> str:
@@ -49,7 +49,7 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = environment("checker_smtp.report")
+    made = build_environment("checker_smtp.report")
     made.filters["paragraphs"] = _paragraphs
     made.globals.update(segments=_segments, newline=Markup("\n"))
     return made

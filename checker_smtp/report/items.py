@@ -15,7 +15,7 @@ from checker_smtp.probes.rules import Code, Evidence, Finding, Outcome, Severity
 from .advice import advice_for
 from .commands import commands_for, endpoint_of
 from .software import Recognised
-from .transcript import Log, Place, brief
+from .transcript import Citation, TranscriptView, shorten
 from .visible import visible
 
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
@@ -79,7 +79,7 @@ class Context:
 
     observation: Observation
     software: dict[str, Recognised | None]
-    logs: dict[tuple[str, int], Log]
+    logs: dict[tuple[str, int], TranscriptView]
 
 
 def items_of(findings: Iterable[Finding], context: Context) -> tuple[Item, ...]:
@@ -193,15 +193,15 @@ def _quote(item: Evidence, purpose: str, keyword: str, context: Context) -> Quot
     if rest := len(lines) - len(shown):
         shown.append(f"… {rest} more line{'s' * (rest != 1)}")
     log = context.logs.get((item.where, item.session if item.session is not None else -1))
-    place = log.find(item, purpose) if log is not None else Place()
+    place = log.find(item, purpose) if log is not None else Citation()
     again = f", connection {item.session + 1}" if item.session else ""
     return Quote(
-        where=visible(item.where) + again, asked=place.asked, lines=tuple(shown), anchor=place.anchor
+        where=visible(item.where) + again, asked=place.commands, lines=tuple(shown), anchor=place.anchor
     )
 
 
 def _quoted(line: str, source: str) -> str:
     if source == "session":
-        return brief(line)
+        return shorten(line)
     # an answer without records is quoted as its status, which people know in capitals
     return line.upper() if line in tuple(DnsStatus) else visible(line[:400])

@@ -12,14 +12,14 @@ from checker_smtp.probes.requirements import NOT_HELD
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Outcome, Severity
 
-__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count", "is_probed", "phase_seconds", "tls_of"]
+__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count_findings", "find_tls", "is_probed", "measure_phases"]
 
 PHASES = ("connect", "banner", "ehlo", "tls", "transactions")
 TLS_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
 
 
-def count(result: Result, severity: Severity) -> int:
+def count_findings(result: Result, severity: Severity) -> int:
     """How many findings are that bad."""
     return sum(finding.severity is severity for finding in result.findings)
 
@@ -29,12 +29,12 @@ def is_probed(endpoint: Endpoint) -> bool:
     return endpoint.main.purpose != NOT_HELD.purpose
 
 
-def tls_of(endpoint: Endpoint) -> Tls | None:
+def find_tls(endpoint: Endpoint) -> Tls | None:
     """The first handshake that succeeded."""
     return next((session.tls for session in endpoint.sessions if session.tls is not None), None)
 
 
-def phase_seconds(endpoint: Endpoint) -> dict[str, float]:
+def measure_phases(endpoint: Endpoint) -> dict[str, float]:
     """Seconds by phase, in the order of `PHASES`."""
     found: dict[str, float] = {}
     for session in endpoint.sessions:

@@ -9,7 +9,7 @@ from .endpoints import reverse_dns_text
 from .metrics import is_probed
 from .visible import visible
 
-__all__ = ["CoverageRow", "MxRow", "coverage_rows", "mx_rows"]
+__all__ = ["CoverageRow", "MxRow", "build_coverage_rows", "build_mx_rows"]
 
 _MAX_ROWS = 60
 
@@ -32,10 +32,10 @@ class CoverageRow:
     """One address family, in words."""
 
     family: str
-    told: str
+    summary: str
 
 
-def mx_rows(seen: Observation) -> tuple[tuple[MxRow, ...], int]:
+def build_mx_rows(seen: Observation) -> tuple[tuple[MxRow, ...], int]:
     """The rows, and how many were left out because there are too many."""
     reverses = {endpoint.address: endpoint.reverse for endpoint in seen.endpoints}
     ttls = _address_ttls(seen)
@@ -101,12 +101,12 @@ def _ttl(seconds: int) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def coverage_rows(seen: Observation) -> tuple[CoverageRow, ...]:
+def build_coverage_rows(seen: Observation) -> tuple[CoverageRow, ...]:
     """IPv4 and IPv6: how many endpoints are published, and how many answered."""
     settings = seen.settings
     asked = not seen.endpoints or any(map(is_probed, seen.endpoints))
     pairs = (("IPv4", settings.ipv4, seen.coverage.ipv4), ("IPv6", settings.ipv6, seen.coverage.ipv6))
-    return tuple(CoverageRow(family=family, told=_covered(on, asked, row)) for family, on, row in pairs)
+    return tuple(CoverageRow(family=family, summary=_covered(on, asked, row)) for family, on, row in pairs)
 
 
 def _covered(on: bool, asked: bool, row: FamilyCoverage) -> str:

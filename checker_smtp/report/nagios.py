@@ -9,7 +9,7 @@ they come from. The exit code that goes with it is the command line's. Everythin
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity
 
-from .metrics import count, is_probed, phase_seconds
+from .metrics import count_findings, is_probed, measure_phases
 from .visible import visible
 
 __all__ = ["render_nagios"]
@@ -44,7 +44,7 @@ def _summary(result: Result) -> str:
         reached = "no endpoint probed"
     told = f"{_plain(result.observation.domain)}: {reached}"
     for severity, word in ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note")):
-        if number := count(result, severity):
+        if number := count_findings(result, severity):
             told += f", {number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
     if result.observation.mx.null_mx:
         told = f"{_plain(result.observation.domain)}: takes no mail, and says so (null MX)"
@@ -66,14 +66,14 @@ def _performance(result: Result) -> list[str]:
     if endpoints or not result.observation.endpoints:
         data.append(f"'reached'={reached};;;0;{len(endpoints)}")
     data += [
-        f"'critical'={count(result, Severity.CRIT)};;;0",
-        f"'warnings'={count(result, Severity.WARN)};;;0",
-        f"'notes'={count(result, Severity.INFO)};;;0",
+        f"'critical'={count_findings(result, Severity.CRIT)};;;0",
+        f"'warnings'={count_findings(result, Severity.WARN)};;;0",
+        f"'notes'={count_findings(result, Severity.INFO)};;;0",
     ]
     for endpoint in endpoints[:_MAX_ENDPOINTS]:
         label = _plain(endpoint.subject).replace("=", "\\x3d").replace("'", "''")
         data += [
-            f"'{label} {phase}'={seconds:.3f}s;;;0" for phase, seconds in phase_seconds(endpoint).items()
+            f"'{label} {phase}'={seconds:.3f}s;;;0" for phase, seconds in measure_phases(endpoint).items()
         ]
     return data
 

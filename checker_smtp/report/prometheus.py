@@ -12,13 +12,13 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 
 from .document import STATUSES
-from .metrics import TLS_VERSIONS, count, is_probed, phase_seconds, tls_of
+from .metrics import TLS_VERSIONS, count_findings, find_tls, is_probed, measure_phases
 from .visible import visible
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
-__all__ = ["families", "render_prometheus"]
+__all__ = ["build_metrics", "render_prometheus"]
 
 # as probes.check has it; a document may have been written by anybody
 _MAX_ENDPOINTS = 32
@@ -34,7 +34,7 @@ def render_prometheus(result: Result) -> str:
     return generate_latest(registry).decode("utf-8")
 
 
-def families(result: Result) -> Iterator["GaugeMetricFamily"]:
+def build_metrics(result: Result) -> Iterator["GaugeMetricFamily"]:
     """The metrics themselves, for another format: gauges with samples, and a unit where they have one."""
     return _Collector(result).collect()
 
@@ -57,7 +57,7 @@ class _Collector:
             status.add_metric([self._domain, word], word == self._result.status)
         findings = self._gauge("findings", "Findings of the last check.", "severity")
         for severity in Severity:
-            findings.add_metric([self._domain, severity.value], count(self._result, severity))
+            findings.add_metric([self._domain, severity.value], count_findings(self._result, severity))
         yield from (status, findings)
 
     def _endpoints(self) -> Iterator["GaugeMetricFamily"]:
@@ -77,9 +77,9 @@ class _Collector:
         for label, endpoint in unique.items():
             labels = [self._domain, label]
             up.add_metric(labels, endpoint.connected)
-            for phase, took in phase_seconds(endpoint).items():
+            for phase, took in measure_phases(endpoint).items():
                 seconds.add_metric([*labels, phase], took)
-            found = tls_of(endpoint)
+            found = find_tls(endpoint)
             if found is not None or endpoint.ready_session:
                 tls.add_metric(labels, found is not None)
             if found is not None:

@@ -14,7 +14,7 @@ from checker_smtp.probes.result import Result
 
 from .document import STATUSES, VERSION
 
-__all__ = ["dump_schema", "schema"]
+__all__ = ["build_schema", "dump_schema"]
 
 _ID = f"urn:checker-smtp:document:{VERSION}"
 _OCTETS = "Octets as latin-1 text: one character, one octet."
@@ -53,7 +53,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-def schema() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """The schema, a new copy each time."""
     _, types = msgspec.json.schema_components([Result], ref_template="#/$defs/{name}")
     for kind in types.values():
@@ -89,4 +89,4 @@ def schema() -> dict[str, Any]:
 
 def dump_schema() -> str:
     """The schema as text, with a final newline."""
-    return json.dumps(schema(), indent=2, ensure_ascii=True) + "\n"
+    return json.dumps(build_schema(), indent=2, ensure_ascii=True) + "\n"

@@ -6,7 +6,7 @@ from checker_smtp.probes.selftest import FamilyView, SelfTest
 
 from .terminal import Terminal
 
-__all__ = ["Remark", "remarks", "render_vantage"]
+__all__ = ["Remark", "build_remarks", "render_selftest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +17,18 @@ class Remark:
     text: str
 
 
-def remarks(vantage: SelfTest) -> tuple[Remark, ...]:
+def build_remarks(vantage: SelfTest) -> tuple[Remark, ...]:
     """Everything there is to say, in the order: routes, names, the EHLO name, port 25."""
     told = [remark for family in vantage.families for remark in _family(family)]
     return (*told, _helo(vantage), *_controls(vantage))
 
 
-def render_vantage(vantage: SelfTest, terminal: Terminal) -> str:
+def render_selftest(vantage: SelfTest, terminal: Terminal) -> str:
     """A line for each remark."""
     style = {True: ("green", "ok    "), False: ("yellow", "note  ")}
     return "".join(
         terminal.lines(remark.text, style[remark.good][0], first=style[remark.good][1])
-        for remark in remarks(vantage)
+        for remark in build_remarks(vantage)
     )
 
 

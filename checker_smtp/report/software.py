@@ -16,7 +16,7 @@ from typing import Protocol
 
 from checker_smtp.probes.observation import Endpoint
 
-__all__ = ["READ", "SIGNS", "ProbeResults", "Recognised", "Software", "recognise", "recognise_replies"]
+__all__ = ["MAX_READ", "SIGNS", "Recognised", "ReplyText", "Software", "recognise", "recognise_replies"]
 
 
 class Software(StrEnum):
@@ -47,7 +47,7 @@ class Recognised:
     sign: str
 
 
-class ProbeResults(Protocol):
+class ReplyText(Protocol):
     """A reply, as far as it matters here."""
 
     @property
@@ -112,7 +112,7 @@ def recognise(endpoint: Endpoint) -> Recognised | None:
 
 
 def recognise_replies(
-    greetings: Iterable[ProbeResults], hellos: Iterable[ProbeResults], others: Iterable[ProbeResults]
+    greetings: Iterable[ReplyText], hellos: Iterable[ReplyText], others: Iterable[ReplyText]
 ) -> Recognised | None:
     """The same from loose replies."""
     for source, replies in ((_GREETING, greetings), (_EHLO, hellos)):
@@ -124,12 +124,12 @@ def recognise_replies(
 
 
 # A sign stands early in a line; what comes later is not read, so that a hostile reply costs nothing.
-READ = 4096
+MAX_READ = 4096
 
 
 def _first(source: str, text: str) -> Recognised | None:
     for software, where, pattern in SIGNS:
-        if where == source and (m := pattern.search(text[:READ])) is not None:
+        if where == source and (m := pattern.search(text[:MAX_READ])) is not None:
             version = (m[1] or "").rstrip(".") if pattern.groups else ""
             return Recognised(software=software, version=version, source=source, sign=m[0].strip())
     return None

@@ -1,4 +1,4 @@
-"""The report for a terminal or a log: the story in the order and the words of the page, on one screen if
+"""The report for a terminal or a log: the report in the order and the words of the page, on one screen if
 the domain is healthy.
 
 Who reads the first ten lines knows what to do. What the page has and this has not are the time-lines and the
@@ -12,7 +12,7 @@ from .endpoints import EndpointReport, TransactionRow
 from .explain import steps
 from .items import Fix, Item, Quote
 from .terminal import Terminal
-from .view_model import Story, tell
+from .view_model import Report, build_report
 
 __all__ = ["render_text"]
 
@@ -25,31 +25,31 @@ _MAX_QUOTED = 3
 
 def render_text(result: Result, terminal: Terminal | None = None) -> str:
     """The report as text."""
-    return "\n".join(filter(None, _Page(terminal or Terminal(), tell(result)).parts()))
+    return "\n".join(filter(None, _Page(terminal or Terminal(), build_report(result)).parts()))
 
 
 class _Page:
-    def __init__(self, terminal: Terminal, story: Story) -> None:
+    def __init__(self, terminal: Terminal, report: Report) -> None:
         self._to = terminal
-        self._story = story
+        self._report = report
 
     def parts(self) -> list[str]:
-        story = self._story
-        problems = [item for item in story.to_fix if item.severity is not Severity.INFO]
-        notes = [item for item in story.to_fix if item.severity is Severity.INFO]
-        unsettled = self._items("Not the domain’s fault, or not settled", list(story.unsettled))
+        report = self._report
+        problems = [item for item in report.to_fix if item.severity is not Severity.INFO]
+        notes = [item for item in report.to_fix if item.severity is Severity.INFO]
+        unsettled = self._items("Not the domain’s fault, or not settled", list(report.unsettled))
         return [
             self._head(problems),
-            unsettled if story.unsettled_first else "",
+            unsettled if report.is_unsettled_first else "",
             self._items("What to fix", problems),
             self._notes(notes),
-            "" if story.unsettled_first else unsettled,
+            "" if report.is_unsettled_first else unsettled,
             self._mx(),
-            *(self._endpoint(endpoint) for endpoint in story.endpoints),
+            *(self._endpoint(endpoint) for endpoint in report.endpoints),
         ]
 
     def _head(self, problems: list[Item]) -> str:
-        head = self._story.head
+        head = self._report.head
         name = f"{head.unicode} ({head.domain})" if head.unicode else head.domain
         first = f" First: {problems[0].title}." if problems else ""
         verdict = head.verdict
@@ -97,7 +97,7 @@ class _Page:
         return self._to.lines(where + message, first=_INDENT)
 
     def _fix(self, fix: Fix, item: Item) -> str:
-        label = "What to do" if item in self._story.unsettled else "Fix"
+        label = "What to do" if item in self._report.unsettled else "Fix"
         at = f" at {', '.join(fix.subjects)}" if fix.subjects else ""
         software = f" in {fix.software}" if fix.software and label == "Fix" else ""
         lines = [
@@ -116,8 +116,8 @@ class _Page:
         return self._title("Notes") + "".join(told) if told else ""
 
     def _mx(self) -> str:
-        story = self._story
-        if not story.mx:
+        report = self._report
+        if not report.mx:
             return ""
         rows = [
             self._to.lines(
@@ -126,9 +126,9 @@ class _Page:
                 ),
                 first=f"  {row.preference:>5} ",
             )
-            for row in story.mx
+            for row in report.mx
         ]
-        more = self._to.lines(f"… and {story.more_mx} more", first=_INDENT) if story.more_mx else ""
+        more = self._to.lines(f"… and {report.more_mx} more", first=_INDENT) if report.more_mx else ""
         return self._title("Where mail for the domain goes") + "".join(rows) + more
 
     def _endpoint(self, endpoint: EndpointReport) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import ReplySeen, Session
 
-__all__ = ["Phase", "seconds", "session_phases"]
+__all__ = ["Phase", "format_seconds", "split_phases"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Phase:
     length: float
 
 
-def session_phases(session: Session) -> tuple[Phase, ...]:
+def split_phases(session: Session) -> tuple[Phase, ...]:
     """The phases that took place, in order; the one in which the session broke off says so."""
     hello = _latest(session.ehlo, session.helo)
     asked = [reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset)]
@@ -48,7 +48,7 @@ def _latest(*replies: ReplySeen | None) -> float | None:
     return max((reply.at for reply in replies if reply is not None), default=None)
 
 
-def seconds(length: float) -> str:
+def format_seconds(length: float) -> str:
     """`3 ms`, `0.42 s`, `12 s`: as exact as anybody needs."""
     if length < 0.1:
         return f"{length * 1000:.0f} ms"

@@ -14,7 +14,7 @@ from checker_smtp.probes.rules import Evidence
 
 from .visible import octets_visible, visible
 
-__all__ = ["CLIENT", "EVENT", "SERVER", "Line", "Log", "Place", "brief"]
+__all__ = ["CLIENT", "EVENT", "SERVER", "Citation", "TranscriptLine", "TranscriptView", "shorten"]
 
 CLIENT, SERVER, EVENT = "client", "server", "event"
 
@@ -25,7 +25,7 @@ _PER_LINE = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class TranscriptLine:
     """One line; `speaker` is `client`, `server` or `event`, `marks` what was irregular about it."""
 
     speaker: str
@@ -36,11 +36,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Citation:
     """A line's anchor (empty where there is none), and the commands it answers."""
 
     anchor: str = ""
-    asked: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class _Raw:
     marks: list[str] = field(default_factory=list)
 
 
-class Log:
+class TranscriptView:
     """The lines of one session; `anchor` is the beginning of the name of each line."""
 
     def __init__(self, session: Session, anchor: str) -> None:
@@ -63,27 +63,29 @@ class Log:
         self._first: list[tuple[ReplySeen, int]] = []
         self._place_replies()
 
-    def lines(self, room: int) -> tuple[tuple[Line, ...], int]:
+    def lines(self, room: int) -> tuple[tuple[TranscriptLine, ...], int]:
         """As many lines as `room` characters hold, and how many lines were left out."""
-        shown: list[Line] = []
+        shown: list[TranscriptLine] = []
         for number, raw in enumerate(self._raw):
-            text = raw.octets if raw.speaker == EVENT else brief(raw.octets.rstrip("\r\n"))
+            text = raw.octets if raw.speaker == EVENT else shorten(raw.octets.rstrip("\r\n"))
             room -= len(text) + _PER_LINE
             if room < 0 and shown:
                 return tuple(shown), len(self._raw) - number
             marks = tuple(dict.fromkeys(raw.marks))
             shown.append(
-                Line(speaker=raw.speaker, text=text, at=raw.at, anchor=self._name(number), marks=marks)
+                TranscriptLine(
+                    speaker=raw.speaker, text=text, at=raw.at, anchor=self._name(number), marks=marks
+                )
             )
         return tuple(shown), 0
 
-    def find(self, evidence: Evidence, purpose: str = "") -> Place:
+    def find(self, evidence: Evidence, purpose: str = "") -> Citation:
         """Where the evidence stands; among equal replies the one that answers to `purpose` is meant."""
         if not self._raw:
-            return Place()
+            return Citation()
         if evidence.entry is None:
             line = next((n for n, raw in enumerate(self._raw) if raw.octets.startswith("TLS")), 0)
-            return Place(self._name(line))
+            return Citation(self._name(line))
         same = [
             (reply, number)
             for reply, number in self._first
@@ -92,9 +94,9 @@ class Log:
         if same:
             meant = self._replies_for(purpose)
             reply, number = next(((r, n) for r, n in same if any(r is m for m in meant)), same[0])
-            return Place(self._name(number), self._asked(reply))
+            return Citation(self._name(number), self._asked(reply))
         until = [number for number, raw in enumerate(self._raw) if raw.entry <= evidence.entry]
-        return Place(self._name(until[-1] if until else 0))
+        return Citation(self._name(until[-1] if until else 0))
 
     def _asked(self, reply: ReplySeen) -> tuple[str, ...]:
         """What was said that this is the answer to, where the reply alone does not tell."""
@@ -132,7 +134,7 @@ class Log:
             line.marks.append(" ".join(filter(None, (deviation.kind, deviation.reference))))
 
 
-def brief(octets: str, most: int = _MAX_LINE) -> str:
+def shorten(octets: str, most: int = _MAX_LINE) -> str:
     """Octets made visible, cut where they are many."""
     rest = len(octets) - most
     return octets_visible(octets[:most]) + (f" … {rest} more octets" if rest > 0 else "")

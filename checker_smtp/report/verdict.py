@@ -12,9 +12,9 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Outcome, Severity, any_answered
 
 from .metrics import is_probed
-from .timeline import seconds
+from .timeline import format_seconds
 
-__all__ = ["STATUS_WORDS", "Verdict", "left_out", "verdict"]
+__all__ = ["STATUS_WORDS", "Verdict", "build_verdict", "list_disabled_tests"]
 
 STATUS_WORDS = {
     "ok": "OK",
@@ -39,7 +39,7 @@ class Verdict:
     doubts: tuple[str, ...]
 
 
-def verdict(result: Result, counts: dict[str, int]) -> Verdict:
+def build_verdict(result: Result, counts: dict[str, int]) -> Verdict:
     """`counts` are those of the items told, under `crit`, `warn`, `info` and `unsettled`."""
     return Verdict(
         status=result.status,
@@ -121,8 +121,8 @@ def _doubts(result: Result) -> list[str]:
     silent = [e.subject for e in seen.endpoints if _ran_out(e)]
     if silent and settings.timeout < _PATIENCE:
         found.append(
-            f"{_names(silent)} stayed silent for {seconds(settings.timeout)} or longer. RFC 5321 §4.5.3.2 "
-            "grants a server five minutes: a check with `--timeout 300` makes it certain."
+            f"{_names(silent)} stayed silent for {format_seconds(settings.timeout)} or longer. RFC 5321 "
+            "§4.5.3.2 grants a server five minutes: a check with `--timeout 300` makes it certain."
         )
     if any(f.outcome is Outcome.REFUSED_US for f in result.findings):
         found.append(
@@ -141,7 +141,7 @@ def _names(subjects: list[str]) -> str:
     return ", ".join(subjects[:3]) + more
 
 
-def left_out(seen: Observation) -> tuple[str, ...]:
+def list_disabled_tests(seen: Observation) -> tuple[str, ...]:
     """What was not asked because an option said so."""
     settings = seen.settings
     return tuple(

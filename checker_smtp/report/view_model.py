@@ -19,14 +19,14 @@ from checker_smtp.probes.rules import Finding, Severity
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .metrics import UNSETTLED
-from .mx_table import CoverageRow, MxRow, coverage_rows, mx_rows
+from .mx_table import CoverageRow, MxRow, build_coverage_rows, build_mx_rows
 from .software import recognise
-from .timeline import seconds
-from .transcript import Log
-from .verdict import Verdict, left_out, verdict
+from .timeline import format_seconds
+from .transcript import TranscriptView
+from .verdict import Verdict, build_verdict, list_disabled_tests
 from .visible import visible
 
-__all__ = ["Head", "Story", "tell"]
+__all__ = ["Head", "Report", "build_report"]
 
 # Characters of transcript told in all; each session gets its share, and none less than the second.
 _ROOM = 60_000
@@ -50,7 +50,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Report:
     """`to_fix` are the domain's own problems, `unsettled` those that are not, or not yet; worst first.
 
     `cited` has, for each transcript line that is evidence, the items that rest on it.
@@ -69,19 +69,19 @@ class Story:
     cited: dict[str, tuple[Item, ...]]
 
     @property
-    def unsettled_first(self) -> bool:
+    def is_unsettled_first(self) -> bool:
         """Whether what is not settled is the news, because there is nothing to fix but notes."""
         return bool(self.unsettled) and all(item.severity is Severity.INFO for item in self.to_fix)
 
 
-def tell(result: Result) -> Story:
+def build_report(result: Result) -> Report:
     """The story of a result."""
     seen = result.observation
     context = Context(
         observation=seen,
         software={endpoint.subject: recognise(endpoint) for endpoint in seen.endpoints},
         logs={
-            (endpoint.subject, n): Log(session, f"e{number}s{n}")
+            (endpoint.subject, n): TranscriptView(session, f"e{number}s{n}")
             for number, endpoint in enumerate(seen.endpoints)
             for n, session in enumerate(endpoint.sessions)
         },
@@ -89,9 +89,9 @@ def tell(result: Result) -> Story:
     items = items_of(result.findings, context)
     to_fix = tuple(item for item in items if item.outcome not in UNSETTLED)
     unsettled = tuple(item for item in items if item.outcome in UNSETTLED)
-    rows, more = mx_rows(seen)
+    rows, more = build_mx_rows(seen)
     room = max(_ROOM // max(len(context.logs), 1), _LEAST_ROOM)
-    return Story(
+    return Report(
         head=_head(result, to_fix, unsettled),
         to_fix=to_fix,
         unsettled=unsettled,
@@ -99,7 +99,7 @@ def tell(result: Result) -> Story:
         more_mx=more,
         null_mx=seen.mx.null_mx,
         implicit_mx=seen.mx.implicit_mx,
-        coverage=coverage_rows(seen),
+        coverage=build_coverage_rows(seen),
         endpoints=tuple(
             build_endpoint_report(
                 number, endpoint, _about(endpoint.subject, result, endpoint.targets), context, room
@@ -139,7 +139,7 @@ def _head(result: Result, to_fix: tuple[Item, ...], unsettled: tuple[Item, ...])
     return Head(
         domain=visible(seen.domain),
         unicode=_unicode(seen.domain),
-        verdict=verdict(result, counts),
+        verdict=build_verdict(result, counts),
         counts=counts,
         run_at=visible(seen.run_at),
         facts=tuple(_facts(seen)),
@@ -148,12 +148,12 @@ def _head(result: Result, to_fix: tuple[Item, ...], unsettled: tuple[Item, ...])
 
 
 def _facts(seen: Observation) -> list[tuple[str, str]]:
-    facts = [("Checked", visible(f"{_moment(seen.run_at)}, in {seconds(seen.seconds)}"))]
+    facts = [("Checked", visible(f"{_moment(seen.run_at)}, in {format_seconds(seen.seconds)}"))]
     if given := _given(seen):
         facts.append(("MX records", visible(given)))
     if seen.endpoints:
-        facts += [(row.family, row.told) for row in coverage_rows(seen)]
-    if off := left_out(seen):
+        facts += [(row.family, row.summary) for row in build_coverage_rows(seen)]
+    if off := list_disabled_tests(seen):
         facts.append(("Switched off", ", ".join(off)))
     return facts
 
@@ -170,7 +170,7 @@ def _details(seen: Observation) -> list[tuple[str, str]]:
         ("EHLO name", settings.helo_name),
         ("Sender", settings.sender),
         ("Relay probe", settings.probe_address),
-        ("Patience", f"{seconds(settings.timeout)} at each step"),
+        ("Patience", f"{format_seconds(settings.timeout)} at each step"),
         ("Port", str(settings.port)),
         ("Resolver", seen.resolver or "the system's"),
     ]

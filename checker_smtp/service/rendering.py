@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import Environment
 
-from checker_smtp.report.environment import environment
-from checker_smtp.report.view_model import tell
+from checker_smtp.report.environment import build_environment
+from checker_smtp.report.view_model import build_report
 
 from .definition import OPTIONS
 from .form import Form
@@ -61,7 +61,7 @@ def render_result(
     """Render the end of the page; its `files` are stored as `name` for `lifetime` seconds."""
     return _render(
         "result.html.j2",
-        verdict=tell(check.result).head.verdict,
+        verdict=build_report(check.result).head.verdict,
         domain=check.result.observation.domain,
         at=f"{_FORM}/results/{name}",
         files=files,
@@ -101,7 +101,7 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    templates = environment(__package__)
+    templates = build_environment(__package__)
     templates.filters["sentence"] = _sentence
     templates.globals["options"] = OPTIONS
     templates.globals["version"] = _version

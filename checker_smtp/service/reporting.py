@@ -9,7 +9,7 @@ from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.probes.tls_checker import with_tls_checker
 from checker_smtp.report.html import render_html
-from checker_smtp.report.prometheus import families
+from checker_smtp.report.prometheus import build_metrics
 
 from .definition import KEY
 from .evaluate import TLS_KEY, read_observation
@@ -51,7 +51,7 @@ def metric_samples(result: Result, now: datetime) -> list[dict[str, object]]:
             "labels": sample.labels,
             "timestamp": timestamp,
         }
-        for family in families(result)
+        for family in build_metrics(result)
         for sample in family.samples
     ]
 

@@ -10,7 +10,7 @@ from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Outcome, Severity
 from checker_smtp.report.diff import Difference, DifferenceError, compare
-from checker_smtp.report.diff_sections import headline, sections
+from checker_smtp.report.diff_sections import build_headline, build_sections
 from tests.report.results import (
     KEYWORDS,
     MX,
@@ -35,14 +35,14 @@ def with_findings(*findings: Any, **other: Any) -> Result:
 
 
 def titles(difference: Difference) -> list[str]:
-    return [section.title for section in sections(difference)]
+    return [section.title for section in build_sections(difference)]
 
 
 def test_nothing_changed() -> None:
     same = compare(evaluate(HEALTHY), evaluate(replace(HEALTHY, run_at="2026-03-02T12:00:00Z", seconds=9.0)))
     assert not same.worse
     assert not titles(same)
-    assert headline(same) == "nothing changed"
+    assert build_headline(same) == "nothing changed"
 
 
 def test_a_finding_that_appeared_or_went() -> None:
@@ -54,7 +54,7 @@ def test_a_finding_that_appeared_or_went() -> None:
     back = compare(opened, closed)
     assert [f.code for f in back.gone] == ["smtp.open_relay.suspected"]
     assert not back.worse
-    assert headline(back) == "it got better"
+    assert build_headline(back) == "it got better"
 
 
 def test_notes_make_nothing_worse() -> None:
@@ -99,7 +99,7 @@ def test_what_differs_in_every_run_is_no_change() -> None:
 
     difference = compare(relay("nobody-1@example.net"), relay("nobody-2@example.net"))
     assert relay("nobody-1@example.net").findings[0].code == "smtp.open_relay"
-    assert headline(difference) == "nothing changed"
+    assert build_headline(difference) == "nothing changed"
 
 
 def test_a_fault_that_could_not_be_looked_for_again_is_not_gone() -> None:
@@ -116,7 +116,7 @@ def test_a_fault_that_could_not_be_looked_for_again_is_not_gone() -> None:
 def test_a_check_that_could_see_nothing_makes_nothing_worse() -> None:
     difference = compare(one(session()), POSTURES["unknown"]())
     assert not difference.worse
-    assert headline(difference) == "it could not be tested this time"
+    assert build_headline(difference) == "it could not be tested this time"
 
 
 def test_a_server_that_moved_with_its_faults_is_no_worse() -> None:

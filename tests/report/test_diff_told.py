@@ -15,7 +15,7 @@ from checker_smtp.probes.observation import Endpoint, Session
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.diff import Difference, compare
 from checker_smtp.report.diff_html import render_difference_html
-from checker_smtp.report.diff_sections import headline, sections
+from checker_smtp.report.diff_sections import build_headline, build_sections
 from checker_smtp.report.diff_text import dump_difference, render_difference_text
 from checker_smtp.report.document import dump
 from checker_smtp.report.terminal import Terminal
@@ -58,11 +58,11 @@ def _otherwise_hostile() -> Result:
 def test_text(change: str) -> None:
     difference = CHANGES[change]()
     text = render_difference_text(difference, Terminal(width=72, ascii_only=True))
-    assert headline(difference) in " ".join(text.split())
+    assert build_headline(difference) in " ".join(text.split())
     assert not hidden(text)
     assert text.isascii()
     assert all(len(line) <= 72 for line in text.splitlines())
-    for section in sections(difference):
+    for section in build_sections(difference):
         assert section.title in text
     coloured = render_difference_text(difference, Terminal(colour=True))
     plain = render_difference_text(difference)
@@ -91,9 +91,9 @@ def test_html(change: str) -> None:
     assert not [name for name in attributes if name.startswith("on") or name in ("style", "src", "href")]
     assert "url(" not in page
     headings = [element.tag for element in tree.iter() if str(element.tag) in ("h1", "h2", "h3")]
-    assert headings == ["h1", "h2"] + ["h2"] * len(sections(difference))
+    assert headings == ["h1", "h2"] + ["h2"] * len(build_sections(difference))
     told = " ".join("".join(tree.find("body").itertext()).split())
-    for section in sections(difference):
+    for section in build_sections(difference):
         for item in section.items:
             assert " ".join(item.text.split()) in told
     assert not hidden(page)

@@ -10,7 +10,7 @@ from checker_smtp.probes.requirements import NOT_HELD
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.formats import FORMATS, render
 from checker_smtp.report.html import render_html
-from checker_smtp.report.view_model import tell
+from checker_smtp.report.view_model import build_report
 from tests.report.page import faults, parse, words
 from tests.report.results import endpoint, observation, session
 
@@ -40,8 +40,8 @@ def test_text_and_page_say_that_nobody_went_there() -> None:
         assert "1 published, none probed" in text
         assert text.count("Not probed") == 2
         assert text.count("none: no selected rule needs one") == 2
-    assert ("Judged by", "smtp.mx_sanity, smtp.reverse_dns") in tell(dns_only()).head.details
-    assert "Judged by" not in dict(tell(evaluate(observation())).head.details)
+    assert ("Judged by", "smtp.mx_sanity, smtp.reverse_dns") in build_report(dns_only()).head.details
+    assert "Judged by" not in dict(build_report(evaluate(observation())).head.details)
 
 
 def test_monitoring_is_given_no_number_for_what_was_not_tried() -> None:
@@ -70,5 +70,5 @@ def test_a_rule_that_was_off_has_passed_no_test() -> None:
 )
 def test_each_session_has_a_title(purpose: str, title: str) -> None:
     seen = observation(endpoint("192.0.2.1", session(), replace(session(), purpose=purpose)))
-    (story,) = tell(evaluate(seen)).endpoints
-    assert [held.title for held in story.sessions] == ["Session", title]
+    (report,) = build_report(evaluate(seen)).endpoints
+    assert [held.title for held in report.sessions] == ["Session", title]

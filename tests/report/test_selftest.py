@@ -8,9 +8,9 @@ from checker_smtp.probes.observation import Control, ReverseDns
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.selftest import FamilyView, SelfTest
-from checker_smtp.report.selftest import remarks, render_vantage
+from checker_smtp.report.selftest import build_remarks, render_selftest
 from checker_smtp.report.terminal import Terminal
-from checker_smtp.report.view_model import tell
+from checker_smtp.report.view_model import build_report
 from tests.report.results import observation
 
 NAMED = ReverseDns(status=DnsStatus.ANSWER, names=("probe.test",), total=1, confirmed_by=("probe.test",))
@@ -58,31 +58,31 @@ def control(outcome: str, address: str = "192.0.2.1") -> Control:
     ],
 )
 def test_what_stands_in_the_way(vantage: SelfTest, in_the_way: list[str]) -> None:
-    bad = [remark.text for remark in remarks(vantage) if not remark.good]
+    bad = [remark.text for remark in build_remarks(vantage) if not remark.good]
     assert len(bad) == len(in_the_way)
     assert all(text.startswith(begin) for text, begin in zip(bad, in_the_way, strict=True))
 
 
 def test_behind_nat_nothing_is_held_against_the_machine() -> None:
     inside = FamilyView(family=4, address="192.168.1.4", not_public="private (RFC 1918)")
-    told = remarks(seen(inside, helo=("9.9.9.1",)))
+    told = build_remarks(seen(inside, helo=("9.9.9.1",)))
     assert all(remark.good for remark in told)
     assert "Servers see another address" in told[0].text
     assert "behind NAT it may still be right" in told[1].text
 
 
 def test_without_a_control_it_says_how_to_name_one() -> None:
-    assert "--control" in remarks(seen(HERE))[-1].text
+    assert "--control" in build_remarks(seen(HERE))[-1].text
 
 
 def test_told_a_line_each() -> None:
-    text = render_vantage(seen(HERE, NO_ROUTE), Terminal(width=200))
+    text = render_selftest(seen(HERE, NO_ROUTE), Terminal(width=200))
     assert [line[:6] for line in text.splitlines()] == ["ok    ", "ok    ", "note  ", "ok    ", "ok    "]
     assert "over IPv6 cannot be tested" in text
 
 
 def test_the_report_names_the_controls_that_were_knocked_at() -> None:
     with_control = replace(HEALTHY, controls=(control("connected"),))
-    details = dict(tell(evaluate(with_control)).head.details)
+    details = dict(build_report(evaluate(with_control)).head.details)
     assert details["Controls"] == "mx.friend.test at 192.0.2.1: connected"
-    assert "Controls" not in dict(tell(evaluate(HEALTHY)).head.details)
+    assert "Controls" not in dict(build_report(evaluate(HEALTHY)).head.details)

@@ -10,7 +10,7 @@ import pytest
 from checker_smtp.probes.observation import Coverage, FamilyCoverage, Mx
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Severity
-from checker_smtp.report.metrics import tls_of
+from checker_smtp.report.metrics import find_tls
 from checker_smtp.report.software import recognise
 from checker_smtp.report.summary.counters import Frequent
 from checker_smtp.report.summary.page import render_summary
@@ -56,7 +56,7 @@ def test_every_recorded_check_counts_where_it_should() -> None:
     tally = tallied(*map(line, results))
     endpoints = [[e for e in r.observation.endpoints if e.ready_session] for r in results]
     software = [{found.software if (found := recognise(e)) else "" for e in held} for held in endpoints]
-    versions = [{found.version if (found := tls_of(e)) else "" for e in held} for held in endpoints]
+    versions = [{found.version if (found := find_tls(e)) else "" for e in held} for held in endpoints]
 
     def domains(sets: list[set[str]], value: str) -> int:
         return sum(value in one for one in sets)

@@ -7,8 +7,8 @@ import pytest
 from checker_smtp.probes.observation import Control, Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import CODES, Outcome, Severity
-from checker_smtp.report.timeline import seconds, session_phases
-from checker_smtp.report.view_model import Story, tell
+from checker_smtp.report.timeline import format_seconds, split_phases
+from checker_smtp.report.view_model import Report, build_report
 from tests.report.results import (
     FIXTURES,
     POSTURES,
@@ -22,8 +22,8 @@ from tests.report.results import (
 )
 
 
-def recorded(name: str) -> Story:
-    return tell(replayed(next(folder for folder in FIXTURES if folder.name == name)))
+def recorded(name: str) -> Report:
+    return build_report(replayed(next(folder for folder in FIXTURES if folder.name == name)))
 
 
 ARRIVAL = {
@@ -45,20 +45,20 @@ def test_whether_mail_can_arrive(name: str, sentence: str) -> None:
 
 
 def test_what_nobody_saw_is_not_known() -> None:
-    verdict = tell(POSTURES["unknown"]()).head.verdict
+    verdict = build_report(POSTURES["unknown"]()).head.verdict
     assert verdict.arrival == "Whether mail can arrive is not known: nothing could be tested from here."
     assert verdict.faults == "Nothing to fix was found."
 
 
 def test_nobody_asked_for_a_recipient() -> None:
     quiet = observation(endpoint("192.0.2.1", replace(session(), transactions=())))
-    verdict = tell(Result(observation=quiet, findings=(), status="ok")).head.verdict
+    verdict = build_report(Result(observation=quiet, findings=(), status="ok")).head.verdict
     assert verdict.arrival == "A mail server answers; no recipient was asked for."
 
 
 def test_the_worst_comes_first_and_among_equals_the_most_urgent() -> None:
-    story = recorded("smtp-sink-takes-everything")
-    assert [item.code for item in story.to_fix] == [
+    report = recorded("smtp-sink-takes-everything")
+    assert [item.code for item in report.to_fix] == [
         "smtp.open_relay",
         "smtp.auth.plaintext",
         "smtp.all_no_starttls",
@@ -71,8 +71,8 @@ def test_one_problem_on_several_endpoints_is_told_once() -> None:
     subjects = ("192.0.2.1:25", "[2001:db8::1]:25")
     own = CODES["smtp.open_relay"].fix
     found = tuple(replace(finding(subject=subject), fix=own) for subject in subjects)
-    story = tell(Result(observation=observation(), findings=found, status="critical"))
-    (item,) = story.to_fix
+    report = build_report(Result(observation=observation(), findings=found, status="critical"))
+    (item,) = report.to_fix
     assert tuple(subject.name for subject in item.subjects) == subjects
     assert [(fix.software, fix.subjects) for fix in item.fixes] == [("Postfix", ())]
 
@@ -82,7 +82,7 @@ def test_each_software_has_its_own_fix() -> None:
     seen = observation(endpoint(), endpoint("192.0.2.2", exim))
     own = CODES["smtp.open_relay"].fix
     found = tuple(replace(finding(subject=e.subject), fix=own) for e in seen.endpoints)
-    (item,) = tell(Result(observation=seen, findings=found, status="critical")).to_fix
+    (item,) = build_report(Result(observation=seen, findings=found, status="critical")).to_fix
     assert [(fix.software, fix.subjects) for fix in item.fixes] == [
         ("Postfix", ("192.0.2.1:25",)),
         ("Exim", ("192.0.2.2:25",)),
@@ -90,7 +90,7 @@ def test_each_software_has_its_own_fix() -> None:
 
 
 def test_a_fix_for_the_case_at_hand_goes_before_general_advice() -> None:
-    (item,) = tell(Result(observation=observation(), findings=(finding(),), status="critical")).to_fix
+    (item,) = build_report(Result(observation=observation(), findings=(finding(),), status="critical")).to_fix
     assert [(fix.software, fix.text) for fix in item.fixes] == [("", "Relay for nobody.")]
 
 
@@ -98,11 +98,11 @@ def test_a_fix_for_the_case_at_hand_goes_before_general_advice() -> None:
 def test_what_is_not_the_domains_fault_stands_apart(outcome: Outcome) -> None:
     note = finding("smtp.ipv6.none", Severity.INFO, "")
     aside = finding("smtp.not_tested", Severity.INFO, outcome=outcome)
-    story = tell(Result(observation=observation(), findings=(note, aside), status="info"))
-    assert [item.code for item in story.to_fix] == ["smtp.ipv6.none"]
-    assert [item.code for item in story.unsettled] == ["smtp.not_tested"]
-    assert story.unsettled_first
-    assert story.head.counts == {"info": 1, "warn": 0, "crit": 0, "unsettled": 1}
+    report = build_report(Result(observation=observation(), findings=(note, aside), status="info"))
+    assert [item.code for item in report.to_fix] == ["smtp.ipv6.none"]
+    assert [item.code for item in report.unsettled] == ["smtp.not_tested"]
+    assert report.is_unsettled_first
+    assert report.head.counts == {"info": 1, "warn": 0, "crit": 0, "unsettled": 1}
 
 
 def test_verdicts_that_rest_on_a_weak_default() -> None:
@@ -112,12 +112,14 @@ def test_verdicts_that_rest_on_a_weak_default() -> None:
     assert any("`--helo-name`" in doubt for doubt in recorded("postfix-blocklisted").head.verdict.doubts)
     own = replace(SETTINGS, probe_address="x7@example.edu")
     sure = Result(observation=observation(settings=own), findings=(), status="ok")
-    assert tell(sure).head.verdict.doubts == ()
+    assert build_report(sure).head.verdict.doubts == ()
 
 
 def test_the_head_says_what_was_left_out() -> None:
     off = replace(SETTINGS, test_open_relay=False, test_null_sender=False, ipv6=False)
-    facts = dict(tell(Result(observation=observation(settings=off), findings=(), status="ok")).head.facts)
+    facts = dict(
+        build_report(Result(observation=observation(settings=off), findings=(), status="ok")).head.facts
+    )
     assert facts["Switched off"] == "null sender, open relay, IPv6"
     assert facts["IPv6"] == "left out"
     assert facts["Checked"] == "2026-03-01 12:00:00 UTC, in 0.34 s"
@@ -125,14 +127,14 @@ def test_the_head_says_what_was_left_out() -> None:
 
 def test_controls_that_were_asked_are_told() -> None:
     asked = Control(host="mx.example.edu", address="198.51.100.7", port=25, outcome="timeout")
-    story = tell(Result(observation=observation(controls=(asked,)), findings=(), status="ok"))
-    assert dict(story.head.details)["Controls"] == "mx.example.edu at 198.51.100.7: timeout"
+    report = build_report(Result(observation=observation(controls=(asked,)), findings=(), status="ok"))
+    assert dict(report.head.details)["Controls"] == "mx.example.edu at 198.51.100.7: timeout"
 
 
 def test_a_code_without_words_here_is_told_all_the_same() -> None:
     found = (finding("smtp.tls.expired"), finding("smtp.from.the.future"))
-    story = tell(Result(observation=observation(), findings=found, status="critical"))
-    assert [item.title for item in story.to_fix] == [
+    report = build_report(Result(observation=observation(), findings=found, status="critical"))
+    assert [item.title for item in report.to_fix] == [
         "The TLS checker found a weakness",
         "A finding that this version does not know",
     ]
@@ -204,7 +206,7 @@ def test_deviations_are_marked_on_their_line() -> None:
 
 
 def test_where_the_time_went() -> None:
-    told = session_phases(session())
+    told = split_phases(session())
     assert [phase.name for phase in told] == [
         "connect",
         "greeting",
@@ -214,7 +216,7 @@ def test_where_the_time_went() -> None:
         "transactions",
     ]
     assert sum(phase.length for phase in told) == pytest.approx(0.21)
-    (only,) = session_phases(unreached("timeout", 12.0))
+    (only,) = split_phases(unreached("timeout", 12.0))
     assert (only.kind, only.name, only.length) == ("end", "waiting at connect, then timeout", 12.0)
 
 
@@ -222,10 +224,10 @@ def test_where_the_time_went() -> None:
     ("length", "told"), [(0.0, "0 ms"), (0.0424, "42 ms"), (0.42, "0.42 s"), (61.5, "62 s")]
 )
 def test_seconds(length: float, told: str) -> None:
-    assert seconds(length) == told
+    assert format_seconds(length) == told
 
 
 def test_a_story_is_the_same_every_time() -> None:
     seen: Observation = observation()
     result = Result(observation=seen, findings=(finding(),), status="critical")
-    assert tell(result) == tell(result)
+    assert build_report(result) == build_report(result)

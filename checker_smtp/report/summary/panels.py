@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import CODES, Severity
 from checker_smtp.report.metrics import TLS_VERSIONS
-from checker_smtp.report.timeline import seconds
+from checker_smtp.report.timeline import format_seconds
 from checker_smtp.report.verdict import STATUS_WORDS
 from checker_smtp.report.visible import visible
 
@@ -233,8 +233,8 @@ def _slowest(tally: Tally, commands: Queries) -> Panel:
         command = commands.domains(queries.has_server(server.address, server.port))
         note = f"{server.target}, {_count(server)}"
         row = _row(server.subject, server, tally.checked, command, "info", note)
-        wait = seconds(server.seconds)
-        rows.append(replace(row, figure=wait, aside="", length=server.seconds, bar_label=wait))
+        took = format_seconds(server.seconds)
+        rows.append(replace(row, figure=took, aside="", length=server.seconds, bar_label=took))
     return Panel(
         anchor="slowest",
         title="Slowest servers",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from checker_smtp.probes.rules import Severity
-from checker_smtp.report.software import READ, SIGNS
+from checker_smtp.report.software import MAX_READ, SIGNS
 
 from .providers import provider_of
 from .tally import IPv6
@@ -138,7 +138,7 @@ def _first_sign(source: str) -> str:
         (software, pattern.pattern) for software, where, pattern in SIGNS if where == source
     )
     table = ", ".join(f"[{_text(software)}, {_text(pattern)}]" for software, pattern in signs)
-    lines = f'(.text[:{READ}] | split("\\n"))'
+    lines = f'(.text[:{MAX_READ}] | split("\\n"))'
     return f"{lines} as $lines | first(({table}) | select(.[1] as $sign | any($lines[]; test($sign))) | .[0])"
 
 
