@@ -44,6 +44,7 @@ def vantage(
     from checker_smtp.probes.options import Options
     from checker_smtp.report.selftest import build_remarks, render_selftest
 
+    from .api import selftest
     from .cli_reports import terminal_of
     from .output import Output
 

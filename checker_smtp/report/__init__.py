@@ -1,4 +1,4 @@
-"""How a result is presented. Pure: reads results, reaches nothing."""
+"""Reports of a result in several formats. Pure functions of a result: no network, no clock."""
 
 if __name__ != "checker_smtp.report":
     raise ImportError(

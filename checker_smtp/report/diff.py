@@ -1,12 +1,12 @@
-"""What became of a domain between two checks, and whether it got worse.
+"""The difference between two checks of a domain, and the decision if the domain got worse.
 
-Facts are compared where both checks know them: an MX lookup that failed is no MX gone, a server that did
-not talk has lost no extension, and what went because it was not tested again is said to be just that.
-What differs from run to run (the random mailbox, seconds) is no change.
+A fact is compared only if both checks know it: after a failed lookup no MX record counts as removed, and a
+server without a session has lost no extension. A finding that was not tested again is listed as such.
+Values that differ in every run (the random mailbox, seconds) are ignored.
 
-It got worse where a warning or something critical appeared or a finding became graver, where TLS is gone
-or of an older version, where an extension is gone without which some mail has to be returned, and where
-the domain stopped taking mail. A server that moved to another address with its old faults is no worse.
+The domain got worse if a warning or a critical finding appeared, if the severity of a finding rose, if TLS
+is missing or has an older version, if an extension is missing that some mail cannot be sent without, or if
+the domain stopped accepting mail. A server that moved to another address with its old faults is not worse.
 """
 
 import re
@@ -50,7 +50,7 @@ class DifferenceError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingChange:
-    """The same finding, worded or graded differently."""
+    """One finding in both checks, with another message or severity."""
 
     old: Finding
     new: Finding
@@ -58,7 +58,7 @@ class FindingChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingChange:
-    """The two checks were not run alike."""
+    """A setting that differs between the two checks."""
 
     name: str
     old: str
@@ -67,7 +67,10 @@ class SettingChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """All that differs. `reasons` say why it is worse; `unsettled` are findings that went untested."""
+    """Everything that differs.
+
+    `reasons` are the reasons for `worse`. `unsettled` are old findings that the new check did not test again.
+    """
 
     domain: str
     old_run_at: str
@@ -88,36 +91,36 @@ class Difference:
 
     @property
     def better(self) -> bool:
-        """Whether the status is a better one, and not for want of a test."""
+        """True if the new status is better and every old finding was tested again."""
         old, new = (_STATUS_RANK.get(status) for status in (self.old_status, self.new_status))
         return not self.worse and not self.unsettled and old is not None and new is not None and new < old
 
 
 def compare(old: Result, new: Result) -> Difference:
-    """What became of `old`. Raises `DifferenceError` where they are of two domains."""
-    was, now = old.observation, new.observation
-    if was.domain != now.domain:
+    """Compare two checks of a domain. Raises `DifferenceError` if they are of two domains."""
+    before, after = old.observation, new.observation
+    if before.domain != after.domain:
         raise DifferenceError(
-            f"the old check is of {visible(was.domain)} and the new one of {visible(now.domain)}: "
+            f"the old check is of {visible(before.domain)} and the new one of {visible(after.domain)}: "
             "compare two checks of one domain"
         )
-    both = pair_endpoints(was, now)
+    both = pair_endpoints(before, after)
     appeared, gone, changed = _findings(old, new)
     tls = tuple(compare_tls(both))
     extensions = tuple(compare_extensions(both))
     reasons = (
-        *_stopped(was, now),
-        *(_told(finding, "appeared") for finding in _graver(appeared, gone, was, now)),
-        *(_told(pair.new, "became graver") for pair in changed if _rank(pair.new) > _rank(pair.old)),
+        *_new_null_mx(before, after),
+        *(_describe(finding, "appeared") for finding in _new_faults(appeared, gone, before, after)),
+        *(_describe(pair.new, "got worse") for pair in changed if _rank(pair.new) > _rank(pair.old)),
         *find_weaker_tls(tls),
         *find_lost_extensions(both),
     )
     if not reasons and _STATUS_RANK.get(new.status, 0) > _STATUS_RANK.get(old.status, 2):
         reasons = (f"the status was {old.status} and is {new.status}",)
     return Difference(
-        domain=now.domain,
-        old_run_at=was.run_at,
-        new_run_at=now.run_at,
+        domain=after.domain,
+        old_run_at=before.run_at,
+        new_run_at=after.run_at,
         old_status=old.status,
         new_status=new.status,
         worse=bool(reasons),
@@ -126,46 +129,46 @@ def compare(old: Result, new: Result) -> Difference:
         gone=tuple(finding for finding in gone if _tested_again(finding, new)),
         unsettled=tuple(finding for finding in gone if not _tested_again(finding, new)),
         changed=changed,
-        mx=compare_mx(was, now),
-        addresses=compare_addresses(was, now),
+        mx=compare_mx(before, after),
+        addresses=compare_addresses(before, after),
         tls=tls,
         extensions=extensions,
-        settings=tuple(_settings(was, now)),
+        settings=tuple(_settings(before, after)),
     )
 
 
 def _findings(
     old: Result, new: Result
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...], tuple[FindingChange, ...]]:
-    """Those that appeared, those that are gone, and the same ones told differently."""
-    before: dict[tuple[str, str], list[Finding]] = {}
+    """Return the findings that appeared, those that are gone, and those that changed."""
+    unmatched: dict[tuple[str, str], list[Finding]] = {}
     for finding in old.findings:
-        before.setdefault((finding.code, finding.subject), []).append(finding)
-    open_: list[Finding] = []
+        unmatched.setdefault((finding.code, finding.subject), []).append(finding)
+    not_equal: list[Finding] = []
     for finding in new.findings:
-        same = before.get((finding.code, finding.subject), [])
-        match = next((f for f in same if _gist(f, old) == _gist(finding, new)), None)
+        same = unmatched.get((finding.code, finding.subject), [])
+        match = next((f for f in same if _stable_part(f, old) == _stable_part(finding, new)), None)
         if match is None:
-            open_.append(finding)
+            not_equal.append(finding)
         else:
             same.remove(match)
     appeared: list[Finding] = []
     changed: list[FindingChange] = []
-    for finding in open_:
-        same = before.get((finding.code, finding.subject), [])
+    for finding in not_equal:
+        same = unmatched.get((finding.code, finding.subject), [])
         match = next((f for f in same if f.rule == finding.rule), None)
         if match is None:
             appeared.append(finding)
         else:
             same.remove(match)
             changed.append(FindingChange(old=match, new=finding))
-    left = [finding for same in before.values() for finding in same]
-    gone = tuple(sorted(left, key=old.findings.index))
+    rest = [finding for same in unmatched.values() for finding in same]
+    gone = tuple(sorted(rest, key=old.findings.index))
     return tuple(appeared), gone, tuple(changed)
 
 
-def _gist(finding: Finding, result: Result) -> tuple[str, Severity, str, str]:
-    """The finding without what is different in every run."""
+def _stable_part(finding: Finding, result: Result) -> tuple[str, Severity, str, str]:
+    """Return the finding without the values that differ in every run."""
     message = re.sub(r"\b\d+(\.\d+)? s\b", "some s", finding.message)
     for endpoint in result.observation.endpoints:
         control = endpoint.asked("relay-control")
@@ -175,60 +178,59 @@ def _gist(finding: Finding, result: Result) -> tuple[str, Severity, str, str]:
 
 
 def _tested_again(finding: Finding, new: Result) -> bool:
-    """Whether the new check would have met it again, had it still been there."""
-    seen = new.observation
+    """Return True if the new check would have reported the finding again, had it persisted."""
+    observation = new.observation
     rule = RULES.get(finding.rule)
-    if rule is None or seen.mx.null_mx or finding.outcome in UNSETTLED:
+    if rule is None or observation.mx.null_mx or finding.outcome in UNSETTLED:
         return True
-    here = tuple(endpoint for endpoint in seen.endpoints if endpoint.subject == finding.subject)
+    subject = tuple(endpoint for endpoint in observation.endpoints if endpoint.subject == finding.subject)
     unsettled = any(
         f.rule == finding.rule and f.outcome in UNSETTLED and f.subject in (finding.subject, "")
         for f in new.findings
     )
-    return not unsettled and rule.tested(replace(seen, endpoints=here) if here else seen)
+    return not unsettled and rule.tested(replace(observation, endpoints=subject) if subject else observation)
 
 
-def _graver(
-    appeared: Iterable[Finding], gone: Iterable[Finding], was: Observation, now: Observation
+def _new_faults(
+    appeared: Iterable[Finding], gone: Iterable[Finding], before: Observation, after: Observation
 ) -> Iterator[Finding]:
-    """The warnings and critical ones that did not merely move along with a server."""
-    left, came = _subjects(was) - _subjects(now), _subjects(now) - _subjects(was)
-    moved = Counter((f.code, f.severity) for f in gone if f.subject in left)
+    """Yield the new warnings and critical findings, except those that moved with a server."""
+    removed, added = _subjects(before) - _subjects(after), _subjects(after) - _subjects(before)
+    moved = Counter((f.code, f.severity) for f in gone if f.subject in removed)
     for finding in appeared:
         if finding.severity is Severity.INFO:
             continue
-        if finding.subject in came and moved[finding.code, finding.severity]:
+        if finding.subject in added and moved[finding.code, finding.severity]:
             moved[finding.code, finding.severity] -= 1
         else:
             yield finding
 
 
-def _subjects(seen: Observation) -> set[str]:
-    return {e.subject for e in seen.endpoints} | {record.target for record in seen.mx.records}
+def _subjects(observation: Observation) -> set[str]:
+    return {e.subject for e in observation.endpoints} | {record.target for record in observation.mx.records}
 
 
 def _rank(finding: Finding) -> tuple[int, bool]:
     return finding.severity.rank, finding.severity is not Severity.INFO and finding.outcome not in UNSETTLED
 
 
-def _told(finding: Finding, what: str) -> str:
+def _describe(finding: Finding, change: str) -> str:
     where = f" at {finding.subject}" if finding.subject else ""
-    return f"{finding.code}{where} {what} ({finding.severity})"
+    return f"{finding.code}{where} {change} ({finding.severity})"
 
 
-def _stopped(was: Observation, now: Observation) -> Iterator[str]:
-    if now.mx.null_mx and not was.mx.null_mx:
-        yield "the domain does not take mail any more (null MX)"
+def _new_null_mx(before: Observation, after: Observation) -> Iterator[str]:
+    if after.mx.null_mx and not before.mx.null_mx:
+        yield "the domain does not accept mail any more (null MX)"
 
 
-def _settings(was: Observation, now: Observation) -> Iterator[SettingChange]:
-    pairs = [
-        (f.name, getattr(was.settings, f.name), getattr(now.settings, f.name)) for f in fields(now.settings)
-    ]
-    for name, old, new in [*pairs, ("resolver", was.resolver, now.resolver)]:
+def _settings(before: Observation, after: Observation) -> Iterator[SettingChange]:
+    names = [field.name for field in fields(after.settings)]
+    pairs = [(name, getattr(before.settings, name), getattr(after.settings, name)) for name in names]
+    for name, old, new in [*pairs, ("resolver", before.resolver, after.resolver)]:
         if old != new:
-            yield SettingChange(name=name, old=_words(old), new=_words(new))
+            yield SettingChange(name=name, old=_as_text(old), new=_as_text(new))
 
 
-def _words(value: object) -> str:
+def _as_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

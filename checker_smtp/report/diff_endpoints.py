@@ -1,4 +1,4 @@
-"""What became of the endpoints that both checks met: their TLS and their extensions."""
+"""The difference in TLS and extensions of the endpoints that both checks probed."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,14 +17,17 @@ __all__ = [
     "pair_endpoints",
 ]
 
-# Without these the sender of a message that needs one has to return it (RFC 6152, 6531, 8689), or sends
-# in the clear.
-_RELIED_ON = ("8BITMIME", "REQUIRETLS", "SMTPUTF8", "STARTTLS")
+# A message that needs one of these extensions is returned to its sender without it (RFC 6152, 6531, 8689), or
+# sent in the clear.
+_REQUIRED_BY_MAIL = ("8BITMIME", "REQUIRETLS", "SMTPUTF8", "STARTTLS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionChange:
-    """What an endpoint offers, before TLS or (`tls`) after it; keywords with their parameters."""
+    """The change of the extensions of an endpoint, before TLS or after it (`tls`).
+
+    Each extension is its EHLO keyword with the parameters.
+    """
 
     endpoint: str
     tls: bool
@@ -35,7 +38,7 @@ class ExtensionChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsChange:
-    """Version and cipher at an endpoint; both empty where there was no TLS."""
+    """TLS version and cipher at an endpoint in both checks; both are empty for a check without TLS."""
 
     endpoint: str
     old_version: str
@@ -44,18 +47,21 @@ class TlsChange:
     new_cipher: str
 
 
-def pair_endpoints(was: Observation, now: Observation) -> list[tuple[Endpoint, Endpoint]]:
-    before = {endpoint.subject: endpoint for endpoint in was.endpoints}
-    return [(before[e.subject], e) for e in now.endpoints if e.subject in before]
+def pair_endpoints(before: Observation, after: Observation) -> list[tuple[Endpoint, Endpoint]]:
+    """Return the endpoints that are in both observations, as pairs of old and new."""
+    old = {endpoint.subject: endpoint for endpoint in before.endpoints}
+    return [(old[e.subject], e) for e in after.endpoints if e.subject in old]
 
 
 def compare_tls(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[TlsChange]:
-    for one, other in both:
-        old, new = find_tls(one), find_tls(other)
-        before, after = ((tls.version, tls.cipher) if tls else ("", "") for tls in (old, new))
-        if one.ready_session and other.ready_session and before != after:
+    """Yield the changes of TLS at the pairs of endpoints that were ready in both checks."""
+    for old, new in both:
+        before, after = (
+            (tls.version, tls.cipher) if tls else ("", "") for tls in (find_tls(old), find_tls(new))
+        )
+        if old.ready_session and new.ready_session and before != after:
             yield TlsChange(
-                endpoint=other.subject,
+                endpoint=new.subject,
                 old_version=before[0],
                 old_cipher=before[1],
                 new_version=after[0],
@@ -64,6 +70,7 @@ def compare_tls(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[TlsChange
 
 
 def find_weaker_tls(changes: Iterable[TlsChange]) -> Iterator[str]:
+    """Yield a reason for each change to no TLS or to an older version."""
     for change in changes:
         old, new = (
             TLS_VERSIONS.index(version) if version in TLS_VERSIONS else -1
@@ -76,12 +83,13 @@ def find_weaker_tls(changes: Iterable[TlsChange]) -> Iterator[str]:
 
 
 def compare_extensions(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[ExtensionChange]:
-    for one, other in both:
+    """Yield the changes of extensions, for each pair of endpoints before TLS and after it."""
+    for old, new in both:
         for tls in (False, True):
-            before, after = _offered(one, tls=tls), _offered(other, tls=tls)
+            before, after = _extensions(old, tls=tls), _extensions(new, tls=tls)
             if before is not None and after is not None and before != after:
                 yield ExtensionChange(
-                    endpoint=other.subject,
+                    endpoint=new.subject,
                     tls=tls,
                     lost=tuple(line for word, line in before.items() if word not in after),
                     gained=tuple(line for word, line in after.items() if word not in before),
@@ -94,20 +102,21 @@ def compare_extensions(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[Ex
 
 
 def find_lost_extensions(both: Iterable[tuple[Endpoint, Endpoint]]) -> Iterator[str]:
-    for one, other in both:
+    """Yield a reason for each extension that is missing now and that some mail cannot be sent without."""
+    for old, new in both:
         before, after = (
-            {**(_offered(e, tls=False) or {}), **(_offered(e, tls=True) or {})} for e in (one, other)
+            {**(_extensions(e, tls=False) or {}), **(_extensions(e, tls=True) or {})} for e in (old, new)
         )
-        # after STARTTLS the list may be longer; where it is not known, neither is what is missing
-        if not after or (_offered(one, tls=True) is not None and _offered(other, tls=True) is None):
+        # the list after STARTTLS may be longer: without it no extension is known to be missing
+        if not after or (_extensions(old, tls=True) is not None and _extensions(new, tls=True) is None):
             continue
-        for word in _RELIED_ON:
-            if word in before and word not in after:
-                yield f"{word} is not offered at {other.subject} any more"
+        for keyword in _REQUIRED_BY_MAIL:
+            if keyword in before and keyword not in after:
+                yield f"{keyword} is not offered at {new.subject} any more"
 
 
-def _offered(endpoint: Endpoint, *, tls: bool) -> dict[str, str] | None:
-    """Each keyword with its whole line; None where EHLO was not answered."""
+def _extensions(endpoint: Endpoint, *, tls: bool) -> dict[str, str] | None:
+    """Return each keyword with its parameters; None if EHLO was not accepted."""
 
     def answered(session: Session) -> bool:
         reply = session.ehlo_tls if tls else session.ehlo
@@ -116,5 +125,6 @@ def _offered(endpoint: Endpoint, *, tls: bool) -> dict[str, str] | None:
     session = next((session for session in endpoint.sessions if answered(session)), None)
     if session is None:
         return None
-    known = session.capabilities_tls if tls else session.capabilities
-    return {k.keyword: " ".join((k.keyword, *k.parameters)) for k in sorted(known, key=lambda k: k.keyword)}
+    keywords = session.capabilities_tls if tls else session.capabilities
+    ordered = sorted(keywords, key=lambda keyword: keyword.keyword)
+    return {k.keyword: " ".join((k.keyword, *k.parameters)) for k in ordered}

@@ -1,4 +1,4 @@
-"""A difference as a page of the report's family: one document, no script, nothing from elsewhere.
+"""The difference between two checks as an HTML page: one document, no script, no outside resource.
 
 Every text in a section is visible text, and jinja2 escapes each value.
 """
@@ -14,8 +14,8 @@ _WORDS = {"crit": "Critical", "warn": "Warning", "info": "Note"}
 
 
 def render_difference_html(difference: Difference) -> str:
-    """The page, with a final newline."""
-    calm = "unknown" if difference.new_status == "unknown" else "ok"
+    """Return the page, with a final newline."""
+    tone = "unknown" if difference.new_status == "unknown" else "ok"
     return (
         build_environment("checker_smtp.report")
         .get_template("diff.html.j2")
@@ -23,7 +23,7 @@ def render_difference_html(difference: Difference) -> str:
             difference=difference,
             headline=build_headline(difference),
             status=visible(describe_status(difference)),
-            tone="critical" if difference.worse else calm,
+            tone="critical" if difference.worse else tone,
             sections=build_sections(difference),
             words=_WORDS,
         )

@@ -1,4 +1,4 @@
-"""What became of the MX records and of the addresses behind them."""
+"""The difference in the MX records and in the addresses of their targets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["AddressChange", "MxChange", "compare_addresses", "compare_mx"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MxChange:
-    """A target's preferences; `old` is empty for a new target, `new` for one that is gone."""
+    """The preferences of a target; `old` is empty for a new target, `new` for a removed one."""
 
     target: str
     old: tuple[int, ...]
@@ -20,18 +20,18 @@ class MxChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressChange:
-    """Addresses that a target lost or gained."""
+    """The addresses that a target lost and gained."""
 
     target: str
     lost: tuple[str, ...]
     gained: tuple[str, ...]
 
 
-def compare_mx(was: Observation, now: Observation) -> tuple[MxChange, ...]:
-    """By target; nothing where either lookup failed, because then nothing is known to have changed."""
-    if not (was.mx.status.known and now.mx.status.known):
+def compare_mx(before: Observation, after: Observation) -> tuple[MxChange, ...]:
+    """Return the changes by target; none if either lookup failed, because no change is known then."""
+    if not (before.mx.status.known and after.mx.status.known):
         return ()
-    old, new = _preferences(was), _preferences(now)
+    old, new = _preferences(before), _preferences(after)
     return tuple(
         MxChange(target=target, old=old.get(target, ()), new=new.get(target, ()))
         for target in dict.fromkeys((*old, *new))
@@ -39,39 +39,43 @@ def compare_mx(was: Observation, now: Observation) -> tuple[MxChange, ...]:
     )
 
 
-def compare_addresses(was: Observation, now: Observation) -> tuple[AddressChange, ...]:
-    """By target, of the address families that were looked up both times."""
-    if not (was.mx.status.known and now.mx.status.known):
+def compare_addresses(before: Observation, after: Observation) -> tuple[AddressChange, ...]:
+    """Return the changes by target, in the address families that both checks looked up."""
+    if not (before.mx.status.known and after.mx.status.known):
         return ()
-    return tuple(_changes(was, now))
+    return tuple(_changes(before, after))
 
 
-def _changes(was: Observation, now: Observation) -> Iterator[AddressChange]:
-    old, new = ({record.target: record for record in seen.mx.records} for seen in (was, now))
+def _changes(before: Observation, after: Observation) -> Iterator[AddressChange]:
+    old, new = ({record.target: record for record in mx.records} for mx in (before.mx, after.mx))
     for target in dict.fromkeys((*old, *new)):
-        before: set[str] = set()
-        after: set[str] = set()
+        old_addresses: set[str] = set()
+        new_addresses: set[str] = set()
         for family in (4, 6):
-            one, other = _addresses(was, old.get(target), family), _addresses(now, new.get(target), family)
+            one = _addresses(before, old.get(target), family)
+            other = _addresses(after, new.get(target), family)
             if one is not None and other is not None:
-                before |= one
-                after |= other
-        if before != after:
+                old_addresses |= one
+                new_addresses |= other
+        if old_addresses != new_addresses:
             yield AddressChange(
-                target=target, lost=tuple(sorted(before - after)), gained=tuple(sorted(after - before))
+                target=target,
+                lost=tuple(sorted(old_addresses - new_addresses)),
+                gained=tuple(sorted(new_addresses - old_addresses)),
             )
 
 
-def _preferences(seen: Observation) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for record in seen.mx.records:
-        found[record.target] = tuple(sorted((*found.get(record.target, ()), record.preference)))
-    return found
+def _preferences(observation: Observation) -> dict[str, tuple[int, ...]]:
+    preferences: dict[str, tuple[int, ...]] = {}
+    for record in observation.mx.records:
+        known = preferences.get(record.target, ())
+        preferences[record.target] = tuple(sorted((*known, record.preference)))
+    return preferences
 
 
-def _addresses(seen: Observation, record: MxTarget | None, family: int) -> set[str] | None:
-    """None where they were not asked for, or the answer was none."""
-    if not (seen.settings.ipv4 if family == 4 else seen.settings.ipv6):
+def _addresses(observation: Observation, record: MxTarget | None, family: int) -> set[str] | None:
+    """Return the addresses in a family; None if they were not queried or the lookup failed."""
+    if not (observation.settings.ipv4 if family == 4 else observation.settings.ipv6):
         return None
     if record is None:
         return set()

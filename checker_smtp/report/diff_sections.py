@@ -1,10 +1,10 @@
-"""The words in which a difference is told, the same in a terminal and on a page.
+"""The words and the order of a difference, the same in a terminal and on a page.
 
-Everything that came from outside is made visible here; what shows the sections has only to lay them out.
+All text from servers and DNS is made visible here; a renderer only lays the sections out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import Finding
 
@@ -13,12 +13,12 @@ from .visible import visible
 
 __all__ = ["DiffLine", "DiffSection", "build_headline", "build_sections", "describe_status"]
 
-_CONDITIONS = "Not checked alike"
+_SETTINGS = "Different options"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffLine:
-    """One line: `mark` is `+`, `-`, `~` or empty; `severity` is empty where it is no finding."""
+    """One line: `mark` is `+`, `-`, `~` or empty; `severity` is empty for a line that is not a finding."""
 
     mark: str
     text: str
@@ -28,7 +28,7 @@ class DiffLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffSection:
-    """A title and what stands below it; `hint` says how to take it."""
+    """A title with its lines; `hint` is a sentence that explains them."""
 
     title: str
     items: tuple[DiffLine, ...]
@@ -36,24 +36,24 @@ class DiffSection:
 
 
 def build_headline(difference: Difference) -> str:
-    """The verdict in words."""
+    """Return the verdict in words."""
     if difference.worse:
         return "it got worse"
     if difference.new_status == "unknown":
         return "it could not be tested this time"
-    if all(section.title == _CONDITIONS for section in build_sections(difference)):
+    if all(section.title == _SETTINGS for section in build_sections(difference)):
         return "nothing changed"
-    return "it got better" if difference.better else "it changed, and not for the worse"
+    return "it got better" if difference.better else "it changed, but did not get worse"
 
 
 def describe_status(difference: Difference) -> str:
-    """What became of the status."""
+    """Return the status of both checks in words."""
     old, new = difference.old_status, difference.new_status
     return f"still {new}" if old == new else f"{old} → {new}"
 
 
 def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
-    """Those that have anything in them, the most urgent first."""
+    """Return the sections that are not empty, the most urgent first."""
     all_ = (
         DiffSection(
             title="Why it is worse",
@@ -65,19 +65,19 @@ def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
         DiffSection(
             title="Not tested again",
             items=tuple(_finding(f, "") for f in difference.unsettled),
-            hint="The new check could not see whether these are still there.",
+            hint="The new check could not test these again.",
         ),
         DiffSection(title="MX", items=tuple(_mx(difference))),
         DiffSection(title="Addresses", items=tuple(_addresses(difference))),
         DiffSection(title="TLS", items=tuple(_tls(difference))),
         DiffSection(title="Extensions", items=tuple(_extensions(difference))),
         DiffSection(
-            title=_CONDITIONS,
+            title=_SETTINGS,
             items=tuple(
                 DiffLine(mark="~", text=visible(f"{s.name}: {s.old or 'none'} → {s.new or 'none'}"))
                 for s in difference.settings
             ),
-            hint="The two checks had different options, which may be the reason for some of this.",
+            hint="The two checks had different options, which may explain some of the changes.",
         ),
     )
     return tuple(section for section in all_ if section.items)
@@ -99,13 +99,8 @@ def _change(pair: FindingChange) -> DiffLine:
     details = [f"was: {old.severity.upper()} {old.message}"]
     if old.outcome != new.outcome:
         details.append(f"{old.outcome} → {new.outcome}")
-    told = _finding(new, "~")
-    return DiffLine(
-        mark=told.mark,
-        severity=told.severity,
-        text=told.text,
-        details=(*map(visible, details), *told.details),
-    )
+    line = _finding(new, "~")
+    return replace(line, details=(*map(visible, details), *line.details))
 
 
 def _mx(difference: Difference) -> Iterator[DiffLine]:

@@ -1,4 +1,4 @@
-"""A difference in a terminal or a log, and as JSON."""
+"""The difference between two checks as text for a terminal or a log, and as JSON."""
 
 import json
 
@@ -15,13 +15,13 @@ _SEVERITY = {"crit": "red", "warn": "yellow", "info": "cyan", "": ""}
 
 
 def dump_difference(difference: Difference) -> str:
-    """JSON in ASCII, indented, with a final newline."""
+    """Return the difference as JSON in ASCII, indented, with a final newline."""
     document = {"version": VERSION, **msgspec.to_builtins(difference)}
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
 def render_difference_text(difference: Difference, terminal: Terminal | None = None) -> str:
-    """The difference as text, the verdict in its first line."""
+    """Return the difference as text, with the verdict in its first line."""
     terminal = terminal or Terminal()
     style = "red" if difference.worse else "green"
     text = terminal.lines(

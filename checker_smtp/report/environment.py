@@ -1,8 +1,7 @@
-"""How templates become pages: jinja2 escapes each value, a missing one is an error, and what stood out of
-sight in a text is made visible.
+"""The jinja2 environment of all pages.
 
-Pages of other packages are rendered alike: their templates may include the style sheet of the report and
-use its filters.
+It escapes each value, raises an error for a missing value, and passes each text through `visible`. Templates
+of other packages may include the style sheet of the report and use its filters.
 """
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -15,8 +14,8 @@ __all__ = ["build_environment"]
 
 
 def build_environment(package: str) -> Environment:
-    """A new environment with the templates in `package`, and behind them those of the report."""
-    made = Environment(
+    """Return a new environment. Templates are found in `package`, then in the report's own."""
+    environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("checker_smtp.report")]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -24,39 +23,39 @@ def build_environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # they are installed, and stay as they are
+        # installed templates do not change
         auto_reload=False,
     )
-    made.filters.update(
+    environment.filters.update(
         breakable=_breakable, code=_code, seconds=format_seconds, visible=visible, words=_words
     )
-    return made
+    return environment
 
 
 def _finalized(value: object) -> object:
-    """Once more, for a text that reached a template past the story; what is visible already stays so."""
+    """Make a text visible that did not come from the view model. Visible text does not change."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _code(text: str) -> Markup:
-    """Prose with what stands in backticks as code."""
+    """Return prose with the parts in backticks as code elements."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return escape(visible(text))
-    told = [
+    pieces = [
         Markup("<code>{}</code>").format(visible(p)) if n % 2 else escape(visible(p))
         for n, p in enumerate(parts)
     ]
-    return Markup("").join(told)
+    return Markup("").join(pieces)
 
 
 def _words(command: str) -> Markup:
-    """A command that breaks between its words, never behind the hyphens of an option."""
+    """Return a command that wraps between its words, never after the hyphens of an option."""
     return Markup(" ").join(Markup("<span>{}</span>").format(visible(word)) for word in command.split(" "))
 
 
 def _breakable(text: str) -> Markup:
-    """A long name or address with places where a narrow screen may break it."""
+    """Return a long name or address with points where a narrow screen may wrap it."""
     escaped = escape(visible(text))
     for char in (".", "@", "/"):
         escaped = escaped.replace(char, Markup("{}<wbr>").format(char))

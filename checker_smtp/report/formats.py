@@ -1,6 +1,6 @@
-"""Every way a result can be told, by the name that `--format` knows it by.
+"""The formats of a report, by the name that `--format` takes.
 
-A renderer is imported when it is used: whoever wants JSON need not wait for a template engine.
+A renderer is imported on first use: JSON output does not load a template engine.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["FORMATS", "Terminal", "render"]
 
 
 def render(result: "Result", form: str, terminal: Terminal | None = None) -> str:
-    """`result` in the format `form`, one of `FORMATS`; `terminal` matters to text alone."""
+    """Return `result` in the format `form`, one of `FORMATS`. Only the text format reads `terminal`."""
     return FORMATS[form](result, terminal or Terminal())
 
 

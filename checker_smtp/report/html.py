@@ -1,8 +1,8 @@
-"""The report as a page: one document, no script, nothing from elsewhere, fit for a sandboxed iframe.
+"""The report as an HTML page: one document, no script, no outside resource, fit for a sandboxed iframe.
 
-What is told and in which words is the story's business; the templates give it a shape. Three things keep a
-hostile server out of the page: every text in a story is visible text, jinja2 escapes each value (a missing
-one is an error), and a content security policy forbids whatever could still slip through.
+The view model gives the content and the words, the templates give the layout. Three measures keep a hostile
+server out of the page: every text in the model is visible text, jinja2 escapes each value (a missing value is
+an error), and a content security policy forbids scripts and outside resources.
 """
 
 from collections.abc import Iterable
@@ -25,21 +25,21 @@ __all__ = ["render_html", "render_index"]
 SEVERITIES = {"crit": "Critical", "warn": "Warning", "info": "Note"}
 OUTCOMES = {
     "refused-us": "Refuses this checker",
-    "transient": "Put off",
+    "transient": "Deferred",
     "not-tested": "Not tested",
 }
-# A segment of the time-line narrower than this (in percent) has no room for its number.
-_ROOM_FOR_NUMBER = 6.0
-_THINNEST = 0.6
+# Widths in percent of the time-line: a narrower segment does not fit its number, or would not be visible.
+_MIN_NUMBERED_WIDTH = 6.0
+_MIN_WIDTH = 0.6
 
 
 def render_html(result: Result) -> str:
-    """The whole report on one page."""
+    """Return the whole report as one HTML page."""
     return _render("report.html.j2", report=build_report(result), severities=SEVERITIES, outcomes=OUTCOMES)
 
 
 def render_index(pages: Iterable[tuple[str, str, str]]) -> str:
-    """A page that leads to reports: (title, href, status) each, in this order."""
+    """Return a page with links to reports; each of `pages` is title, href and status."""
     return _render("index.html.j2", pages=list(pages), words=STATUS_WORDS)
 
 
@@ -49,14 +49,14 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = build_environment("checker_smtp.report")
-    made.filters["paragraphs"] = _paragraphs
-    made.globals.update(segments=_segments, newline=Markup("\n"))
-    return made
+    environment = build_environment("checker_smtp.report")
+    environment.filters["paragraphs"] = _paragraphs
+    environment.globals.update(segments=_segments, newline=Markup("\n"))
+    return environment
 
 
 def _paragraphs(text: str) -> list[tuple[bool, str]]:
-    """Advice in blocks: prose, or lines to be copied (True), those that follow each other together."""
+    """Split advice into blocks: prose, or consecutive lines to copy (marked with True)."""
     blocks: list[tuple[bool, str]] = []
     for copied, line in steps(text):
         if blocks and copied and blocks[-1][0]:
@@ -67,11 +67,11 @@ def _paragraphs(text: str) -> list[tuple[bool, str]]:
 
 
 def _segments(phases: tuple[Phase, ...]) -> list[dict[str, Any]]:
-    """Where each phase stands on a line of 100 percent, none too thin to be seen."""
+    """Return the position and width of each phase on the time-line, in percent."""
     total = sum(phase.length for phase in phases)
     if not total:
         return []
-    widths = [max(100 * phase.length / total, _THINNEST) for phase in phases]
+    widths = [max(100 * phase.length / total, _MIN_WIDTH) for phase in phases]
     scale, at, segments = 100 / sum(widths), 0.0, []
     for number, (phase, width) in enumerate(zip(phases, widths, strict=True), start=1):
         width *= scale
@@ -80,7 +80,7 @@ def _segments(phases: tuple[Phase, ...]) -> list[dict[str, Any]]:
                 "kind": phase.kind,
                 "x": f"{at:.2f}%",
                 "width": f"{width:.2f}%",
-                "middle": f"{at + width / 2:.2f}%" if width >= _ROOM_FOR_NUMBER else "",
+                "middle": f"{at + width / 2:.2f}%" if width >= _MIN_NUMBERED_WIDTH else "",
                 "number": number,
             }
         )

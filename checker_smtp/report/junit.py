@@ -1,8 +1,8 @@
 """A JUnit report for CI pipelines: the domain is a test suite, each rule a test case.
 
-A rule that found a warning or something critical has failed; one that could not judge is skipped, since a
-pass would be a claim. The rest passes, with its notes as output. There is at most one failure in a test
-case, because that is what most readers take; it quotes all that the rule found.
+A rule with a warning or a critical finding is a failure. A rule that could not be evaluated is skipped,
+because a pass would claim too much. Any other rule passes, with its notes as output. A test case has at most
+one failure, because most readers of the format support only one; it quotes all findings of the rule.
 """
 
 import re
@@ -24,30 +24,30 @@ _zoneless = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d
 
 
 def render_junit(result: Result) -> str:
-    """The report in XML, with a final newline."""
+    """Return the report in XML, with a final newline."""
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-    seen = result.observation
+    observation = result.observation
     root = Element("testsuites", name="checker-smtp")
-    suite = SubElement(root, "testsuite", name=visible(seen.domain))
+    suite = SubElement(root, "testsuite", name=visible(observation.domain))
     cases = [_case(result, rule) for rule in _rules(result)]
     suite.extend(cases)
-    for counted in (root, suite):
-        counted.set("tests", str(len(cases)))
-        counted.set("failures", str(sum(case.find("failure") is not None for case in cases)))
-        counted.set("errors", "0")
-        counted.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
-        counted.set("time", f"{seen.seconds:.3f}")
-    suite.set("hostname", visible(seen.settings.helo_name))
-    if began := _zoneless(seen.run_at):
-        suite.set("timestamp", began[1])
+    for element in (root, suite):
+        element.set("tests", str(len(cases)))
+        element.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+        element.set("errors", "0")
+        element.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+        element.set("time", f"{observation.seconds:.3f}")
+    suite.set("hostname", visible(observation.settings.helo_name))
+    if match := _zoneless(observation.run_at):
+        suite.set("timestamp", match[1])
     indent(root)
     text: bytes = tostring(root, encoding="us-ascii", xml_declaration=True)
     return text.decode("ascii") + "\n"
 
 
 def _rules(result: Result) -> list[str]:
-    """Every rule of today, then those that only the result knows."""
+    """Return all rules of this version, then those that only the result has."""
     return list(dict.fromkeys((*RULES, *(finding.rule for finding in result.findings))))
 
 
@@ -55,33 +55,33 @@ def _case(result: Result, rule: str) -> "Element":
     from xml.etree.ElementTree import Element, SubElement
 
     case = Element("testcase", classname=visible(result.observation.domain), name=visible(rule), time="0")
-    found = [finding for finding in result.findings if finding.rule == rule]
-    failures = [finding for finding in found if finding.severity is not Severity.INFO]
-    unsettled = [finding for finding in found if finding.outcome in UNSETTLED]
+    findings = [finding for finding in result.findings if finding.rule == rule]
+    failures = [finding for finding in findings if finding.severity is not Severity.INFO]
+    unsettled = [finding for finding in findings if finding.outcome in UNSETTLED]
     if failures:
         worst = failures[0]
         failure = SubElement(case, "failure", message=_sentence(worst), type=visible(worst.code))
-        failure.text = _told(failures)
+        failure.text = _text(failures)
     elif unsettled:
         SubElement(case, "skipped", message=_sentence(unsettled[0]))
-    elif not found and not _tested(result, rule):
-        SubElement(case, "skipped", message="There was nothing to judge.")
-    notes = [finding for finding in found if finding not in failures]
+    elif not findings and not _is_tested(result, rule):
+        SubElement(case, "skipped", message="The rule was not tested.")
+    notes = [finding for finding in findings if finding not in failures]
     if notes:
-        SubElement(case, "system-out").text = _told(notes)
+        SubElement(case, "system-out").text = _text(notes)
     return case
 
 
-def _tested(result: Result, rule: str) -> bool:
-    seen = result.observation
-    return rule in RULES and RULES[rule].applies_to(seen) and RULES[rule].tested(seen)
+def _is_tested(result: Result, rule: str) -> bool:
+    observation = result.observation
+    return rule in RULES and RULES[rule].applies_to(observation) and RULES[rule].tested(observation)
 
 
 def _sentence(finding: Finding) -> str:
     return visible(f"{finding.subject}: {finding.message}" if finding.subject else finding.message)
 
 
-def _told(findings: list[Finding]) -> str:
+def _text(findings: list[Finding]) -> str:
     return "\n".join(line for finding in findings for line in _lines(finding))
 
 
@@ -91,6 +91,6 @@ def _lines(finding: Finding) -> Iterator[str]:
     if finding.reference:
         yield visible(f"See: {finding.reference}")
     for item in finding.evidence:
-        shown = octets_visible if item.source == "session" else visible
+        escape = octets_visible if item.source == "session" else visible
         for line in item.quote.removesuffix("\n").split("\n"):
-            yield f"> {visible(item.where)}: {shown(line.removesuffix(chr(13)))}"
+            yield f"> {visible(item.where)}: {escape(line.removesuffix(chr(13)))}"

@@ -1,8 +1,8 @@
-"""What several reports read off a result: where an endpoint's time went, its TLS, how many findings.
+"""Figures that several reports share: the time of each phase at an endpoint, its TLS, the number of findings.
 
-A phase begins where the one before it ended and is over with the reply it waited for; `ehlo` has both EHLOs
-where there was TLS. One that was never finished is left out, since how long it would have taken nobody
-knows. Where several sessions were held, each phase is that of the first one to finish it.
+A phase begins at the end of the previous one and ends with the reply it waits for; `ehlo` is the sum of both
+EHLO commands of a session with TLS. A phase that did not end is left out. With several sessions, each phase
+is that of the first session that finished it.
 """
 
 from collections.abc import Iterator
@@ -20,27 +20,27 @@ UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
 
 
 def count_findings(result: Result, severity: Severity) -> int:
-    """How many findings are that bad."""
+    """Return the number of findings with this severity."""
     return sum(finding.severity is severity for finding in result.findings)
 
 
 def is_probed(endpoint: Endpoint) -> bool:
-    """Whether it was to be probed; where no rule needs that, its silence means nothing."""
+    """Return True if the endpoint was probed. No selected rule may need a session; then none is held."""
     return endpoint.main.purpose != NOT_HELD.purpose
 
 
 def find_tls(endpoint: Endpoint) -> Tls | None:
-    """The first handshake that succeeded."""
+    """Return the first TLS handshake that succeeded, or None."""
     return next((session.tls for session in endpoint.sessions if session.tls is not None), None)
 
 
 def measure_phases(endpoint: Endpoint) -> dict[str, float]:
-    """Seconds by phase, in the order of `PHASES`."""
-    found: dict[str, float] = {}
+    """Return the seconds of each phase, in the order of `PHASES`."""
+    durations: dict[str, float] = {}
     for session in endpoint.sessions:
         for phase, seconds in _phases(session):
-            found.setdefault(phase, round(max(seconds, 0.0), 3))
-    return {phase: found[phase] for phase in PHASES if phase in found}
+            durations.setdefault(phase, round(max(seconds, 0.0), 3))
+    return {phase: durations[phase] for phase in PHASES if phase in durations}
 
 
 def _phases(session: Session) -> Iterator[tuple[str, float]]:
@@ -53,17 +53,17 @@ def _phases(session: Session) -> Iterator[tuple[str, float]]:
     hello = _last(session.ehlo, session.helo)
     if hello is None:
         return
-    begun, ehlo = hello.at, hello.at - session.greeting.at
+    start, ehlo = hello.at, hello.at - session.greeting.at
     if session.tls is not None:
         yield "tls", session.tls.at - hello.at
-        begun = session.tls.at
+        start = session.tls.at
         if session.ehlo_tls is not None:
-            begun = session.ehlo_tls.at
+            start = session.ehlo_tls.at
             ehlo += session.ehlo_tls.at - session.tls.at
     yield "ehlo", ehlo
-    answer = _last(*(reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset)))
-    if answer is not None:
-        yield "transactions", answer.at - begun
+    reply = _last(*(reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset)))
+    if reply is not None:
+        yield "transactions", reply.at - start
 
 
 def _last(*replies: ReplySeen | None) -> ReplySeen | None:

@@ -1,4 +1,4 @@
-"""The MX table: who is to receive the domain's mail, at which addresses, under which names."""
+"""The MX table: the targets that receive the mail of the domain, their addresses and PTR names."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _MAX_ROWS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MxRow:
-    """One address of one target; without any, `address` is empty and `note` says why."""
+    """One address of a target; for a target without one, `address` is empty and `note` has the reason."""
 
     preference: str
     target: str
@@ -29,30 +29,30 @@ class MxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageRow:
-    """One address family, in words."""
+    """The coverage of one address family in words."""
 
     family: str
     summary: str
 
 
-def build_mx_rows(seen: Observation) -> tuple[tuple[MxRow, ...], int]:
-    """The rows, and how many were left out because there are too many."""
-    reverses = {endpoint.address: endpoint.reverse for endpoint in seen.endpoints}
-    ttls = _address_ttls(seen)
+def build_mx_rows(observation: Observation) -> tuple[tuple[MxRow, ...], int]:
+    """Return at most `_MAX_ROWS` rows, and the number of rows left out."""
+    reverses = {endpoint.address: endpoint.reverse for endpoint in observation.endpoints}
+    ttls = _address_ttls(observation)
     rows = []
-    for record in seen.mx.records:
+    for record in observation.mx.records:
         private = dict(record.not_public)
         addresses: tuple[str, ...] = (*record.ipv4, *record.ipv6) or ("",)
         for address in addresses:
             if not address:
                 note = _no_address(record)
             elif address in private:
-                note = f"not dialled: {private[address]}"
+                note = f"not contacted: {private[address]}"
             else:
                 note = _alias(record)
             rows.append(
                 MxRow(
-                    preference="implicit" if seen.mx.implicit_mx else str(record.preference),
+                    preference="implicit" if observation.mx.implicit_mx else str(record.preference),
                     target=visible(record.target),
                     ttl=_ttl(record.ttl) if record.ttl else "",
                     address=visible(address),
@@ -66,7 +66,7 @@ def build_mx_rows(seen: Observation) -> tuple[tuple[MxRow, ...], int]:
 
 def _no_address(record: MxTarget) -> str:
     if record.literal:
-        return f"an IP address ({record.literal}) where a name has to be"
+        return f"an IP address ({record.literal}) instead of a name"
     if record.alias_problem:
         return f"{_alias(record)} ({record.alias_problem})"
     statuses = {status for status in (record.ipv4_status, record.ipv6_status) if status is not None}
@@ -80,10 +80,10 @@ def _alias(record: MxTarget) -> str:
     return f"alias → {' → '.join(record.aliases[:5])}" if record.aliases else ""
 
 
-def _address_ttls(seen: Observation) -> dict[str, int]:
-    """TTLs by address, read off the answers (`name ttl IN A address`)."""
+def _address_ttls(observation: Observation) -> dict[str, int]:
+    """Return the TTL of each address, read from the answers (`name ttl IN A address`)."""
     ttls = {}
-    for answer in seen.dns:
+    for answer in observation.dns:
         for record in answer.records if answer.rdtype in ("A", "AAAA") else ():
             match record.split():
                 case [_, ttl, "IN", "A" | "AAAA", address] if ttl.isascii() and ttl.isdigit():
@@ -92,7 +92,7 @@ def _address_ttls(seen: Observation) -> dict[str, int]:
 
 
 def _ttl(seconds: int) -> str:
-    """`1 h 30 min`: as people set them."""
+    """Return a TTL in its two largest units, as in `1 h 30 min`."""
     parts = []
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         if number := seconds // length:
@@ -101,20 +101,26 @@ def _ttl(seconds: int) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def build_coverage_rows(seen: Observation) -> tuple[CoverageRow, ...]:
-    """IPv4 and IPv6: how many endpoints are published, and how many answered."""
-    settings = seen.settings
-    asked = not seen.endpoints or any(map(is_probed, seen.endpoints))
-    pairs = (("IPv4", settings.ipv4, seen.coverage.ipv4), ("IPv6", settings.ipv6, seen.coverage.ipv6))
-    return tuple(CoverageRow(family=family, summary=_covered(on, asked, row)) for family, on, row in pairs)
+def build_coverage_rows(observation: Observation) -> tuple[CoverageRow, ...]:
+    """Return the rows of IPv4 and IPv6: the number of endpoints published and of those that replied."""
+    settings = observation.settings
+    any_probed = not observation.endpoints or any(map(is_probed, observation.endpoints))
+    pairs = (
+        ("IPv4", settings.ipv4, observation.coverage.ipv4),
+        ("IPv6", settings.ipv6, observation.coverage.ipv6),
+    )
+    return tuple(
+        CoverageRow(family=family, summary=_describe_coverage(enabled, any_probed, row))
+        for family, enabled, row in pairs
+    )
 
 
-def _covered(on: bool, asked: bool, row: FamilyCoverage) -> str:
-    if not on:
-        return "left out"
+def _describe_coverage(enabled: bool, any_probed: bool, row: FamilyCoverage) -> str:
+    if not enabled:
+        return "not tested, by option"
     if not row.published:
-        return "no address to try"
-    if not asked:
+        return "no address published"
+    if not any_probed:
         return f"{row.published} published, none probed"
-    told = f"{row.connected} of {row.published} accepted a connection"
-    return told + (f", {row.untestable} not testable from here" if row.untestable else "")
+    connected = f"{row.connected} of {row.published} accepted a connection"
+    return connected + (f", {row.untestable} not testable from here" if row.untestable else "")

@@ -1,9 +1,9 @@
-"""One status line with performance data, then the findings: what a monitoring plugin prints.
+"""The output of a monitoring plugin: a status line with performance data, then the findings.
 
-As the Monitoring Plugins guidelines have it: `STATUS TEXT | 'label'=value[unit];warn;crit;min;max …`. A
-second `|` would begin performance data and a line break would end the status, so both are escaped wherever
-they come from. The exit code that goes with it is the command line's. Everything is ASCII, because agents
-(NRPE, NSClient++) do not agree on an encoding.
+The Monitoring Plugins guidelines define it: `STATUS TEXT | 'label'=value[unit];warn;crit;min;max …`. A second
+`|` would begin performance data and a line break would end the status, so both are escaped in every text. The
+command line sets the exit code. The output is ASCII, because agents (NRPE, NSClient++) do not agree on an
+encoding.
 """
 
 from checker_smtp.probes.result import Result
@@ -21,14 +21,14 @@ _STATUS = {
     "critical": "CRITICAL",
     "unknown": "UNKNOWN",
 }
-# Nagios reads 8 KiB of a plugin's output (MAX_PLUGIN_OUTPUT_LENGTH): the worst findings and the first
-# endpoints, which senders try first, fit in with room to spare.
+# Nagios reads 8 KiB of a plugin's output (MAX_PLUGIN_OUTPUT_LENGTH). The worst findings and the endpoints
+# that senders try first fit.
 _MAX_FINDINGS, _MAX_TEXT = 12, 240
 _MAX_ENDPOINTS = 8
 
 
 def render_nagios(result: Result) -> str:
-    """The output of a plugin, with a final newline."""
+    """Return the output of the plugin, with a final newline."""
     lines = [f"SMTP {_STATUS[result.status]}: {_summary(result)} | {' '.join(_performance(result))}"]
     lines += [_line(finding) for finding in result.findings[:_MAX_FINDINGS]]
     if (more := len(result.findings) - _MAX_FINDINGS) > 0:
@@ -38,20 +38,20 @@ def render_nagios(result: Result) -> str:
 
 def _summary(result: Result) -> str:
     endpoints = result.observation.endpoints
-    asked = [endpoint for endpoint in endpoints if is_probed(endpoint)]
-    reached = f"{sum(endpoint.connected for endpoint in asked)} of {len(endpoints)} endpoints reached"
-    if endpoints and not asked:
+    probed = [endpoint for endpoint in endpoints if is_probed(endpoint)]
+    reached = f"{sum(endpoint.connected for endpoint in probed)} of {len(endpoints)} endpoints reached"
+    if endpoints and not probed:
         reached = "no endpoint probed"
-    told = f"{_plain(result.observation.domain)}: {reached}"
+    summary = f"{_plain(result.observation.domain)}: {reached}"
     for severity, word in ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note")):
         if number := count_findings(result, severity):
-            told += f", {number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
+            summary += f", {number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
     if result.observation.mx.null_mx:
-        told = f"{_plain(result.observation.domain)}: takes no mail, and says so (null MX)"
+        summary = f"{_plain(result.observation.domain)}: declares that it receives no mail (null MX)"
     worst = next((f for f in result.findings if f.severity is not Severity.INFO), None)
     if worst is None and result.status == "unknown":
         worst = next(iter(result.findings), None)
-    return f"{told}; {_plain(worst.message)}" if worst else told
+    return f"{summary}; {_plain(worst.message)}" if worst else summary
 
 
 def _line(finding: Finding) -> str:
@@ -79,8 +79,8 @@ def _performance(result: Result) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """One line without anything that means something to a monitoring system or to its web pages."""
+    """Return one line without characters that have a meaning in a monitoring system or on its web pages."""
     text = visible(text, ascii_only=True).replace("|", "\\x7c")
-    # Nagios strips angle brackets from what it hands on, and some web pages take them for HTML
+    # Nagios removes angle brackets from its output, and some web pages interpret them as HTML
     text = text.replace("<", "[").replace(">", "]")
     return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 3] + "..."

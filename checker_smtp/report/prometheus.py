@@ -1,7 +1,7 @@
-"""Metrics of one check in the text format of Prometheus, as for node_exporter's textfile directory.
+"""Metrics of one check in the text format of Prometheus, for node_exporter's textfile directory.
 
-Labels are bounded: the domain, its endpoints (at most 32 are ever probed), and words out of fixed lists.
-Whatever else a server said is in no label. A value that is not known has no sample: 0 would be a claim.
+Labels are bounded: the domain, its endpoints (at most 32 are probed), and words from fixed lists. No other
+text of a server is in a label. A value that is not known has no sample, because 0 would claim too much.
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["build_metrics", "render_prometheus"]
 
-# as probes.check has it; a document may have been written by anybody
+# The limit of probes.check. A document may come from anyone, so the limit holds here too.
 _MAX_ENDPOINTS = 32
 _MAX_LABEL = 253
 
 
 def render_prometheus(result: Result) -> str:
-    """The exposition, with a final newline."""
+    """Return the metrics in the text format, with a final newline."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry()
@@ -35,12 +35,12 @@ def render_prometheus(result: Result) -> str:
 
 
 def build_metrics(result: Result) -> Iterator["GaugeMetricFamily"]:
-    """The metrics themselves, for another format: gauges with samples, and a unit where they have one."""
+    """Return the metrics as gauges with samples and units, for another format."""
     return _Collector(result).collect()
 
 
 class _Collector:
-    """Hands over finished families: a Gauge would go to files where PROMETHEUS_MULTIPROC_DIR is set."""
+    """A collector of complete families: a Gauge would write to files if PROMETHEUS_MULTIPROC_DIR is set."""
 
     def __init__(self, result: Result) -> None:
         self._result = result
@@ -52,7 +52,7 @@ class _Collector:
         yield from self._run()
 
     def _verdict(self) -> Iterator["GaugeMetricFamily"]:
-        status = self._gauge("status", "Whether this is the verdict of the last check.", "status")
+        status = self._gauge("status", "1 for the verdict of the last check, 0 for the others.", "status")
         for word in STATUSES:
             status.add_metric([self._domain, word], word == self._result.status)
         findings = self._gauge("findings", "Findings of the last check.", "severity")
@@ -62,42 +62,43 @@ class _Collector:
 
     def _endpoints(self) -> Iterator["GaugeMetricFamily"]:
         endpoints = self._result.observation.endpoints
-        known = self._gauge("endpoints", "Addresses that receive the domain's mail.")
-        known.add_metric([self._domain], len(endpoints))
-        reachable = self._gauge("endpoints_reachable", "How many of them accepted a connection.")
-        asked = [endpoint for endpoint in endpoints if is_probed(endpoint)]
-        if asked or not endpoints:
-            reachable.add_metric([self._domain], sum(endpoint.connected for endpoint in asked))
-        up = self._gauge("endpoint_up", "Whether it accepted a connection.", "endpoint")
-        seconds = self._gauge("endpoint_phase_seconds", "Time taken by a phase.", "endpoint", "phase")
-        tls = self._gauge("endpoint_tls", "Whether STARTTLS led to encryption.", "endpoint")
+        total = self._gauge("endpoints", "Addresses that receive the domain's mail.")
+        total.add_metric([self._domain], len(endpoints))
+        reachable = self._gauge("endpoints_reachable", "Number of endpoints that accepted a connection.")
+        probed = [endpoint for endpoint in endpoints if is_probed(endpoint)]
+        if probed or not endpoints:
+            reachable.add_metric([self._domain], sum(endpoint.connected for endpoint in probed))
+        up = self._gauge("endpoint_up", "1 if the endpoint accepted a connection.", "endpoint")
+        seconds = self._gauge("endpoint_phase_seconds", "Duration of a phase.", "endpoint", "phase")
+        tls = self._gauge("endpoint_tls", "1 if STARTTLS established encryption.", "endpoint")
         info = self._gauge("endpoint_tls_info", "The TLS version; always 1.", "endpoint", "version")
-        # one series an address: a file in which one stands twice is refused as a whole
-        unique = {_label(endpoint.subject): endpoint for endpoint in asked[:_MAX_ENDPOINTS]}
+        # one series for each address: Prometheus rejects a file that has a series twice
+        unique = {_label(endpoint.subject): endpoint for endpoint in probed[:_MAX_ENDPOINTS]}
         for label, endpoint in unique.items():
             labels = [self._domain, label]
             up.add_metric(labels, endpoint.connected)
-            for phase, took in measure_phases(endpoint).items():
-                seconds.add_metric([*labels, phase], took)
-            found = find_tls(endpoint)
-            if found is not None or endpoint.ready_session:
-                tls.add_metric(labels, found is not None)
-            if found is not None:
-                info.add_metric([*labels, found.version if found.version in TLS_VERSIONS else "other"], 1)
-        yield from (known, reachable, up, seconds, tls, info)
+            for phase, duration in measure_phases(endpoint).items():
+                seconds.add_metric([*labels, phase], duration)
+            session_tls = find_tls(endpoint)
+            if session_tls is not None or endpoint.ready_session:
+                tls.add_metric(labels, session_tls is not None)
+            if session_tls is not None:
+                version = session_tls.version if session_tls.version in TLS_VERSIONS else "other"
+                info.add_metric([*labels, version], 1)
+        yield from (total, reachable, up, seconds, tls, info)
 
     def _run(self) -> Iterator["GaugeMetricFamily"]:
-        seen = self._result.observation
-        duration = self._gauge("duration_seconds", "How long the last check took.")
-        duration.add_metric([self._domain], seen.seconds)
+        observation = self._result.observation
+        duration = self._gauge("duration_seconds", "Duration of the last check.")
+        duration.add_metric([self._domain], observation.seconds)
         yield duration
         try:
-            began = datetime.fromisoformat(seen.run_at)
+            start = datetime.fromisoformat(observation.run_at)
         except ValueError:
             return
-        if began.tzinfo is not None:
-            last = self._gauge("last_run_timestamp_seconds", "When the last check began, in Unix time.")
-            last.add_metric([self._domain], began.timestamp())
+        if start.tzinfo is not None:
+            last = self._gauge("last_run_timestamp_seconds", "Start of the last check, in Unix time.")
+            last.add_metric([self._domain], start.timestamp())
             yield last
 
     def _gauge(self, name: str, help_: str, *labels: str) -> "GaugeMetricFamily":

@@ -1,7 +1,7 @@
 """The JSON Schema (draft 2020-12) of the document that `document.dump` writes.
 
-Made from the types, so it cannot say anything else than they do; this module adds the words that the types
-have no place for. Unknown properties are allowed, because a later release may add some without a new version.
+It is made from the types, so the two cannot differ; this module adds the descriptions. Unknown properties are
+allowed, because a later release may add some without a new version.
 """
 
 import inspect
@@ -20,22 +20,22 @@ _ID = f"urn:checker-smtp:document:{VERSION}"
 _OCTETS = "Octets as latin-1 text: one character, one octet."
 _AT = "Seconds since the session began."
 
-# What a field means or may hold, where its name and type do not say it; more than one type may have it.
+# The meaning and the limits of a field, where its name and type do not give them.
 _FIELDS: dict[str, dict[str, Any]] = {
     "Result.status": {"enum": list(STATUSES), "description": "The verdict in one word."},
-    "Result.findings": {"description": "The worst first."},
+    "Result.findings": {"description": "The findings, worst first."},
     "Observation.domain": {"description": "The domain checked, in A-labels."},
-    "Observation.run_at": {"format": "date-time", "description": "When the check began."},
-    "Observation.seconds": {"description": "How long the check took."},
-    "Observation.dns": {"description": "Every question asked, with its answer."},
-    "Observation.resolver": {"description": "The DNS server asked; empty for the system's."},
-    "DnsAnswer.seconds": {"description": "How long the answer took."},
-    "Settings.timeout": {"description": "The longest silence waited for, in seconds."},
-    "Endpoint.sessions": {"minItems": 1, "description": "Every connection made, the main one first."},
-    "Endpoint.targets": {"description": "The MX targets that lead here."},
-    "Finding.code": {"description": "What kind it is; `checker-smtp explain` tells what that means."},
+    "Observation.run_at": {"format": "date-time", "description": "The start of the check."},
+    "Observation.seconds": {"description": "Duration of the check."},
+    "Observation.dns": {"description": "All DNS queries with their answers."},
+    "Observation.resolver": {"description": "The DNS server; empty for that of the system."},
+    "DnsAnswer.seconds": {"description": "Duration of the query."},
+    "Settings.timeout": {"description": "The time limit of each step, in seconds."},
+    "Endpoint.sessions": {"minItems": 1, "description": "All sessions, the main one first."},
+    "Endpoint.targets": {"description": "The MX targets with this address."},
+    "Finding.code": {"description": "The kind of finding; `checker-smtp explain` describes it."},
     "Finding.subject": {"description": "An endpoint, an MX target, or empty for the domain."},
-    "Finding.rule": {"description": "The rule that made it."},
+    "Finding.rule": {"description": "The rule that reported it."},
     "Evidence.source": {"enum": ["dns", "session"]},
     "Evidence.quote": {"description": f"Verbatim. In a session: {_OCTETS[0].lower()}{_OCTETS[1:]}"},
     "ReplySeen.raw": {"description": _OCTETS},
@@ -44,9 +44,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Ending.excerpt": {"description": _OCTETS},
     "Ending.at": {"description": _AT},
     "Tls.at": {"description": _AT},
-    "Session.connected_at": {"description": f"{_AT} Null where no connection was made."},
+    "Session.connected_at": {"description": f"{_AT} Null without a connection."},
     "Session.transcript": {
-        "description": "What was asked of the network and what came of it. `do` is connect, send, receive or "
+        "description": "Each operation on the network with its result. `do` is connect, send, receive or "
         "upgrade; `data` was sent and `got` received, both octets as latin-1 text; `at` is in seconds."
     },
     "TlsIssue.severity": {"enum": ["info", "warn", "crit"]},
@@ -54,7 +54,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 
 def build_schema() -> dict[str, Any]:
-    """The schema, a new copy each time."""
+    """Build the schema; each call returns a new copy."""
     _, types = msgspec.json.schema_components([Result], ref_template="#/$defs/{name}")
     for kind in types.values():
         if "description" in kind:
@@ -62,7 +62,7 @@ def build_schema() -> dict[str, Any]:
     for place, words in _FIELDS.items():
         name, _, field = place.partition(".")
         types[name]["properties"][field] |= words
-    # where the type has a default for convenience, `load` does not
+    # the type has a default for convenience, but `load` requires a session
     del types["Endpoint"]["properties"]["sessions"]["default"]
     types["Endpoint"]["required"].append("sessions")
     document = types.pop("Result")
@@ -70,23 +70,23 @@ def build_schema() -> dict[str, Any]:
         "type": "integer",
         "const": VERSION,
         "default": VERSION,
-        "description": "The version of this format; documents made before there was one have none.",
+        "description": "The version of this format; the first documents have none.",
     }
-    told = {
+    document_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": _ID,
         "title": "A check by checker-smtp",
-        "description": "What was seen of the inbound mail service of a domain, and the verdict on it.",
+        "description": "The observation of the inbound mail service of a domain, and the verdict on it.",
         "type": "object",
         "properties": {"version": version, **document["properties"]},
         "required": document["required"],
         "$defs": types,
     }
-    # through JSON, so that tuples become lists and nothing is shared with this module
-    plain: dict[str, Any] = json.loads(json.dumps(told))
+    # through JSON, which turns tuples into lists and copies the parts of this module
+    plain: dict[str, Any] = json.loads(json.dumps(document_schema))
     return plain
 
 
 def dump_schema() -> str:
-    """The schema as text, with a final newline."""
+    """Return the schema as text, with a final newline."""
     return json.dumps(build_schema(), indent=2, ensure_ascii=True) + "\n"

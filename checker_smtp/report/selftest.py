@@ -1,4 +1,4 @@
-"""What can be seen from this machine, and what that means for the verdicts of a check made here."""
+"""The text of a self-test: the network of this machine, and its effect on the verdicts of its checks."""
 
 from dataclasses import dataclass
 
@@ -11,38 +11,37 @@ __all__ = ["Remark", "build_remarks", "render_selftest"]
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing seen: `good` unless it stands in the way of a fair check."""
+    """One result of the self-test in a sentence; `good` is False if it makes a check unreliable."""
 
     good: bool
     text: str
 
 
-def build_remarks(vantage: SelfTest) -> tuple[Remark, ...]:
-    """Everything there is to say, in the order: routes, names, the EHLO name, port 25."""
-    told = [remark for family in vantage.families for remark in _family(family)]
-    return (*told, _helo(vantage), *_controls(vantage))
+def build_remarks(selftest: SelfTest) -> tuple[Remark, ...]:
+    """Return the remarks on routes and PTR names, then on the EHLO name, then on port 25."""
+    families = [remark for family in selftest.families for remark in _family(family)]
+    return (*families, _helo(selftest), *_controls(selftest))
 
 
-def render_selftest(vantage: SelfTest, terminal: Terminal) -> str:
-    """A line for each remark."""
+def render_selftest(selftest: SelfTest, terminal: Terminal) -> str:
+    """Return the self-test as text, a line for each remark."""
     style = {True: ("green", "ok    "), False: ("yellow", "note  ")}
     return "".join(
         terminal.lines(remark.text, style[remark.good][0], first=style[remark.good][1])
-        for remark in build_remarks(vantage)
+        for remark in build_remarks(selftest)
     )
 
 
 def _family(view: FamilyView) -> list[Remark]:
     name = f"IPv{view.family}"
     if not view.address:
-        return [Remark(False, f"{name}: no route from here; endpoints over {name} cannot be tested.")]
+        return [Remark(False, f"{name}: no route from here. Endpoints over {name} cannot be tested.")]
     if view.not_public:
         return [
             Remark(
                 True,
-                f"{name}: there is a route, from {view.address}, which is {view.not_public}. "
-                "Servers see another "
-                "address; whether that one has a name that leads back to it cannot be seen from here.",
+                f"{name}: there is a route, from {view.address}, which is {view.not_public}. Servers see "
+                "another address; its reverse DNS cannot be tested from here.",
             )
         ]
     route = Remark(True, f"{name}: there is a route, from {view.address}.")
@@ -51,7 +50,7 @@ def _family(view: FamilyView) -> list[Remark]:
         status = reverse.status if reverse else "not asked"
         return [
             route,
-            Remark(False, f"{view.address} has no PTR name ({status}): many servers refuse such a client."),
+            Remark(False, f"{view.address} has no PTR record ({status}): many servers refuse such a client."),
         ]
     names = ", ".join(reverse.names)
     if not reverse.confirmed_by:
@@ -59,43 +58,49 @@ def _family(view: FamilyView) -> list[Remark]:
             route,
             Remark(
                 False,
-                f"{view.address} is named {names}, which does not lead back: many servers refuse that.",
+                f"{view.address} has the PTR name {names}, which does not resolve to it: many servers refuse "
+                "such a client.",
             ),
         ]
-    return [route, Remark(True, f"{view.address} is named {names}, and that leads back.")]
+    return [route, Remark(True, f"{view.address} has the PTR name {names}, which resolves to it.")]
 
 
-def _helo(vantage: SelfTest) -> Remark:
-    own = {view.address for view in vantage.families if view.address}
-    name, addresses = vantage.helo_name, ", ".join(vantage.helo_addresses)
+def _helo(selftest: SelfTest) -> Remark:
+    own = {view.address for view in selftest.families if view.address}
+    name, addresses = selftest.helo_name, ", ".join(selftest.helo_addresses)
     if not addresses:
         return Remark(
-            False, f"The EHLO name {name} does not resolve ({vantage.helo_status}): some servers refuse that."
+            False,
+            f"The EHLO name {name} does not resolve ({selftest.helo_status}): some servers refuse such a "
+            "client.",
         )
-    if own & set(vantage.helo_addresses):
-        return Remark(True, f"The EHLO name {name} leads to this machine ({addresses}).")
-    hidden = any(view.not_public for view in vantage.families)
+    if own & set(selftest.helo_addresses):
+        return Remark(True, f"The EHLO name {name} resolves to this machine ({addresses}).")
+    is_behind_nat = any(view.not_public for view in selftest.families)
     return Remark(
-        hidden,
-        f"The EHLO name {name} leads to {addresses}, which is not an address of this machine's own"
-        + ("; behind NAT it may still be right." if hidden else ": some servers refuse that."),
+        is_behind_nat,
+        f"The EHLO name {name} resolves to {addresses}, which is not an address of this machine"
+        + (
+            "; behind NAT it may still be right." if is_behind_nat else ": some servers refuse such a client."
+        ),
     )
 
 
-def _controls(vantage: SelfTest) -> list[Remark]:
-    if not vantage.controls:
+def _controls(selftest: SelfTest) -> list[Remark]:
+    if not selftest.controls:
         return [
             Remark(
                 True,
-                "Whether port 25 leaves was not tried: name a server to knock at, as in --control "
-                "MX_OF_A_FRIEND.",
+                "Outgoing connections to port 25 were not tested. Name a mail server to connect to: "
+                "--control MX_OF_A_FRIEND.",
             )
         ]
-    told = []
-    for control in vantage.controls:
-        where = f"{control.host} ({control.address}, port {control.port})"
+    remarks = []
+    for control in selftest.controls:
+        server = f"{control.host} ({control.address}, port {control.port})"
         if control.outcome == "connected":
-            told.append(Remark(True, f"{where} answers: the port leaves from here over IPv{control.family}."))
+            text = f"{server} accepts connections: the port is open from here over IPv{control.family}."
         else:
-            told.append(Remark(False, f"{where} does not answer ({control.outcome})."))
-    return told
+            text = f"{server} does not accept connections ({control.outcome})."
+        remarks.append(Remark(control.outcome == "connected", text))
+    return remarks

@@ -1,11 +1,11 @@
-"""Which mail server this is, as far as it says so itself.
+"""Recognition of the mail server software from its replies.
 
-Only signs that one program gives and no other are in the table: its name in the greeting, an EHLO keyword of
-its own, a sentence found in its source alone. `ESMTP`, `Ok` and "pleased to meet you" are nobody's. The
-greeting is believed first, then EHLO, then the other replies, because a gateway hands on the replies of
-whatever stands behind it; and where replies point at two programs nothing is claimed.
+The table has only signs of a single program: its name in the greeting, an EHLO keyword of its own, a
+sentence from its source. `ESMTP`, `Ok` and "pleased to meet you" are no signs. The greeting has priority over
+EHLO, and EHLO over the other replies, because a gateway forwards the replies of the server behind it. If the
+other replies match two programs, none is recognised.
 
-Custom greetings hide the name, so "unknown" is a normal answer and costs only the tailored advice.
+Custom greetings hide the name, so an unknown program is normal. The report then gives general advice.
 """
 
 import re
@@ -20,7 +20,7 @@ __all__ = ["MAX_READ", "SIGNS", "Recognised", "ReplyText", "Software", "recognis
 
 
 class Software(StrEnum):
-    """Mail servers for which there is advice; the value is the name people know."""
+    """Mail servers with advice of their own; the value is the usual name."""
 
     POSTFIX = "Postfix"
     EXIM = "Exim"
@@ -39,7 +39,7 @@ class Software(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """`sign` are the words that gave it away, `source` where they stood: greeting, EHLO or reply."""
+    """Recognised software; `sign` is the matching text, `source` its place: greeting, EHLO or reply."""
 
     software: Software
     version: str
@@ -48,7 +48,7 @@ class Recognised:
 
 
 class ReplyText(Protocol):
-    """A reply, as far as it matters here."""
+    """Any object with the text of a reply."""
 
     @property
     def text(self) -> str: ...
@@ -59,8 +59,8 @@ _EHLO = "EHLO"
 _REPLY = "reply"
 _S = Software
 
-# (software, where, pattern); the first group, where there is one, is the version.
-# Within one place the first match wins, so what is particular stands before what is general.
+# (software, source, pattern); the first group, if any, is the version.
+# The first match in a source wins, so special patterns are before general ones.
 SIGNS: tuple[tuple[Software, str, re.Pattern[str]], ...] = tuple(
     (software, source, re.compile(pattern, re.MULTILINE))
     for software, source, pattern in (
@@ -98,7 +98,7 @@ SIGNS: tuple[tuple[Software, str, re.Pattern[str]], ...] = tuple(
 
 
 def recognise(endpoint: Endpoint) -> Recognised | None:
-    """What answers at this endpoint; None where it does not say."""
+    """Return the software of an endpoint; None if it is not recognised."""
     greetings, hellos, others = [], [], []
     for session in endpoint.sessions:
         for reply in session.replies:
@@ -114,22 +114,22 @@ def recognise(endpoint: Endpoint) -> Recognised | None:
 def recognise_replies(
     greetings: Iterable[ReplyText], hellos: Iterable[ReplyText], others: Iterable[ReplyText]
 ) -> Recognised | None:
-    """The same from loose replies."""
+    """Return the software that sent these replies; None if it is not recognised."""
     for source, replies in ((_GREETING, greetings), (_EHLO, hellos)):
         for reply in replies:
-            if (found := _first(source, reply.text)) is not None:
-                return found
-    told = [found for reply in others if (found := _first(_REPLY, reply.text)) is not None]
-    return told[0] if len({found.software for found in told}) == 1 else None
+            if (match := _match(source, reply.text)) is not None:
+                return match
+    matches = [match for reply in others if (match := _match(_REPLY, reply.text)) is not None]
+    return matches[0] if len({match.software for match in matches}) == 1 else None
 
 
-# A sign stands early in a line; what comes later is not read, so that a hostile reply costs nothing.
+# The characters of a reply that are searched: a sign is near the start, and a long reply must cost no more.
 MAX_READ = 4096
 
 
-def _first(source: str, text: str) -> Recognised | None:
-    for software, where, pattern in SIGNS:
-        if where == source and (m := pattern.search(text[:MAX_READ])) is not None:
+def _match(source: str, text: str) -> Recognised | None:
+    for software, sign_source, pattern in SIGNS:
+        if sign_source == source and (m := pattern.search(text[:MAX_READ])) is not None:
             version = (m[1] or "").rstrip(".") if pattern.groups else ""
             return Recognised(software=software, version=version, source=source, sign=m[0].strip())
     return None

@@ -1,8 +1,7 @@
-"""The report for a terminal or a log: the report in the order and the words of the page, on one screen if
-the domain is healthy.
+"""The report as text for a terminal or a log, in the order and the words of the HTML page.
 
-Who reads the first ten lines knows what to do. What the page has and this has not are the time-lines and the
-transcripts; the JSON document has them too.
+The report of a healthy domain fits on one screen, and the first ten lines of any report say what to do. The
+time-lines and the transcripts are only on the page and in the JSON document.
 """
 
 from checker_smtp.probes.result import Result
@@ -19,18 +18,18 @@ __all__ = ["render_text"]
 _STYLES = {"crit": "red", "warn": "yellow", "info": "cyan", "good": "green"}
 _STATUS = {"ok": "green", "info": "green", "warning": "yellow", "critical": "red", "unknown": "magenta"}
 _INDENT = " " * 8
-# Lines quoted of one answer; the page and the JSON have more.
+# Lines quoted of one reply; the page and the JSON document have more.
 _MAX_QUOTED = 3
 
 
 def render_text(result: Result, terminal: Terminal | None = None) -> str:
-    """The report as text."""
+    """Return the report as text."""
     return "\n".join(filter(None, _Page(terminal or Terminal(), build_report(result)).parts()))
 
 
 class _Page:
     def __init__(self, terminal: Terminal, report: Report) -> None:
-        self._to = terminal
+        self._terminal = terminal
         self._report = report
 
     def parts(self) -> list[str]:
@@ -55,101 +54,105 @@ class _Page:
         verdict = head.verdict
         facts = " · ".join(f"{label} {value}" for label, value in head.facts)
         return (
-            self._to.lines(
+            self._terminal.lines(
                 f"{name}: {verdict.word.upper()}. {verdict.arrival} {verdict.faults}{first}",
                 _STATUS[verdict.status],
             )
-            + self._to.lines(facts, "dim")
-            + "".join(self._to.lines(doubt, "dim", first="  ") for doubt in verdict.doubts)
+            + self._terminal.lines(facts, "dim")
+            + "".join(self._terminal.lines(doubt, "dim", first="  ") for doubt in verdict.doubts)
         )
 
     def _title(self, title: str) -> str:
-        return self._to.lines(title, "bold")
+        return self._terminal.lines(title, "bold")
 
     def _items(self, title: str, items: list[Item]) -> str:
-        told = "\n".join(self._item(item) for item in items)
-        return self._title(title) + told if items else ""
+        body = "\n".join(self._item(item) for item in items)
+        return self._title(title) + body if items else ""
 
     def _item(self, item: Item) -> str:
         return (
             self._label(item)
             + "".join(self._subject(s.name, s.target, s.message) for s in item.subjects)
-            + (self._to.lines(f"Why: {item.why}", first=_INDENT) if item.why else "")
+            + (self._terminal.lines(f"Why: {item.why}", first=_INDENT) if item.why else "")
             + "".join(self._fix(fix, item) for fix in item.fixes)
             + "".join(self._quote(quote) for quote in item.quotes)
-            + "".join(self._to.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
-            + self._to.lines(f"{item.code} · {item.reference}".strip(" ·"), "dim", first=_INDENT)
+            + "".join(self._terminal.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
+            + self._terminal.lines(f"{item.code} · {item.reference}".strip(" ·"), "dim", first=_INDENT)
         )
 
     def _quote(self, quote: Quote) -> str:
         lines = [*quote.asked, *quote.lines[:_MAX_QUOTED]]
         if rest := len(quote.lines) - _MAX_QUOTED:
             lines += [f"… {rest} more line{'s' * (rest != 1)}"] if rest > 0 else []
-        told = "".join(self._to.lines(line, "dim", first=f"{_INDENT}> ") for line in lines)
-        return self._to.lines(f"{quote.where}:", "dim", first=_INDENT) + told
+        body = "".join(self._terminal.lines(line, "dim", first=f"{_INDENT}> ") for line in lines)
+        return self._terminal.lines(f"{quote.where}:", "dim", first=_INDENT) + body
 
     def _label(self, item: Item) -> str:
         style = _STYLES[item.severity]
-        return self._to.lines(item.title, "bold", first=f"  {item.severity.upper():6}", first_style=style)
+        return self._terminal.lines(
+            item.title, "bold", first=f"  {item.severity.upper():6}", first_style=style
+        )
 
     def _subject(self, name: str, target: str, message: str) -> str:
         where = f"{name} ({target}): " if target else f"{name}: " if name else ""
-        return self._to.lines(where + message, first=_INDENT)
+        return self._terminal.lines(where + message, first=_INDENT)
 
     def _fix(self, fix: Fix, item: Item) -> str:
         label = "What to do" if item in self._report.unsettled else "Fix"
         at = f" at {', '.join(fix.subjects)}" if fix.subjects else ""
         software = f" in {fix.software}" if fix.software and label == "Fix" else ""
         lines = [
-            self._to.verbatim(line, first=_INDENT + "    ") if copied else self._to.lines(line, first=_INDENT)
+            self._terminal.verbatim(line, first=_INDENT + "    ")
+            if copied
+            else self._terminal.lines(line, first=_INDENT)
             for copied, line in steps(f"{label}{software}{at}: {fix.text}")
         ]
         return "".join(lines)
 
     def _notes(self, notes: list[Item]) -> str:
-        """Items that need nothing done: what, where, and the code to look up."""
-        told = [
+        """Return the items that need no action, each with its subjects and its code."""
+        entries = [
             self._label(item)
             + "".join(self._subject(s.name, s.target, f"{s.message} ({item.code})") for s in item.subjects)
             for item in notes
         ]
-        return self._title("Notes") + "".join(told) if told else ""
+        return self._title("Notes") + "".join(entries) if entries else ""
 
     def _mx(self) -> str:
         report = self._report
         if not report.mx:
             return ""
         rows = [
-            self._to.lines(
+            self._terminal.lines(
                 " · ".join(
-                    filter(None, (row.target, row.address, row.note, row.reverse and f"named {row.reverse}"))
+                    filter(None, (row.target, row.address, row.note, row.reverse and f"PTR {row.reverse}"))
                 ),
                 first=f"  {row.preference:>5} ",
             )
             for row in report.mx
         ]
-        more = self._to.lines(f"… and {report.more_mx} more", first=_INDENT) if report.more_mx else ""
-        return self._title("Where mail for the domain goes") + "".join(rows) + more
+        more = self._terminal.lines(f"… and {report.more_mx} more", first=_INDENT) if report.more_mx else ""
+        return self._title("Mail servers of the domain") + "".join(rows) + more
 
     def _endpoint(self, endpoint: EndpointReport) -> str:
         badges = ", ".join(badge.text for badge in endpoint.badges)
-        told = [self._to.lines(f"{endpoint.subject} ({endpoint.targets}): {badges}", "bold")]
-        told += [self._fact(label, value) for label, value in endpoint.facts]
+        lines = [self._terminal.lines(f"{endpoint.subject} ({endpoint.targets}): {badges}", "bold")]
+        lines += [self._fact(label, value) for label, value in endpoint.facts]
         if endpoint.before is not None:
-            told.append(self._fact("Offers", ", ".join(endpoint.before) or "nothing"))
-        # that STARTTLS is gone once it was used is as it should be
+            lines.append(self._fact("Offers", ", ".join(endpoint.before) or "nothing"))
+        # a server must not offer STARTTLS again in TLS (RFC 3207 §4.2)
         lost = [f"-{word}" for word in endpoint.lost if word != "STARTTLS"]
         changes = [f"+{word}" for word in endpoint.gained] + lost
         if endpoint.after is not None and changes:
-            told.append(self._fact("After TLS", ", ".join(changes)))
-        told += [self._fact(badge.text, f"{message} {fix}") for badge, message, fix in endpoint.tls_issues]
-        told += [self._transaction(row) for row in endpoint.transactions]
-        return "".join(told)
+            lines.append(self._fact("After TLS", ", ".join(changes)))
+        lines += [self._fact(badge.text, f"{message} {fix}") for badge, message, fix in endpoint.tls_issues]
+        lines += [self._transaction(row) for row in endpoint.transactions]
+        return "".join(lines)
 
     def _fact(self, label: str, value: str) -> str:
-        return self._to.lines(value, first=f"  {label:13} ", first_style="dim")
+        return self._terminal.lines(value, first=f"  {label:13} ", first_style="dim")
 
     def _transaction(self, row: TransactionRow) -> str:
         style = _STYLES.get(row.verdict.level, "")
-        told = f"{row.verdict.text} · {row.reply}"
-        return self._to.lines(told, style, first=f"  {row.question}: ")
+        text = f"{row.verdict.text} · {row.reply}"
+        return self._terminal.lines(text, style, first=f"  {row.question}: ")

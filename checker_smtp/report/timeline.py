@@ -1,4 +1,4 @@
-"""Where the time of a session went, phase by phase."""
+"""The phases of a session and their durations."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["Phase", "format_seconds", "split_phases"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A stretch of the session in seconds; `kind` is a short name to colour it by."""
+    """A part of a session; `start` and `length` are in seconds, `kind` selects the colour."""
 
     kind: str
     name: str
@@ -18,9 +18,9 @@ class Phase:
 
 
 def split_phases(session: Session) -> tuple[Phase, ...]:
-    """The phases that took place, in order; the one in which the session broke off says so."""
+    """Return the phases of the session in order; the last one has the reason of an early end."""
     hello = _latest(session.ehlo, session.helo)
-    asked = [reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset)]
+    replies = [reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset)]
     secured = session.tls.at if session.tls is not None else _latest(session.starttls)
     ends = (
         ("connect", "connect", session.connected_at),
@@ -28,20 +28,20 @@ def split_phases(session: Session) -> tuple[Phase, ...]:
         ("hello", "EHLO", hello),
         ("tls", "STARTTLS and handshake", secured),
         ("hello", "EHLO again", _latest(session.ehlo_tls)),
-        ("transactions", "transactions", _latest(*asked)),
+        ("transactions", "transactions", _latest(*replies)),
         ("quit", "QUIT", _latest(session.quit)),
     )
-    found: list[Phase] = []
+    phases: list[Phase] = []
     clock = 0.0
     for kind, name, end in ends:
         if end is not None and end >= clock:
-            found.append(Phase(kind=kind, name=name, start=clock, length=end - clock))
+            phases.append(Phase(kind=kind, name=name, start=clock, length=end - clock))
             clock = end
-    if session.end is not None and (session.end.at > clock or not found):
+    if session.end is not None and (session.end.at > clock or not phases):
         name = f"waiting at {session.end.step}, then {session.end.kind}"
-        found.append(Phase(kind="end", name=name, start=clock, length=max(session.end.at - clock, 0.0)))
-    # QUIT mostly travels with the transactions and takes no time of its own
-    return tuple(phase for phase in found if phase.length > 0 or phase.kind != "quit")
+        phases.append(Phase(kind="end", name=name, start=clock, length=max(session.end.at - clock, 0.0)))
+    # QUIT is mostly sent with the transactions and takes no time of its own
+    return tuple(phase for phase in phases if phase.length > 0 or phase.kind != "quit")
 
 
 def _latest(*replies: ReplySeen | None) -> float | None:
@@ -49,7 +49,7 @@ def _latest(*replies: ReplySeen | None) -> float | None:
 
 
 def format_seconds(length: float) -> str:
-    """`3 ms`, `0.42 s`, `12 s`: as exact as anybody needs."""
+    """Return a duration in seconds as `3 ms`, `0.42 s` or `12 s`."""
     if length < 0.1:
         return f"{length * 1000:.0f} ms"
     return f"{length:.2f} s" if length < 10 else f"{length:.0f} s"

@@ -1,9 +1,8 @@
-"""One session line by line: who said what, when, what was irregular, and where a finding's evidence stands.
+"""The transcript of one session as lines, with the deviations and the evidence of findings.
 
-A transcript has the octets as they came; here they become lines. Octets received in a row belong together
-however the network split them. Every reply is found again among the lines, so that a deviation is marked at
-the line it was met on, and a finding can point at the very reply it rests on, even among ten equal ones that
-came in one packet.
+A transcript has octets as they were read from the network; here they become lines, independent of the size
+of the reads. Each reply is located among the lines. So a deviation is marked at its line, and a finding cites
+its own reply, even among ten equal ones of one packet.
 """
 
 from collections.abc import Iterator
@@ -18,15 +17,15 @@ __all__ = ["CLIENT", "EVENT", "SERVER", "Citation", "TranscriptLine", "Transcrip
 
 CLIENT, SERVER, EVENT = "client", "server", "event"
 
-# Longest line shown; one that is longer breaks the protocol by far, and nobody reads on.
+# The characters shown of a line; a longer line violates the protocol.
 _MAX_LINE = 400
-# What a line costs besides its text, so that a server cannot make a report long by many short ones.
+# The characters charged for a line besides its text, which limits a report with many short lines.
 _PER_LINE = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptLine:
-    """One line; `speaker` is `client`, `server` or `event`, `marks` what was irregular about it."""
+    """One line; `speaker` is `client`, `server` or `event`, `marks` are its deviations."""
 
     speaker: str
     text: str
@@ -37,7 +36,7 @@ class TranscriptLine:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A line's anchor (empty where there is none), and the commands it answers."""
+    """The anchor of a cited line, empty if there is none, and the commands that it replies to."""
 
     anchor: str = ""
     commands: tuple[str, ...] = ()
@@ -54,7 +53,7 @@ class _Raw:
 
 
 class TranscriptView:
-    """The lines of one session; `anchor` is the beginning of the name of each line."""
+    """The lines of one session; `anchor` is the prefix of the anchor of each line."""
 
     def __init__(self, session: Session, anchor: str) -> None:
         self._session = session
@@ -63,24 +62,24 @@ class TranscriptView:
         self._first: list[tuple[ReplySeen, int]] = []
         self._place_replies()
 
-    def lines(self, room: int) -> tuple[tuple[TranscriptLine, ...], int]:
-        """As many lines as `room` characters hold, and how many lines were left out."""
-        shown: list[TranscriptLine] = []
+    def lines(self, max_chars: int) -> tuple[tuple[TranscriptLine, ...], int]:
+        """Return the first lines, up to `max_chars` characters, and the number of lines left out."""
+        lines: list[TranscriptLine] = []
         for number, raw in enumerate(self._raw):
             text = raw.octets if raw.speaker == EVENT else shorten(raw.octets.rstrip("\r\n"))
-            room -= len(text) + _PER_LINE
-            if room < 0 and shown:
-                return tuple(shown), len(self._raw) - number
+            max_chars -= len(text) + _PER_LINE
+            if max_chars < 0 and lines:
+                return tuple(lines), len(self._raw) - number
             marks = tuple(dict.fromkeys(raw.marks))
-            shown.append(
+            lines.append(
                 TranscriptLine(
                     speaker=raw.speaker, text=text, at=raw.at, anchor=self._name(number), marks=marks
                 )
             )
-        return tuple(shown), 0
+        return tuple(lines), 0
 
     def find(self, evidence: Evidence, purpose: str = "") -> Citation:
-        """Where the evidence stands; among equal replies the one that answers to `purpose` is meant."""
+        """Locate the evidence; among equal replies, return that of the transaction with `purpose`."""
         if not self._raw:
             return Citation()
         if evidence.entry is None:
@@ -92,14 +91,14 @@ class TranscriptView:
             if reply.entry == evidence.entry and reply.raw == evidence.quote
         ]
         if same:
-            meant = self._replies_for(purpose)
-            reply, number = next(((r, n) for r, n in same if any(r is m for m in meant)), same[0])
-            return Citation(self._name(number), self._asked(reply))
+            wanted = self._replies_for(purpose)
+            reply, number = next(((r, n) for r, n in same if any(r is w for w in wanted)), same[0])
+            return Citation(self._name(number), self._commands(reply))
         until = [number for number, raw in enumerate(self._raw) if raw.entry <= evidence.entry]
         return Citation(self._name(until[-1] if until else 0))
 
-    def _asked(self, reply: ReplySeen) -> tuple[str, ...]:
-        """What was said that this is the answer to, where the reply alone does not tell."""
+    def _commands(self, reply: ReplySeen) -> tuple[str, ...]:
+        """Return the commands before the reply, if the reply alone does not show them."""
         for transaction in self._session.transactions:
             mail = visible(f"MAIL FROM:<{transaction.sender}>")
             if reply is transaction.mail:
@@ -120,12 +119,12 @@ class TranscriptView:
         numbers = {raw.offset: number for number, raw in enumerate(self._raw) if raw.speaker == SERVER}
         position = 0
         for reply in _in_order(self._session):
-            found = stream.find(reply.raw, position)
-            if found < 0 or found not in numbers:
+            start = stream.find(reply.raw, position)
+            if start < 0 or start not in numbers:
                 continue
-            position = found + len(reply.raw)
-            self._first.append((reply, numbers[found]))
-            self._mark(reply, numbers[found])
+            position = start + len(reply.raw)
+            self._first.append((reply, numbers[start]))
+            self._mark(reply, numbers[start])
 
     def _mark(self, reply: ReplySeen, first: int) -> None:
         servers = [raw for raw in self._raw[first:] if raw.speaker == SERVER]
@@ -134,18 +133,18 @@ class TranscriptView:
             line.marks.append(" ".join(filter(None, (deviation.kind, deviation.reference))))
 
 
-def shorten(octets: str, most: int = _MAX_LINE) -> str:
-    """Octets made visible, cut where they are many."""
-    rest = len(octets) - most
-    return octets_visible(octets[:most]) + (f" … {rest} more octets" if rest > 0 else "")
+def shorten(octets: str, max_octets: int = _MAX_LINE) -> str:
+    """Return octets made visible and truncated, with the number of those left out."""
+    rest = len(octets) - max_octets
+    return octets_visible(octets[:max_octets]) + (f" … {rest} more octets" if rest > 0 else "")
 
 
 def _in_order(session: Session) -> list[ReplySeen]:
-    """Every reply in the order it was heard; `Session.replies` leaves open the order within one packet."""
+    """Return all replies in the order of arrival; `Session.replies` does not order those of one packet."""
     opening = (session.greeting, session.ehlo, session.helo, session.starttls, session.ehlo_tls)
-    asked = (reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset))
-    heard = [r for r in (*opening, *asked, session.quit, *session.unsolicited) if r is not None]
-    return sorted(heard, key=lambda reply: reply.entry)
+    transactions = (reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset))
+    replies = [r for r in (*opening, *transactions, session.quit, *session.unsolicited) if r is not None]
+    return sorted(replies, key=lambda reply: reply.entry)
 
 
 def _raw_lines(transcript: tuple[Entry, ...]) -> Iterator[_Raw]:
@@ -164,28 +163,28 @@ def _raw_lines(transcript: tuple[Entry, ...]) -> Iterator[_Raw]:
         if pending:
             yield last
             offset, pending = offset + len(pending), ""
-        yield from _spoken(entry, at, number)
+        yield from _other_lines(entry, at, number)
     if pending:
         yield last
 
 
-def _spoken(entry: Entry, at: float, number: int) -> Iterator[_Raw]:
-    """A line of anything but the server."""
+def _other_lines(entry: Entry, at: float, number: int) -> Iterator[_Raw]:
+    """Yield the lines of an entry that is not from the server: commands and events."""
     failed = " ".join(filter(None, (str(entry.get("failed", "")), visible(str(entry.get("detail", ""))))))
     match entry["do"]:
         case "send":
             for line in str(entry["data"]).splitlines():
                 yield _Raw(CLIENT, line, at, number)
-            told = f"sending failed: {failed}" if failed else ""
+            event = f"sending failed: {failed}" if failed else ""
         case "connect":
             where = visible(f"{entry['host']} port {entry['port']}")
-            told = f"no connection to {where}: {failed}" if failed else f"connected to {where}"
+            event = f"no connection to {where}: {failed}" if failed else f"connected to {where}"
         case "upgrade":
-            told = _handshake(entry, failed)
+            event = _handshake(entry, failed)
         case _:
-            told = f"nothing received: {failed}" if failed else "the server closed the connection"
-    if told:
-        yield _Raw(EVENT, told, at, number)
+            event = f"nothing received: {failed}" if failed else "the server closed the connection"
+    if event:
+        yield _Raw(EVENT, event, at, number)
 
 
 def _handshake(entry: Entry, failed: str) -> str:

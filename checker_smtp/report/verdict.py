@@ -1,8 +1,8 @@
-"""The answer in words: can mail arrive, how bad is what was found, how sure is it.
+"""The verdict in sentences: can mail arrive, how severe are the findings, how certain are they.
 
-Whether mail can arrive is another question than whether something is wrong: an open relay takes mail very
-well. It is answered from what was seen, an accepted recipient being the best proof; where nothing was seen
-it is not answered.
+Delivery and faults are two questions: an open relay accepts mail perfectly well. Delivery is answered from
+the observation alone, and an accepted recipient is the best proof. Without an observed session it is reported
+as not known.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,18 @@ STATUS_WORDS = {
     "critical": "Critical",
     "unknown": "Unknown",
 }
-# What RFC 5321 §4.5.3.2.1 grants a greeting, in seconds.
-_PATIENCE = 300
-_NOBODYS = ("example.com", "example.net", "example.org")
+# The seconds that a client has to wait for a greeting (RFC 5321 §4.5.3.2.1).
+_RFC_TIMEOUT = 300
+# Domains with a null MX: a relay that looks recipients up rejects them.
+_NULL_MX_DOMAINS = ("example.com", "example.net", "example.org")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`arrival` and `faults` are sentences; `doubts` say which answers rest on a weak default."""
+    """The head line of a report.
+
+    `arrival` and `faults` are sentences. `doubts` name the answers that rest on a weak default.
+    """
 
     status: str
     word: str
@@ -40,7 +44,7 @@ class Verdict:
 
 
 def build_verdict(result: Result, counts: dict[str, int]) -> Verdict:
-    """`counts` are those of the items told, under `crit`, `warn`, `info` and `unsettled`."""
+    """Build the verdict on `result`; `counts` are its items under `crit`, `warn`, `info` and `unsettled`."""
     return Verdict(
         status=result.status,
         word=STATUS_WORDS.get(result.status, "Unknown"),
@@ -51,47 +55,48 @@ def build_verdict(result: Result, counts: dict[str, int]) -> Verdict:
 
 
 def _arrival(result: Result) -> str:
-    seen = result.observation
-    if seen.mx.null_mx:
+    observation = result.observation
+    if observation.mx.null_mx:
         return "The domain declares that it receives no mail."
-    if any(_took_mail(endpoint) for endpoint in seen.endpoints):
+    if any(_accepted_mail(endpoint) for endpoint in observation.endpoints):
         return "Mail can arrive."
-    spoke = [e for e in seen.endpoints if e.ready_session is not None]
+    ready = [e for e in observation.endpoints if e.ready_session is not None]
     refused = {f.subject for f in result.findings if f.outcome is Outcome.REFUSED_US}
-    welcome = [e for e in spoke if e.subject not in refused]
-    if welcome:
-        return _half_way(welcome)
+    fair = [e for e in ready if e.subject not in refused]
+    if fair:
+        return _arrival_unproven(fair)
     if refused:
-        return "Whether mail can arrive is not known: the server refuses this checker."
-    if seen.endpoints and not any(map(is_probed, seen.endpoints)):
-        return "Whether mail can arrive was not asked: no server was probed."
-    return _silence(result.findings)
+        return "It is not known if mail can arrive: the server refuses this checker."
+    if observation.endpoints and not any(map(is_probed, observation.endpoints)):
+        return "It was not tested if mail can arrive: no server was probed."
+    return _arrival_without_session(result.findings)
 
 
-def _took_mail(endpoint: Endpoint) -> bool:
-    asked = (endpoint.asked(purpose) for purpose in ("postmaster", "null-sender"))
-    return any(t is not None and t.verdict is not None and t.verdict.positive for t in asked)
+def _accepted_mail(endpoint: Endpoint) -> bool:
+    transactions = (endpoint.asked(purpose) for purpose in ("postmaster", "null-sender"))
+    return any(t is not None and t.verdict is not None and t.verdict.positive for t in transactions)
 
 
-def _half_way(welcome: list[Endpoint]) -> str:
-    """Servers answer, and no recipient was accepted."""
-    asked = [t for e in welcome for p in ("postmaster", "null-sender") if (t := e.asked(p)) is not None]
-    verdicts = [t.verdict for t in asked if t.verdict is not None]
-    if not asked:
-        return "A mail server answers; no recipient was asked for."
-    if any(v.transient for v in verdicts):
-        return "A mail server answers and puts mail off for now."
-    if any(v.permanent for v in verdicts):
-        return "A mail server answers, but refused the mail it was offered."
-    return "A mail server answers; whether it takes mail was not settled."
+def _arrival_unproven(endpoints: list[Endpoint]) -> str:
+    """Return the sentence for servers that reply, but accepted no recipient."""
+    purposes = ("postmaster", "null-sender")
+    transactions = [t for e in endpoints for p in purposes if (t := e.asked(p)) is not None]
+    replies = [t.verdict for t in transactions if t.verdict is not None]
+    if not transactions:
+        return "A mail server replies; no recipient was tested."
+    if any(reply.transient for reply in replies):
+        return "A mail server replies and defers mail for now."
+    if any(reply.permanent for reply in replies):
+        return "A mail server replies, but rejected the mail it was offered."
+    return "A mail server replies; it is not settled if it accepts mail."
 
 
-def _silence(findings: tuple[Finding, ...]) -> str:
+def _arrival_without_session(findings: tuple[Finding, ...]) -> str:
     if any(f.severity is Severity.CRIT for f in findings):
         return "Mail cannot arrive."
     if any(f.outcome is Outcome.TRANSIENT for f in findings):
-        return "No mail could be handed over at the moment of the check; that may pass."
-    return "Whether mail can arrive is not known: nothing could be tested from here."
+        return "No mail could be delivered at the time of the check; that may be temporary."
+    return "It is not known if mail can arrive: nothing could be tested from here."
 
 
 def _faults(counts: dict[str, int]) -> str:
@@ -100,39 +105,38 @@ def _faults(counts: dict[str, int]) -> str:
         f"{crit} critical fault{'s' * (crit != 1)}" if crit else "",
         f"{warn} warning{'s' * (warn != 1)}" if warn else "",
     ]
-    if told := " and ".join(filter(None, parts)):
-        return f"{told} to fix."
+    if faults := " and ".join(filter(None, parts)):
+        return f"{faults} to fix."
     return "Nothing to fix." if not counts["unsettled"] else "Nothing to fix was found."
 
 
 def _doubts(result: Result) -> list[str]:
-    seen = result.observation
-    settings, found = seen.settings, []
+    observation = result.observation
+    settings, doubts = observation.settings, []
     probe_domain = settings.probe_address.rpartition("@")[2]
-    relays = [t.verdict for e in seen.endpoints if (t := e.asked("relay")) is not None]
-    answered = any_answered("relay", seen)
-    if probe_domain in _NOBODYS and answered and any(v is not None and v.permanent for v in relays):
-        found.append(
-            f"“No relaying” was found with {settings.probe_address}, whose domain publishes a null "
-            "MX: a relay "
-            "that looks recipients up may refuse it and still be open. One of your own "
-            "(`--probe-address`) makes it certain."
+    relays = [t.verdict for e in observation.endpoints if (t := e.asked("relay")) is not None]
+    answered = any_answered("relay", observation)
+    if probe_domain in _NULL_MX_DOMAINS and answered and any(v is not None and v.permanent for v in relays):
+        doubts.append(
+            f"“No relaying” was tested with {settings.probe_address}, and that domain has a null MX: a relay "
+            "that looks recipients up may reject it and still be open. Repeat the check with an address of "
+            "your own (`--probe-address`) to be certain."
         )
-    silent = [e.subject for e in seen.endpoints if _ran_out(e)]
-    if silent and settings.timeout < _PATIENCE:
-        found.append(
-            f"{_names(silent)} stayed silent for {format_seconds(settings.timeout)} or longer. RFC 5321 "
-            "§4.5.3.2 grants a server five minutes: a check with `--timeout 300` makes it certain."
+    silent = [e.subject for e in observation.endpoints if _timed_out(e)]
+    if silent and settings.timeout < _RFC_TIMEOUT:
+        doubts.append(
+            f"{_names(silent)} sent nothing for {format_seconds(settings.timeout)} or longer. RFC 5321 "
+            "§4.5.3.2 allows a server five minutes: repeat the check with `--timeout 300` to be certain."
         )
     if any(f.outcome is Outcome.REFUSED_US for f in result.findings):
-        found.append(
-            f"A refusal of this checker may be about its name: {settings.helo_name} should resolve to the "
-            "address the check comes from (`--helo-name`)."
+        doubts.append(
+            f"A server may refuse this checker because of its EHLO name: {settings.helo_name} should resolve "
+            "to the address that the check comes from (`--helo-name`)."
         )
-    return found
+    return doubts
 
 
-def _ran_out(endpoint: Endpoint) -> bool:
+def _timed_out(endpoint: Endpoint) -> bool:
     return any(s.end is not None and s.end.kind in ("timeout", "budget") for s in endpoint.sessions)
 
 
@@ -141,17 +145,17 @@ def _names(subjects: list[str]) -> str:
     return ", ".join(subjects[:3]) + more
 
 
-def list_disabled_tests(seen: Observation) -> tuple[str, ...]:
-    """What was not asked because an option said so."""
-    settings = seen.settings
+def list_disabled_tests(observation: Observation) -> tuple[str, ...]:
+    """Return the tests and address families that an option disabled."""
+    settings = observation.settings
     return tuple(
         name
-        for name, asked in (
+        for name, is_enabled in (
             ("null sender", settings.test_null_sender),
             ("postmaster", settings.test_postmaster),
             ("open relay", settings.test_open_relay),
             ("IPv4", settings.ipv4),
             ("IPv6", settings.ipv6),
         )
-        if not asked
+        if not is_enabled
     )

@@ -1,13 +1,14 @@
-"""The report as a story, before it is a page or a terminal's text: both tell it in this order, these words.
+"""The view model of a report: the order and the words that the HTML page and the text report share.
 
-1. The head: which domain, can mail arrive, how bad is it, when and how it was looked at, how sure it is.
-2. What to fix, the worst first, notes last; the same problem on several endpoints once.
-3. What is not the domain's fault, or not settled: refusals of this checker, putting off, what was not tested.
+1. The head: the domain, the verdict, the counts, the time and the settings of the check, its confidence.
+2. The problems to fix, worst first, notes last. One problem on several endpoints is one item.
+3. The problems that are not the domain's fault or not settled: refusals of this checker, deferrals, tests
+   that could not run.
 4. The MX table and the coverage of both address families.
 5. Each endpoint.
 
-Every text in a story has been made visible (see `visible`), so whoever renders it has only to escape for the
-medium. What a hostile server can make long is cut here, and what was cut is counted. No HTML and no colours.
+Every text in the model has passed `visible`, so a renderer only escapes it for its medium. Texts that a
+hostile server can make long are truncated here, and the rest is counted. No HTML and no colours.
 """
 
 from dataclasses import dataclass
@@ -28,16 +29,17 @@ from .visible import visible
 
 __all__ = ["Head", "Report", "build_report"]
 
-# Characters of transcript told in all; each session gets its share, and none less than the second.
-_ROOM = 60_000
-_LEAST_ROOM = 6_000
+# Characters of transcript in a report. The sessions share them equally, with a minimum for each session.
+_MAX_CHARS = 60_000
+_MIN_SESSION_CHARS = 6_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """`unicode` is the domain as people write it, empty where that is the same.
+    """The head of a report.
 
-    `facts` are label and value: the first ones matter to everybody, `details` to who repeats the check.
+    `unicode` is the domain in Unicode, empty for an ASCII domain. `facts` and `details` are pairs of label
+    and value; `details` are the settings needed to repeat the check.
     """
 
     domain: str
@@ -51,9 +53,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """`to_fix` are the domain's own problems, `unsettled` those that are not, or not yet; worst first.
+    """A whole report.
 
-    `cited` has, for each transcript line that is evidence, the items that rest on it.
+    `to_fix` has the domain's own problems, `unsettled` those that are not its fault or not settled; both
+    begin with the worst. `cited` maps the anchor of a transcript line to the items that cite it as evidence.
     """
 
     head: Head
@@ -70,49 +73,49 @@ class Report:
 
     @property
     def is_unsettled_first(self) -> bool:
-        """Whether what is not settled is the news, because there is nothing to fix but notes."""
+        """True if the unsettled items come before `to_fix`, because `to_fix` has nothing but notes."""
         return bool(self.unsettled) and all(item.severity is Severity.INFO for item in self.to_fix)
 
 
 def build_report(result: Result) -> Report:
-    """The story of a result."""
-    seen = result.observation
+    """Build the view model of `result`."""
+    observation = result.observation
     context = Context(
-        observation=seen,
-        software={endpoint.subject: recognise(endpoint) for endpoint in seen.endpoints},
+        observation=observation,
+        software={endpoint.subject: recognise(endpoint) for endpoint in observation.endpoints},
         logs={
             (endpoint.subject, n): TranscriptView(session, f"e{number}s{n}")
-            for number, endpoint in enumerate(seen.endpoints)
+            for number, endpoint in enumerate(observation.endpoints)
             for n, session in enumerate(endpoint.sessions)
         },
     )
     items = items_of(result.findings, context)
     to_fix = tuple(item for item in items if item.outcome not in UNSETTLED)
     unsettled = tuple(item for item in items if item.outcome in UNSETTLED)
-    rows, more = build_mx_rows(seen)
-    room = max(_ROOM // max(len(context.logs), 1), _LEAST_ROOM)
+    rows, more = build_mx_rows(observation)
+    max_chars = max(_MAX_CHARS // max(len(context.logs), 1), _MIN_SESSION_CHARS)
     return Report(
         head=_head(result, to_fix, unsettled),
         to_fix=to_fix,
         unsettled=unsettled,
         mx=rows,
         more_mx=more,
-        null_mx=seen.mx.null_mx,
-        implicit_mx=seen.mx.implicit_mx,
-        coverage=build_coverage_rows(seen),
+        null_mx=observation.mx.null_mx,
+        implicit_mx=observation.mx.implicit_mx,
+        coverage=build_coverage_rows(observation),
         endpoints=tuple(
             build_endpoint_report(
-                number, endpoint, _about(endpoint.subject, result, endpoint.targets), context, room
+                number, endpoint, _about(endpoint.subject, result, endpoint.targets), context, max_chars
             )
-            for number, endpoint in enumerate(seen.endpoints)
+            for number, endpoint in enumerate(observation.endpoints)
         ),
-        skipped=tuple(map(visible, seen.skipped)),
+        skipped=tuple(map(visible, observation.skipped)),
         cited=_cited(items),
     )
 
 
 def _about(subject: str, result: Result, targets: tuple[str, ...]) -> list[Finding]:
-    """The findings about an endpoint, among them those about the domain that it is evidence for."""
+    """Return the findings about an endpoint, and those about the domain that cite its sessions."""
     port = subject.rpartition(":")[2]
     names = {subject, *(f"{target}:{port}" for target in targets)}
     return [
@@ -133,66 +136,70 @@ def _cited(items: tuple[Item, ...]) -> dict[str, tuple[Item, ...]]:
 
 
 def _head(result: Result, to_fix: tuple[Item, ...], unsettled: tuple[Item, ...]) -> Head:
-    seen = result.observation
+    observation = result.observation
     counts = {str(severity): sum(item.severity is severity for item in to_fix) for severity in Severity}
     counts["unsettled"] = len(unsettled)
     return Head(
-        domain=visible(seen.domain),
-        unicode=_unicode(seen.domain),
+        domain=visible(observation.domain),
+        unicode=_unicode(observation.domain),
         verdict=build_verdict(result, counts),
         counts=counts,
-        run_at=visible(seen.run_at),
-        facts=tuple(_facts(seen)),
-        details=tuple(_details(seen)),
+        run_at=visible(observation.run_at),
+        facts=tuple(_facts(observation)),
+        details=tuple(_details(observation)),
     )
 
 
-def _facts(seen: Observation) -> list[tuple[str, str]]:
-    facts = [("Checked", visible(f"{_moment(seen.run_at)}, in {format_seconds(seen.seconds)}"))]
-    if given := _given(seen):
-        facts.append(("MX records", visible(given)))
-    if seen.endpoints:
-        facts += [(row.family, row.summary) for row in build_coverage_rows(seen)]
-    if off := list_disabled_tests(seen):
-        facts.append(("Switched off", ", ".join(off)))
+def _facts(observation: Observation) -> list[tuple[str, str]]:
+    facts = [
+        ("Checked", visible(f"{_format_time(observation.run_at)}, in {format_seconds(observation.seconds)}"))
+    ]
+    if source := _mx_source(observation):
+        facts.append(("MX records", visible(source)))
+    if observation.endpoints:
+        facts += [(row.family, row.summary) for row in build_coverage_rows(observation)]
+    if disabled := list_disabled_tests(observation):
+        facts.append(("Not tested, by option", ", ".join(disabled)))
     return facts
 
 
-def _given(seen: Observation) -> str:
-    """What there is to know of an MX set that was not looked up; empty where it was."""
-    answers = (a for a in seen.dns if (a.name, a.rdtype) == (seen.domain, "MX") and a.status.known)
+def _mx_source(observation: Observation) -> str:
+    """Return the source of an MX set that was supplied by the caller; empty where DNS was queried."""
+    answers = (
+        a for a in observation.dns if (a.name, a.rdtype) == (observation.domain, "MX") and a.status.known
+    )
     return next((answer.detail for answer in answers), "")
 
 
-def _details(seen: Observation) -> list[tuple[str, str]]:
-    settings = seen.settings
+def _details(observation: Observation) -> list[tuple[str, str]]:
+    settings = observation.settings
     details = [
         ("EHLO name", settings.helo_name),
         ("Sender", settings.sender),
         ("Relay probe", settings.probe_address),
-        ("Patience", f"{format_seconds(settings.timeout)} at each step"),
+        ("Timeout", f"{format_seconds(settings.timeout)} at each step"),
         ("Port", str(settings.port)),
-        ("Resolver", seen.resolver or "the system's"),
+        ("Resolver", observation.resolver or "the system's"),
     ]
-    if seen.controls:
-        told = [f"{c.host} at {c.address}: {c.outcome}" for c in seen.controls[:10]]
-        details.append(("Controls", "; ".join(told)))
-    if seen.rules is not None:
-        details.append(("Judged by", ", ".join(seen.rules) or "no rule"))
+    if observation.controls:
+        outcomes = [f"{c.host} at {c.address}: {c.outcome}" for c in observation.controls[:10]]
+        details.append(("Control hosts", "; ".join(outcomes)))
+    if observation.rules is not None:
+        details.append(("Rules", ", ".join(observation.rules) or "none"))
     if settings.allow_targets:
-        details.append(("Also dialled", ", ".join(settings.allow_targets)))
+        details.append(("Allowed targets", ", ".join(settings.allow_targets)))
     return [(label, visible(value)) for label, value in details]
 
 
-def _moment(run_at: str) -> str:
-    """RFC 3339 as people read it; anything else as it is."""
+def _format_time(run_at: str) -> str:
+    """Return an RFC 3339 time in UTC without `T` and `Z`, and any other text unchanged."""
     return run_at.replace("T", " ").removesuffix("Z") + " UTC" if run_at.endswith("Z") else run_at
 
 
 def _unicode(domain: str) -> str:
     if "xn--" not in domain:
         return ""
-    import idna  # late: its tables cost more than the rest of a report
+    import idna  # imported late: loading its tables takes longer than the rest of a report
 
     try:
         return visible(idna.decode(domain))

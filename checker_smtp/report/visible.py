@@ -1,7 +1,7 @@
-"""Text from servers and DNS, made safe to show and impossible to hide in.
+"""Escaping of text from servers and DNS, so that it is safe to display and hides nothing.
 
-Control characters could drive a terminal, bidi marks could reorder a line, invisible ones could hide words.
-All of them come out as backslash escapes; anything a person can read stays as it is.
+Control characters could control a terminal, bidi marks could reorder a line, invisible characters could hide
+words. All of them become backslash escapes. Readable characters do not change.
 """
 
 import unicodedata
@@ -10,17 +10,17 @@ __all__ = ["octets_visible", "visible"]
 
 
 def visible(text: str, *, ascii_only: bool = False) -> str:
-    """`text` on one line, with everything that is not plainly readable escaped."""
-    # nearly all text; what is hidden is what Python calls not printable
+    """Return `text` on one line with all characters escaped that are not readable."""
+    # saves the loop for nearly all text: the hidden characters are those that Python calls not printable
     if text.isprintable() and (text.isascii() or not ascii_only):
         return text
     return "".join(_escaped(c) if _hidden(c) or (ascii_only and not c.isascii()) else c for c in text)
 
 
 def octets_visible(raw: str, *, ascii_only: bool = False) -> str:
-    """Octets kept as latin-1 text, shown as UTF-8 where they are that and as escapes where not.
+    """Return octets, which are stored as latin-1 text, as visible UTF-8; invalid UTF-8 is escaped.
 
-    Text that cannot be octets, as what a failure says in a record edited by hand, is shown as text.
+    Text with characters above U+00FF is not octets (a recording edited by hand may have it) and stays text.
     """
     try:
         text = raw.encode("latin-1").decode("utf-8", "backslashreplace")
@@ -30,7 +30,7 @@ def octets_visible(raw: str, *, ascii_only: bool = False) -> str:
 
 
 def _hidden(c: str) -> bool:
-    # Cc and Cf: controls, bidi marks, joiners; Zl and Zp: line breaks; Cs, Co, Cn: no character at all
+    # Cc and Cf: controls, bidi marks, joiners; Zl and Zp: line breaks; Cs, Co, Cn: not characters
     return c != " " and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
 
 

@@ -88,7 +88,7 @@ def test_text_begins_with_the_verdict_and_goes_on_with_what_to_fix() -> None:
     assert rest[fix - 1] == ""
     assert rest[fix + 1] == "  CRIT  The server relays mail for anybody"
     assert rest[fix + 2].startswith("        127.1.1.11:25 (mx.dev-openrelay.test): ")
-    parts = ("  CRIT  ", "  WARN  ", "\nNotes\n", "\nWhere mail for the domain goes\n", "\n127.1.1.10:25 ")
+    parts = ("  CRIT  ", "  WARN  ", "\nNotes\n", "\nMail servers of the domain\n", "\n127.1.1.10:25 ")
     order = [done.out.index(words) for words in parts]
     assert order == sorted(order)
     assert "Fix in Postfix: Relay for your own machines" in done.out
@@ -108,7 +108,7 @@ def test_text_of_a_healthy_domain_is_one_screen() -> None:
 
 def test_text_says_what_is_no_fault_of_the_domain() -> None:
     done = run("replay", case("postfix-blocklisted"))
-    assert done.out.startswith("dev-dnsbl.test: UNKNOWN. Whether mail can arrive is not known")
+    assert done.out.startswith("dev-dnsbl.test: UNKNOWN. It is not known if mail can arrive")
     assert "What to fix" not in done.out
     assert done.out.index("\nNot the domain’s fault, or not settled\n") < done.out.index(
         "blocked using rbl.dev-dnsbl.test"

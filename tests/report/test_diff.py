@@ -221,13 +221,13 @@ def test_a_family_that_was_switched_off_has_lost_no_address() -> None:
     difference = compare(evaluate(HEALTHY), evaluate(without))
     assert not difference.addresses
     assert [(s.name, s.old, s.new) for s in difference.settings] == [("ipv6", "True", "False")]
-    assert "Not checked alike" in titles(difference)
+    assert "Different options" in titles(difference)
 
 
 def test_a_domain_that_stopped_taking_mail_got_worse() -> None:
     nowhere = replace(HEALTHY, mx=replace(HEALTHY.mx, records=(), null_mx=True), endpoints=())
     difference = compare(evaluate(HEALTHY), evaluate(nowhere))
-    assert difference.reasons[0] == "the domain does not take mail any more (null MX)"
+    assert difference.reasons[0] == "the domain does not accept mail any more (null MX)"
     assert not compare(evaluate(nowhere), evaluate(nowhere)).worse
 
 

@@ -114,9 +114,9 @@ def test_problems_come_first_and_sections_in_order() -> None:
     assert titles == [
         "Critical Mail can arrive.",
         "What to fix",
-        "Where mail for the domain goes",
+        "Mail servers of the domain",
         "Endpoints",
-        "How it was asked",
+        "Settings of the check",
     ]
 
 

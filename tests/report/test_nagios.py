@@ -94,7 +94,7 @@ def test_a_null_mx_is_fine_and_told() -> None:
     seen = observation()
     nowhere = replace(seen, endpoints=(), mx=replace(seen.mx, records=(), null_mx=True))
     text, _, _ = parse(render_nagios(Result(observation=nowhere, findings=(), status="info")))
-    assert text == "SMTP OK: example.org: takes no mail, and says so (null MX)"
+    assert text == "SMTP OK: example.org: declares that it receives no mail (null MX)"
 
 
 def test_hostile_content_changes_no_structure() -> None:

@@ -36,12 +36,12 @@ def test_text_and_page_say_that_nobody_went_there() -> None:
     assert faults(page) == []
     for told in (render(dns_only(), "text"), words(parse(page))):
         text = " ".join(told.split())
-        assert "Whether mail can arrive was not asked: no server was probed." in text
+        assert "It was not tested if mail can arrive: no server was probed." in text
         assert "1 published, none probed" in text
         assert text.count("Not probed") == 2
         assert text.count("none: no selected rule needs one") == 2
-    assert ("Judged by", "smtp.mx_sanity, smtp.reverse_dns") in build_report(dns_only()).head.details
-    assert "Judged by" not in dict(build_report(evaluate(observation())).head.details)
+    assert ("Rules", "smtp.mx_sanity, smtp.reverse_dns") in build_report(dns_only()).head.details
+    assert "Rules" not in dict(build_report(evaluate(observation())).head.details)
 
 
 def test_monitoring_is_given_no_number_for_what_was_not_tried() -> None:

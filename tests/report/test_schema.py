@@ -120,7 +120,7 @@ def test_fields_of_a_later_release_are_passed_over() -> None:
 
 @pytest.mark.parametrize("version", [2, 10**30])
 def test_a_newer_version_is_refused_whatever_it_looks_like(version: int) -> None:
-    with pytest.raises(DocumentError, match="install a newer one") as caught:
+    with pytest.raises(DocumentError, match="install a newer checker-smtp") as caught:
         load(json.dumps({"version": version, "observations": []}))
     assert "\n" not in str(caught.value)
 
@@ -197,16 +197,16 @@ def test_an_endpoint_that_is_nowhere_is_refused() -> None:
 def test_a_line_of_a_transcript_that_says_nothing_is_refused(entry: dict[str, object]) -> None:
     document = json.loads(dump(POSTURES["healthy"]()))
     document["observation"]["endpoints"][0]["sessions"][0]["transcript"].append(entry)
-    with pytest.raises(DocumentError, match="a line that says nothing"):
+    with pytest.raises(DocumentError, match="an invalid entry"):
         load(json.dumps(document))
-    with pytest.raises(DocumentError, match="a line that says nothing"):
+    with pytest.raises(DocumentError, match="an invalid entry"):
         load_observation(json.dumps(document["observation"]))
 
 
 def test_an_observation_alone() -> None:
     result = POSTURES["healthy"]()
     assert load_observation(json.dumps(json.loads(dump(result))["observation"])) == result.observation
-    with pytest.raises(DocumentError, match="no observation of checker-smtp"):
+    with pytest.raises(DocumentError, match="not an observation of checker-smtp"):
         load_observation(dump(result))
 
 

@@ -45,16 +45,16 @@ def control(outcome: str, address: str = "192.0.2.1") -> Control:
         (seen(HERE, NO_ROUTE), ["IPv6: no route"]),
         (
             seen(FamilyView(family=4, address="9.9.9.1", reverse=NAMELESS)),
-            ["9.9.9.1 has no PTR name (nxdomain)"],
+            ["9.9.9.1 has no PTR record (nxdomain)"],
         ),
         (
             seen(FamilyView(family=4, address="9.9.9.1", reverse=ASTRAY)),
-            ["9.9.9.1 is named other.test, which"],
+            ["9.9.9.1 has the PTR name other.test, which does not"],
         ),
         (seen(HERE, helo=()), ["The EHLO name probe.test does not resolve (nxdomain)"]),
-        (seen(HERE, helo=("9.9.9.9",)), ["The EHLO name probe.test leads to 9.9.9.9, which is not"]),
+        (seen(HERE, helo=("9.9.9.9",)), ["The EHLO name probe.test resolves to 9.9.9.9, which is not"]),
         (seen(HERE, controls=(control("connected"),)), []),
-        (seen(HERE, controls=(control("timeout"),)), ["mx.friend.test (192.0.2.1, port 25) does not answer"]),
+        (seen(HERE, controls=(control("timeout"),)), ["mx.friend.test (192.0.2.1, port 25) does not accept"]),
     ],
 )
 def test_what_stands_in_the_way(vantage: SelfTest, in_the_way: list[str]) -> None:
@@ -84,5 +84,5 @@ def test_told_a_line_each() -> None:
 def test_the_report_names_the_controls_that_were_knocked_at() -> None:
     with_control = replace(HEALTHY, controls=(control("connected"),))
     details = dict(build_report(evaluate(with_control)).head.details)
-    assert details["Controls"] == "mx.friend.test at 192.0.2.1: connected"
-    assert "Controls" not in dict(build_report(evaluate(HEALTHY)).head.details)
+    assert details["Control hosts"] == "mx.friend.test at 192.0.2.1: connected"
+    assert "Control hosts" not in dict(build_report(evaluate(HEALTHY)).head.details)

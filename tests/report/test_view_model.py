@@ -32,10 +32,10 @@ ARRIVAL = {
     "dns-null-mx": "The domain declares that it receives no mail.",
     "dns-no-such-domain": "Mail cannot arrive.",
     "dns-nothing-listens": "Mail cannot arrive.",
-    "postfix-greylisting": "A mail server answers and puts mail off for now.",
-    "postfix-no-postmaster": "A mail server answers, but refused the mail it was offered.",
-    "postfix-blocklisted": "Whether mail can arrive is not known: the server refuses this checker.",
-    "odd-silent": "No mail could be handed over at the moment of the check; that may pass.",
+    "postfix-greylisting": "A mail server replies and defers mail for now.",
+    "postfix-no-postmaster": "A mail server replies, but rejected the mail it was offered.",
+    "postfix-blocklisted": "It is not known if mail can arrive: the server refuses this checker.",
+    "odd-silent": "No mail could be delivered at the time of the check; that may be temporary.",
 }
 
 
@@ -46,14 +46,14 @@ def test_whether_mail_can_arrive(name: str, sentence: str) -> None:
 
 def test_what_nobody_saw_is_not_known() -> None:
     verdict = build_report(POSTURES["unknown"]()).head.verdict
-    assert verdict.arrival == "Whether mail can arrive is not known: nothing could be tested from here."
+    assert verdict.arrival == "It is not known if mail can arrive: nothing could be tested from here."
     assert verdict.faults == "Nothing to fix was found."
 
 
 def test_nobody_asked_for_a_recipient() -> None:
     quiet = observation(endpoint("192.0.2.1", replace(session(), transactions=())))
     verdict = build_report(Result(observation=quiet, findings=(), status="ok")).head.verdict
-    assert verdict.arrival == "A mail server answers; no recipient was asked for."
+    assert verdict.arrival == "A mail server replies; no recipient was tested."
 
 
 def test_the_worst_comes_first_and_among_equals_the_most_urgent() -> None:
@@ -120,15 +120,15 @@ def test_the_head_says_what_was_left_out() -> None:
     facts = dict(
         build_report(Result(observation=observation(settings=off), findings=(), status="ok")).head.facts
     )
-    assert facts["Switched off"] == "null sender, open relay, IPv6"
-    assert facts["IPv6"] == "left out"
+    assert facts["Not tested, by option"] == "null sender, open relay, IPv6"
+    assert facts["IPv6"] == "not tested, by option"
     assert facts["Checked"] == "2026-03-01 12:00:00 UTC, in 0.34 s"
 
 
 def test_controls_that_were_asked_are_told() -> None:
     asked = Control(host="mx.example.edu", address="198.51.100.7", port=25, outcome="timeout")
     report = build_report(Result(observation=observation(controls=(asked,)), findings=(), status="ok"))
-    assert dict(report.head.details)["Controls"] == "mx.example.edu at 198.51.100.7: timeout"
+    assert dict(report.head.details)["Control hosts"] == "mx.example.edu at 198.51.100.7: timeout"
 
 
 def test_a_code_without_words_here_is_told_all_the_same() -> None:

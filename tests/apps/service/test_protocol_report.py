@@ -203,7 +203,7 @@ async def test_a_reduced_observation(host: Host) -> None:
         (b"", "the body is empty"),
         (b'{"key": "smtp"', "the body is not JSON"),
         (b"3", "Expected `object`, got `int`"),
-        ({}, "no observation of checker-smtp"),
+        ({}, "not an observation of checker-smtp"),
         ({"key": "tls_probes", "data": {}}, "the key 'tls_probes' is not reported here"),
         ({"key": 3}, "Expected `str`, got `int`"),
         ({"key": "smtp", "data": None}, "got `null`"),
