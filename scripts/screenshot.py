@@ -1,4 +1,4 @@
-"""The screenshot in the README: the top of a report, as Chromium shows it, light, 1280 pixels wide.
+"""Make the screenshot of the README: the top of a report in Chromium, light colours, 1280 pixels wide.
 
     python scripts/screenshot.py                    writes docs/report.png from fixtures/postfix-open-relay
     python scripts/screenshot.py CASE FILE.png      from another recorded check, to another file
@@ -24,7 +24,7 @@ from checker_smtp.report.html import render_html  # noqa: E402
 WIDTH, HEIGHT = 1280, 900
 LIMIT = 200_000
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# The screenshot must look the same on every machine, and leave nothing behind on this one.
+# The screenshot must look the same on every machine, and leave no files on this one.
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -41,9 +41,9 @@ FLAGS = (
 
 
 def chromium() -> str:
-    """The browser to run. Exits where there is none."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    return found or sys.exit("screenshot.py: there is no Chromium here: apt-get install chromium")
+    """Return the path of the browser. Exits with a message if there is none."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    return path or sys.exit("screenshot.py: Chromium was not found. Install it: apt-get install chromium")
 
 
 def main(case: Path = ROOT / "fixtures/postfix-open-relay", target: Path = ROOT / "docs/report.png") -> None:
@@ -56,7 +56,7 @@ def main(case: Path = ROOT / "fixtures/postfix-open-relay", target: Path = ROOT 
                 chromium(),
                 *FLAGS,
                 f"--user-data-dir={scratch}/profile",
-                f"--batch-size-size={WIDTH},{HEIGHT}",
+                f"--window-size={WIDTH},{HEIGHT}",
                 f"--screenshot={picture}",
                 file.as_uri(),
             ],
@@ -66,7 +66,7 @@ def main(case: Path = ROOT / "fixtures/postfix-open-relay", target: Path = ROOT 
         )
         size = picture.stat().st_size
         if size >= LIMIT:
-            sys.exit(f"screenshot.py: {size} bytes are too many for the README (limit {LIMIT})")
+            sys.exit(f"screenshot.py: {size} bytes are over the limit of the README, {LIMIT}")
         shutil.copyfile(picture, target)
     print(f"{target}: {size} bytes")
 

@@ -1,4 +1,4 @@
-"""Print the protocol's state table and its diagram, both made from the code.
+"""Print the state table of the protocol and its diagram, both made from the code.
 
 python scripts/state_table.py                    to the terminal
 python scripts/state_table.py --write README.md  between the two markers in that file
@@ -28,8 +28,8 @@ COLUMNS: dict[type[Command] | None, str] = {
     Quit: "QUIT",
 }
 
-# What `_state.py` says beside its table; tests/sansio/test_state.py holds the connection to it.
-BESIDE = [
+# The transitions of `_state.py` that are not in its table; tests/sansio/test_state.py tests them.
+OTHERS = [
     ("any", State.REFUSED, "421, but to QUIT"),
     ("any", State.CLOSED, "end of stream"),
     ("any", State.ERROR, "RemoteProtocolError"),
@@ -39,7 +39,7 @@ BESIDE = [
 
 
 def table() -> str:
-    """Markdown: a row for each state, a column for each thing a reply can answer."""
+    """Return the table in Markdown: a row for each state, a column for each command."""
     rows = [["", *COLUMNS.values()], ["---"] * (1 + len(COLUMNS))]
     rows += [[f"**{state}**", *(_cell(state, kind) for kind in COLUMNS)] for state in State]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -53,18 +53,18 @@ def _cell(state: State, kind: type[Command] | None) -> str:
 
 
 def diagram() -> str:
-    """A mermaid diagram of every way out of a state; what stays where it is would only hide them."""
+    """Return a mermaid diagram of the transitions that change the state."""
     edges: dict[tuple[str, str], list[str]] = {}
     for state, row in TABLE.items():
         for kind, (done, otherwise) in row.items():
             name = COLUMNS[kind]
-            ways = (
+            targets = (
                 [(done, name)] if done is otherwise else [(done, f"{name} 2yz"), (otherwise, f"{name} other")]
             )
-            for after, label in ways:
+            for after, label in targets:
                 if after is not state:
                     edges.setdefault((state, after), []).append(label)
-    for before, after, label in BESIDE:
+    for before, after, label in OTHERS:
         edges.setdefault((before, after), []).append(label)
     lines = ["stateDiagram-v2", '    state "any state" as any', f"    [*] --> {State.GREETING}"]
     lines += [f"    {before} --> {after}: {', '.join(labels)}" for (before, after), labels in edges.items()]
@@ -72,9 +72,9 @@ def diagram() -> str:
 
 
 def section() -> str:
-    """What stands between the markers."""
+    """Return the text between the markers."""
     return f"""
-Next state on 2yz / on any other reply; `.` stays, `–` is refused before anything is sent.
+Next state after 2yz / after any other reply. `.` is no change; `–` is rejected before anything is sent.
 
 {table()}
 
@@ -85,7 +85,7 @@ Next state on 2yz / on any other reply; `.` stays, `–` is refused before anyth
 
 
 def write(path: Path) -> None:
-    """Replace what stands between the markers. Raises ValueError where they are not there once each."""
+    """Replace the text between the markers in `path`. Raises ValueError unless it has each of them once."""
     text = path.read_text("utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise ValueError(f"{path} needs the markers {BEGIN} and {END}, once each and in this order")
