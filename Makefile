@@ -1,7 +1,7 @@
-# Everything a contributor runs. Needs Python 3.11 or newer, make, and a package index; root only for e2e.
+# The commands of a contributor. They need Python 3.11 or newer, make, and a package index; only e2e needs root.
 #
-# The virtual environment is made on first use and again when pyproject.toml changes. Each target installs
-# only the group it needs, so `make demo` never waits for a linter.
+# The virtual environment is created on first use and updated when pyproject.toml changes. Each target installs
+# only the group it needs, so `make demo` installs no linter.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,12 +14,12 @@ E2E_OPTIONS := -ra --strict-markers --strict-config --import-mode=importlib
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo   a lab of mail servers in this process, and what the checker says of each (and demo/report.html)"
+	@echo "make demo   check a lab of mail servers in this process (pages in demo/report.html)"
 	@echo "make test   unit tests with coverage; no network"
-	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs what is missing)"
-	@echo "make lint   ruff, mypy, import contracts, contents of the wheel"
+	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs missing packages)"
+	@echo "make lint   ruff, mypy, codespell, import contracts, contents of the wheels"
 	@echo "make bench  the figures of the README"
-	@echo "make clean  removes what the above made"
+	@echo "make clean  remove all generated files"
 
 demo: $(VENV)/.has-test
 	$(BIN)/checker-smtp demo --report demo
@@ -34,6 +34,7 @@ lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 	$(BIN)/lint-imports
 	rm -rf $(VENV)/wheel
 	$(BIN)/python -m build --wheel --no-isolation --outdir $(VENV)/wheel
@@ -44,7 +45,7 @@ lint: $(VENV)/.has-lint
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks
 
-# a linter checks the types of what the code and its tests import, so their packages come first
+# mypy needs the packages that the code and its tests import, so they are installed first
 $(VENV)/.has-lint $(VENV)/.has-bench: $(VENV)/.has-test
 
 $(VENV)/.has-%: pyproject.toml smtp_sansio/pyproject.toml | $(BIN)/python
@@ -54,7 +55,7 @@ $(VENV)/.has-%: pyproject.toml smtp_sansio/pyproject.toml | $(BIN)/python
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "$(PYTHON) is not Python 3.11 or newer: name one that is, as in make PYTHON=python3.12" >&2; exit 1; }
+	  { echo "$(PYTHON) is not Python 3.11 or newer. Use another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 clean:
