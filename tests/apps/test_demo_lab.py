@@ -364,7 +364,7 @@ def ask(name: str, rdtype: str, posture: Posture = HEALTHY) -> tuple[str, list[s
     return dns.rcode.to_text(response.rcode()), [str(rrset) for rrset in response.answer], len(soa)
 
 
-async def test_dns_tells_no_name_from_no_data() -> None:
+async def test_dns_separates_no_name_from_no_data() -> None:
     assert ask("healthy.demo.test", "MX") == (
         "NOERROR",
         ["healthy.demo.test. 60 IN MX 10 mx.healthy.demo.test."],

@@ -1,4 +1,4 @@
-"""What the documentation shows is run: each ```python block, in order, one namespace a file."""
+"""The examples of the documentation run: each ```python block, in order, one namespace a file."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""Every recorded check, judged again: on both event loops, without a network, however the octets were cut."""
+"""Every recorded check, evaluated again: on both event loops, offline, with the octets split differently."""
 
 import itertools
 import shutil
@@ -33,10 +33,10 @@ from smtp_sansio import Connect, Effect, Script
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = sorted(path for path in FIXTURES.iterdir() if path.is_dir())
 CASES = [pytest.param(folder, id=folder.name) for folder in FOLDERS]
-# Injection is what came in the same read as the 220: in another read it is something else.
+# Injection is defined by octets in the same read as the 220, so this case cannot be split.
 RECUT = [case for case in CASES if case.id != "odd-starttls-injection"]
 
-# Each of these can be met in the wild, so each has to be met here.
+# Each of these occurs on the Internet, so each has a fixture.
 CODES = """
     smtp.null_mx smtp.null_mx.mixed
     smtp.mx.none smtp.mx.lookup_failed smtp.mx.implicit
@@ -59,7 +59,7 @@ CODES = """
 
 
 class Recut:
-    """Plays a case with its octets cut anew."""
+    """Replay a case with its octets split by `cut`."""
 
     def __init__(self, case: Case, cut: Resplit) -> None:
         self._cut = cut
@@ -88,7 +88,7 @@ def replayed(folder: Path, loop: str = "asyncio") -> Result:
 
 
 async def no_pause(_: float) -> None:
-    """What was waited for then."""
+    """Return at once: a replay does not wait."""
 
 
 def recut(folder: Path, cut: Resplit) -> Result:
@@ -108,16 +108,16 @@ def recut(folder: Path, cut: Resplit) -> Result:
 
 @cache
 def expected(folder: Path) -> list[tuple[str, ...]]:
-    """What is told where the octets come as they did then."""
-    return told(replayed(folder))
+    """Return the findings of the recording with its octets as they were read."""
+    return verdicts(replayed(folder))
 
 
 def found(result: Result) -> list[tuple[str, str]]:
     return sorted((finding.code, finding.subject) for finding in result.findings)
 
 
-def told(result: Result) -> list[tuple[str, ...]]:
-    """The findings, but for the lines of the transcript they point to."""
+def verdicts(result: Result) -> list[tuple[str, ...]]:
+    """Return the findings without the transcript lines that they cite."""
     return [(f.code, f.severity, f.outcome, f.subject, f.message, f.fix) for f in result.findings]
 
 
@@ -140,7 +140,7 @@ def test_finds_what_is_expected(folder: Path, loop: str) -> None:
 
 
 @pytest.mark.parametrize("folder", CASES)
-def test_tells_the_same_on_either_loop_and_again(folder: Path) -> None:
+def test_is_the_same_on_either_loop_and_again(folder: Path) -> None:
     first = dump(replayed(folder))
     assert first.isascii()
     assert dump(replayed(folder, "trio")) == first
@@ -148,7 +148,7 @@ def test_tells_the_same_on_either_loop_and_again(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_a_second_visit_is_not_waited_for(loop: str, tmp_path: Path) -> None:
+def test_a_retry_is_not_waited_for(loop: str, tmp_path: Path) -> None:
     folder = FIXTURES / "postfix-greylisting-passed"
     day = shutil.copytree(folder, tmp_path / "day")
     header = (day / "case.toml").read_text(encoding="utf-8")
@@ -174,7 +174,7 @@ def test_the_document_loses_nothing(folder: Path) -> None:
 @pytest.mark.parametrize("folder", RECUT)
 def test_cuts_do_not_matter_byte_by_byte(folder: Path) -> None:
     result = recut(folder, lambda data: pieces(data, itertools.repeat(1)))
-    assert told(result) == expected(folder)
+    assert verdicts(result) == expected(folder)
 
 
 @pytest.mark.parametrize("folder", RECUT)
@@ -182,7 +182,7 @@ def test_cuts_do_not_matter_byte_by_byte(folder: Path) -> None:
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=12))
 def test_cuts_do_not_matter_wherever_they_are(folder: Path, sizes: list[int]) -> None:
     result = recut(folder, lambda data: pieces(data, itertools.cycle(sizes)))
-    assert told(result) == expected(folder)
+    assert verdicts(result) == expected(folder)
 
 
 @pytest.mark.parametrize("folder", CASES)
@@ -197,7 +197,7 @@ def test_the_files_are_as_record_writes_them(folder: Path, tmp_path: Path) -> No
             assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_every_kind_of_finding_is_met() -> None:
+def test_every_kind_of_finding_occurs() -> None:
     met = {code for folder in FOLDERS for code, _ in read_case(folder).expected}
     assert met == set(CODES.split())
 

@@ -1,4 +1,4 @@
-"""`check --retry-deferred`: what it is told, what it keeps, and what a record of it is worth."""
+"""`check --retry-deferred`: its errors, its sessions, and the replay of its recording."""
 
 from pathlib import Path
 
@@ -26,8 +26,8 @@ ZONE = """
 GREYLISTED = Host(rcpt={"postmaster@example.test": "450 4.2.0 Greylisted"})
 
 
-class SharedNetwork:
-    """Three addresses that greylist whoever comes for the first time."""
+class GreylistingNetwork:
+    """Three addresses that greylist the first session of a client."""
 
     def __init__(self) -> None:
         self._names = Names(ZONE)
@@ -45,12 +45,12 @@ class SharedNetwork:
 
 
 async def no_pause(_: float) -> None:
-    """Time flies."""
+    """Return at once."""
 
 
 def recorded(folder: Path, given: Options) -> str:
-    """Record a check with a second visit; its document."""
-    recording = Recording(SharedNetwork())
+    """Record a check with a retry and return its document."""
+    recording = Recording(GreylistingNetwork())
     context = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
 
     async def run() -> str:
@@ -62,14 +62,14 @@ def recorded(folder: Path, given: Options) -> str:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_a_record_of_second_visits_gives_the_same_report_again(loop: str, tmp_path: Path) -> None:
+def test_a_recording_of_retries_gives_the_same_report_again(loop: str, tmp_path: Path) -> None:
     first = recorded(tmp_path / "case", options("example.test", retry_deferred=10))
     result = anyio.run(replay, tmp_path / "case", backend=loop)
     assert dump(result) == first
     assert [[s.purpose for s in e.sessions] for e in result.observation.endpoints] == [
         ["main", "revisit"]
     ] * 3
-    assert result.status == "warning"  # there are no names in this world
+    assert result.status == "warning"  # this zone has no PTR records
 
 
 def test_the_connections_of_a_record_are_always_in_the_same_order(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A page read as a browser reads it, and what a person with a browser must never find wrong with it."""
+"""A page parsed as a browser parses it, and the faults that no page may have."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -26,25 +26,25 @@ _ACTIVE = {
 
 
 def parse(page: str) -> Element:
-    """The tree; raises where the page has any parse error."""
+    """Return the tree of the page. Raises if it has any parse error."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     tree: Element = parser.parse(page)
     return tree
 
 
 def words(element: Element) -> str:
-    """The text of an element, spaces run together."""
+    """Return the text of an element with single spaces."""
     return " ".join("".join(element.itertext()).split())
 
 
 def faults(page: str) -> list[str]:
-    """What is wrong with the page, in words."""
+    """Return the faults of the page as sentences."""
     tree = parse(page)
     return [*_not_contained(tree), *_references(tree), *_headings(tree), *_labels(tree)]
 
 
 def _not_contained(tree: Element) -> Iterator[str]:
-    """Anything active, or from elsewhere."""
+    """Yield the active elements and the outside resources."""
     for element in tree.iter():
         name = _name(element)
         if name in _ACTIVE:
@@ -95,7 +95,7 @@ def _headings(tree: Element) -> Iterator[str]:
 def _labels(tree: Element) -> Iterator[str]:
     html = tree if _name(tree) == "html" else next(tree.iter("html"))
     if html.attrib.get("lang") != "en":
-        yield "the language is not told"
+        yield "the language is not declared"
     for name in ("main", "title"):
         if len(list(tree.iter(name))) < 1:
             yield f"there is no <{name}>"
@@ -117,7 +117,7 @@ def _labels(tree: Element) -> Iterator[str]:
 
 
 def outline(page: str) -> str:
-    """The page's skeleton: headings, what is open, and the short texts that carry a verdict."""
+    """Return the headings, the open sections, and the short texts of verdicts."""
     lines: list[str] = []
     for element in parse(page).iter():
         name, classes = _name(element), element.attrib.get("class", "").split()
@@ -140,5 +140,5 @@ def outline(page: str) -> str:
 
 
 def _name(element: Element) -> str:
-    """The tag without its namespace; empty for a comment."""
+    """Return the tag without its namespace, empty for a comment."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

@@ -1,4 +1,4 @@
-"""Results built by hand: a healthy one, and what is changed in it to make another."""
+"""Results built by hand: a healthy one, and variants of it."""
 
 import os
 from collections.abc import Callable
@@ -60,7 +60,7 @@ PAIRS = (
 
 @cache
 def replayed(folder: Path) -> Result:
-    """The result of a recorded check."""
+    """Return the result of a recorded check."""
     return anyio.run(replay, folder)
 
 
@@ -73,7 +73,7 @@ def keywords(*lines: str) -> tuple[Keyword, ...]:
 
 
 def session(*, tls: str = "TLSv1.3", offered: tuple[str, ...] = KEYWORDS, relays: bool = False) -> Session:
-    """A whole session: connect 0.01 s, banner 0.02, EHLO 0.03, TLS 0.04, EHLO 0.05, transactions 0.06."""
+    """Return a session: connect 0.01 s, banner 0.02, EHLO 0.03, TLS 0.04, EHLO 0.05, transactions 0.06."""
     ok = reply(250, "2.0.0 Ok", 0.21, 8)
     refused = reply(554, "5.7.1 Relay access denied", 0.21, 8)
     hello = reply(250, MX, 0.06, 3)
@@ -207,7 +207,7 @@ WIDER = "\u202e\u200f\u200b\ufeff\u2028\u2029\ufffe\uffff\U0010fffe\udc80"
 
 
 def everywhere_hostile() -> Result:
-    """A result in which each text that anybody else could have chosen is an attack."""
+    """Return a result in which each text from outside is an attack."""
     seen = observation(
         endpoint(
             "192.0.2.1", replace(session(), end=unreached().end, unsolicited=(reply(250, "x", 0.3, 9),))
@@ -252,19 +252,19 @@ def _attacked(value: _T, name: str = "") -> _T:
             enhanced_code=NASTY,
         )
     elif is_dataclass(value) and not isinstance(value, type):
-        told = {field.name: getattr(value, field.name) for field in fields(value)}
-        changed = replace(value, **{key: _attacked(one, key) for key, one in told.items()})
+        values = {field.name: getattr(value, field.name) for field in fields(value)}
+        changed = replace(value, **{key: _attacked(one, key) for key, one in values.items()})
     result: _T = changed
     return result
 
 
 def hidden(text: str) -> list[str]:
-    """Characters in an output that could drive a terminal or hide something."""
+    """Return the characters of an output that could control a terminal or hide text."""
     return [c for c in text if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160 or c in WIDER)]
 
 
 def golden(name: str, text: str) -> None:
-    """Compare with the file of that name, or write it where GOLDEN=write is in the environment."""
+    """Compare with the file of that name, or write it if GOLDEN=write is in the environment."""
     path = DATA / name
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""There is advice for every code, it can be printed anywhere, and nothing in it was left half-written."""
+"""Every code has advice that is complete and can be printed on any terminal."""
 
 import tomllib
 from importlib.resources import files

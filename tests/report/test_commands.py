@@ -1,4 +1,4 @@
-"""The commands under a finding do what the check did, and cannot be made to do anything else."""
+"""The commands below a finding repeat the steps of the check, and hostile text cannot change them."""
 
 import re
 import shlex
@@ -32,12 +32,12 @@ HOSTILE = (
 )
 
 
-def told(code: str, seen: Observation | None = None, subject: str = SUBJECT) -> list[list[str]]:
+def commands_of(code: str, seen: Observation | None = None, subject: str = SUBJECT) -> list[list[str]]:
     return [shlex.split(line) for line in commands_for(finding(code, subject=subject), seen or observation())]
 
 
 def test_the_relay_question_again() -> None:
-    assert told("smtp.open_relay") == [
+    assert commands_of("smtp.open_relay") == [
         shlex.split(
             "swaks --server 192.0.2.1 --port 25 --helo probe.example.net --from postmaster@probe.example.net "
             "--to postmaster@example.com --tls --quit-after RCPT"
@@ -48,26 +48,26 @@ def test_the_relay_question_again() -> None:
 def test_the_null_sender_is_quoted() -> None:
     line = commands_for(finding("smtp.null_sender.rejected"), observation())[0]
     assert " --from '<>' " in line
-    assert len(told("smtp.null_sender.rejected")) == 2
+    assert len(commands_of("smtp.null_sender.rejected")) == 2
 
 
 def test_tls_is_asked_for_only_where_it_was_used() -> None:
     plain = observation(endpoint("192.0.2.1", session(tls="")))
-    assert "--tls" not in told("smtp.postmaster.rejected", plain)[0]
-    assert "--tls" in told("smtp.postmaster.rejected")[0]
+    assert "--tls" not in commands_of("smtp.postmaster.rejected", plain)[0]
+    assert "--tls" in commands_of("smtp.postmaster.rejected")[0]
 
 
 def test_the_handshake_names_the_mx() -> None:
-    (words,) = told("smtp.starttls.failed")
+    (words,) = commands_of("smtp.starttls.failed")
     assert words[:4] == ["openssl", "s_client", "-starttls", "smtp"]
     assert words[words.index("-connect") + 1] == SUBJECT
     assert words[words.index("-servername") + 1] == MX
-    (words,) = told("smtp.starttls.failed", subject="[2001:db8::1]:25")
+    (words,) = commands_of("smtp.starttls.failed", subject="[2001:db8::1]:25")
     assert words[words.index("-connect") + 1] == "[2001:db8::1]:25"
 
 
 def test_dns_questions_go_to_the_resolver_of_the_check() -> None:
-    assert told("smtp.mx.none", subject="") == [["dig", "@192.0.2.53", "example.org", "MX"]]
+    assert commands_of("smtp.mx.none", subject="") == [["dig", "@192.0.2.53", "example.org", "MX"]]
     for resolver, asked in (
         ("", []),
         ("[2001:db8::53]:5353", ["@2001:db8::53", "-p", "5353"]),
@@ -76,23 +76,23 @@ def test_dns_questions_go_to_the_resolver_of_the_check() -> None:
         ("nonsense; id", []),
     ):
         seen = replace(observation(), resolver=resolver)
-        assert told("smtp.mx.none", seen, "") == [["dig", *asked, "example.org", "MX"]]
+        assert commands_of("smtp.mx.none", seen, "") == [["dig", *asked, "example.org", "MX"]]
 
 
 def test_reverse_and_forward() -> None:
-    commands = told("smtp.fcrdns.mismatch", subject="[2001:db8::1]:25")
+    commands = commands_of("smtp.fcrdns.mismatch", subject="[2001:db8::1]:25")
     assert commands[0][-2:] == ["-x", "2001:db8::1"]
     assert commands[1][-2:] == [MX, "AAAA"]
 
 
 def test_a_port_that_does_not_answer() -> None:
-    assert told("smtp.tcp.unreachable", subject="[2001:db8::1]:25") == [
+    assert commands_of("smtp.tcp.unreachable", subject="[2001:db8::1]:25") == [
         ["nc", "-vz", "-w", "12", "2001:db8::1", "25"]
     ]
 
 
 def test_the_tls_checker_names_the_mx_and_port() -> None:
-    assert told("smtp.tls.expired", subject=f"{MX}:25")[0][-2:] == ["-showcerts", "</dev/null"]
+    assert commands_of("smtp.tls.expired", subject=f"{MX}:25")[0][-2:] == ["-showcerts", "</dev/null"]
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -1,4 +1,4 @@
-"""What became of a domain: what counts as a change, what as worse, and how it is told."""
+"""The comparison of two checks: the changes, and the decision if the domain got worse."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ HEALTHY = observation()
 
 
 def one(*sessions: Session) -> Result:
-    """A domain with one server."""
+    """Return a result of a domain with one server."""
     return evaluate(observation(endpoint("192.0.2.1", *sessions)))
 
 
@@ -45,7 +45,7 @@ def test_nothing_changed() -> None:
     assert build_headline(same) == "nothing changed"
 
 
-def test_a_finding_that_appeared_or_went() -> None:
+def test_new_and_removed_findings() -> None:
     closed, opened = one(session()), one(session(relays=True))
     worse = compare(closed, opened)
     assert [f.code for f in worse.appeared] == ["smtp.open_relay.suspected"]
@@ -57,7 +57,7 @@ def test_a_finding_that_appeared_or_went() -> None:
     assert build_headline(back) == "it got better"
 
 
-def test_notes_make_nothing_worse() -> None:
+def test_new_notes_are_not_worse() -> None:
     note = finding("smtp.ipv6.none", Severity.INFO, "")
     assert not compare(with_findings(), with_findings(note)).worse
 
@@ -80,7 +80,7 @@ def test_a_finding_that_changed(old: Any, new: Any, worse: bool) -> None:
     assert difference.worse is worse
 
 
-def test_two_findings_with_one_code_and_subject_are_told_apart() -> None:
+def test_two_findings_with_one_code_and_subject_are_kept_apart() -> None:
     a, b, c = (finding(message=text) for text in "abc")
     difference = compare(with_findings(a, b), with_findings(b, c))
     assert [(pair.old, pair.new) for pair in difference.changed] == [(a, c)]
@@ -88,7 +88,7 @@ def test_two_findings_with_one_code_and_subject_are_told_apart() -> None:
     assert compare(with_findings(a, a), with_findings(a)).gone == (a,)
 
 
-def test_what_differs_in_every_run_is_no_change() -> None:
+def test_values_that_differ_in_every_run_are_no_change() -> None:
     slow, slower = (finding(message=f"It took {n} s to greet.") for n in (11, 17))
     assert not compare(with_findings(slow), with_findings(slower)).changed
 
@@ -102,7 +102,7 @@ def test_what_differs_in_every_run_is_no_change() -> None:
     assert build_headline(difference) == "nothing changed"
 
 
-def test_a_fault_that_could_not_be_looked_for_again_is_not_gone() -> None:
+def test_a_fault_that_was_not_tested_again_is_not_gone() -> None:
     difference = compare(one(session(relays=True)), one(unreached("timeout", 12.0)))
     assert [f.code for f in difference.unsettled] == ["smtp.open_relay.suspected"]
     assert not difference.gone or all(f.code != "smtp.open_relay.suspected" for f in difference.gone)
@@ -113,13 +113,13 @@ def test_a_fault_that_could_not_be_looked_for_again_is_not_gone() -> None:
     assert "smtp.open_relay.suspected" in [f.code for f in difference.unsettled]
 
 
-def test_a_check_that_could_see_nothing_makes_nothing_worse() -> None:
+def test_a_check_without_any_test_is_not_worse() -> None:
     difference = compare(one(session()), POSTURES["unknown"]())
     assert not difference.worse
     assert build_headline(difference) == "it could not be tested this time"
 
 
-def test_a_server_that_moved_with_its_faults_is_no_worse() -> None:
+def test_a_server_that_moved_with_its_faults_is_not_worse() -> None:
     old, new = (evaluate(observation(endpoint(a, session(relays=True)))) for a in ("192.0.2.1", "192.0.2.2"))
     difference = compare(old, new)
     assert [f.subject for f in difference.appeared] == ["192.0.2.2:25"]
@@ -141,14 +141,14 @@ def test_extensions_lost_gained_and_changed_before_and_after_tls() -> None:
     assert difference.reasons == ("SMTPUTF8 is not offered at 192.0.2.1:25 any more",)
 
 
-def test_an_extension_that_nobody_relies_on_may_go() -> None:
+def test_an_extension_that_no_mail_needs_may_be_removed() -> None:
     was = one(session(offered=(*KEYWORDS, "VRFY")))
     difference = compare(was, one(session()))
     assert difference.extensions
     assert not difference.worse
 
 
-def test_a_server_that_did_not_talk_has_lost_nothing() -> None:
+def test_a_server_without_a_session_has_lost_nothing() -> None:
     difference = compare(one(session()), one(unreached()))
     assert not difference.extensions
     assert not difference.tls
@@ -187,8 +187,8 @@ def mx(*records: MxTarget, status: DnsStatus = DnsStatus.ANSWER) -> Result:
 
 
 def target(name: str, preference: int, ipv4: str = "192.0.2.1", **other: Any) -> MxTarget:
-    told: dict[str, Any] = {"ipv4_status": DnsStatus.ANSWER, "ipv6_status": DnsStatus.NODATA, **other}
-    return MxTarget(target=name, preference=preference, ipv4=(ipv4,) if ipv4 else (), **told)
+    statuses: dict[str, Any] = {"ipv4_status": DnsStatus.ANSWER, "ipv6_status": DnsStatus.NODATA, **other}
+    return MxTarget(target=name, preference=preference, ipv4=(ipv4,) if ipv4 else (), **statuses)
 
 
 def test_mx_targets_and_preferences() -> None:
@@ -207,7 +207,7 @@ def test_mx_targets_and_preferences() -> None:
 
 
 @pytest.mark.parametrize("status", [DnsStatus.SERVFAIL, DnsStatus.TIMEOUT, DnsStatus.REFUSED])
-def test_a_lookup_that_failed_is_no_record_gone(status: DnsStatus) -> None:
+def test_a_failed_lookup_removes_no_record(status: DnsStatus) -> None:
     old = mx(target(MX, 10))
     assert not compare(old, mx(status=status)).mx
     assert not compare(old, mx(status=status)).addresses
@@ -215,7 +215,7 @@ def test_a_lookup_that_failed_is_no_record_gone(status: DnsStatus) -> None:
     assert compare(old, mx(status=DnsStatus.NXDOMAIN)).mx
 
 
-def test_a_family_that_was_switched_off_has_lost_no_address() -> None:
+def test_a_disabled_address_family_has_lost_no_address() -> None:
     off = replace(HEALTHY, settings=replace(HEALTHY.settings, ipv6=False))
     without = replace(off, mx=replace(off.mx, records=(target(MX, 10, ipv6_status=None),)))
     difference = compare(evaluate(HEALTHY), evaluate(without))
@@ -224,7 +224,7 @@ def test_a_family_that_was_switched_off_has_lost_no_address() -> None:
     assert "Different options" in titles(difference)
 
 
-def test_a_domain_that_stopped_taking_mail_got_worse() -> None:
+def test_a_domain_that_stopped_accepting_mail_got_worse() -> None:
     nowhere = replace(HEALTHY, mx=replace(HEALTHY.mx, records=(), null_mx=True), endpoints=())
     difference = compare(evaluate(HEALTHY), evaluate(nowhere))
     assert difference.reasons[0] == "the domain does not accept mail any more (null MX)"

@@ -20,8 +20,8 @@ def test_every_code_is_explained(code: str) -> None:
     text = render_explanation(explain(code), Terminal(width=10_000))
     known = CODES[code]
     assert text.startswith(code)
-    for told in (known.title, known.why, known.fix, known.reference):
-        assert told in text
+    for text_of_code in (known.title, known.why, known.fix, known.reference):
+        assert text_of_code in text
     for software, advice in all_advice(code).items():
         assert f"How to fix in {software}" in text
         assert all(line in text for _, line in steps(advice))

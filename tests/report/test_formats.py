@@ -1,4 +1,4 @@
-"""The registry of formats, and that naming one costs nothing."""
+"""The registry of formats; it loads no renderer before its first use."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ BEGINS = {
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("posture", POSTURES)
-def test_every_format_tells_every_posture(form: str, posture: str) -> None:
+def test_every_format_renders_every_posture(form: str, posture: str) -> None:
     text = render(POSTURES[posture](), form)
     assert text.startswith(BEGINS[form])
     assert text.endswith("\n")
@@ -30,18 +30,18 @@ def test_every_format_tells_every_posture(form: str, posture: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_hostile_content_drives_nothing(form: str) -> None:
+def test_hostile_content_controls_no_terminal(form: str) -> None:
     text = render(everywhere_hostile(), form)
     assert not hidden(text)
 
 
-def test_the_terminal_matters_to_the_text() -> None:
+def test_the_text_depends_on_the_terminal() -> None:
     result = POSTURES["relay"]()
     assert "\x1b[" in render(result, "text", Terminal(colour=True))
     assert render(result, "text", Terminal(ascii_only=True)).isascii()
 
 
-def test_the_commands_load_nothing_heavy() -> None:
+def test_the_commands_load_no_renderer() -> None:
     libraries = {"jinja2", "prometheus_client", "msgspec", "rich", "anyio", "xml.etree", "difflib"}
     heavy = libraries | {"checker_smtp.probes"}
     program = "import sys, checker_smtp.cli_reports, checker_smtp.report.formats"

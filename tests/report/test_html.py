@@ -1,4 +1,4 @@
-"""The page is whole, contained and readable, whoever was checked and whatever they said."""
+"""The page is complete, contained and readable for every domain and every reply."""
 
 import re
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def of_class(page: str, name: str) -> list[Element]:
 
 
 @pytest.mark.parametrize("folder", CASES)
-def test_every_recorded_check_makes_a_sound_page(folder: Path) -> None:
+def test_every_recorded_check_makes_a_valid_page(folder: Path) -> None:
     page = render_html(replayed(folder))
     assert faults(page) == []
     assert not hidden(page)
@@ -60,7 +60,7 @@ def test_every_recorded_check_makes_a_sound_page(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OUTLINED)
-def test_what_the_page_of_a_posture_tells(name: str) -> None:
+def test_page_of_a_case(name: str) -> None:
     folder = next(folder for folder in FIXTURES if folder.name == name)
     golden(f"outline-{name}.txt", outline(render_html(replayed(folder))))
 
@@ -98,7 +98,7 @@ def test_long_banners_do_not_make_a_long_page() -> None:
     assert len(page.encode()) < SIZE_LIMIT
 
 
-def test_long_sessions_are_cut_and_the_rest_is_counted() -> None:
+def test_long_sessions_are_truncated_and_the_rest_is_counted() -> None:
     entries: list[Entry] = [{"do": "connect", "host": "192.0.2.1", "port": 25, "at": 0.01}]
     entries += [{"do": "receive", "got": f"250-<i>{n}\x80\r\n" * 50, "at": 0.03} for n in range(1000)]
     endless = replace(session(), transcript=tuple(entries))
@@ -120,12 +120,12 @@ def test_problems_come_first_and_sections_in_order() -> None:
     ]
 
 
-def test_endpoints_are_open_where_something_is_wrong() -> None:
+def test_endpoints_with_faults_are_open() -> None:
     page = render_html(replayed(next(f for f in FIXTURES if f.name == "dns-mx-with-different-faults")))
     assert ["open" in details.attrib for details in of_class(page, "endpoint")] == [False, True, True]
 
 
-def test_evidence_leads_to_the_line_it_stands_on() -> None:
+def test_evidence_links_to_its_transcript_line() -> None:
     page = render_html(replayed(next(f for f in FIXTURES if f.name == "postfix-open-relay")))
     cited = [line for line in of_class(page, "cited") if "relays mail" in words(line)]
     assert len(cited) == 2
@@ -137,7 +137,7 @@ def test_evidence_leads_to_the_line_it_stands_on() -> None:
     assert "evidence" not in said[replies[0]] + said[replies[1]]
 
 
-def test_issues_of_the_tls_checker_are_folded_in() -> None:
+def test_issues_of_the_tls_checker_are_included() -> None:
     issue = TlsIssue(code="expired", severity="crit", message="It <b>expired</b>.", fix="Renew it.")
     seen = observation(tls_probes=(TlsProbe(endpoint=f"{MX}:25", issues=(issue,)),))
     page = render_html(evaluate(seen))
@@ -153,7 +153,7 @@ def test_print_opens_every_section() -> None:
     assert "details::details-content { content-visibility: visible;" in printed
 
 
-def test_the_policy_of_the_page_forbids_everything_but_its_own_style() -> None:
+def test_the_policy_of_the_page_permits_only_its_own_style() -> None:
     metas = {
         m.attrib.get("http-equiv"): m.attrib.get("content")
         for m in parse(render_html(POSTURES["healthy"]())).iter("meta")
@@ -162,14 +162,14 @@ def test_the_policy_of_the_page_forbids_everything_but_its_own_style() -> None:
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
-def test_a_domain_is_told_as_people_write_it_and_as_dns_has_it() -> None:
+def test_a_domain_is_shown_in_unicode_and_in_ascii() -> None:
     page = render_html(replayed(next(f for f in FIXTURES if f.name == "dns-idn")))
     tree = parse(page)
     assert "ü" in words(next(tree.iter("h1")))
     assert "in DNS: xn--" in words(of_class(page, "alabel")[0])
 
 
-def test_the_index_leads_to_the_pages() -> None:
+def test_the_index_links_to_the_pages() -> None:
     page = render_index(
         [("a<b>.test", "a.html", "critical"), ("ok.test", "ok.html", "ok"), ("x", "x.html", "odd")]
     )

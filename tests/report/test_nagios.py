@@ -1,4 +1,4 @@
-"""Plugin output, parsed as the Monitoring Plugins guidelines have it."""
+"""The plugin output, parsed as the Monitoring Plugins guidelines define it."""
 
 import re
 from dataclasses import replace
@@ -29,7 +29,7 @@ _DATUM = re.compile(
 
 
 def parse(output: str) -> tuple[str, dict[str, float], list[str]]:
-    """The status text, the performance data, the long output."""
+    """Return the status text, the performance data and the long output."""
     first, *rest = output.removesuffix("\n").split("\n")
     text, bar, performance = first.partition(" | ")
     assert bar
@@ -63,7 +63,7 @@ def test_output_is_that_of_a_plugin(posture: str) -> None:
         ("unknown", "UNKNOWN"),
     ],
 )
-def test_status_word_is_that_of_the_exit_code(status: str, word: str) -> None:
+def test_the_status_word_matches_the_exit_code(status: str, word: str) -> None:
     text, _, _ = parse(render_nagios(replace(POSTURES["healthy"](), status=status)))
     assert text.startswith(f"SMTP {word}: example.org: ")
 
@@ -83,14 +83,14 @@ def test_performance_data_has_counts_and_phases() -> None:
     }
 
 
-def test_the_worst_is_said_in_the_status_line_and_all_of_it_below() -> None:
+def test_the_worst_finding_is_in_the_status_line_and_all_are_below() -> None:
     text, _, rest = parse(render_nagios(POSTURES["relay"]()))
     assert text.endswith("The server relays.")
     assert [line.split()[0] for line in rest] == ["CRIT", "WARN", "INFO"]
     assert rest[0].endswith("[smtp.open_relay]")
 
 
-def test_a_null_mx_is_fine_and_told() -> None:
+def test_a_null_mx_is_ok_and_reported() -> None:
     seen = observation()
     nowhere = replace(seen, endpoints=(), mx=replace(seen.mx, records=(), null_mx=True))
     text, _, _ = parse(render_nagios(Result(observation=nowhere, findings=(), status="info")))
@@ -108,7 +108,7 @@ def test_hostile_content_changes_no_structure() -> None:
     assert "<" not in output
 
 
-def test_output_stays_within_what_nagios_reads() -> None:
+def test_output_stays_within_the_limit_of_nagios() -> None:
     many = observation(*(endpoint(f"2001:db8:1111:2222:3333:4444:5555:{n:x}") for n in range(32)))
     found = tuple(finding(message="x" * 10000) for _ in range(100))
     output = render_nagios(Result(observation=many, findings=found, status="critical"))

@@ -1,4 +1,4 @@
-"""The exposition, read by the parser of prometheus-client."""
+"""The metrics, read by the parser of prometheus-client."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ LABELS = {"domain", "endpoint", "phase", "severity", "version", "status"}
 
 
 def samples(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Value by name and label values, the domain left out; each series stands once."""
+    """Return the values by name and label values without the domain; no series occurs twice."""
     found: dict[tuple[str, tuple[str, ...]], float] = {}
     for family in text_string_to_metric_families(text):
         assert family.type == "gauge"
@@ -69,7 +69,7 @@ def test_findings_by_severity() -> None:
     assert [found["checker_smtp_findings", (s,)] for s in ("crit", "warn", "info")] == [1, 1, 1]
 
 
-def test_what_is_not_known_has_no_sample() -> None:
+def test_an_unknown_value_has_no_sample() -> None:
     found = samples(render_prometheus(POSTURES["unknown"]()))
     assert found["checker_smtp_endpoint_up", ("192.0.2.1:25",)] == 0
     assert not [name for name, _ in found if "tls" in name or "phase" in name]
@@ -79,7 +79,7 @@ def test_what_is_not_known_has_no_sample() -> None:
 
 
 @pytest.mark.parametrize("when", ["", "yesterday", "2026-03-01T12:00:00", "9999-99-99T00:00:00Z"])
-def test_a_time_that_is_none_is_left_out(when: str) -> None:
+def test_an_invalid_time_is_left_out(when: str) -> None:
     healthy = POSTURES["healthy"]()
     text = render_prometheus(replace(healthy, observation=replace(healthy.observation, run_at=when)))
     assert "last_run" not in text
@@ -107,9 +107,7 @@ def test_labels_are_bounded() -> None:
     assert "a.new.code" not in str(found)
 
 
-def test_values_are_our_own_where_processes_share_metrics(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_are_right_in_multiprocess_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     render_prometheus(POSTURES["healthy"]())
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The document and its published schema agree, and documents from before there was a version are read."""
+"""The document agrees with its published schema, and documents without a version can be read."""
 
 import copy
 import json
@@ -20,22 +20,22 @@ OLD = DATA / "before-versions.json"
 
 
 def tightened(part: Any) -> Any:
-    """The schema with every property named: what a document has and the schema does not is then an error."""
+    """Return the schema without unknown properties: a property of a document that it lacks is an error."""
     if isinstance(part, list):
         return [tightened(one) for one in part]
     if not isinstance(part, dict):
         return part
-    told = {key: tightened(one) for key, one in part.items()}
+    strict = {key: tightened(one) for key, one in part.items()}
     if part.get("type") == "object" and "properties" in part:
-        told["additionalProperties"] = False
-    return told
+        strict["additionalProperties"] = False
+    return strict
 
 
 EXACTLY = Draft202012Validator(tightened(build_schema()))
 
 
 def agrees(result: Result) -> None:
-    """What `dump` writes is valid and complete, and comes back as it was."""
+    """Assert that the output of `dump` is valid and complete, and that `load` restores the result."""
     text = dump(result)
     document = json.loads(text)
     EXACTLY.validate(document)
@@ -45,7 +45,7 @@ def agrees(result: Result) -> None:
     assert dump(load(text)) == text
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(build_schema())
     assert build_schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert build_schema()["$id"].startswith("urn:")
@@ -57,7 +57,7 @@ def test_every_type_is_described() -> None:
     assert all("description" in kind for kind in build_schema()["$defs"].values())
 
 
-def test_the_schema_given_out_can_be_changed_without_harm() -> None:
+def test_each_call_returns_a_new_schema() -> None:
     build_schema()["$defs"].clear()
     assert build_schema()["$defs"]
 
@@ -79,13 +79,13 @@ def test_hostile_content_agrees_with_the_schema() -> None:
     # a lone surrogate is no character and cannot be in JSON; nothing we read gives one
     clean = json.loads(json.dumps(json.loads(dump(hostile))).replace("\\udc80", "?"))
     # an endpoint's address went through a parser on its way in, and has to on its way back
-    for told in clean["observation"]["endpoints"]:
-        told["address"] = "192.0.2.1"
+    for endpoint in clean["observation"]["endpoints"]:
+        endpoint["address"] = "192.0.2.1"
     agrees(load(json.dumps(clean)))
 
 
 @given(st.data())
-def test_the_schema_refuses_what_is_missing_or_of_another_type(data: st.DataObject) -> None:
+def test_the_schema_rejects_missing_fields_and_other_types(data: st.DataObject) -> None:
     document = json.loads(dump(POSTURES["relay"]()))
     validator = Draft202012Validator(build_schema())
     place = data.draw(
@@ -102,7 +102,7 @@ def test_the_schema_refuses_what_is_missing_or_of_another_type(data: st.DataObje
         load(json.dumps(broken))
 
 
-def test_a_document_from_before_there_was_a_version_is_read_and_judged() -> None:
+def test_a_document_without_a_version_is_read_and_evaluated() -> None:
     text = OLD.read_bytes()
     assert "version" not in json.loads(text)
     EXACTLY.validate(json.loads(text))
@@ -112,14 +112,14 @@ def test_a_document_from_before_there_was_a_version_is_read_and_judged() -> None
     assert load(dump(result)) == result
 
 
-def test_fields_of_a_later_release_are_passed_over() -> None:
+def test_fields_of_a_later_release_are_ignored() -> None:
     document = json.loads(dump(POSTURES["healthy"]()))
     document["observation"]["weather"] = "fine"
     assert load(json.dumps(document)) == POSTURES["healthy"]()
 
 
 @pytest.mark.parametrize("version", [2, 10**30])
-def test_a_newer_version_is_refused_whatever_it_looks_like(version: int) -> None:
+def test_a_newer_version_is_rejected(version: int) -> None:
     with pytest.raises(DocumentError, match="install a newer checker-smtp") as caught:
         load(json.dumps({"version": version, "observations": []}))
     assert "\n" not in str(caught.value)
@@ -146,13 +146,13 @@ def test_a_newer_version_is_refused_whatever_it_looks_like(version: int) -> None
         '{"domain": "example.org", "findings": []}',
     ],
 )
-def test_what_is_no_document_is_one_sentence(text: str | bytes) -> None:
+def test_an_error_of_load_is_one_sentence(text: str | bytes) -> None:
     with pytest.raises(DocumentError) as caught:
         load(text)
     assert "\n" not in str(caught.value)
 
 
-def test_what_no_version_can_mean_is_refused() -> None:
+def test_an_invalid_version_is_rejected() -> None:
     text = dump(POSTURES["healthy"]())
     no_session = json.loads(text)
     no_session["observation"]["endpoints"][0]["sessions"] = []
@@ -166,7 +166,7 @@ def test_what_no_version_can_mean_is_refused() -> None:
             load(json.dumps(wrong))
 
 
-def test_a_severity_of_the_tls_checker_that_is_none_is_refused() -> None:
+def test_an_invalid_severity_of_the_tls_checker_is_rejected() -> None:
     document = json.loads(dump(POSTURES["healthy"]()))
     issue = {"code": "x", "severity": "awful", "message": "y"}
     document["observation"]["tls_probes"] = [{"endpoint": "mx.example.org:25", "issues": [issue]}]
@@ -174,7 +174,7 @@ def test_a_severity_of_the_tls_checker_that_is_none_is_refused() -> None:
         load(json.dumps(document))
 
 
-def test_an_endpoint_that_is_nowhere_is_refused() -> None:
+def test_an_endpoint_without_an_address_is_rejected() -> None:
     document = json.loads(dump(POSTURES["healthy"]()))
     document["observation"]["endpoints"][0]["address"] = "mx.example.org"
     with pytest.raises(DocumentError, match="no IP address"):
@@ -194,7 +194,7 @@ def test_an_endpoint_that_is_nowhere_is_refused() -> None:
         {"do": "upgrade", "at": 0, "server_name": "", "version": "TLSv1.3"},
     ],
 )
-def test_a_line_of_a_transcript_that_says_nothing_is_refused(entry: dict[str, object]) -> None:
+def test_an_invalid_transcript_entry_is_rejected(entry: dict[str, object]) -> None:
     document = json.loads(dump(POSTURES["healthy"]()))
     document["observation"]["endpoints"][0]["sessions"][0]["transcript"].append(entry)
     with pytest.raises(DocumentError, match="an invalid entry"):

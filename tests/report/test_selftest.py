@@ -1,4 +1,4 @@
-"""What `vantage` says: each thing seen in a sentence, and which of them stand in the way."""
+"""The remarks of a self-test: a sentence each, and the ones that make a check unreliable."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def control(outcome: str, address: str = "192.0.2.1") -> Control:
 
 
 @pytest.mark.parametrize(
-    ("vantage", "in_the_way"),
+    ("selftest", "problems"),
     [
         (seen(HERE), []),
         (seen(HERE, NO_ROUTE), ["IPv6: no route"]),
@@ -57,31 +57,31 @@ def control(outcome: str, address: str = "192.0.2.1") -> Control:
         (seen(HERE, controls=(control("timeout"),)), ["mx.friend.test (192.0.2.1, port 25) does not accept"]),
     ],
 )
-def test_what_stands_in_the_way(vantage: SelfTest, in_the_way: list[str]) -> None:
-    bad = [remark.text for remark in build_remarks(vantage) if not remark.good]
-    assert len(bad) == len(in_the_way)
-    assert all(text.startswith(begin) for text, begin in zip(bad, in_the_way, strict=True))
+def test_conditions_that_make_a_check_unreliable(selftest: SelfTest, problems: list[str]) -> None:
+    bad = [remark.text for remark in build_remarks(selftest) if not remark.good]
+    assert len(bad) == len(problems)
+    assert all(text.startswith(begin) for text, begin in zip(bad, problems, strict=True))
 
 
-def test_behind_nat_nothing_is_held_against_the_machine() -> None:
+def test_nat_is_not_a_fault_of_the_machine() -> None:
     inside = FamilyView(family=4, address="192.168.1.4", not_public="private (RFC 1918)")
-    told = build_remarks(seen(inside, helo=("9.9.9.1",)))
-    assert all(remark.good for remark in told)
-    assert "Servers see another address" in told[0].text
-    assert "behind NAT it may still be right" in told[1].text
+    remarks = build_remarks(seen(inside, helo=("9.9.9.1",)))
+    assert all(remark.good for remark in remarks)
+    assert "Servers see another address" in remarks[0].text
+    assert "behind NAT it may still be right" in remarks[1].text
 
 
-def test_without_a_control_it_says_how_to_name_one() -> None:
+def test_without_a_control_the_option_is_named() -> None:
     assert "--control" in build_remarks(seen(HERE))[-1].text
 
 
-def test_told_a_line_each() -> None:
+def test_a_line_for_each_remark() -> None:
     text = render_selftest(seen(HERE, NO_ROUTE), Terminal(width=200))
     assert [line[:6] for line in text.splitlines()] == ["ok    ", "ok    ", "note  ", "ok    ", "ok    "]
     assert "over IPv6 cannot be tested" in text
 
 
-def test_the_report_names_the_controls_that_were_knocked_at() -> None:
+def test_the_report_names_the_controls_that_were_probed() -> None:
     with_control = replace(HEALTHY, controls=(control("connected"),))
     details = dict(build_report(evaluate(with_control)).head.details)
     assert details["Control hosts"] == "mx.friend.test at 192.0.2.1: connected"

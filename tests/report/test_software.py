@@ -1,4 +1,4 @@
-"""Servers are recognised by what they say of themselves, with greetings of real ones; never by less."""
+"""Servers are recognised by the replies of real ones, and never by less than a sign."""
 
 import pytest
 
@@ -60,22 +60,22 @@ NOBODYS = [
 ]
 
 
-def said(text: str) -> ReplySeen:
+def reply_with(text: str) -> ReplySeen:
     return ReplySeen(code=220, text=text, raw=f"220 {text}\r\n", at=0.0, entry=0)
 
 
 @pytest.mark.parametrize(("text", "software", "version"), GREETINGS)
 def test_a_greeting_with_a_name_in_it(text: str, software: Software, version: str) -> None:
-    found = recognise_replies([said(text)], [], [])
+    found = recognise_replies([reply_with(text)], [], [])
     assert found is not None
     assert (found.software, found.version, found.source) == (software, version, "greeting")
     assert found.sign in text
 
 
 @pytest.mark.parametrize("text", NOBODYS)
-def test_a_weak_hint_is_none(text: str) -> None:
-    hello = said("mx.example.org Hello probe [192.0.2.1], pleased to meet you\nPIPELINING\n8BITMIME")
-    assert recognise_replies([said(text)], [hello], [said("2.0.0 Ok")]) is None
+def test_a_weak_hint_is_no_sign(text: str) -> None:
+    hello = reply_with("mx.example.org Hello probe [192.0.2.1], pleased to meet you\nPIPELINING\n8BITMIME")
+    assert recognise_replies([reply_with(text)], [hello], [reply_with("2.0.0 Ok")]) is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_weak_hint_is_none(text: str) -> None:
     ],
 )
 def test_an_ehlo_of_its_own(text: str, software: Software) -> None:
-    found = recognise_replies([said("mail.example.org ESMTP")], [said(text)], [])
+    found = recognise_replies([reply_with("mail.example.org ESMTP")], [reply_with(text)], [])
     assert found is not None
     assert (found.software, found.source) == (software, "EHLO")
 
@@ -109,19 +109,22 @@ def test_an_ehlo_of_its_own(text: str, software: Software) -> None:
     ],
 )
 def test_a_sentence_of_its_own(text: str, software: Software | None) -> None:
-    found = recognise_replies([], [], [said(text)])
+    found = recognise_replies([], [], [reply_with(text)])
     assert (found and found.software) == software
 
 
-def test_the_greeting_is_believed_before_what_a_gateway_hands_on() -> None:
-    behind = said("sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
-    found = recognise_replies([said("mx ESMTP Haraka/3.0.3 ready")], [], [behind])
+def test_the_greeting_has_priority_over_forwarded_replies() -> None:
+    behind = reply_with("sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
+    found = recognise_replies([reply_with("mx ESMTP Haraka/3.0.3 ready")], [], [behind])
     assert found is not None
     assert found.software == Software.HARAKA
 
 
-def test_replies_that_point_at_two_programs_prove_neither() -> None:
-    replies = [said("sorry, that domain isn't in my list of allowed rcpthosts"), said("5.5.1 x - gsmtp")]
+def test_replies_of_two_programs_prove_neither() -> None:
+    replies = [
+        reply_with("sorry, that domain isn't in my list of allowed rcpthosts"),
+        reply_with("5.5.1 x - gsmtp"),
+    ]
     assert recognise_replies([], [], replies) is None
 
 

@@ -1,4 +1,4 @@
-"""What is told: in which order, in which words, how sure, and each problem once."""
+"""The view model: the order, the words, the confidence, and one item for each problem."""
 
 from dataclasses import replace
 
@@ -44,13 +44,13 @@ def test_whether_mail_can_arrive(name: str, sentence: str) -> None:
     assert recorded(name).head.verdict.arrival == sentence
 
 
-def test_what_nobody_saw_is_not_known() -> None:
+def test_arrival_is_not_known_without_a_session() -> None:
     verdict = build_report(POSTURES["unknown"]()).head.verdict
     assert verdict.arrival == "It is not known if mail can arrive: nothing could be tested from here."
     assert verdict.faults == "Nothing to fix was found."
 
 
-def test_nobody_asked_for_a_recipient() -> None:
+def test_arrival_without_a_tested_recipient() -> None:
     quiet = observation(endpoint("192.0.2.1", replace(session(), transactions=())))
     verdict = build_report(Result(observation=quiet, findings=(), status="ok")).head.verdict
     assert verdict.arrival == "A mail server replies; no recipient was tested."
@@ -67,7 +67,7 @@ def test_the_worst_comes_first_and_among_equals_the_most_urgent() -> None:
     ]
 
 
-def test_one_problem_on_several_endpoints_is_told_once() -> None:
+def test_one_problem_on_several_endpoints_is_one_item() -> None:
     subjects = ("192.0.2.1:25", "[2001:db8::1]:25")
     own = CODES["smtp.open_relay"].fix
     found = tuple(replace(finding(subject=subject), fix=own) for subject in subjects)
@@ -89,13 +89,13 @@ def test_each_software_has_its_own_fix() -> None:
     ]
 
 
-def test_a_fix_for_the_case_at_hand_goes_before_general_advice() -> None:
+def test_a_fix_of_the_rule_has_priority_over_advice() -> None:
     (item,) = build_report(Result(observation=observation(), findings=(finding(),), status="critical")).to_fix
     assert [(fix.software, fix.text) for fix in item.fixes] == [("", "Relay for nobody.")]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED])
-def test_what_is_not_the_domains_fault_stands_apart(outcome: Outcome) -> None:
+def test_findings_that_are_not_the_domains_fault_are_separate(outcome: Outcome) -> None:
     note = finding("smtp.ipv6.none", Severity.INFO, "")
     aside = finding("smtp.not_tested", Severity.INFO, outcome=outcome)
     report = build_report(Result(observation=observation(), findings=(note, aside), status="info"))
@@ -115,7 +115,7 @@ def test_verdicts_that_rest_on_a_weak_default() -> None:
     assert build_report(sure).head.verdict.doubts == ()
 
 
-def test_the_head_says_what_was_left_out() -> None:
+def test_the_head_lists_disabled_tests() -> None:
     off = replace(SETTINGS, test_open_relay=False, test_null_sender=False, ipv6=False)
     facts = dict(
         build_report(Result(observation=observation(settings=off), findings=(), status="ok")).head.facts
@@ -125,13 +125,13 @@ def test_the_head_says_what_was_left_out() -> None:
     assert facts["Checked"] == "2026-03-01 12:00:00 UTC, in 0.34 s"
 
 
-def test_controls_that_were_asked_are_told() -> None:
+def test_probed_controls_are_listed() -> None:
     asked = Control(host="mx.example.edu", address="198.51.100.7", port=25, outcome="timeout")
     report = build_report(Result(observation=observation(controls=(asked,)), findings=(), status="ok"))
     assert dict(report.head.details)["Control hosts"] == "mx.example.edu at 198.51.100.7: timeout"
 
 
-def test_a_code_without_words_here_is_told_all_the_same() -> None:
+def test_an_unknown_code_is_reported() -> None:
     found = (finding("smtp.tls.expired"), finding("smtp.from.the.future"))
     report = build_report(Result(observation=observation(), findings=found, status="critical"))
     assert [item.title for item in report.to_fix] == [
@@ -155,59 +155,61 @@ def test_the_mx_table() -> None:
 
 
 def test_badges() -> None:
-    (told,) = recorded("postfix-open-relay").endpoints
-    assert [(badge.level, badge.text) for badge in told.badges] == [
+    (endpoint_report,) = recorded("postfix-open-relay").endpoints
+    assert [(badge.level, badge.text) for badge in endpoint_report.badges] == [
         ("crit", "OPEN RELAY"),
         ("good", "TLS 1.3"),
         ("good", "Accepts mail"),
     ]
-    (told,) = recorded("postfix-blocklisted").endpoints
-    assert [badge.text for badge in told.badges] == ["Refuses this checker", "TLS 1.3"]
-    assert told.level == ""
+    (endpoint_report,) = recorded("postfix-blocklisted").endpoints
+    assert [badge.text for badge in endpoint_report.badges] == ["Refuses this checker", "TLS 1.3"]
+    assert endpoint_report.level == ""
 
 
 def test_extensions_and_what_tls_changed() -> None:
-    (told,) = recorded("postfix-healthy").endpoints
-    assert told.lost == ("STARTTLS",)
-    assert told.gained == ()
+    (endpoint_report,) = recorded("postfix-healthy").endpoints
+    assert endpoint_report.lost == ("STARTTLS",)
+    assert endpoint_report.gained == ()
     (plain,) = recorded("postfix-no-starttls").endpoints
     assert plain.after is None
     assert plain.lost == ()
 
 
 def test_transactions_and_their_verdicts() -> None:
-    (told,) = recorded("postfix-open-relay").endpoints
-    assert [(row.question, row.verdict.text) for row in told.transactions] == [
+    (endpoint_report,) = recorded("postfix-open-relay").endpoints
+    assert [(row.question, row.verdict.text) for row in endpoint_report.transactions] == [
         ("Bounces (null sender)", "accepted"),
         ("Postmaster", "accepted"),
         ("Relaying", "accepted from outside"),
         ("Relaying, random mailbox", "accepted from outside"),
     ]
-    (told,) = recorded("odd-starttls-injection").endpoints
-    assert [row.verdict.text for row in told.transactions] == [
+    (endpoint_report,) = recorded("odd-starttls-injection").endpoints
+    assert [row.verdict.text for row in endpoint_report.transactions] == [
         "accepted",
         "accepted",
         "refused, as it should be",
     ]
 
 
-def test_octets_that_came_one_by_one_are_lines_again() -> None:
-    (told,) = recorded("odd-byte-by-byte").endpoints
-    lines = [line.text for line in told.sessions[0].lines if line.speaker == "server"]
+def test_octets_of_single_reads_are_joined_to_lines() -> None:
+    (endpoint_report,) = recorded("odd-byte-by-byte").endpoints
+    lines = [line.text for line in endpoint_report.sessions[0].lines if line.speaker == "server"]
     assert all(line[:3].isdigit() and line[3] in " -" for line in lines)
 
 
 def test_deviations_are_marked_on_their_line() -> None:
-    (told,) = recorded("odd-eight-bit-text").endpoints
-    marked = {line.text: line.marks for session in told.sessions for line in session.lines if line.marks}
+    (endpoint_report,) = recorded("odd-eight-bit-text").endpoints
+    marked = {
+        line.text: line.marks for session in endpoint_report.sessions for line in session.lines if line.marks
+    }
     greeting = next(text for text in marked if text.startswith("220"))
     assert r"\x00 \x1b[31m" in greeting
     assert marked[greeting] == ("control-character RFC 5321 §4.2", "non-ascii RFC 5321 §4.2")
 
 
-def test_where_the_time_went() -> None:
-    told = split_phases(session())
-    assert [phase.name for phase in told] == [
+def test_phases_of_a_session() -> None:
+    all_phases = split_phases(session())
+    assert [phase.name for phase in all_phases] == [
         "connect",
         "greeting",
         "EHLO",
@@ -215,19 +217,19 @@ def test_where_the_time_went() -> None:
         "EHLO again",
         "transactions",
     ]
-    assert sum(phase.length for phase in told) == pytest.approx(0.21)
+    assert sum(phase.length for phase in all_phases) == pytest.approx(0.21)
     (only,) = split_phases(unreached("timeout", 12.0))
     assert (only.kind, only.name, only.length) == ("end", "waiting at connect, then timeout", 12.0)
 
 
 @pytest.mark.parametrize(
-    ("length", "told"), [(0.0, "0 ms"), (0.0424, "42 ms"), (0.42, "0.42 s"), (61.5, "62 s")]
+    ("length", "text"), [(0.0, "0 ms"), (0.0424, "42 ms"), (0.42, "0.42 s"), (61.5, "62 s")]
 )
-def test_seconds(length: float, told: str) -> None:
-    assert format_seconds(length) == told
+def test_seconds(length: float, text: str) -> None:
+    assert format_seconds(length) == text
 
 
-def test_a_story_is_the_same_every_time() -> None:
+def test_a_report_is_the_same_every_time() -> None:
     seen: Observation = observation()
     result = Result(observation=seen, findings=(finding(),), status="critical")
     assert build_report(result) == build_report(result)

@@ -1,4 +1,4 @@
-"""How a difference is told: text, JSON, a page; and the commands that tell about reports."""
+"""A difference as text, JSON and a page; the commands `diff`, `explain` and `schema`."""
 
 import json
 from collections.abc import Callable
@@ -73,9 +73,9 @@ def test_text(change: str) -> None:
 @pytest.mark.parametrize("change", CHANGES)
 def test_json(change: str) -> None:
     text = dump_difference(CHANGES[change]())
-    told = json.loads(text)
-    assert told["version"] == 1
-    assert told["worse"] is CHANGES[change]().worse is bool(told["reasons"])
+    document = json.loads(text)
+    assert document["version"] == 1
+    assert document["worse"] is CHANGES[change]().worse is bool(document["reasons"])
     assert text.isascii()
 
 
@@ -92,10 +92,10 @@ def test_html(change: str) -> None:
     assert "url(" not in page
     headings = [element.tag for element in tree.iter() if str(element.tag) in ("h1", "h2", "h3")]
     assert headings == ["h1", "h2"] + ["h2"] * len(build_sections(difference))
-    told = " ".join("".join(tree.find("body").itertext()).split())
+    text = " ".join("".join(tree.find("body").itertext()).split())
     for section in build_sections(difference):
         for item in section.items:
-            assert " ".join(item.text.split()) in told
+            assert " ".join(item.text.split()) in text
     assert not hidden(page)
     ids = [element.attrib["id"] for element in tree.iter() if "id" in element.attrib]
     assert len(ids) == len(set(ids))
@@ -118,7 +118,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
     return str(old), str(new)
 
 
-def test_the_exit_code_says_whether_it_got_worse(
+def test_the_exit_code_is_1_if_it_got_worse(
     files: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = files
@@ -135,7 +135,7 @@ def test_every_format_and_a_file(files: tuple[str, str], tmp_path: Path) -> None
         assert target.read_text().startswith(begin)
 
 
-def test_both_are_judged_by_todays_rules_so_only_what_the_domain_did_is_told(tmp_path: Path) -> None:
+def test_both_checks_are_evaluated_by_the_rules_of_today(tmp_path: Path) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     old.write_text(dump(evaluate(HEALTHY)))
     new.write_text(dump(replace(evaluate(HEALTHY), findings=(finding(),), status="critical")))
@@ -152,7 +152,7 @@ def test_a_recorded_case_can_be_compared(folder: Path) -> None:
     assert run("diff", str(folder), str(folder)) == 0
 
 
-def test_what_cannot_be_compared_is_one_sentence(files: tuple[str, str], tmp_path: Path) -> None:
+def test_an_error_of_diff_is_one_sentence(files: tuple[str, str], tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text(dump(evaluate(replace(HEALTHY, domain="example.net"))))
     nothing = tmp_path / "nothing.json"
@@ -163,7 +163,7 @@ def test_what_cannot_be_compared_is_one_sentence(files: tuple[str, str], tmp_pat
         assert "\n" not in caught.value.format_message()
 
 
-def test_a_refused_difference_leaves_the_old_file(files: tuple[str, str], tmp_path: Path) -> None:
+def test_a_failed_diff_keeps_the_old_file(files: tuple[str, str], tmp_path: Path) -> None:
     target = tmp_path / "kept.txt"
     target.write_text("kept")
     with pytest.raises(click.ClickException):

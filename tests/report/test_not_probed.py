@@ -1,4 +1,4 @@
-"""A check of some rules only: what nobody was to look at is not told as if it had been found wanting."""
+"""A check with some rules only: endpoints that were not probed are not reported as faulty."""
 
 import json
 from dataclasses import replace
@@ -25,17 +25,17 @@ def dns_only() -> Result:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_no_report_says_that_a_server_does_not_answer(form: str) -> None:
-    told = render(dns_only(), form)
+def test_no_report_says_that_a_server_does_not_reply(form: str) -> None:
+    output = render(dns_only(), form)
     for claim in ("0 of", "cannot arrive", "nreachable", "not-held: ", "0 ms went"):
-        assert claim not in told.partition("</style>")[2 if form == "html" else 0]
+        assert claim not in output.partition("</style>")[2 if form == "html" else 0]
 
 
-def test_text_and_page_say_that_nobody_went_there() -> None:
+def test_text_and_page_say_that_no_endpoint_was_probed() -> None:
     page = render_html(dns_only())
     assert faults(page) == []
-    for told in (render(dns_only(), "text"), words(parse(page))):
-        text = " ".join(told.split())
+    for output in (render(dns_only(), "text"), words(parse(page))):
+        text = " ".join(output.split())
         assert "It was not tested if mail can arrive: no server was probed." in text
         assert "1 published, none probed" in text
         assert text.count("Not probed") == 2
@@ -44,7 +44,7 @@ def test_text_and_page_say_that_nobody_went_there() -> None:
     assert "Rules" not in dict(build_report(evaluate(observation())).head.details)
 
 
-def test_monitoring_is_given_no_number_for_what_was_not_tried() -> None:
+def test_monitoring_has_no_figure_without_a_test() -> None:
     nagios = render(dns_only(), "nagios")
     assert "no endpoint probed" in nagios
     assert "'reached'" not in nagios
@@ -55,7 +55,7 @@ def test_monitoring_is_given_no_number_for_what_was_not_tried() -> None:
     json.loads(render(dns_only(), "json"))
 
 
-def test_a_rule_that_was_off_has_passed_no_test() -> None:
+def test_a_disabled_rule_has_passed_no_test() -> None:
     cases = fromstring(render(dns_only(), "junit")).iter("testcase")  # noqa: S314 - our own
     passed = [case.get("name") for case in cases if case.find("skipped") is None]
     assert passed == list(RULES)
