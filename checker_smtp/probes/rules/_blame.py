@@ -1,8 +1,8 @@
-"""Whether a refusal is about us or about the mail: the words and codes that tell.
+"""The words and codes by which a refusal is about this client, or about the mail.
 
-The reply's class decides what happens; this only says whom it blames. Enhanced codes come first: X.7.x is
-security or policy (RFC 3463 §3.8), X.1.1 and its like the mailbox (§3.2, §3.3), X.1.7 and X.1.8 the sender.
-Words are a hint, never a verdict, and are shown with it.
+The reply's class decides the outcome; this only names the cause. Enhanced codes come first: X.7.x is security
+or policy (RFC 3463 §3.8), X.1.1 and its like the mailbox (§3.2, §3.3), X.1.7 and X.1.8 the sender. Words are a
+hint, never a verdict, and are shown with it.
 """
 
 import re
@@ -66,49 +66,49 @@ _mailbox_code = re.compile(r"[45]\.(?:1\.(?:1|2|3|6|10)|2\.[0-9]+)").fullmatch
 _sender_code = re.compile(r"[45]\.1\.[78]").fullmatch
 
 
-def _found(pattern: re.Pattern[str], reply: ReplySeen) -> str:
-    m = pattern.search(" ".join(reply.text.split()))
-    return m[0] if m else ""
+def _words(pattern: re.Pattern[str], reply: ReplySeen) -> str:
+    match = pattern.search(" ".join(reply.text.split()))
+    return match[0] if match else ""
 
 
 def blames_us(reply: ReplySeen) -> str:
-    """The words that put the blame on our address, name or rate; empty where there are none."""
-    return "" if _mailbox_code(reply.enhanced_code) else _found(_us, reply)
+    """Return the words that blame this client's address, name or rate; empty where there are none."""
+    return "" if _mailbox_code(reply.enhanced_code) else _words(_us, reply)
 
 
 def blames_address(reply: ReplySeen) -> str:
-    """The words that name our address or a list it is on; empty where there are none."""
-    return _found(_address, reply)
+    """Return the words that name this client's address or a list it is on; empty where there are none."""
+    return _words(_address, reply)
 
 
 def is_policy(reply: ReplySeen) -> bool:
-    """Whether the enhanced code says security or policy (X.7.x)."""
+    """Return whether the enhanced code says security or policy (X.7.x)."""
     return _policy(reply.enhanced_code) is not None
 
 
 def about_sender(reply: ReplySeen) -> bool:
-    """Whether it is the reverse-path that was refused, though maybe not before RCPT."""
-    return _sender_code(reply.enhanced_code) is not None or bool(_found(_sender, reply))
+    """Return whether the reverse-path was refused, though maybe not before RCPT."""
+    return _sender_code(reply.enhanced_code) is not None or bool(_words(_sender, reply))
 
 
 def about_mailbox(reply: ReplySeen) -> bool:
-    """Whether it says that there is no such mailbox, and nothing of policy."""
+    """Return whether it says that there is no such mailbox, and nothing of policy."""
     if _mailbox_code(reply.enhanced_code):
         return True
-    elsewhere = is_policy(reply) or about_sender(reply) or blames_us(reply)
-    return not elsewhere and bool(_found(_mailbox, reply))
+    has_other_cause = is_policy(reply) or about_sender(reply) or blames_us(reply)
+    return not has_other_cause and bool(_words(_mailbox, reply))
 
 
 def denies_relay(reply: ReplySeen) -> str:
-    """The words that refuse the recipient's domain as somebody else's; empty where there are none."""
-    return _found(_relay, reply)
+    """Return the words that refuse to relay to the recipient's domain; empty where there are none."""
+    return _words(_relay, reply)
 
 
 def demands_tls(reply: ReplySeen) -> bool:
-    """530: the server wants STARTTLS (RFC 3207 §4) or authentication (RFC 4954 §4) first."""
+    """Return whether it is 530: STARTTLS (RFC 3207 §4) or authentication (RFC 4954 §4) has to come first."""
     return reply.code == 530
 
 
 def mailbox_full(reply: ReplySeen) -> bool:
-    """552 or X.2.2: the mailbox exists and has no room (RFC 3463 §3.3)."""
+    """Return whether it is 552 or X.2.2: the mailbox exists and is full (RFC 3463 §3.3)."""
     return reply.code == 552 or reply.enhanced_code.endswith(".2.2")

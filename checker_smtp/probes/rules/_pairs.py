@@ -1,11 +1,11 @@
 """Verdicts come from pairs of transactions, never from one reply.
 
 Servers refuse late, at RCPT, what they dislike early: the client, its name, the sender. So the same
-recipient is asked for under two senders, and two recipients under the same sender. Where all of them are
-refused in the same words the refusal is about us, and none of the questions was answered; unless the words
-say that there is no such mailbox, or that our postmaster is somebody else's.
+recipient is tried with two senders, and two recipients with the same sender. Where all of them are refused in
+the same words the refusal is about this client, and none of the questions was answered; unless the words say
+that there is no such mailbox, or that the server does not serve the domain.
 
-What stands in the way of all the questions at once is told once, by the first rule that asks any.
+An obstacle to all the questions at once is reported once, by the first rule that asks any.
 """
 
 from collections.abc import Iterator
@@ -17,39 +17,39 @@ from ._finding import Finding, Outcome
 from ._reading import end_evidence, listed, reply_evidence, same_refusal, shown
 from ._shared import NOT_TESTED, REFUSED_US
 
-__all__ = ["any_answered", "common_refusal", "obstacles", "passed"]
+__all__ = ["any_answered", "common_refusal", "obstacles", "is_accepted"]
 
 _QUESTIONS = {"null-sender": "the null sender", "postmaster": "postmaster", "relay": "relaying"}
 
 
-def passed(transaction: Transaction | None) -> bool:
-    """Whether the recipient was accepted."""
+def is_accepted(transaction: Transaction | None) -> bool:
+    """Return whether the recipient was accepted."""
     verdict = transaction.verdict if transaction else None
     return verdict is not None and verdict.positive
 
 
 def common_refusal(endpoint: Endpoint) -> ReplySeen | None:
-    """The refusal that every transaction met alike, whoever sent and whoever was to receive."""
-    asked = [t for purpose in _QUESTIONS if (t := endpoint.asked(purpose)) is not None]
-    verdicts = [t.verdict for t in asked if t.verdict is not None]
-    # a 4yz is a refusal of us only where it says so: everybody is greylisted alike
-    refused = all(v.permanent for v in verdicts) or all(v.transient and blames_us(v) for v in verdicts)
-    if len(asked) < 2 or len(verdicts) < len(asked) or not refused:
+    """Return the refusal that all transactions have in common, whatever their sender and recipient."""
+    transactions = [t for purpose in _QUESTIONS if (t := endpoint.asked(purpose)) is not None]
+    verdicts = [t.verdict for t in transactions if t.verdict is not None]
+    # a 4yz is a refusal of this client only where it says so: greylisting treats all alike
+    is_refused = all(v.permanent for v in verdicts) or all(v.transient and blames_us(v) for v in verdicts)
+    if len(transactions) < 2 or len(verdicts) < len(transactions) or not is_refused:
         return None
     first, *others = verdicts
     if not all(same_refusal(first, other) for other in others):
         return None
-    one_recipient = len({t.recipient for t in asked}) == 1
-    at_rcpt = all(t.mail is not None and t.mail.positive for t in asked)
+    one_recipient = len({t.recipient for t in transactions}) == 1
+    at_rcpt = all(t.mail is not None and t.mail.positive for t in transactions)
     if at_rcpt and (about_mailbox(first) or denies_relay(first)):
         return None  # it is about the recipient
     if at_rcpt and one_recipient and not blames_us(first):
-        return None  # it may just as well be
+        return None  # it may be about the recipient
     return first
 
 
 def any_answered(purpose: str, observation: Observation) -> bool:
-    """Whether any endpoint gave an answer to this question that is not about us."""
+    """Return whether any endpoint answered this question, and not only refused this client."""
     return any(
         (t := e.asked(purpose)) is not None and t.verdict is not None and common_refusal(e) is None
         for e in observation.endpoints
@@ -57,7 +57,7 @@ def any_answered(purpose: str, observation: Observation) -> bool:
 
 
 def obstacles(purpose: str, observation: Observation) -> Iterator[Finding]:
-    """What kept an endpoint from answering, if the rule for `purpose` is the one to tell."""
+    """Yield the obstacles that kept endpoints from answering, where the rule for `purpose` has to report them."""
     for endpoint in observation.endpoints:
         asked = [p for p in _QUESTIONS if endpoint.asked(p) is not None]
         if asked and asked[0] == purpose and endpoint.ready_session:
@@ -68,11 +68,13 @@ def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
     if (refusal := common_refusal(endpoint)) is not None:
         yield _refused(endpoint, refusal)
         return
-    open_ = [p for p in asked if (t := endpoint.asked(p)) is not None and t.verdict is None]
-    if not open_:
+    unanswered = [p for p in asked if (t := endpoint.asked(p)) is not None and t.verdict is None]
+    if not unanswered:
         return
-    session = next(s for s in reversed(endpoint.sessions) if any(t.purpose in open_ for t in s.transactions))
-    questions = listed([_QUESTIONS[p] for p in open_])
+    session = next(
+        s for s in reversed(endpoint.sessions) if any(t.purpose in unanswered for t in s.transactions)
+    )
+    questions = listed([_QUESTIONS[p] for p in unanswered])
     closing = next((reply for reply in session.replies if reply.code == 421), None)
     refusal = closing or next((reply for reply in reversed(session.replies) if not reply.positive), None)
     if session.end is not None and closing is None:
@@ -94,7 +96,7 @@ def _refused(endpoint: Endpoint, refusal: ReplySeen) -> Finding:
     if demands_tls(refusal):
         return NOT_TESTED.finding(
             endpoint.subject,
-            f"Every transaction is refused with {shown(refusal)}: the server wants TLS or a login first.",
+            f"Every transaction is refused with {shown(refusal)}: the server requires TLS or a login first.",
             *evidence,
             outcome=Outcome.NOT_TESTED,
         )
@@ -102,8 +104,8 @@ def _refused(endpoint: Endpoint, refusal: ReplySeen) -> Finding:
     hint = f' (it says "{words}")' if words else ""
     return REFUSED_US.finding(
         endpoint.subject,
-        f"Every transaction is refused alike with {shown(refusal)}, whoever sends to whom: "
-        f"the refusal is of this client{hint}.",
+        f"Every transaction is refused alike with {shown(refusal)}, whatever its sender and recipient: "
+        f"this client is refused{hint}.",
         *evidence,
         outcome=Outcome.REFUSED_US,
     )

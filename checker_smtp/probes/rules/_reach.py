@@ -1,9 +1,9 @@
-"""Why an endpoint was not reached, and whose fault that is.
+"""The reason why an endpoint was not reached, and the side whose fault it is.
 
-A refused or reset connection came from the other side. A missing route, a missing address family or a local
-ban is ours. Silence, and "host unreachable", are ambiguous: they count against the domain only where
-another endpoint of the same family, or a control that the caller named, showed that the port gets out of
-here.
+A refused or reset connection is an answer of the other side. A missing route, a missing address family or a
+local firewall is a fault of this machine. Silence, and "host unreachable", are ambiguous: they count against
+the domain only where another endpoint of the same family, or a control that the caller named, showed that
+connections to the port leave this network.
 """
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation
@@ -16,19 +16,19 @@ _OURS = ("host-unreachable", "network-unreachable", "not-permitted", "other")
 
 
 def unreached(endpoint: Endpoint) -> Ending | None:
-    """How the connection attempt failed; None where it did not."""
+    """Return how the connection attempt failed; None where it did not."""
     return None if endpoint.connected else endpoint.main.end
 
 
 def lost(end: Ending) -> str:
-    """What broke a session off that is not the server's doing, in words; empty where it may be."""
+    """Return in words why a session ended, where the server is not the cause; empty where it may be."""
     if end.kind == "budget":
         return "the time for this endpoint ran out"
     return f"the network failed ({end.kind})" if end.kind in _OURS else ""
 
 
 def blamed(observation: Observation) -> tuple[list[Endpoint], list[Endpoint]]:
-    """The endpoints not reached: those that are the domain's fault, those that could not be tested."""
+    """Return the endpoints not reached: those that are the domain's fault, those that could not be tested."""
     proven = {
         e.family
         for e in observation.endpoints
@@ -40,6 +40,6 @@ def blamed(observation: Observation) -> tuple[list[Endpoint], list[Endpoint]]:
         end = unreached(endpoint)
         if end is None:
             continue
-        theirs_too = end.kind in AMBIGUOUS and endpoint.family in proven
-        (theirs if end.kind in _THEIRS or theirs_too else ours).append(endpoint)
+        is_proven = end.kind in AMBIGUOUS and endpoint.family in proven
+        (theirs if end.kind in _THEIRS or is_proven else ours).append(endpoint)
     return theirs, ours

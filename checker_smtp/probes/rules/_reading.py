@@ -1,4 +1,4 @@
-"""What the rules read off an observation: who was reached, who spoke, and where it is written."""
+"""Helpers for rules: the state of endpoints, the evidence for a finding, and words for messages."""
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
 
@@ -20,7 +20,7 @@ __all__ = [
 
 
 def greeted(endpoint: Endpoint) -> bool:
-    """Whether the server welcomed us with a 2yz."""
+    """Return whether the greeting is a 2yz."""
     greeting = endpoint.main.greeting
     return greeting is not None and greeting.positive
 
@@ -42,9 +42,9 @@ def any_extensions(observation: Observation) -> bool:
 
 
 def reply_evidence(endpoint: Endpoint, reply: ReplySeen | None) -> tuple[Evidence, ...]:
-    """Where this reply stands; nothing for None."""
+    """Return the place of this reply; nothing for None."""
     for number, session in enumerate(endpoint.sessions):
-        if reply is not None and any(reply is heard for heard in session.replies):
+        if reply is not None and any(reply is one for one in session.replies):
             return (
                 Evidence(
                     source="session",
@@ -58,7 +58,7 @@ def reply_evidence(endpoint: Endpoint, reply: ReplySeen | None) -> tuple[Evidenc
 
 
 def end_evidence(endpoint: Endpoint, session: Session, end: Ending) -> tuple[Evidence, ...]:
-    """Where the session ended."""
+    """Return the place where the session ended."""
     if not session.transcript:
         return ()
     quote = end.excerpt or end.detail or end.kind
@@ -67,14 +67,14 @@ def end_evidence(endpoint: Endpoint, session: Session, end: Ending) -> tuple[Evi
             source="session",
             where=endpoint.subject,
             quote=quote,
-            session=next(n for n, held in enumerate(endpoint.sessions) if held is session),
+            session=next(n for n, one in enumerate(endpoint.sessions) if one is session),
             entry=end.entry,
         ),
     )
 
 
 def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Evidence, ...]:
-    """The answers to these questions about `name`."""
+    """Return the answers to these questions about `name`."""
     return tuple(
         Evidence(
             source="dns",
@@ -87,24 +87,24 @@ def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Ev
 
 
 def shown(reply: ReplySeen) -> str:
-    """`550 5.1.1`, for a sentence."""
+    """Return the codes for a sentence, as in `550 5.1.1`."""
     return f"{reply.code} {reply.enhanced_code}".strip()
 
 
 def listed(items: list[str], most: int = 5) -> str:
-    """`a, b and c`, cut where there are many."""
+    """Return `a, b and c`; past `most` items only their number."""
     if len(items) > most:
         items = [*items[:most], f"{len(items) - most} more"]
     return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
 
 
 def same_refusal(one: ReplySeen, other: ReplySeen) -> bool:
-    """Whether two refusals say the same thing, whoever they name."""
+    """Return whether two refusals say the same but for the addresses in them."""
     return one.code == other.code and _gist(one) == _gist(other)
 
 
 def _gist(reply: ReplySeen) -> str:
-    """The text without addresses, numbers and spacing."""
+    """Return the text without addresses, numbers and spacing."""
     words = reply.text.lower().replace("<>", " ").split()
     kept = (word for word in words if "@" not in word and not any(c.isdigit() for c in word))
     return " ".join([reply.enhanced_code, *kept])

@@ -1,4 +1,4 @@
-"""Two codes that any rule may use: it was refused to us, it could not be tested from here."""
+"""The records of two codes that any rule may use: this client was refused; the question was not tested."""
 
 from ._finding import Code, Severity
 from ._reproduction import RepeatSession
@@ -9,8 +9,8 @@ REFUSED_US = Code(
     "smtp.refused_us",
     Severity.INFO,
     title="The server refuses this checker, which says nothing about the domain",
-    why="The refusal is about the address, the name or the rate of whoever asks. Other senders may "
-    "be welcome.",
+    why="The refusal is about the address, the name or the rate of this client. Other senders may be "
+    "welcome.",
     fix="Repeat the check from an address with a matching PTR record and a good reputation, with a "
     "helo_name that resolves to it; or look into the server's log for the reason.",
     reference="RFC 3463 §3.8",

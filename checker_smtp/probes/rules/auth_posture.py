@@ -1,4 +1,4 @@
-"""No password is asked for in the clear (RFC 4954 §4, RFC 8314 §3)."""
+"""AUTH is not offered before TLS (RFC 4954 §4, RFC 8314 §3)."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PLAINTEXT = Code(
     "smtp.auth.plaintext",
     Severity.CRIT,
     title="The server invites clients to log in without encryption",
-    why="A mail program that is set up wrongly sends its password readable by everybody on the way.",
+    why="A mail program that is configured wrongly sends its password readable by everybody on the way.",
     fix="Offer AUTH only after STARTTLS (Postfix: `smtpd_tls_auth_only = yes`; Exim: "
     "`auth_advertise_hosts = ${if def:tls_in_cipher {*}}`), or on the submission ports only.",
     reference="RFC 4954 §4, RFC 8314 §3",
@@ -24,9 +24,9 @@ PLAINTEXT = Code(
     quoted_keyword="AUTH",
 )
 
-# Mechanisms that hand the secret itself, or a token as good as it, to whoever listens.
+# Mechanisms that send the secret itself, or a token as good as it, readable by any listener.
 _REVEALING = ("PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER")
-# RFC 4422 §3.1; whatever else a server puts there is not repeated
+# RFC 4422 §3.1; anything else in its place is not repeated
 _is_mechanism = re.compile(r"[A-Z0-9_-]{1,20}").fullmatch
 
 
@@ -62,10 +62,10 @@ def auth_posture(observation: Observation) -> Iterator[Finding]:
 
 
 def _mechanisms(endpoint: Endpoint) -> list[str] | None:
-    """SASL mechanisms offered in the clear; None where AUTH is not."""
+    """Return the SASL mechanisms offered in the clear; None where AUTH is not."""
     session = endpoint.ehlo_session
     offers = [k.parameters for k in session.capabilities if k.keyword == "AUTH"] if session else []
     if not offers:
         return None
-    named = (m.upper() for parameters in offers for m in parameters)
-    return list(dict.fromkeys(m for m in named if _is_mechanism(m)))
+    mechanisms = (m.upper() for parameters in offers for m in parameters)
+    return list(dict.fromkeys(m for m in mechanisms if _is_mechanism(m)))

@@ -1,4 +1,4 @@
-"""The server greets with 220, whole and in time (RFC 5321 §3.1, §4.3.2)."""
+"""The server greets with 220, completely and in time (RFC 5321 §3.1, §4.3.2)."""
 
 from collections.abc import Iterator
 
@@ -15,9 +15,9 @@ from ._shared import NOT_TESTED, REFUSED_US
 MISSING = Code(
     "smtp.banner.missing",
     Severity.CRIT,
-    title="The server accepts connections and does not greet",
-    why="Senders wait for the greeting, up to five minutes, and then try elsewhere or later.",
-    fix="See whether the mail server itself is running behind the port, and not a proxy or firewall "
+    title="The server accepts connections and sends no SMTP greeting",
+    why="Senders wait for the greeting, up to five minutes, and then try another server or retry later.",
+    fix="Check that the mail server itself is running behind the port, and not a proxy or firewall "
     "whose backend is gone; look for the connection in its log.",
     reference="RFC 5321 §3.1, §4.5.3.2.1",
     reproduce=HoldSession(until="greeting", timeout=300),
@@ -28,7 +28,7 @@ REFUSED = Code(
     "smtp.banner.refused",
     Severity.CRIT,
     title="The server greets with a refusal",
-    why="A 5yz greeting tells every sender that no mail is taken here.",
+    why="A 5yz greeting says to every sender that no mail is accepted here.",
     fix="Let the server greet with 220, or remove it from the domain's MX records; if nothing but this "
     "checker is refused, look for the client's address in the server's access rules.",
     reference="RFC 5321 §3.1, RFC 7504",
@@ -39,8 +39,8 @@ REFUSED = Code(
 DEFERRED = Code(
     "smtp.banner.deferred",
     Severity.WARN,
-    title="The server greets with: not now",
-    why="Senders try again later; if it lasts, mail is delayed and then returned.",
+    title="The greeting is a temporary refusal",
+    why="Senders retry later; if it lasts, mail is delayed and then returned.",
     fix="Repeat the check; if it persists look into the server's log for its limits on connections, "
     "load, disk space or greylisting.",
     reference="RFC 5321 §3.8, §4.3.2",
@@ -101,7 +101,7 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
     if end.kind == "timeout":
         yield MISSING.finding(
             endpoint.subject,
-            f"The server accepted the connection and said nothing for {waited:.0f} s.",
+            f"The server accepted the connection and sent nothing for {waited:.0f} s.",
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.WARN,
@@ -117,7 +117,9 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
             endpoint.subject, f"The server {end.kind} the connection without a greeting.", *evidence
         )
     else:
-        yield MISSING.finding(endpoint.subject, "What the server says first is no SMTP greeting.", *evidence)
+        yield MISSING.finding(
+            endpoint.subject, "The first line of the server is no SMTP greeting.", *evidence
+        )
 
 
 def _refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
@@ -130,7 +132,7 @@ def _refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
             outcome=Outcome.REFUSED_US,
         )
     return REFUSED.finding(
-        endpoint.subject, f"The greeting is {shown(greeting)}: no mail is taken.", *evidence
+        endpoint.subject, f"The greeting is {shown(greeting)}: no mail is accepted.", *evidence
     )
 
 

@@ -15,8 +15,8 @@ from ._shared import NOT_TESTED, REFUSED_US
 FAILED = Code(
     "smtp.ehlo.failed",
     Severity.CRIT,
-    title="The server accepts neither EHLO nor HELO",
-    why="Without it no mail can be handed over; senders queue the mail and return it in the end.",
+    title="Neither EHLO nor HELO was accepted",
+    why="Without it no mail can be transferred; senders queue the mail and return it in the end.",
     fix="Remove the rule that refuses EHLO (Postfix: `smtpd_helo_restrictions`; Exim: `acl_smtp_helo`), "
     "or the device in front of the server that does.",
     reference="RFC 5321 §4.1.1.1, §4.1.4",
@@ -28,10 +28,10 @@ FAILED = Code(
 FALLBACK = Code(
     "smtp.ehlo.fallback",
     Severity.WARN,
-    title="The server knows HELO only",
+    title="EHLO is refused and HELO accepted",
     why="Without EHLO there are no extensions: no STARTTLS, so all mail to this server travels in the "
     "clear, and some senders refuse to.",
-    fix="Allow EHLO; a firewall that inspects SMTP often takes it away and should be told not to.",
+    fix="Allow EHLO; a firewall that inspects SMTP often removes it: switch that inspection off.",
     reference="RFC 5321 §3.2, RFC 3207 §4",
     reproduce=HoldSession(until="EHLO"),
     urgency=Urgency.STOPS_MAIL,
@@ -53,28 +53,28 @@ def ehlo_supported(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
         if not greeted(endpoint) or endpoint.ehlo_session:
             continue
-        spoken = endpoint.ready_session
-        if spoken is None:
+        session = endpoint.ready_session
+        if session is None:
             yield _failed(endpoint, endpoint.sessions[-1])
         else:
             yield FALLBACK.finding(
                 endpoint.subject,
                 "EHLO is refused and HELO accepted: no extension, so no STARTTLS.",
                 *reply_evidence(endpoint, endpoint.main.ehlo),
-                *reply_evidence(endpoint, spoken.helo),
+                *reply_evidence(endpoint, session.helo),
             )
 
 
 def _failed(endpoint: Endpoint, session: Session) -> Finding:
     reply = session.helo or session.ehlo or endpoint.main.ehlo
     if reply is None or (not reply.permanent and not reply.transient):
-        return _cut(endpoint, endpoint.main)
+        return _unanswered(endpoint, endpoint.main)
     evidence = (*reply_evidence(endpoint, endpoint.main.ehlo), *reply_evidence(endpoint, session.helo))
-    said = _said(endpoint.main.ehlo, session.helo)
+    replies = _replies(endpoint.main.ehlo, session.helo)
     if reply.transient:
         return FAILED.finding(
             endpoint.subject,
-            f"The server answers {said}: not now.",
+            f"The server answers {replies}: temporarily refused.",
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.WARN,
@@ -83,21 +83,21 @@ def _failed(endpoint: Endpoint, session: Session) -> Finding:
     if (words := blames_us(reply)) or is_policy(reply):
         return REFUSED_US.finding(
             endpoint.subject,
-            f"The server answers {said}, a refusal of this client"
+            f"The server answers {replies}, a refusal of this client"
             + (f' (it says "{words}").' if words else "."),
             *evidence,
             outcome=Outcome.REFUSED_US,
         )
-    return FAILED.finding(endpoint.subject, f"The server answers {said}.", *evidence)
+    return FAILED.finding(endpoint.subject, f"The server answers {replies}.", *evidence)
 
 
-def _cut(endpoint: Endpoint, session: Session) -> Finding:
-    """No reply that settles it: the session ended, or the reply was no completion."""
+def _unanswered(endpoint: Endpoint, session: Session) -> Finding:
+    """Return the finding where no reply settles it: the session ended, or the reply was no completion."""
     end = session.end
     if end is None:
         return FAILED.finding(
             endpoint.subject,
-            "The answer to EHLO is neither yes nor no.",
+            "The reply to EHLO neither accepts nor refuses it.",
             *reply_evidence(endpoint, session.ehlo),
         )
     evidence = end_evidence(endpoint, session, end)
@@ -117,6 +117,6 @@ def _cut(endpoint: Endpoint, session: Session) -> Finding:
     return FAILED.finding(endpoint.subject, f"EHLO ended the session ({end.kind}).", *evidence)
 
 
-def _said(ehlo: ReplySeen | None, helo: ReplySeen | None) -> str:
-    told = [f"{verb} with {shown(reply)}" for verb, reply in (("EHLO", ehlo), ("HELO", helo)) if reply]
-    return " and ".join(told)
+def _replies(ehlo: ReplySeen | None, helo: ReplySeen | None) -> str:
+    commands = (("EHLO", ehlo), ("HELO", helo))
+    return " and ".join(f"{command} with {shown(reply)}" for command, reply in commands if reply)

@@ -1,4 +1,4 @@
-"""Every endpoint accepts a TCP connection, as far as that can be judged from here (see `_reach`)."""
+"""Every endpoint accepts a TCP connection, as far as this machine can establish it (see `_reach`)."""
 
 from collections.abc import Iterator
 
@@ -58,14 +58,14 @@ _WORDS = {
 def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
     theirs, ours = blamed(observation)
     if theirs and not any(endpoint.connected for endpoint in observation.endpoints):
-        told = listed([f"{endpoint.subject} {_told(endpoint)}" for endpoint in theirs])
+        failures = listed([f"{endpoint.subject} {_failure(endpoint)}" for endpoint in theirs])
         none = "No endpoint that could be tested" if ours or observation.skipped else "No endpoint"
         evidence = [item for endpoint in theirs for item in _evidence(endpoint)]
-        yield ALL_UNREACHABLE.finding("", f"{none} accepts connections: {told}.", *evidence)
+        yield ALL_UNREACHABLE.finding("", f"{none} accepts connections: {failures}.", *evidence)
     else:
         for endpoint in theirs:
             yield UNREACHABLE.finding(
-                endpoint.subject, f"{endpoint.subject} {_told(endpoint)}.", *_evidence(endpoint)
+                endpoint.subject, f"{endpoint.subject} {_failure(endpoint)}.", *_evidence(endpoint)
             )
     for family in (4, 6):
         if untested := [endpoint for endpoint in ours if endpoint.family == family]:
@@ -73,8 +73,7 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
     if observation.skipped:
         yield NOT_TESTED.finding(
             "",
-            "The domain has more endpoints than are visited; left alone: "
-            f"{listed(list(observation.skipped))}.",
+            f"The domain has more endpoints than are tested; not tested: {listed(list(observation.skipped))}.",
             outcome=Outcome.NOT_TESTED,
         )
 
@@ -86,14 +85,13 @@ def _not_tested(family: int, untested: list[Endpoint], controls: list[Control]) 
     if any(end.kind in AMBIGUOUS for end in ends):
         port = untested[0].port
         message = f"Nothing answered over IPv{family} ({names}). " + (
-            f"Nor did {listed([control.host for control in controls])}: port {port} does not leave from here."
+            f"Nor did {listed([c.host for c in controls])}: connections to port {port} do not leave this network."
             if controls
             else f"Port {port} may be blocked on this side, as home, office and cloud networks often do."
         )
         fix = (
-            "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` "
-            "shows whether "
-            f"port {port} leaves from a machine."
+            "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` shows whether "
+            f"a machine can connect to port {port} of other networks."
         )
     else:
         message = (
@@ -103,7 +101,7 @@ def _not_tested(family: int, untested: list[Endpoint], controls: list[Control]) 
     return NOT_TESTED.finding("", message, *evidence, outcome=Outcome.NOT_TESTED, fix=fix)
 
 
-def _told(endpoint: Endpoint) -> str:
+def _failure(endpoint: Endpoint) -> str:
     end = unreached(endpoint)
     return "" if end is None else _WORDS.get(end.kind, end.kind)
 

@@ -1,4 +1,4 @@
-"""Extensions that every sender profits from, and how well the server keeps to the protocol."""
+"""Extensions that help every sender, and the conformance of the server's replies."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ PIPELINING = Code(
     "smtp.ext.pipelining",
     Severity.INFO,
     title="PIPELINING is not offered",
-    why="Every message takes some round trips more; nothing breaks.",
+    why="Every message takes some more round trips; nothing fails.",
     fix="Offer PIPELINING if the server can (Postfix and Exim do by default, postscreen's deep protocol "
-    "tests and some firewalls take it away).",
+    "tests and some firewalls remove it).",
     reference="RFC 2920 §3",
     reproduce=HoldSession(until="EHLO"),
 )
@@ -32,8 +32,8 @@ EIGHT_BIT = Code(
 DEVIATION = Code(
     "smtp.protocol.deviation",
     Severity.INFO,
-    title="The server's replies are not as the protocol has them",
-    why="Most clients tolerate it, strict ones do not, and some lose track of which reply belongs to what.",
+    title="Replies of the server deviate from the protocol",
+    why="Most clients tolerate it, strict ones do not, and some lose track of which reply belongs to which command.",
     fix="Update the server, or look for custom banner and reply texts, scripts, and firewalls that rewrite "
     "SMTP.",
     reference="RFC 5321 §4.2",
@@ -73,19 +73,19 @@ def _missing(endpoint: Endpoint, keyword: str, kind: Code) -> Iterator[Finding]:
 
 
 def _deviations(endpoint: Endpoint) -> Iterator[Finding]:
-    """One finding for all that breaks an RFC; what is merely unusual is left to the transcript."""
-    met = [
+    """Yield one finding for all that violates an RFC; the merely unusual stays in the transcript."""
+    violations = [
         (reply, deviation)
         for session in endpoint.sessions
         for reply in session.replies
         for deviation in reply.deviations
         if deviation.reference
     ]
-    if not met:
+    if not violations:
         return
-    counts = Counter(deviation.kind for _, deviation in met)
-    sections = {deviation.kind: deviation.reference for _, deviation in met}
-    first = {deviation.kind: reply for reply, deviation in reversed(met)}
-    told = listed([f"{kind} ({n}×, {sections[kind]})" for kind, n in sorted(counts.items())], most=10)
+    counts = Counter(deviation.kind for _, deviation in violations)
+    sections = {deviation.kind: deviation.reference for _, deviation in violations}
+    first = {deviation.kind: reply for reply, deviation in reversed(violations)}
+    kinds = listed([f"{kind} ({n}×, {sections[kind]})" for kind, n in sorted(counts.items())], most=10)
     evidence = [item for kind in sorted(first) for item in reply_evidence(endpoint, first[kind])]
-    yield DEVIATION.finding(endpoint.subject, f"The replies deviate: {told}.", *dict.fromkeys(evidence))
+    yield DEVIATION.finding(endpoint.subject, f"The replies deviate: {kinds}.", *dict.fromkeys(evidence))

@@ -32,8 +32,8 @@ NO_IPV4 = Code(
 )
 
 
-def _asked(observation: Observation) -> bool:
-    """Whether addresses are known at all, so that a family can be found missing."""
+def _has_addresses(observation: Observation) -> bool:
+    """Return whether any address is known, so that a family can be found missing."""
     return any(record.ipv4 or record.ipv6 for record in observation.mx.records)
 
 
@@ -44,10 +44,10 @@ def _asked(observation: Observation) -> bool:
     order=150,
     codes=(NO_IPV6, NO_IPV4),
     needs=Input.SESSION,
-    tested=_asked,
+    tested=_has_addresses,
 )
 def ipv6_reachable(observation: Observation) -> Iterator[Finding]:
-    if not _asked(observation):
+    if not _has_addresses(observation):
         return
     records, settings = observation.mx.records, observation.settings
     unsettled = {"A": _unsettled(records, 4), "AAAA": _unsettled(records, 6)}
@@ -61,7 +61,7 @@ def ipv6_reachable(observation: Observation) -> Iterator[Finding]:
 
 
 def _dead(observation: Observation) -> Iterator[Finding]:
-    """IPv6 addresses are published, and the fault that none answers is the domain's."""
+    """Yield a finding where IPv6 addresses are published and do not answer, by a fault of the domain."""
     theirs, _ = blamed(observation)
     ipv6 = [e for e in observation.endpoints if e.family == 6]
     if ipv6 and all(e in theirs for e in ipv6):

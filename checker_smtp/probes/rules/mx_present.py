@@ -1,4 +1,4 @@
-"""At least one MX, or failing that an address to fall back on (RFC 5321 §5.1)."""
+"""The domain has an MX record, or else an address, its implicit MX (RFC 5321 §5.1)."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from ._rule import Input, rule
 NONE = Code(
     "smtp.mx.none",
     Severity.CRIT,
-    title="The domain has nowhere to receive mail",
+    title="The domain has no mail server",
     why="A sending server finds neither an MX nor an address and returns the mail to its author.",
     fix="Publish an MX record that names the domain's mail server, or `MX 0 .` if it is to receive none.",
     reference="RFC 5321 §5.1",
@@ -23,8 +23,8 @@ NONE = Code(
 LOOKUP_FAILED = Code(
     "smtp.mx.lookup_failed",
     Severity.CRIT,
-    title="The domain's MX records cannot be looked up",
-    why="Senders keep the mail queued and try again; after some days they return it.",
+    title="The lookup of the domain's mail servers failed",
+    why="Senders keep the mail queued and retry; after some days they return it.",
     fix="Check that every name server of the domain answers for it (`dig +trace DOMAIN MX`), that its "
     "delegation is right, and that its DNSSEC signatures are valid.",
     reference="RFC 5321 §5.1",
@@ -68,7 +68,7 @@ def mx_present(observation: Observation) -> Iterator[Finding]:
             "",
             f"The domain {domain} does not exist (NXDOMAIN).",
             *evidence,
-            fix="Check the spelling; if it is right, register or renew the domain, or see why its zone is "
+            fix="Check the spelling; if it is right, register or renew the domain, or find out why its zone is "
             "not delegated (`dig +trace DOMAIN`).",
         )
     elif mx.implicit_mx:
@@ -93,6 +93,6 @@ def _nothing(observation: Observation, statuses: tuple[DnsStatus, ...]) -> Itera
 
 
 def _words(status: DnsStatus) -> str:
-    return {DnsStatus.TIMEOUT: "no answer in time", DnsStatus.ERROR: "an answer that makes no sense"}.get(
+    return {DnsStatus.TIMEOUT: "no answer in time", DnsStatus.ERROR: "an invalid answer"}.get(
         status, status.upper()
     )

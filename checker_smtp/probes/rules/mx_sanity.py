@@ -1,4 +1,4 @@
-"""Every MX target is a host name of its own that leads to public addresses."""
+"""Every MX target is a host name, no alias, and has public addresses only."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ IP_LITERAL = Code(
     "smtp.mx.ip_literal",
     Severity.CRIT,
     title="An MX target is an IP address instead of a host name",
-    why="An MX record names a host. Most senders look the digits up as a name, find nothing, and skip this "
+    why="An MX record names a host. Most senders look the digits up as a name, find no address, and skip this "
     "target; a few deliver anyway, which hides the fault.",
     fix="Give the server a host name with an A or AAAA record and put that name into the MX record.",
     reference="RFC 5321 §5.1, RFC 1035 §3.3.9",
@@ -35,7 +35,7 @@ CNAME = Code(
 UNRESOLVED = Code(
     "smtp.mx.unresolved",
     Severity.CRIT,
-    title="An MX target has no address",
+    title="No address was found for an MX target",
     why="Senders cannot reach this server; with no other MX the mail is queued and then returned.",
     fix="Publish an A or AAAA record for the target, or remove the MX record.",
     reference="RFC 5321 §5.1",
@@ -78,7 +78,7 @@ def mx_sanity(observation: Observation) -> Iterator[Finding]:
         for address, reason in target.not_public:
             yield NOT_PUBLIC.finding(
                 target.target,
-                f"{target.target} has the address {address}, which is {reason}; it was not dialled.",
+                f"{target.target} has the address {address}, which is {reason}; no connection was made.",
                 *evidence,
             )
 
@@ -89,7 +89,7 @@ def _literal(observation: Observation, target: MxTarget) -> Finding:
     )
     return IP_LITERAL.finding(
         target.target,
-        f"The MX target {target.target} spells the IP address {target.literal}; it was not dialled.{hint}",
+        f"The MX target {target.target} spells the IP address {target.literal}; no connection was made.{hint}",
         *dns_evidence(observation, observation.domain, "MX"),
     )
 
@@ -111,8 +111,7 @@ def _addresses(observation: Observation, target: MxTarget) -> Iterator[Finding]:
         status = asked[failed[0]]
         yield UNRESOLVED.finding(
             target.target,
-            f"The lookup of {target.target} ({listed(failed)}) failed with {status}; senders wait "
-            "for it and try later.",
+            f"The lookup of {target.target} ({listed(failed)}) failed with {status}; senders retry later.",
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.WARN,

@@ -1,4 +1,4 @@
-"""A null MX says that the domain receives no mail (RFC 7505): where it is right, nothing else is asked."""
+"""A null MX says that the domain receives no mail (RFC 7505); a valid one makes all other tests needless."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ NULL_MX = Code(
 MIXED = Code(
     "smtp.null_mx.mixed",
     Severity.WARN,
-    title="The null MX is not published as it has to be",
+    title="The null MX is published in an invalid form",
     why="A null MX beside other MX records, or with a preference other than 0, has no defined meaning: "
     "some senders return the mail, others deliver it.",
     fix="Publish either the single record `MX 0 .` (no mail) or real MX records only.",
@@ -50,9 +50,11 @@ def null_mx(observation: Observation) -> Iterator[Finding]:
             "", "A null MX (`.`) is published beside other MX records; the others were checked.", *evidence
         )
     elif mx.null_preferences != (0,):
-        found = ", ".join(map(str, mx.null_preferences))
+        preferences = ", ".join(map(str, mx.null_preferences))
         yield MIXED.finding(
-            "", f"The null MX has the preference {found}; it has to be one record with 0.", *evidence
+            "",
+            f"The null MX has the preference {preferences}; only a single record with the preference 0 is valid.",
+            *evidence,
         )
     else:
         yield NULL_MX.finding(

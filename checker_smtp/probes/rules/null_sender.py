@@ -1,4 +1,4 @@
-"""Bounces get in: `MAIL FROM:<>` is accepted up to a recipient (RFC 5321 §4.5.5, §6.1).
+"""Bounces are accepted: `MAIL FROM:<>` passes up to a recipient (RFC 5321 §4.5.5, §6.1).
 
 250 to MAIL proves nothing, because most servers refuse at RCPT. The control is the same recipient under a
 normal sender: only where that one passes is a refusal about the null sender.
@@ -35,8 +35,8 @@ REJECTED = Code(
 DEFERRED = Code(
     "smtp.null_sender.deferred",
     Severity.INFO,
-    title="Bounces are put off",
-    why="Greylisting and limits do this; a bounce is tried again like any other mail.",
+    title="Bounces are not accepted at the moment",
+    why="Greylisting and limits do this; a bounce is retried like any other mail.",
     fix="Repeat the check after some minutes.",
     reference="RFC 5321 §4.5.4.1",
     reproduce=RepeatTransactions(),
@@ -68,7 +68,9 @@ def null_sender(observation: Observation) -> Iterator[Finding]:
         if verdict.permanent:
             yield _refusal(endpoint, asked, verdict)
         else:
-            yield _deferred(endpoint, verdict, f"Mail from the null sender is put off with {shown(verdict)}.")
+            yield _deferred(
+                endpoint, verdict, f"Mail from the null sender is deferred with {shown(verdict)}."
+            )
 
 
 def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
@@ -80,7 +82,7 @@ def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Find
     if demands_tls(verdict):
         return NOT_TESTED.finding(
             endpoint.subject,
-            f"The null sender could not be judged: {shown(verdict)} wants TLS or a login first.",
+            f"The null sender could not be tested: {shown(verdict)} requires TLS or a login first.",
             *evidence,
             outcome=Outcome.NOT_TESTED,
         )
@@ -110,13 +112,13 @@ def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Find
         return _deferred(
             endpoint,
             verdict,
-            f"The null sender is refused at {where} with {shown(verdict)}, and a normal one put off with "
+            f"The null sender is refused at {where} with {shown(verdict)}, and a normal one deferred with "
             f"{shown(same_step)}: undecided.",
         )
     refused = "Any sender is refused at MAIL" if at_mail else "Postmaster is refused under any sender"
     return NOT_TESTED.finding(
         endpoint.subject,
-        f"{refused} ({shown(verdict)}), so the null sender could not be judged.",
+        f"{refused} ({shown(verdict)}), so the null sender could not be tested.",
         *evidence,
         outcome=Outcome.NOT_TESTED,
         fix="" if at_mail else "Let the server accept mail for postmaster, then repeat the check.",

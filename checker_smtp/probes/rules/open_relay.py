@@ -1,8 +1,8 @@
-"""The server takes mail for others from nobody but its own (RFC 5321 §3.6, §7.9).
+"""The server accepts mail for other domains from its own users only (RFC 5321 §3.6, §7.9).
 
 A 2yz to the outside recipient is not proof alone: the server may serve that very domain, or be a sink that
-takes everything. So a second recipient is asked for, random, at a second outside domain; both accepted
-is an open relay as far as RCPT can show. Nothing is ever sent.
+accepts everything. So a second recipient is tried, a random one at a second outside domain; where both are
+accepted, the server is an open relay as far as RCPT can show. Nothing is ever sent.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Tr
 
 from ._blame import about_sender
 from ._finding import Code, Finding, Outcome, Severity, Urgency
-from ._pairs import any_answered, common_refusal, obstacles, passed
+from ._pairs import any_answered, common_refusal, is_accepted, obstacles
 from ._reading import reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
@@ -21,7 +21,7 @@ from ._shared import NOT_TESTED, REFUSED_US
 OPEN_RELAY = Code(
     "smtp.open_relay",
     Severity.CRIT,
-    title="The server relays mail for anybody",
+    title="The server accepts mail from outside for other domains",
     why="Spammers find open relays within hours; the address is then blocklisted, and the domain's own mail "
     "with it.",
     fix="Relay for your own networks and for users who logged in only (Postfix: `mynetworks` and "
@@ -38,7 +38,7 @@ SUSPECTED = Code(
     Severity.WARN,
     title="The server accepted one outside recipient, but not a second",
     why="It may relay under conditions that were not all met here, or know the first address.",
-    fix="Look up in the server's log why the address was accepted, and repeat the check with a "
+    fix="Find out from the server's log why the address was accepted, and repeat the check with a "
     "test_probe_address of your own.",
     reference="RFC 5321 §3.6, §7.9",
     reproduce=RepeatTransactions(),
@@ -75,7 +75,7 @@ def _undecided(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Fi
     where = "MAIL" if verdict is asked.mail else "RCPT"
     return NOT_TESTED.finding(
         endpoint.subject,
-        f"Whether the server relays is not known: {shown(verdict)} at {where} is no answer to that.",
+        f"Whether the server relays is not known: {shown(verdict)} at {where} does not answer that.",
         *reply_evidence(endpoint, verdict),
         outcome=Outcome.TRANSIENT if verdict.transient else Outcome.NOT_TESTED,
     )
@@ -95,21 +95,20 @@ def _accepted(
             fix="Repeat the check with a test_probe_address at a domain that another server serves.",
         )
     control = endpoint.asked("relay-control")
-    if control is not None and passed(control):
+    if control is not None and is_accepted(control):
         return OPEN_RELAY.finding(
             endpoint.subject,
             f"The server accepts {asked.recipient} and {control.recipient} from outside: it relays "
-            "for anybody "
-            "(shown at RCPT; nothing was sent).",
+            "for anybody (shown at RCPT; nothing was sent).",
             *evidence,
             *reply_evidence(endpoint, control.verdict),
         )
     answer = control.verdict if control else None
-    told = f"answered with {shown(answer)}" if answer else "not answered"
+    result = f"answered with {shown(answer)}" if answer else "not answered"
     return SUSPECTED.finding(
         endpoint.subject,
         f"The server accepts {asked.recipient} from outside; a random recipient at another domain "
-        f"was {told}.",
+        f"was {result}.",
         *evidence,
         *reply_evidence(endpoint, answer),
     )

@@ -1,7 +1,7 @@
-"""Somebody answers for the domain: mail to postmaster is accepted (RFC 5321 §4.5.1, RFC 2142 §5).
+"""Mail to postmaster at the domain is accepted (RFC 5321 §4.5.1, RFC 2142 §5).
 
-Accepted under one sender is accepted. A refusal counts against the domain only where it is about the
-mailbox or the domain: not about us, not about our sender.
+Accepted with one sender is accepted. A refusal counts against the domain only where it is about the mailbox
+or the domain: not about this client or its sender.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Tr
 
 from ._blame import about_sender, blames_us, demands_tls, denies_relay, is_policy, mailbox_full
 from ._finding import Code, Finding, Outcome, Severity, Urgency
-from ._pairs import any_answered, common_refusal, obstacles, passed
+from ._pairs import any_answered, common_refusal, is_accepted, obstacles
 from ._reading import reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
@@ -20,8 +20,8 @@ REJECTED = Code(
     "smtp.postmaster.rejected",
     Severity.CRIT,
     title="Mail to postmaster is refused",
-    why="It is the one address that every mail domain must have; whoever sees a problem with the domain's "
-    "mail cannot report it, and some servers and lists insist on it.",
+    why="Every mail domain must have this address. Without it problems with the domain's mail cannot be "
+    "reported, and some servers and lists insist on it.",
     fix="Create the address or an alias that somebody reads (Postfix: `postmaster:` in `/etc/aliases` or "
     "`virtual_alias_maps`; Exim: an alias in the `system_aliases` router).",
     reference="RFC 5321 §4.5.1, RFC 2142 §5",
@@ -33,8 +33,8 @@ REJECTED = Code(
 DEFERRED = Code(
     "smtp.postmaster.deferred",
     Severity.INFO,
-    title="Mail to postmaster is put off",
-    why="Greylisting and limits do this; a sender tries again.",
+    title="Mail to postmaster is deferred",
+    why="Greylisting and limits do this; a sender retries.",
     fix="Repeat the check after some minutes; with greylisting the second attempt passes.",
     reference="RFC 5321 §4.5.4.1",
     reproduce=RepeatTransactions(),
@@ -62,7 +62,7 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
         asked = endpoint.asked("postmaster")
         verdict = asked.verdict if asked else None
-        settled = passed(asked) or passed(endpoint.asked("null-sender"))
+        settled = is_accepted(asked) or is_accepted(endpoint.asked("null-sender"))
         if asked is None or verdict is None or settled or common_refusal(endpoint):
             continue
         if verdict.permanent:
@@ -72,7 +72,7 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
         else:
             yield DEFERRED.finding(
                 endpoint.subject,
-                f"Mail to {asked.recipient} is put off with {shown(verdict)}.",
+                f"Mail to {asked.recipient} is deferred with {shown(verdict)}.",
                 *reply_evidence(endpoint, verdict),
                 outcome=Outcome.TRANSIENT,
             )
@@ -84,25 +84,24 @@ def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Find
     if demands_tls(verdict):
         return NOT_TESTED.finding(
             endpoint.subject,
-            f"Postmaster could not be asked for: {shown(verdict)} wants TLS or a login first.",
+            f"Postmaster could not be tested: {shown(verdict)} requires TLS or a login first.",
             *evidence,
             outcome=Outcome.NOT_TESTED,
         )
     if verdict is asked.mail or about_sender(verdict):
         return REFUSED_US.finding(
             endpoint.subject,
-            f"The sender {asked.sender} is refused with {shown(verdict)}, so postmaster could not be "
-            "asked for.",
+            f"The sender {asked.sender} is refused with {shown(verdict)}, so postmaster could not be tested.",
             *evidence,
             outcome=Outcome.REFUSED_US,
         )
     if relay := denies_relay(verdict):
         return REJECTED.finding(
             endpoint.subject,
-            f"Mail to {asked.recipient} is refused with {shown(verdict)} as somebody else's (it says "
-            f'"{relay}"): the server does not take mail for this domain.',
+            f"Mail to {asked.recipient} is refused with {shown(verdict)} as relaying (it says "
+            f'"{relay}"): the server does not accept mail for this domain.',
             *evidence,
-            fix="Add the domain to those that the server takes mail for (Postfix: `mydestination`, "
+            fix="Add the domain to those that the server accepts mail for (Postfix: `mydestination`, "
             "`virtual_mailbox_domains` or `relay_domains`; Exim: `local_domains` or `relay_to_domains`), or "
             "let the MX records name the server that does.",
         )
@@ -129,5 +128,5 @@ def _full(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen, outcome: O
         *reply_evidence(endpoint, verdict),
         outcome=outcome,
         severity=Severity.WARN,
-        fix="Make room in the mailbox, and let somebody read it.",
+        fix="Free space in the mailbox, and let somebody read it.",
     )

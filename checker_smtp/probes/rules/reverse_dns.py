@@ -1,6 +1,6 @@
-"""The address has a name, and the name has the address (RFC 1912 §2.1, RFC 8601 §3).
+"""The address has a PTR name, and the name has the address (RFC 1912 §2.1, RFC 8601 §3).
 
-Any one of the PTR names confirms. Equality with the MX name, the banner or the domain is never asked for.
+Any one of the PTR names confirms. Equality with the MX name, the banner or the domain is never required.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,10 @@ from ._rule import Input, rule
 MISSING = Code(
     "smtp.ptr.missing",
     Severity.WARN,
-    title="The server's address has no name",
+    title="No PTR name was found for the server's address",
     why="Receiving works without it, but if this address also sends, many servers refuse its mail, bounces "
     "and answers included.",
-    fix="Ask whoever assigns the address (the hosting or Internet provider) for a PTR record with the "
-    "server's host name.",
+    fix="Ask the provider that assigns the address for a PTR record with the server's host name.",
     reference="RFC 1912 §2.1, RFC 1035 §3.5",
     reproduce=QueryReverse(),
     badge="No PTR",
@@ -29,7 +28,7 @@ MISSING = Code(
 MISMATCH = Code(
     "smtp.fcrdns.mismatch",
     Severity.WARN,
-    title="The server's address has a name that does not lead back to it",
+    title="No PTR name of the server's address is confirmed by a lookup of the name",
     why="Receiving works, but if this address also sends, servers that compare both directions treat it as "
     "unnamed.",
     fix="Let the PTR record name a host whose A or AAAA record is this address.",
@@ -74,7 +73,7 @@ def _unconfirmed(observation: Observation, endpoint: Endpoint, reverse: ReverseD
     if reverse.unsettled:
         return MISMATCH.finding(
             endpoint.subject,
-            f"Whether {names} leads back to {endpoint.address} could not be looked up.",
+            f"The lookup of {names}, the name of {endpoint.address}, failed; it may lead back to the address.",
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.INFO,

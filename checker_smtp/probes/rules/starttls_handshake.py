@@ -1,4 +1,4 @@
-"""Where STARTTLS is offered it works: accepted, nothing injected, a handshake, EHLO behind it."""
+"""STARTTLS works where it is offered: accepted, nothing injected, a handshake, EHLO accepted after it."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -15,8 +15,8 @@ from ._shared import NOT_TESTED
 FAILED = Code(
     "smtp.starttls.failed",
     Severity.CRIT,
-    title="Encryption is offered and does not work",
-    why="Senders that try it lose the connection; some fall back to the clear, others do not deliver.",
+    title="STARTTLS is offered and failed",
+    why="Senders that try it lose the connection; some retry without encryption, others do not deliver.",
     fix="Look into the server's log for the handshake; check that the certificate fits its key and that "
     "the protocol versions and ciphers allowed are current (`openssl s_client -starttls smtp "
     "-connect HOST:25`).",
@@ -29,9 +29,9 @@ FAILED = Code(
 DEFERRED = Code(
     "smtp.starttls.deferred",
     Severity.WARN,
-    title="Encryption is offered and then put off",
+    title="STARTTLS is offered and temporarily refused",
     why="Senders deliver in the clear or wait; a server that has no usable key says so with 454.",
-    fix="Repeat the check; if it persists see whether the server can read its key and certificate.",
+    fix="Repeat the check; if it persists, check that the server can read its key and certificate.",
     reference="RFC 3207 §4",
     reproduce=HoldSession(until="STARTTLS"),
     badge="STARTTLS deferred",
@@ -40,10 +40,10 @@ DEFERRED = Code(
 INJECTION = Code(
     "smtp.starttls.injection",
     Severity.CRIT,
-    title="Something is said in the clear between STARTTLS and the handshake",
-    why="What arrives there can be put in by anybody on the way, and clients that read it behind the "
-    "handshake take it for the server's own word.",
-    fix="Update the mail server; if it is current, look for a proxy or firewall that speaks in its place.",
+    title="Unencrypted octets arrived between STARTTLS and the handshake",
+    why="Anybody on the way can inject octets there, and clients that read them after the handshake take "
+    "them for replies of the server.",
+    fix="Update the mail server; if that does not help, look for a proxy or firewall that answers in its place.",
     reference="RFC 3207 §4.2, §6",
     reproduce=ReadOctets(command="STARTTLS"),
     urgency=Urgency.EXPOSES_SECRETS,
@@ -63,7 +63,7 @@ INJECTION = Code(
 def starttls_handshake(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
         yield from _session(endpoint, endpoint.main)
-        # without SNI there may be something new behind the handshake; that it failed too is not
+        # without SNI there may be a new fault after the handshake; a handshake that fails again is none
         unnamed = (s for s in endpoint.sessions if s.purpose == "without-sni" and s.tls is not None)
         for session in islice(unnamed, 1):
             yield from _session(endpoint, session)
@@ -80,7 +80,7 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
     elif reply.transient:
         yield DEFERRED.finding(
             endpoint.subject,
-            f"STARTTLS is answered with {shown(reply)}: not now.",
+            f"STARTTLS is answered with {shown(reply)}: temporarily refused.",
             *reply_evidence(endpoint, reply),
             outcome=Outcome.TRANSIENT,
         )
@@ -126,8 +126,8 @@ def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Iterator
             fix="Let the server answer to its MX name, or ignore server names it does not know.",
         )
     else:
-        told = f"{end.kind} ({end.detail})" if end.detail else end.kind
-        yield FAILED.finding(endpoint.subject, f"The TLS handshake failed: {told}.", *evidence)
+        reason = f"{end.kind} ({end.detail})" if end.detail else end.kind
+        yield FAILED.finding(endpoint.subject, f"The TLS handshake failed: {reason}.", *evidence)
 
 
 def _refused_hello(endpoint: Endpoint, reply: ReplySeen) -> Finding:

@@ -1,4 +1,4 @@
-"""STARTTLS is offered; judged over the endpoints whose extensions are known, and no others."""
+"""STARTTLS is offered by every endpoint whose extensions are known; the others say nothing about it."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ MISSING = Code(
     "smtp.starttls.missing",
     Severity.WARN,
     title="One of the mail servers does not offer encryption",
-    why="Mail that takes this server travels in the clear, and whoever wants to read it can steer it there.",
+    why="Mail through this server travels in the clear, and an attacker who wants to read it can steer it there.",
     fix="Let this server offer STARTTLS as the others do (Postfix: `smtpd_tls_chain_files` and "
     "`smtpd_tls_security_level = may`; Exim: `tls_certificate` and `tls_advertise_hosts = *`).",
     reference="RFC 3207 §4, RFC 7435",
@@ -68,7 +68,7 @@ def _evidence(endpoint: Endpoint, session: Session) -> tuple[Evidence, ...]:
 
 
 def _masked(session: Session) -> str:
-    """Firewalls that inspect SMTP overwrite the keyword with X, the length kept."""
+    """Return a hint where a firewall that inspects SMTP overwrote the keyword with X, the length kept."""
     if any(len(k.keyword) >= 4 and set(k.keyword[:-1]) == {"X"} for k in session.capabilities):
         return (
             " A keyword made of X shows that a device in between masks it (Cisco: turn off `inspect esmtp`)."

@@ -15,7 +15,7 @@ from ._rule import Input, rule
 WEAK_VERSION = Code(
     "smtp.tls.weak_tls_version",
     Severity.WARN,
-    title="The encryption is of a version that is withdrawn",
+    title="The TLS version is withdrawn",
     why="Many senders refuse TLS below 1.2; their mail travels in the clear or not at all.",
     fix="Allow TLS 1.2 and 1.3 (Postfix: `smtpd_tls_protocols = >=TLSv1.2`; Exim: `openssl_options` or "
     "`tls_require_ciphers`), and update the TLS library.",
