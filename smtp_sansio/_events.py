@@ -14,14 +14,14 @@ from ._commands import Command
 from ._deviations import Deviation
 from ._reply import CODE, LINE
 
-__all__ = ["ConnectionClosed", "Event", "Greeting", "Reply", "Response", "Unsolicited"]
+__all__ = ["ConnectionClosed", "Event", "Greeting", "Reply", "ServerReply", "Unsolicited"]
 
 _texts = LINE.findall
 _enhanced = re.compile(CODE + rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])").match
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class ServerReply:
     """A reply of the server: `code`, the exact `raw` octets, and what was irregular about them.
 
     Where the lines of a reply disagree, `code` is the worst (the highest) of them.
@@ -54,19 +54,19 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting(Response):
+class Greeting(ServerReply):
     """The first reply of a session (RFC 5321 §3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Response):
+class Reply(ServerReply):
     """The answer to `command`."""
 
     command: Command
 
 
 @dataclass(frozen=True, slots=True)
-class Unsolicited(Response):
+class Unsolicited(ServerReply):
     """A reply while no command was outstanding, such as the 421 of a server shutting down."""
 
 

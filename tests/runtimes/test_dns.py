@@ -366,10 +366,10 @@ def test_what_was_sent_and_what_was_heard_is_counted(backend: str) -> None:
         counted = []
         for _ in range(2):
             await resolver.resolve("mx.test", "MX")
-            counted.append((resolver.queries, resolver.heard))
+            counted.append((resolver.queries, resolver.responses))
         resolver.timeout = PATIENCE
         await resolver.resolve("a..test", "MX")
-        return [*counted, (resolver.queries, resolver.heard)]
+        return [*counted, (resolver.queries, resolver.responses)]
 
     assert anyio.run(main, backend=backend) == [(2, 0), (5, 1), (5, 1)]
     servers.join()

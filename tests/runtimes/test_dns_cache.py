@@ -32,7 +32,7 @@ class Server:
     def __init__(self, reply: Reply = answer) -> None:
         self.reply = reply
         self.asked: list[tuple[str, str]] = []
-        self.queries = self.heard = self.busy = self.busiest = 0
+        self.queries = self.responses = self.busy = self.busiest = 0
         self.open: anyio.Event | None = None
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
@@ -45,7 +45,7 @@ class Server:
         finally:
             self.busy -= 1
         reply = self.reply(name, rdtype)
-        self.heard += reply.status is not DnsStatus.TIMEOUT
+        self.responses += reply.status is not DnsStatus.TIMEOUT
         return reply
 
 
@@ -271,7 +271,7 @@ def test_silence_over_a_name_counts_where_others_are_answered(clock: Clock) -> N
             group.start_soon(ask, "dead.test")
             await settle()
             for server in servers:
-                server.heard += 1
+                server.responses += 1
                 server.open.set()
                 await settle()
 
@@ -337,7 +337,7 @@ def test_when_all_are_silent_they_are_asked_all_the_same(clock: Clock) -> None:
 
 def test_who_was_not_asked_for_longest_is_forgotten_first(clock: Clock) -> None:
     server = Server()
-    resolver = shared(server, clock=clock, room=3000)  # four answers
+    resolver = shared(server, clock=clock, cache_size=3000)  # four answers
 
     async def asked(*numbers: int) -> int:
         before = server.queries
@@ -357,7 +357,7 @@ def test_who_was_not_asked_for_longest_is_forgotten_first(clock: Clock) -> None:
 
 def test_an_answer_larger_than_the_memory(clock: Clock) -> None:
     server = Server(lambda name, rdtype: answer(name, rdtype, text="x" * 3000))
-    resolver = shared(server, clock=clock, room=3000)
+    resolver = shared(server, clock=clock, cache_size=3000)
 
     async def main() -> None:
         for _ in range(2):
@@ -369,7 +369,7 @@ def test_an_answer_larger_than_the_memory(clock: Clock) -> None:
 
 def test_the_mx_of_many_domains_do_not_sweep_out_the_hosts(clock: Clock) -> None:
     server = Server()
-    resolver = shared(server, clock=clock, room=4_000_000)
+    resolver = shared(server, clock=clock, cache_size=4_000_000)
 
     async def main() -> int:
         await resolver.resolve("mx.test", "A")
@@ -387,7 +387,7 @@ def test_the_mx_of_many_domains_do_not_sweep_out_the_hosts(clock: Clock) -> None
 def test_memory_is_bounded_whatever_is_asked(clock: Clock, rdtype: str, bound: int) -> None:
     server = Server(lambda name, rdtype: answer(name, rdtype, text="x" * int(name.partition(".")[0]) * 10))
     server.asked = _Nowhere()
-    resolver = shared(server, clock=clock, **({} if rdtype == "MX" else {"room": 500_000}))
+    resolver = shared(server, clock=clock, **({} if rdtype == "MX" else {"cache_size": 500_000}))
 
     async def main() -> int:
         tracemalloc.start()

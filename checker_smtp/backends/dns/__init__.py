@@ -1,1 +1,1 @@
-"""DNS over UDP and TCP: the resolver, the codecs, the cache."""
+"""DNS over UDP and TCP: a resolver, two codecs and a cache."""

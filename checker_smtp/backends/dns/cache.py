@@ -1,27 +1,28 @@
 """One resolver for a whole run: no question is asked twice while its answer holds.
 
-A scan asks the same few thousand questions about mail hosts a million times, at many places at once. So
-whoever asks what is being asked waits for that answer; and what was answered is remembered.
+A scan asks the same few thousand questions about mail hosts a million times, at many places at once. So a
+question that is being asked already waits for that answer (single flight), and answers are cached.
 
-How long: at least an hour, else until the TTL, a day at most. A run takes hours, and the hosts that most
-domains share have TTLs of minutes; what a scan says of a domain is as of the hour anyway. "No such name" and
-"no such record" hold for an hour as well (RFC 2308 §5 advises one to three). A failure holds for the five
-seconds of RFC 9520: not asked again by every domain that meets it, and soon enough where it was a hiccup.
+Lifetime: the TTL, but an hour at least and a day at most. A run takes hours, and the hosts that most domains
+share have TTLs of minutes; what a scan reports of a domain is as of the hour anyway. "No such name" and "no
+such record" hold for an hour as well (RFC 2308 §5 advises one to three). A failure holds for the five seconds
+of RFC 9520: it is not repeated by every domain that meets it, and soon enough where it was a hiccup.
 
-How much: the memory has a size, in octets, and what was not asked for longest makes room. MX answers have
-a small one of their own, because each belongs to one domain and would sweep the hosts out of the other.
+Size: in octets; the answer not used for longest is evicted first. MX answers have a small cache of their own,
+because each belongs to one domain and would evict the hosts.
 
-Of several resolvers each has its turn. A question that one could not settle is put to the next, until two
-have failed at it. One that was not heard at all in the meantime does not count as one of them; if that
-happens three times in a row it is left out, and one question every half minute finds out if it is back.
+Several upstream resolvers take turns. A question that one could not settle goes to the next, until two have
+failed at it. An upstream from which nothing at all was received in the meantime does not count as one of the
+two; if that happens three times in a row it is excluded, and one question every half minute tests if it is
+back.
 
-An asker runs its question itself, so there is no task to look after: if it is cancelled, one of those who
-wait for the answer asks again in its place.
+A question runs in the task that asked it first, so there is no task to look after: if that one is cancelled,
+one of those that wait for the answer asks again.
 
-The root is asked for to find out whether a resolver answers at all (`probes.dns`). That has to be known
-of this moment, so it is shared between those who ask at once, and not remembered.
+The root is queried to find out whether a resolver answers at all (`probes.dns`). That has to be known of
+this moment, so it is shared between those that ask at once, and not cached.
 
-Not here: prefetching, serving stale answers, and memory beyond the run.
+Not here: prefetching, serving stale answers, and a cache beyond the run.
 """
 
 from collections import OrderedDict, deque
@@ -34,55 +35,59 @@ import anyio
 
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
-from .resolver import DnsResolver, most_telling
+from .resolver import DnsResolver, most_informative
 
 __all__ = ["SharedResolver"]
 
 _CONTROL = (".", "NS")
-_HOUR, _DAY, _FAILED = 3600.0, 86400.0, 5.0
+# Lifetimes in seconds.
+_MIN_LIFETIME, _MAX_LIFETIME, _FAILURE_LIFETIME = 3600.0, 86400.0, 5.0
 # 60,000 usual answers: those of the hosts that serve nearly all domains there are.
-_ROOM = 48 * 1024 * 1024
-# 1,000 usual answers: a list has its doubles close together, and the relay probe's own domain in all places.
-_ROOM_FOR_MX = 1024 * 1024
-# Octets that an answer takes beside the text of its records, and each record beside its text.
+_CACHE_SIZE = 48 * 1024 * 1024
+# 1,000 usual answers: a list has its duplicates close together; the relay probe's domain alone recurs.
+_MX_CACHE_SIZE = 1024 * 1024
+# Octets that an answer takes beside the text of its records, and each record beside its text: tracemalloc, in
+# tests/runtimes/test_dns_cache.py.
 _PER_ANSWER, _PER_RECORD = 600, 60
+# Upstreams that may fail at a question before it has failed.
 _MAX_UPSTREAMS = 2
-_SILENCES = 3
-_LEFT_OUT = 30.0
+# Questions in a row without any response until an upstream is excluded, and seconds until it is tested again.
+_MAX_SILENT = 3
+_EXCLUDED_FOR = 30.0
 
 _Key: TypeAlias = tuple[str, str]
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A question that is being asked; `answer` stays None where its asker is cancelled."""
+    """A question that is being asked; `answer` stays None where the task that asks it is cancelled."""
 
     answer: DnsAnswer | None = None
     done: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
-    """A resolver, how many questions in a row it was silent over, and when it is tried again if left out."""
+class _Upstream:
+    """A resolver, its questions in a row without any response, and when to test it again if excluded."""
 
     resolver: DnsResolver
-    silences: int = 0
-    tried_again: float = 0.0
+    silent: int = 0
+    test_at: float = 0.0
 
-    async def ask(self, key: _Key) -> tuple[DnsAnswer, bool]:
-        """The answer, and whether the resolver answered anybody in the meantime."""
-        before = self.resolver.heard
+    async def resolve(self, key: _Key) -> tuple[DnsAnswer, bool]:
+        """Return the answer, and whether any response was received from the upstream in the meantime."""
+        before = self.resolver.responses
         answer = await self.resolver.resolve(*key)
-        heard = self.resolver.heard > before
-        self.silences = 0 if heard else self.silences + 1
-        return answer, heard
+        is_alive = self.resolver.responses > before
+        self.silent = 0 if is_alive else self.silent + 1
+        return answer, is_alive
 
 
 class SharedResolver:
-    """A `Resolver` on top of `resolvers`, which it shares between all who ask.
+    """A `Resolver` on top of `resolvers` with one cache for all that use it.
 
-    `in_flight` is how many questions are out at once at most, `room` the octets of memory for answers,
-    `clock` gives seconds. An answer keeps its `seconds`, whoever gets it.
+    `in_flight` limits the questions sent at once, `cache_size` is octets of memory for answers, `clock`
+    returns seconds. A cached answer keeps the `seconds` that it took when it was asked.
     """
 
     def __init__(
@@ -90,120 +95,123 @@ class SharedResolver:
         resolvers: Sequence[DnsResolver],
         *,
         in_flight: int = 200,
-        room: int = _ROOM,
+        cache_size: int = _CACHE_SIZE,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._places = deque(map(_Place, resolvers))
+        self._upstreams = deque(map(_Upstream, resolvers))
         self._clock = clock
         self._limit = anyio.Semaphore(in_flight, fast_acquire=True)
-        self._flights: dict[_Key, _Pending] = {}
-        self._hosts = _Memory(room)
-        self._mx = _Memory(min(room, _ROOM_FOR_MX))
+        self._pending: dict[_Key, _Pending] = {}
+        self._hosts = _AnswerCache(cache_size)
+        self._mx = _AnswerCache(min(cache_size, _MX_CACHE_SIZE))
 
     @property
     def queries(self) -> int:
-        """How many questions were sent, second tries and TCP included."""
-        return sum(place.resolver.queries for place in self._places)
+        """Questions sent so far, second tries and TCP included."""
+        return sum(upstream.resolver.queries for upstream in self._upstreams)
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """The answer to a question, asked now or before. Raises nothing but cancellation."""
+        """Return the answer to a question, asked now or before. Raises nothing but cancellation."""
         key = name.lower(), rdtype
-        memory = self._mx if rdtype == "MX" else self._hosts
+        cache = self._mx if rdtype == "MX" else self._hosts
         while True:
-            if (answer := memory.recall(key, self._clock())) is not None:
+            if (answer := cache.get(key, self._clock())) is not None:
                 return answer
-            flight = self._flights.get(key)
-            if flight is None:
+            pending = self._pending.get(key)
+            if pending is None:
                 answer = await self._query_once(key)
                 if key != _CONTROL:
-                    memory.keep(key, answer, self._clock())
+                    cache.put(key, answer, self._clock())
                 return answer
-            await flight.done.wait()
-            if flight.answer is not None:
-                return flight.answer
+            await pending.done.wait()
+            if pending.answer is not None:
+                return pending.answer
 
     async def _query_once(self, key: _Key) -> DnsAnswer:
-        flight = self._flights[key] = _Pending()
+        pending = self._pending[key] = _Pending()
         try:
             async with self._limit:
-                flight.answer = await self._ask(key)
-            return flight.answer
+                pending.answer = await self._query(key)
+            return pending.answer
         finally:
-            del self._flights[key]
-            flight.done.set()
+            del self._pending[key]
+            pending.done.set()
 
-    async def _ask(self, key: _Key) -> DnsAnswer:
-        asked: list[_Place] = []
+    async def _query(self, key: _Key) -> DnsAnswer:
+        asked: list[_Upstream] = []
         failures: list[DnsAnswer] = []
-        opinions = 0
-        while opinions < _MAX_UPSTREAMS and (place := self._next_but(asked, heard=opinions > 0)) is not None:
-            asked.append(place)
-            answer, heard = await place.ask(key)
+        alive = 0
+        while alive < _MAX_UPSTREAMS:
+            upstream = self._next_upstream(asked, allow_excluded=not alive)
+            if upstream is None:
+                break
+            asked.append(upstream)
+            answer, is_alive = await upstream.resolve(key)
             if answer.status.known:
                 return answer
             failures.append(answer)
-            opinions += heard
-        return most_telling(failures)
+            alive += is_alive
+        return most_informative(failures)
 
-    def _next_but(self, asked: Sequence[_Place], *, heard: bool) -> _Place | None:
-        """Whose turn it is; of those left out only where none of the others was `heard`."""
+    def _next_upstream(self, asked: Sequence[_Upstream], *, allow_excluded: bool) -> _Upstream | None:
+        """Return the upstream whose turn it is; an excluded one only where no other is left."""
         now = self._clock()
-        for _ in range(len(self._places)):
-            self._places.rotate(-1)
-            place = self._places[-1]
-            if place in asked:
+        for _ in range(len(self._upstreams)):
+            self._upstreams.rotate(-1)
+            upstream = self._upstreams[-1]
+            if upstream in asked:
                 continue
-            if place.silences < _SILENCES:
-                return place
-            if place.tried_again <= now:
-                place.tried_again = now + _LEFT_OUT
-                return place
-        left_out = () if heard else (place for place in self._places if place not in asked)
-        return min(left_out, key=lambda place: place.tried_again, default=None)
+            if upstream.silent < _MAX_SILENT:
+                return upstream
+            if upstream.test_at <= now:
+                upstream.test_at = now + _EXCLUDED_FOR
+                return upstream
+        excluded = (upstream for upstream in self._upstreams if upstream not in asked)
+        return min(excluded, key=lambda upstream: upstream.test_at, default=None) if allow_excluded else None
 
 
-class _Memory:
-    """Answers, the one not asked for longest first, in about `room` octets."""
+class _AnswerCache:
+    """Answers in about `size` octets, the one not used for longest first."""
 
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._taken = 0
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._used = 0
         self._answers: OrderedDict[_Key, tuple[DnsAnswer, float, int]] = OrderedDict()
 
-    def recall(self, key: _Key, now: float) -> DnsAnswer | None:
-        """The answer that holds at `now`, if there is one."""
-        if (kept := self._answers.get(key)) is None:
+    def get(self, key: _Key, now: float) -> DnsAnswer | None:
+        """Return the answer that holds at `now`, or None."""
+        if (cached := self._answers.get(key)) is None:
             return None
-        answer, until, _ = kept
-        if until <= now:
-            self._drop(key)
+        answer, expires_at, _ = cached
+        if expires_at <= now:
+            self._evict(key)
             return None
         self._answers.move_to_end(key)
         return answer
 
-    def keep(self, key: _Key, answer: DnsAnswer, now: float) -> None:
-        """Remember an answer that is not there yet, and forget others where there is no room for it."""
+    def put(self, key: _Key, answer: DnsAnswer, now: float) -> None:
+        """Cache an answer that is not cached yet, and evict others where there is no room for it."""
         size = _size(answer)
-        self._answers[key] = answer, now + _holds(answer), size
-        self._taken += size
-        while self._taken > self._room:
-            self._drop(next(iter(self._answers)))
+        self._answers[key] = answer, now + _lifetime(answer), size
+        self._used += size
+        while self._used > self._size:
+            self._evict(next(iter(self._answers)))
 
-    def _drop(self, key: _Key) -> None:
-        if (kept := self._answers.pop(key, None)) is not None:
-            self._taken -= kept[2]
+    def _evict(self, key: _Key) -> None:
+        if (cached := self._answers.pop(key, None)) is not None:
+            self._used -= cached[2]
 
 
-def _holds(answer: DnsAnswer) -> float:
-    """For how many seconds."""
+def _lifetime(answer: DnsAnswer) -> float:
+    """Return for how many seconds the answer holds."""
     if not answer.status.known:
-        return _FAILED
+        return _FAILURE_LIFETIME
     if answer.status is not DnsStatus.ANSWER:
-        return _HOUR
+        return _MIN_LIFETIME
     rows = (record.split(maxsplit=2) for record in answer.records)
     # a record cut short has no TTL
     ttl = min((int(row[1]) for row in rows if len(row) == 3), default=0)
-    return min(max(ttl, _HOUR), _DAY)
+    return min(max(ttl, _MIN_LIFETIME), _MAX_LIFETIME)
 
 
 def _size(answer: DnsAnswer) -> int:

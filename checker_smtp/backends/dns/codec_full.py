@@ -1,7 +1,7 @@
-"""Any DNS message, written and read by dnspython: for what `dns_plain` leaves.
+"""The full codec: any DNS question and message, by dnspython, where `codec_fast` returns None.
 
-Imported when the first such message is met, because loading dnspython takes longer than most checks need
-until their first packet leaves.
+Imported when the first such message is met, because loading dnspython's messages takes longer than most
+checks need until their first packet is sent (python -X importtime -c "import dns.message").
 """
 
 import struct
@@ -14,33 +14,33 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from .codec_fast import Contents, RRset
+from .codec_fast import DnsMessage, RRset
 
-__all__ = ["any_question", "read_any"]
+__all__ = ["decode_message", "encode_question"]
 
 
-def any_question(name: str, rdtype: str) -> tuple[str, str, bytes]:
-    """Name and type in presentation format, and the question section for them.
+def encode_question(name: str, rdtype: str) -> tuple[str, str, bytes]:
+    """Return name and type in presentation format, and the question section for them.
 
     Raises ValueError, in one sentence, for a name or a type that cannot be asked for.
     """
     if not name.isascii():
         raise ValueError("the name is not in A-labels")
     try:
-        asked = dns.name.from_text(name or "..")
+        qname = dns.name.from_text(name or "..")
         number = dns.rdatatype.from_text(rdtype)
     except dns.exception.DNSException as error:
         raise ValueError(str(error)) from None
     except struct.error:  # dnspython 2.7, at an escape above \\255
         raise ValueError("an escaped octet of the name is above 255") from None
-    section = (asked.to_wire() or b"") + struct.pack("!HH", number, dns.rdataclass.IN)
-    return str(asked).lower(), dns.rdatatype.to_text(number), section
+    section = (qname.to_wire() or b"") + struct.pack("!HH", number, dns.rdataclass.IN)
+    return str(qname).lower(), dns.rdatatype.to_text(number), section
 
 
-def read_any(data: bytes, query: bytes) -> Contents | None:
-    """What the message `data` says; None where it is no response to the message `query`.
+def decode_message(data: bytes, query: bytes) -> DnsMessage | None:
+    """Decode the message `data`; return None where it is no response to the message `query`.
 
-    Raises ValueError, in one sentence, for what is no message.
+    Raises ValueError, in one sentence, where it is no message.
     """
     try:
         response = dns.message.from_wire(data, ignore_trailing=True)
@@ -59,7 +59,7 @@ def read_any(data: bytes, query: bytes) -> Contents | None:
         if rrset.rdclass == dns.rdataclass.IN
     )
     reasons = (option.to_text() for option in response.options if isinstance(option, dns.edns.EDEOption))
-    return Contents(int(response.flags), int(response.rcode()), answer, tuple(reasons))
+    return DnsMessage(int(response.flags), int(response.rcode()), answer, tuple(reasons))
 
 
 def _data(rdata: dns.rdata.Rdata) -> str:

@@ -1,13 +1,13 @@
-"""DNS messages, as octets and as answers.
+"""DNS questions as octets, and the octets of responses as answers.
 
-The answer section is told whole, one line a record as `dig` prints it, in lower case because names have
-none; the status says what the end of its alias chain is. A server that is no resolver (it leads
-elsewhere instead of answering) has not said that there is no such record: that is an error, not NODATA.
+The answer section is kept whole, one line a record as `dig` prints it, in lower case because names are
+case-insensitive; the status is that of the end of its alias chain. A server that is no resolver (it refers to
+another one instead of answering) has not denied that there is such a record: that is an error, not NODATA.
 
-What is plain, which is nearly everything, is written and read by `dns_plain`; `dns_any` does the rest.
+`codec_fast` writes and reads the usual messages, nearly all; `codec_full` does the rest.
 
-Not here: DNSSEC, and any section but the answer, except for the extended error (RFC 8914) where a server
-tells why it failed.
+Not here: DNSSEC, and any section but the answer, except for the extended error (RFC 8914) in which a server
+gives its reason for a failure.
 """
 
 import secrets
@@ -21,7 +21,8 @@ from dns.rcode import Rcode
 from checker_smtp.backends.transport.os_errors import MAX_DETAIL
 from checker_smtp.probes.ports import DnsStatus
 
-from .codec_fast import HEADER, Contents, plain_question, read_plain
+from . import codec_fast
+from .codec_fast import HEADER, DnsMessage
 
 __all__ = ["Question", "Response"]
 
@@ -29,12 +30,12 @@ __all__ = ["Question", "Response"]
 _MAX_ALIASES = 16
 # No honest answer a mail check asks for is near; a hostile zone can fill 64 KiB.
 _MAX_RECORDS = 100
-# Reading 64 KiB of records takes a second, in which nothing else gets its turn.
+# To read 64 KiB of records blocks the event loop for a second.
 _MAX_MESSAGE = 16 * 1024
 _MAX_RECORD = 1000
 
 _AA, _TC, _RD, _RA = 0x0400, 0x0200, 0x0100, 0x0080
-# RFC 6891 §6.1.2: the root, OPT, the payload of the DNS flag day 2020 (what no path fragments), no options.
+# RFC 6891 §6.1.2: the root, OPT, the payload of the DNS flag day 2020 (no path fragments it), no options.
 _EDNS = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
 
 _FAILURES = {Rcode.SERVFAIL: DnsStatus.SERVFAIL, Rcode.REFUSED: DnsStatus.REFUSED}
@@ -42,7 +43,7 @@ _FAILURES = {Rcode.SERVFAIL: DnsStatus.SERVFAIL, Rcode.REFUSED: DnsStatus.REFUSE
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came of one try."""
+    """The result of one try to ask one server, be it a failure."""
 
     status: DnsStatus
     records: tuple[str, ...] = ()
@@ -54,74 +55,76 @@ class Question:
     """One question under one random ID."""
 
     def __init__(self, name: str, rdtype: str) -> None:
-        """Raises ValueError, in one sentence, for a name or a type that cannot be asked for."""
-        self._name, self._rdtype, self._section = plain_question(name, rdtype) or _question(name, rdtype)
+        """Encode the question; raises ValueError, in one sentence, for a name or a type that cannot be."""
+        self._name, self._rdtype, self._section = _encode(name, rdtype)
         self.wire = HEADER.pack(secrets.randbits(16), _RD, 1, 0, 0, 1) + self._section + _EDNS
 
     def read(self, data: bytes) -> Response | None:
-        """What the message `data` answers; None where it is no answer to this question."""
+        """Return the result in the message `data`; None where it is no response to this question."""
         if data[:2] != self.wire[:2]:
             return None
         if len(data) > _MAX_MESSAGE:
             return Response(DnsStatus.ERROR, detail=f"an answer of more than {_MAX_MESSAGE} octets")
         try:
-            contents = read_plain(data, self._section) or _read(data, self.wire)
+            message = codec_fast.decode_message(data, self._section) or _decode_fully(data, self.wire)
         except ValueError as error:
             return Response(DnsStatus.ERROR, detail=_bounded(f"an answer that cannot be read: {error}"))
-        if contents is None:
+        if message is None:
             return None
-        status, detail = self._status(contents)
-        truncated = bool(contents.flags & _TC)
-        return Response(status, tuple(islice(_records(contents), _MAX_RECORDS)), detail, truncated)
+        status, detail = self._status(message)
+        truncated = bool(message.flags & _TC)
+        return Response(status, tuple(islice(_records(message), _MAX_RECORDS)), detail, truncated)
 
-    def _status(self, contents: Contents) -> tuple[DnsStatus, str]:
-        rcode = Rcode.make(contents.rcode)
+    def _status(self, message: DnsMessage) -> tuple[DnsStatus, str]:
+        rcode = Rcode.make(message.rcode)
         if rcode is Rcode.NOERROR:
-            return self._end_of_chain(contents)
+            return self._end_of_chain(message)
         if rcode is Rcode.NXDOMAIN:
             return DnsStatus.NXDOMAIN, ""
-        detail = "; ".join([Rcode.to_text(rcode), *contents.reasons])
+        detail = "; ".join([Rcode.to_text(rcode), *message.reasons])
         return _FAILURES.get(rcode, DnsStatus.ERROR), _bounded(detail)
 
-    def _end_of_chain(self, contents: Contents) -> tuple[DnsStatus, str]:
-        answer = {(rrset.owner, rrset.rdtype): rrset for rrset in contents.answer}
-        name, seen = self._name, {self._name}
+    def _end_of_chain(self, message: DnsMessage) -> tuple[DnsStatus, str]:
+        answer = {(rrset.owner, rrset.rdtype): rrset for rrset in message.answer}
+        name, passed = self._name, {self._name}
         while (name, self._rdtype) not in answer:
             alias = answer.get((name, "CNAME"))
             if alias is None:
-                return _nothing(contents, aliased=len(seen) > 1)
+                return _no_records(message, aliased=len(passed) > 1)
             (name,) = alias.data
-            if name in seen:
+            if name in passed:
                 return DnsStatus.ERROR, "the aliases lead in a circle"
-            seen.add(name)
-            if len(seen) > _MAX_ALIASES:
+            passed.add(name)
+            if len(passed) > _MAX_ALIASES:
                 return DnsStatus.ERROR, f"more than {_MAX_ALIASES} aliases"
         return DnsStatus.ANSWER, ""
 
 
-def _question(name: str, rdtype: str) -> tuple[str, str, bytes]:
-    from .codec_full import any_question  # late: it takes its time
+def _encode(name: str, rdtype: str) -> tuple[str, str, bytes]:
+    if (usual := codec_fast.encode_question(name, rdtype)) is not None:
+        return usual
+    from . import codec_full  # late: it loads dnspython's messages
 
     try:
-        return any_question(name, rdtype)
+        return codec_full.encode_question(name, rdtype)
     except ValueError as error:
         raise ValueError(_bounded(str(error))) from None
 
 
-def _read(data: bytes, query: bytes) -> Contents | None:
-    from .codec_full import read_any  # late: it takes its time
+def _decode_fully(data: bytes, query: bytes) -> DnsMessage | None:
+    from . import codec_full  # late: it loads dnspython's messages
 
-    return read_any(data, query)
+    return codec_full.decode_message(data, query)
 
 
-def _nothing(contents: Contents, *, aliased: bool) -> tuple[DnsStatus, str]:
-    if contents.flags & _RA or (contents.flags & _AA and not aliased):
+def _no_records(message: DnsMessage, *, aliased: bool) -> tuple[DnsStatus, str]:
+    if message.flags & _RA or (message.flags & _AA and not aliased):
         return DnsStatus.NODATA, ""
     return DnsStatus.ERROR, "the server asked is no resolver: it offers no recursion"
 
 
-def _records(contents: Contents) -> Iterator[str]:
-    for owner, rdtype, ttl, texts in contents.answer:
+def _records(message: DnsMessage) -> Iterator[str]:
+    for owner, rdtype, ttl, texts in message.answer:
         for text in texts:
             yield f"{owner} {ttl} IN {rdtype} {text}"[:_MAX_RECORD]
 
