@@ -1,8 +1,8 @@
-"""What a server said it can do: the keywords of its answer to EHLO (RFC 5321 §4.1.1.1).
+"""The capabilities of a server: the keywords of its answer to EHLO (RFC 5321 §4.1.1.1).
 
-Keywords are kept in the order given, in upper case because they have no case, their parameters
+Keywords are kept in the order given, in upper case because they are case-insensitive, their parameters
 verbatim. `AUTH=LOGIN`, which old servers send for clients older still, is read as the keyword AUTH with
-the parameter LOGIN. The verbatim lines stay in the reply; nothing is dropped here but empty lines.
+the parameter LOGIN. The verbatim lines stay in the reply; only empty lines are dropped here.
 """
 
 import re
@@ -17,7 +17,7 @@ __all__ = ["Capabilities", "parse_capabilities"]
 
 _well_formed = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)((?: +[!-~]+)*) *").fullmatch
 _split_keyword = re.compile(r"([^ \t=]+)[ \t=]*(.*)", re.DOTALL).match
-# All servers together say some hundred different lines, over and over.
+# All servers together send some hundred different lines, over and over.
 _LINES_KNOWN = 256
 
 
@@ -28,7 +28,7 @@ class Capabilities:
     entries: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __contains__(self, keyword: object) -> bool:
-        for known, _ in self.entries:  # noqa: SIM110 - any() costs three times as much, at each command
+        for known, _ in self.entries:  # noqa: SIM110 - saves the generator of any(), three times as much
             if known == keyword:
                 return True
         return False
@@ -37,9 +37,9 @@ class Capabilities:
         return iter(dict.fromkeys(keyword for keyword, _ in self.entries))
 
     def parameters(self, keyword: str) -> tuple[str, ...]:
-        """The parameters of every line with this keyword, in order, without repetition."""
-        given = (p for known, parameters in self.entries if known == keyword for p in parameters)
-        return tuple(dict.fromkeys(given))
+        """Return the parameters of every line with this keyword, in order, without repetition."""
+        values = (p for known, parameters in self.entries if known == keyword for p in parameters)
+        return tuple(dict.fromkeys(values))
 
     @property
     def auth_mechanisms(self) -> tuple[str, ...]:
@@ -48,55 +48,55 @@ class Capabilities:
 
     @property
     def size(self) -> int | None:
-        """The largest message taken, in octets; None where no fixed limit is told (RFC 1870 §3)."""
+        """The largest message accepted, in octets; None where the server names no limit (RFC 1870 §3)."""
         numbers = [int(p) for p in self.parameters("SIZE") if p.isdecimal() and p.isascii() and len(p) <= 20]
         return min((n for n in numbers if n), default=None)
 
 
-def parse_capabilities(octets: bytes, irregular: DeviationLog, *, over_tls: bool) -> Capabilities:
-    """Read a positive answer to EHLO, noting what is irregular about its lines.
+def parse_capabilities(octets: bytes, deviations: DeviationLog, *, over_tls: bool) -> Capabilities:
+    """Read a positive answer to EHLO, noting the deviations of its lines.
 
     The first line is the server's name and a greeting, never a keyword.
     """
     entries: list[tuple[str, tuple[str, ...]]] = []
-    seen: set[str] = set()
+    keywords: set[str] = set()
     first, *lines, _ = octets.split(b"\n")
     for number, line in enumerate(lines):
-        entry, odd = _entry(line)
+        entry, kinds = _entry(line)
         keyword = entry[0]
-        if keyword in seen:
-            odd = (*odd, DeviationKind.KEYWORD_REPEATED)
+        if keyword in keywords:
+            kinds = (*kinds, DeviationKind.KEYWORD_REPEATED)
         if over_tls and keyword == "STARTTLS":
-            odd = (*odd, DeviationKind.STARTTLS_AGAIN)
-        if odd:
+            kinds = (*kinds, DeviationKind.STARTTLS_AGAIN)
+        if kinds:
             offset = sum(len(before) + 1 for before in (first, *lines[:number]))
-            for kind in odd:
-                irregular.note(kind, number + 2, offset, _text(line))
+            for kind in kinds:
+                deviations.note(kind, number + 2, offset, _text(line))
         if keyword:
-            seen.add(keyword)
+            keywords.add(keyword)
             entries.append(entry)
     return Capabilities(tuple(entries))
 
 
 @lru_cache(_LINES_KNOWN)
 def _entry(line: bytes) -> tuple[tuple[str, tuple[str, ...]], tuple[DeviationKind, ...]]:
-    """The keyword, empty where there is none, with its parameters; and what is odd about the line alone."""
-    odd: list[DeviationKind] = []
+    """Return the keyword (empty for none) with its parameters, and the deviations of the line by itself."""
+    kinds: list[DeviationKind] = []
     text = _text(line)
     if (well_formed := _well_formed(text)) is not None:
         given, rest = well_formed[1].decode("ascii"), well_formed[2].decode("ascii").lstrip(" =")
     else:
-        odd.append(DeviationKind.KEYWORD_SYNTAX)
+        kinds.append(DeviationKind.KEYWORD_SYNTAX)
         split = _split_keyword(text.decode("ascii", "backslashreplace").strip())
         given, rest = split.groups() if split is not None else ("", "")
     keyword, parameters = given.upper(), tuple(rest.split())
     if given != keyword:
-        odd.append(DeviationKind.KEYWORD_CASE)
+        kinds.append(DeviationKind.KEYWORD_CASE)
     if keyword == "SIZE" and all(p.strip("0") == "" for p in parameters):
-        odd.append(DeviationKind.SIZE_UNSPECIFIED)
-    return (keyword, parameters), tuple(odd)
+        kinds.append(DeviationKind.SIZE_UNSPECIFIED)
+    return (keyword, parameters), tuple(kinds)
 
 
 def _text(line: bytes) -> bytes:
-    """The line without its code and its CR; its LF is gone already."""
+    """Return the line, whose LF was removed before, without its code and its CR."""
     return LINE.sub(rb"\1", line + b"\n")

@@ -1,10 +1,10 @@
-"""The commands a checker may say, and no others.
+"""The commands that a checker may send, and no others.
 
 There is no DATA, BDAT or AUTH here, and no free-form command: that no message is ever sent and no
-credential ever leaves is true because no such object can be built. Arguments are checked when the
+credential is ever sent is true because no such object can be built. Arguments are checked when the
 object is made, so a command that exists can be written to the wire without escaping.
 
-The grammar accepted is RFC 5321 §4.1.2 for the paths, less what nobody needs to be asked: no source
+The grammar accepted is RFC 5321 §4.1.2 for the paths, without the parts that no probe needs: no source
 routes, no quoted-pairs, no SMTPUTF8, no ESMTP parameters.
 """
 
@@ -27,7 +27,7 @@ _is_address = re.compile(rf"{_LOCAL}@(?:{_HOST}|{_LITERAL})\Z").match
 
 # RFC 5321 §4.5.3.1: octets of a local part and of a domain.
 _MAX_LOCAL, _MAX_DOMAIN = 64, 255
-# A checker asks many servers for the same mailboxes.
+# A checker sends the same mailboxes to many servers, and each check of one runs a regular expression.
 _MAILBOXES_KNOWN = 256
 
 
@@ -60,6 +60,7 @@ class Ehlo:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return f"EHLO {self.name}"
 
 
@@ -74,6 +75,7 @@ class Helo:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return f"HELO {self.name}"
 
 
@@ -83,6 +85,7 @@ class StartTls:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return "STARTTLS"
 
 
@@ -98,6 +101,7 @@ class Mail:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return f"MAIL FROM:<{self.sender}>"
 
 
@@ -113,6 +117,7 @@ class Rcpt:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return f"RCPT TO:<{self.recipient}>"
 
 
@@ -122,6 +127,7 @@ class Rset:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return "RSET"
 
 
@@ -131,6 +137,7 @@ class Noop:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return "NOOP"
 
 
@@ -140,6 +147,7 @@ class Quit:
 
     @property
     def line(self) -> str:
+        """The command's line, without CRLF."""
         return "QUIT"
 
 

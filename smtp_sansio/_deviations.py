@@ -1,9 +1,9 @@
-"""What was irregular about a reply, and the one place that decides whether it is tolerated.
+"""Deviations: the irregularities of replies, and the one place that tolerates them or not.
 
-A deviation names a kind, the line and the offset it was met at, and quotes the bytes. Kinds with a
-`reference` break that section; kinds without one are legal, but rare enough to have tripped clients,
-so they are written down as well. `DeviationLog.note` is the only place where strictness exists:
-a lenient policy keeps the deviation, a strict one raises for those that break an RFC.
+A deviation has a kind, its line and offset in the reply, and an excerpt of the octets. Kinds with a
+`reference` break that section; kinds without one are legal, but rare enough to have broken clients, so
+they are noted as well. `DeviationLog.note` is the only place where strictness exists: a lenient policy
+keeps the deviation, a strict one raises for those that break an RFC.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Deviation:
 
 
 class DeviationLog:
-    """Collects the deviations of the reply at hand; strictness lives here and nowhere else."""
+    """The deviations of the reply that is being read; the only class that knows of strictness."""
 
     __slots__ = ("_kept", "_policy")
 
@@ -67,6 +67,7 @@ class DeviationLog:
         self._kept: list[Deviation] = []
 
     def note(self, kind: DeviationKind, line: int, offset: int, octets: bytes) -> None:
+        """Keep a deviation; raises `RemoteProtocolError` where it breaks an RFC and the policy is strict."""
         excerpt = octets[: self._policy.max_excerpt]
         if self._policy.strict and kind.reference:
             raise RemoteProtocolError(
@@ -76,7 +77,7 @@ class DeviationLog:
             self._kept.append(Deviation(kind, line, offset, excerpt))
 
     def take(self) -> tuple[Deviation, ...]:
-        """The deviations noted since the last call, oldest first."""
+        """Return the deviations noted since the last call, oldest first."""
         if not self._kept:
             return ()
         kept = tuple(self._kept)

@@ -1,16 +1,16 @@
-"""The moves of a client, as scripts: connect, greet, hello, starttls, ask, group, quit.
+"""The steps of a client, as scripts: connect, greet, hello, starttls, ask, group, quit.
 
-A `Dialogue` owns one `Connection` and is driven by `yield from`. It adds what the protocol core leaves
-out: how long to wait, and what to say next.
+A `Dialogue` owns one `Connection` and is driven by `yield from`. It adds the two things that the protocol
+core leaves out: timeouts, and the order of commands.
 
 * Each wait is bounded by `timeout`, the longest silence at any one step, and the whole script by
   `budget`. Both are counted by the clock that outcomes carry, so a replay runs out at the same step.
-* A session that cannot go on ends in `SessionAborted`, whatever the cause: an effect that failed, the
-  peer's close, a 421 nobody asked for, octets that make no sense. What was heard until then is in `log`.
-* HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are given back. A 421
+* A session that cannot continue ends in `SessionAborted`, whatever the cause: an effect that failed, the
+  peer's close, an unsolicited 421, octets that cannot be parsed. The events received until then are in `log`.
+* HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are returned. A 421
   never triggers it: the server is closing.
-* Before speaking, everything the server has said is read, up to the end of a reply begun, so that a late
-  reply is told as `Unsolicited` instead of answering the next command.
+* Before a command is sent, everything received is read, up to the end of a reply begun, so that a late
+  reply becomes `Unsolicited` instead of answering the next command.
 """
 
 from math import inf
@@ -37,12 +37,12 @@ from ._state import State
 
 __all__ = ["Dialogue", "Logged", "SessionAborted"]
 
-# As much of a reply as the operating system's longest words for an error.
+# Characters of a reply: as many as of the operating system's longest text for an error.
 _MAX_DETAIL = 200
 
 
 class SessionAborted(Exception):  # noqa: N818 - not an error: the session ended before the script did
-    """The session cannot go on; `cause` says why, and the dialogue's `log` what was heard before."""
+    """The session cannot continue: `cause` is the reason, the dialogue's `log` has the events before it."""
 
     def __init__(self, cause: Failed | ConnectionClosed | RemoteProtocolError) -> None:
         super().__init__(str(cause))
@@ -50,7 +50,7 @@ class SessionAborted(Exception):  # noqa: N818 - not an error: the session ended
 
 
 class Logged(NamedTuple):
-    """An event, when it was heard (seconds), and the number of the effect that brought it (from 0)."""
+    """An event, when it was received (seconds), and the number of the effect that brought it (from 0)."""
 
     at: float
     entry: int
@@ -58,7 +58,11 @@ class Logged(NamedTuple):
 
 
 class Dialogue:
-    """One session told as scripts; `timeout` and `budget` are seconds."""
+    """One session as scripts; `timeout` and `budget` are seconds.
+
+    `connection` is its protocol state, `at` the time of the last outcome in seconds, `entries` the number of
+    effects so far, `log` the events received.
+    """
 
     def __init__(self, *, timeout: float, budget: float = inf, policy: Policy | None = None) -> None:
         self.connection = Connection(policy)
@@ -70,92 +74,93 @@ class Dialogue:
 
     def connect(self, host: str, port: int) -> Script[None]:
         """Open the connection. Raises `SessionAborted`, as every script here does."""
-        self._done((yield Connect(host, port, self._patience())))
+        self._require_success((yield Connect(host, port, self._time_left())))
 
     def greet(self) -> Script[Greeting]:
-        """Wait for the whole greeting, saying nothing before it (RFC 5321 §4.3.1)."""
-        event = yield from self._listen()
+        """Wait for the whole greeting, sending nothing before it (RFC 5321 §4.3.1)."""
+        event = yield from self._next_event()
         assert isinstance(event, Greeting), event  # noqa: S101 - the first event of a session
         return event
 
     def hello(self, name: str) -> Script[tuple[Reply, ...]]:
-        """EHLO, then HELO where EHLO is refused for good; the replies in that order."""
+        """Send EHLO, then HELO where a 5yz refuses EHLO; return the replies in that order."""
         reply = yield from self.ask(Ehlo(name))
         if reply.reply_class != 5:
             return (reply,)
         return reply, (yield from self.ask(Helo(name)))
 
     def starttls(self, server_name: str) -> Script[tuple[Reply, Secured | Failed | None]]:
-        """STARTTLS and, where it is accepted, the handshake: the reply and what became of it.
+        """Send STARTTLS and, where it is accepted, do the handshake with `server_name` as SNI.
 
-        The session is over after a `Failed`. Octets in the clear after the 220 are `SessionAborted` by a
-        `RemoteProtocolError` with the code `starttls.plaintext`, and no handshake is begun.
+        Return the reply and the outcome of the handshake, None where there was none; the session is over
+        after a `Failed`. Octets in the clear after the 220 raise `SessionAborted` with a
+        `RemoteProtocolError` of the code `starttls.plaintext`, and no handshake is begun.
         """
         reply = yield from self.ask(StartTls())
         if self.connection.state is not State.TLS:
             return reply, None
         if self.connection.trailing_data:
-            self._established()
-        outcome = yield Upgrade(server_name, self._patience())
-        self._note(outcome)
+            self._on_tls_established()
+        outcome = yield Upgrade(server_name, self._time_left())
+        self._count(outcome)
         if isinstance(outcome, Failed):
             self.connection.tls_failed()
             return reply, outcome
         assert isinstance(outcome, Secured), outcome  # noqa: S101 - the driver's contract
-        self._established()
+        self._on_tls_established()
         return reply, outcome
 
     def ask(self, command: Command) -> Script[Reply]:
-        """Say one command and wait for its reply."""
+        """Send one command and wait for its reply."""
         (reply,) = yield from self.group(command)
         return reply
 
     def group(self, *commands: Command) -> Script[tuple[Reply, ...]]:
-        """Say commands in one write (RFC 2920) and wait for all the replies."""
-        while self._read() is not None:
+        """Send commands in one write (RFC 2920) and wait for all the replies."""
+        while self._next_received_event() is not None:
             pass
         while self.connection.has_unread:
-            yield from self._listen()
+            yield from self._next_event()
         data = self.connection.send(*commands)
-        self._done((yield Send(data, self._patience())))
+        self._require_success((yield Send(data, self._time_left())))
         replies: list[Reply] = []
         for _ in commands:
-            event = self._read() or (yield from self._listen())
+            event = self._next_received_event() or (yield from self._next_event())
             assert isinstance(event, Reply), event  # noqa: S101 - a command is outstanding
             replies.append(event)
         return tuple(replies)
 
     def quit(self) -> Script[Reply]:
-        """QUIT."""
+        """Send QUIT and wait for its reply."""
         return (yield from self.ask(Quit()))
 
-    def _patience(self) -> float:
-        """Seconds the next effect may take; `SessionAborted` where the budget is spent."""
+    def _time_left(self) -> float:
+        """Return the seconds that the next effect may take; `SessionAborted` where the budget is spent."""
         left = self.budget - self.at
         if left <= 0:
             raise SessionAborted(Failed(self.at, FailureKind.BUDGET))
         return min(self.timeout, left)
 
-    def _note(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome) -> None:
         self.at = outcome.at
         self.entries += 1
 
-    def _done(self, outcome: Outcome) -> None:
-        self._note(outcome)
+    def _require_success(self, outcome: Outcome) -> None:
+        self._count(outcome)
         if isinstance(outcome, Failed):
             raise SessionAborted(outcome)
 
-    def _listen(self) -> Script[Event]:
-        """The next event, received if need be and logged."""
-        while (event := self._read()) is None:
-            outcome = yield Receive(self._patience())
-            self._done(outcome)
+    def _next_event(self) -> Script[Event]:
+        """Return the next event, logged; wait for octets where it is not complete yet."""
+        while (event := self._next_received_event()) is None:
+            outcome = yield Receive(self._time_left())
+            self._require_success(outcome)
             assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
             self.connection.receive_data(outcome.data)
         return event
 
-    def _read(self) -> Event | None:
-        """The next event out of what was received already, logged."""
+    def _next_received_event(self) -> Event | None:
+        """Return the next event in the octets received so far, logged; None where there is none."""
         try:
             event = self.connection.next_event()
         except RemoteProtocolError as error:
@@ -169,7 +174,7 @@ class Dialogue:
             raise SessionAborted(Failed(self.at, FailureKind.CLOSED, event.text[:_MAX_DETAIL]))
         return event
 
-    def _established(self) -> None:
+    def _on_tls_established(self) -> None:
         try:
             self.connection.tls_established()
         except RemoteProtocolError as error:

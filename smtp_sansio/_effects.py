@@ -1,12 +1,12 @@
-"""What a script asks of the world, and what the world answers.
+"""Effects, which a script yields, and outcomes, which it is sent.
 
-A script is a generator: it yields an effect and is sent the outcome. Four effects are enough for any
-SMTP session, and every one of them carries the longest time it may take, in seconds. Outcomes carry
-the clock: `at` is seconds since the script began, in whole milliseconds, so that a script that
-counts time does the same thing when it is replayed from a record of those outcomes.
+A script is a generator: it yields an effect and is sent its outcome. Four effects are enough for any
+SMTP session, and each has a timeout, the longest time it may take, in seconds. Outcomes carry the
+clock: `at` is seconds since the script began, in whole milliseconds, so that a script that counts time
+does the same thing when it is replayed from a record of those outcomes.
 
 Network trouble is the outcome `Failed`, never an exception thrown into the script. A script must not
-yield inside `finally`: whoever drives it closes the transport.
+yield inside `finally`: its driver closes the transport.
 """
 
 from collections.abc import Generator
@@ -87,7 +87,7 @@ class Secured:
 
 
 class FailureKind(StrEnum):
-    """Why an effect failed, told so that blame can be put on the right side."""
+    """Why an effect failed, fine enough to decide which side is to blame."""
 
     TIMEOUT = "timeout"
     REFUSED = "refused"
@@ -103,7 +103,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An effect failed; `detail` is the operating system's or OpenSSL's word for it."""
+    """An effect failed; `detail` is the operating system's or OpenSSL's text for it."""
 
     at: float
     kind: FailureKind

@@ -1,7 +1,7 @@
-"""The two ways a conversation can be wrong: ours, and the peer's.
+"""The two protocol errors: the caller's, and the peer's.
 
 A refusal is never an error here. A `4yz`, a `5yz`, an odd banner and a closed connection are values
-(see `_events`), because a checker writes surprises down and goes on. What is left for exceptions:
+(see `_events`), because a checker records surprises and continues. Two cases are left for exceptions:
 
 * `LocalProtocolError`: the caller asked for something the protocol does not allow now. Nothing was
   sent and no state changed, so the caller may catch it and do something else.
@@ -26,7 +26,7 @@ class ProtocolError(Exception):
 
 
 class LocalProtocolError(ProtocolError):
-    """This side asked for something that is not allowed now; state is unchanged."""
+    """The caller asked for something that is not allowed now; state is unchanged."""
 
 
 class RemoteProtocolError(ProtocolError):

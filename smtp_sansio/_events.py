@@ -1,9 +1,9 @@
-"""What was heard: four events, all values.
+"""The four events of a session, all values.
 
-`Greeting`, `Reply` and `Unsolicited` are the same thing, a reply by the grammar of RFC 5321 §4.2, met
-in three places: before any command, after one, and when nothing was asked. `raw` keeps the exact
-octets, terminators included; everything else is read off it on demand, so evidence is never rebuilt
-and an event costs little until somebody looks.
+`Greeting`, `Reply` and `Unsolicited` are the same thing, a reply by the grammar of RFC 5321 §4.2, in
+three places: before any command, after one, and while none is outstanding. `raw` keeps the exact
+octets, terminators included; everything else is computed from it on demand, so evidence is never
+rebuilt and an event costs little until its text is read.
 """
 
 import re
@@ -22,7 +22,7 @@ _enhanced = re.compile(CODE + rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])").mat
 
 @dataclass(frozen=True, slots=True)
 class ServerReply:
-    """A reply of the server: `code`, the exact `raw` octets, and what was irregular about them.
+    """A reply of the server: `code`, the exact `raw` octets, and their deviations.
 
     Where the lines of a reply disagree, `code` is the worst (the highest) of them.
     """
@@ -33,7 +33,7 @@ class ServerReply:
 
     @property
     def reply_class(self) -> int:
-        """The first digit of the code: 2 done, 3 go on, 4 not now, 5 no (RFC 5321 §4.2.1)."""
+        """The first digit: 2 completion, 3 intermediate, 4 transient, 5 permanent (RFC 5321 §4.2.1)."""
         return self.code // 100
 
     @property
@@ -72,7 +72,7 @@ class Unsolicited(ServerReply):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionClosed:
-    """The peer closed: commands it left unanswered, and octets that made no whole reply."""
+    """The peer closed: the commands it left unanswered, and octets of an incomplete reply."""
 
     unanswered: tuple[Command, ...]
     partial: bytes

@@ -1,7 +1,7 @@
-"""How much a peer may send, and how much irregularity is tolerated.
+"""Limits for a hostile peer, and the choice between tolerance and strictness.
 
 Every number has a precedent beside it. They bound memory and time against a hostile peer; they are
-far above what honest servers do, so meeting one is an event worth reporting, not a tuning knob.
+far above what honest servers do, so reaching one is worth a report, and no setting to be tuned.
 Timeouts are not here: this package has no clock (see `_effects`).
 """
 
@@ -12,7 +12,7 @@ __all__ = ["Policy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Limits in octets or counts, and whether what an RFC forbids is an error.
+    """Limits in octets or counts, and the strictness.
 
     `strict`: raise `RemoteProtocolError` for a deviation that breaks an RFC instead of noting it.
     """
@@ -33,8 +33,8 @@ class Policy:
     # Replies to nothing. One is common (a 421 at shutdown), two happen; Postfix gives up on a
     # client at its first, curl at any.
     max_unsolicited: int = 4
-    # Deviations kept for one reply: a binary blob deviates at every line, eight lines tell the story,
-    # the limit only keeps a hostile reply from costing more than its own bytes.
+    # Deviations kept for one reply: a binary blob deviates at every line, and eight lines are enough to
+    # recognise it; the limit only keeps a hostile reply from costing more than its own bytes.
     max_deviations: int = 64
     # Octets quoted in an error or a deviation: two terminal lines (git and Postfix quote about as much).
     max_excerpt: int = 200

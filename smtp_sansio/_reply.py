@@ -1,19 +1,19 @@
-"""From octets to replies, whatever the reads they arrive in.
+"""A parser of replies: octets in, in reads of any size, codes and octets of whole replies out.
 
 Rules:
 
 * A line ends at LF. CRLF is right, a bare LF is a deviation, a bare CR is part of the line.
 * A reply ends at the first line whose code is not followed by `-` (RFC 5321 §4.2.1). A line without a
-  code inside a multi-line reply is text that lost its prefix: kept, and told as a deviation. A reply
+  code inside a multi-line reply is text that lost its prefix: kept, and noted as a deviation. A reply
   that *begins* without a code cannot be paired with anything: `RemoteProtocolError`.
-* Where the codes of one reply disagree the worst one counts, that is the highest: a server that says
+* Where the codes of one reply disagree the worst one counts, that is the highest: a server that sends
   250 and then 550 has refused.
 
-Cost is linear in the octets received however they are split. A reply that lies complete and regular in
-the buffer, nearly all of them, is taken by one expression. Anything else goes line by line, each line
-looked at once; a read that brings no LF costs no look at all. The two ways agree by construction: the
-expression admits exactly what the line path would pass without noting anything, and a test splits
-everything everywhere.
+Cost is linear in the octets received however they are split (python -m benchmarks linear). A reply that is
+complete and regular in the buffer, as nearly all are, is matched by one expression, which saves the loop over
+its lines (python -m benchmarks parser). Anything else is read line by line, each line once; a read without LF
+is not searched at all. The two paths agree by construction: the expression admits exactly the replies in
+which the line path would note nothing, and a test splits everything everywhere.
 """
 
 import re
@@ -26,7 +26,7 @@ from ._policy import Policy
 __all__ = ["CODE", "LINE", "RawReply", "ReplyParser"]
 
 RawReply: TypeAlias = tuple[int, bytes]
-"""The code that counts and the exact octets; what was irregular waits in the `DeviationLog`."""
+"""The code that counts and the exact octets; the deviations are in the `DeviationLog`."""
 
 # How a line that was received is read: after its code there may be a separator, and before LF a CR.
 # (No possessive groups here: CPython before 3.11.3 loses what is captured behind one.)
@@ -49,14 +49,14 @@ _NO_CODE = -1
 
 
 class ReplyParser:
-    """Feed octets with `feed`, take replies with `next_reply` until it gives None."""
+    """Feed octets with `feed`, take replies with `next_reply` until it returns None."""
 
     __slots__ = (
         "_buffer",
         "_code",
         "_count",
+        "_deviations",
         "_has_line",
-        "_irregular",
         "_line",
         "_max_line",
         "_policy",
@@ -65,28 +65,28 @@ class ReplyParser:
         "_surely_within",
     )
 
-    def __init__(self, policy: Policy, irregular: DeviationLog) -> None:
+    def __init__(self, policy: Policy, deviations: DeviationLog) -> None:
         self._policy = policy
         self._max_line = policy.max_line
-        self._irregular = irregular
+        self._deviations = deviations
         self._buffer = bytearray()
-        self._start = 0  # where the reply at hand begins
-        self._line = 0  # where its first line not looked at yet begins
+        self._start = 0  # where the current reply begins
+        self._line = 0  # where its first unread line begins
         self._scan = 0  # up to where there is surely no LF
         self._has_line = False  # an LF may lie beyond _scan
         self._code = _NO_CODE  # worst code of the reply so far
         self._count = 0  # lines of the reply so far
-        # a reply no longer than this passes every limit without a look at its lines
+        # a reply no longer than this is within every limit, so its lines need not be counted
         self._surely_within = min(policy.max_line, policy.max_reply, policy.max_reply_lines * _SHORTEST_LINE)
 
     @property
     def pending(self) -> bytes:
-        """The octets received that are part of no reply given out yet."""
+        """The octets received that are part of no reply returned yet."""
         return bytes(self._buffer[self._start :])
 
     @property
     def is_empty(self) -> bool:
-        """Whether no such octets are there."""
+        """True where there are no such octets."""
         return self._start == len(self._buffer)
 
     def feed(self, data: bytes) -> None:
@@ -102,14 +102,14 @@ class ReplyParser:
             self._has_line = True
 
     def clear(self) -> None:
-        """Forget everything received and not given out."""
+        """Discard the octets that are part of no reply returned yet."""
         self._buffer.clear()
         self._start = self._line = self._scan = self._count = 0
         self._code = _NO_CODE
         self._has_line = False
 
     def next_reply(self) -> RawReply | None:
-        """The next whole reply, or None where more octets are needed.
+        """Return the next whole reply, or None where more octets are needed.
 
         Raises `RemoteProtocolError`: `limit.line`, `limit.reply`, `syntax.reply`, `deviation.*`.
         """
@@ -129,7 +129,7 @@ class ReplyParser:
         return None
 
     def _take_line(self, end: int) -> bool:
-        """Look at the line that ends before `end`; whether it is the last of its reply."""
+        """Read the line that ends before `end`; return True where it is the last of its reply."""
         policy = self._policy
         count = self._count = self._count + 1
         if (
@@ -141,7 +141,7 @@ class ReplyParser:
         if (m := _regular_line(self._buffer, self._line)) is not None:
             code, last = int(m[1]), m[2] == b" "
         else:
-            code, last = self._irregular_line(bytes(self._buffer[self._line : end]))
+            code, last = self._read_irregular_line(bytes(self._buffer[self._line : end]))
         worst = self._code
         if code != worst:
             if worst != _NO_CODE != code:
@@ -162,8 +162,8 @@ class ReplyParser:
             "limit.reply-lines", f"a reply of more than {self._policy.max_reply_lines} lines", line
         )
 
-    def _irregular_line(self, line: bytes) -> tuple[int, bool]:
-        """The code (`_NO_CODE` where there is none) and whether the reply ends here; notes what is odd."""
+    def _read_irregular_line(self, line: bytes) -> tuple[int, bool]:
+        """Note the deviations of a line; return its code, or `_NO_CODE`, and True where the reply ends."""
         self._note_octets(line)
         body = line[:-1].removesuffix(b"\r")
         m = _start_of_line(body)
@@ -200,7 +200,7 @@ class ReplyParser:
             self._note(DeviationKind.LONG_LINE, _MAX_REGULAR_LINE, body)
 
     def _note(self, kind: DeviationKind, offset_in_line: int, octets: bytes) -> None:
-        self._irregular.note(kind, self._count, self._line - self._start + offset_in_line, octets)
+        self._deviations.note(kind, self._count, self._line - self._start + offset_in_line, octets)
 
     def _finish(self, end: int) -> RawReply:
         reply = self._code, bytes(self._buffer[self._start : end])
@@ -210,7 +210,7 @@ class ReplyParser:
         return reply
 
     def _long_line(self, octets: bytes) -> RemoteProtocolError:
-        # no more than is there whatever the reads, so that the error is the same
+        # cut at the limit, so that the error is the same whatever the reads were
         limit = self._policy.max_line
         return self._too_much("limit.line", f"a line of more than {limit} octets", octets[:limit])
 

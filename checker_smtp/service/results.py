@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from checker_smtp.backends.recording.case import texts
+from checker_smtp.backends.recording.case import dump_case
 from checker_smtp.report.document import dump
 from checker_smtp.report.html import render_html
 from smtp_sansio import Received, Transcript
@@ -111,7 +111,7 @@ def _zip_case(check: CompletedCheck) -> bytes:
     timestamp = datetime.fromisoformat(check.case.run_at).timetuple()[:6]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for name, text in texts(check.case).items():
+        for name, text in dump_case(check.case).items():
             entry = zipfile.ZipInfo(f"{title}/{name}", timestamp)
             zipped.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
     return archive.getvalue()

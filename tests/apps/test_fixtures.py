@@ -24,7 +24,7 @@ from checker_smtp.backends.recording.case import (
     read_case,
     write_case,
 )
-from checker_smtp.backends.recording.player import Entries, Resplit, run_found
+from checker_smtp.backends.recording.player import Entries, Resplit, run_matching
 from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.report.document import dump, load
@@ -73,7 +73,7 @@ class Recut:
 
     async def run(self, script: Script[object]) -> object:
         await anyio.lowlevel.checkpoint()
-        return run_found(script, self._find, resplit=self._cut)
+        return run_matching(script, self._find, resplit=self._cut)
 
     def _find(self, effect: Effect | None) -> tuple[str, Entries]:
         assert isinstance(effect, Connect)

@@ -73,7 +73,7 @@ def case() -> Case:
     refused = Transcript()
     refused.note(Connect("192.0.2.8", 25, 0), Failed(0.001, FailureKind.REFUSED, "Connection refused"))
     sessions = (session("192.0.2.7", b"220 caf\xe9\r\n"), refused, session("2001:db8::7", b"\x00\x1b"))
-    return Case.of(HEADER, ANSWERS, sessions, EXPECTED)
+    return Case.from_header(HEADER, ANSWERS, sessions, EXPECTED)
 
 
 def same(one: Case, other: Case) -> bool:
@@ -151,19 +151,19 @@ def test_what_is_written(case: Case, tmp_path: Path) -> None:
 
 
 def test_a_case_without_anything(tmp_path: Path) -> None:
-    empty = Case.of(HEADER, (), (), ())
+    empty = Case.from_header(HEADER, (), (), ())
     write_case(tmp_path, empty)
     assert same(read_case(tmp_path), empty)
 
 
 @pytest.mark.parametrize("text", ['"', "\\", "\x7f", "\n", "\x00", "\U0001f4ec", "\u00fc", "# ="])
 def test_any_text_survives_toml(text: str, tmp_path: Path) -> None:
-    write_case(tmp_path, Case.of(replace(HEADER, resolver=text), (), (), ()))
+    write_case(tmp_path, Case.from_header(replace(HEADER, resolver=text), (), (), ()))
     assert read_case(tmp_path).resolver == text
 
 
 def test_answers_are_sorted_and_repeated_questions_keep_their_order(case: Case, tmp_path: Path) -> None:
-    write_case(tmp_path, Case.of(HEADER, (ANSWERS[2], ANSWERS[1], ANSWERS[3], ANSWERS[0]), (), ()))
+    write_case(tmp_path, Case.from_header(HEADER, (ANSWERS[2], ANSWERS[1], ANSWERS[3], ANSWERS[0]), (), ()))
     assert read_case(tmp_path).dns == ANSWERS
 
 
@@ -250,7 +250,7 @@ LONG = "9" * 5000
         ),
         (
             edit("case.toml", "seconds = 1.5", "seconds = nan"),
-            "/case.toml, line 4: seconds is nan: give how long the check took",
+            "/case.toml, line 4: seconds is nan: give the duration of the check",
         ),
         (
             edit("case.toml", "timeout = 0.001", "timeout = 0"),
@@ -524,7 +524,7 @@ def test_a_session_that_connects_nowhere() -> None:
         yield from ()
         return 7
 
-    case = Case.of(HEADER, (), (), ())
+    case = Case.from_header(HEADER, (), (), ())
 
     async def main() -> int:
         return await Replay(case).run(idle())

@@ -6,7 +6,7 @@ question that is being asked already waits for that answer (single flight), and 
 Lifetime: the TTL, but an hour at least and a day at most. A run takes hours, and the hosts that most domains
 share have TTLs of minutes; what a scan reports of a domain is as of the hour anyway. "No such name" and "no
 such record" hold for an hour as well (RFC 2308 §5 advises one to three). A failure holds for the five seconds
-of RFC 9520: it is not repeated by every domain that meets it, and soon enough where it was a hiccup.
+of RFC 9520: the other domains that meet it do not repeat it, and it is repeated soon where it was a hiccup.
 
 Size: in octets; the answer not used for longest is evicted first. MX answers have a small cache of their own,
 because each belongs to one domain and would evict the hosts.
@@ -20,7 +20,7 @@ A question runs in the task that asked it first, so there is no task to look aft
 one of those that wait for the answer asks again.
 
 The root is queried to find out whether a resolver answers at all (`probes.dns`). That has to be known of
-this moment, so it is shared between those that ask at once, and not cached.
+this moment, so the answer is shared between those that ask at once, and not cached.
 
 Not here: prefetching, serving stale answers, and a cache beyond the run.
 """

@@ -1,13 +1,13 @@
-"""A case: one whole check as a folder of text files, whose diff reads as what happened.
+"""A case: one whole check as a folder of text files, so that a diff of two reads as a conversation.
 
-    case.toml             what was asked, when, by which version, with which seed
+    case.toml             the options, the time, the version, the seed
     dns.jsonl             one DNS question a line, sorted by name and type
     1-192.0.2.7.jsonl     one transcript a connection, numbered in the order they were begun
     expected.json         code and subject of every finding, sorted
 
-A case that could be read is whole: each file is there, none besides, and every line was understood.
-Whatever is wrong is one sentence with the file and the line in it, because cases are edited by hand and sent
-by strangers.
+A case that could be read is complete: each file exists, no other does, and every line was understood.
+Every error is one sentence with the file and the line in it, because cases are edited by hand and sent by
+strangers.
 """
 
 import os
@@ -36,11 +36,11 @@ __all__ = [
     "Case",
     "CaseError",
     "Header",
+    "dump_case",
     "file_name",
     "host_of",
     "read_case",
     "require_empty",
-    "texts",
     "write_case",
 ]
 
@@ -55,7 +55,7 @@ class CaseError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case(Header):
-    """One whole check: what it was told, what the world answered, and what was found.
+    """One whole check: its options, the answers of DNS and of servers, and its findings.
 
     `sessions` are in the order in which they were begun; `expected` are pairs of code and subject.
     """
@@ -65,44 +65,44 @@ class Case(Header):
     expected: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(
+    def from_header(
         cls,
         header: Header,
         dns: tuple[DnsAnswer, ...],
         sessions: tuple[Transcript, ...],
         expected: tuple[tuple[str, str], ...],
     ) -> "Case":
-        """A case with the header's fields and these."""
-        told = {field.name: getattr(header, field.name) for field in fields(Header)}
-        return cls(**told, dns=dns, sessions=sessions, expected=expected)
+        """Return a case with the header's fields and these."""
+        head = {field.name: getattr(header, field.name) for field in fields(Header)}
+        return cls(**head, dns=dns, sessions=sessions, expected=expected)
 
 
 def host_of(transcript: Transcript) -> str:
-    """The address a session was held with; empty where it never tried to connect."""
+    """Return the address of a session; empty where it never tried to connect."""
     return next((effect.host for effect, _ in transcript if isinstance(effect, Connect)), "")
 
 
 def file_name(number: int, transcript: Transcript) -> str:
-    """The file of the session `number` (from 1)."""
+    """Return the name of the file of session `number` (from 1)."""
     return f"{number}-{re.sub('[^0-9A-Za-z.]', '_', host_of(transcript)) or 'nowhere'}.jsonl"
 
 
 def require_empty(folder: Path) -> None:
-    """Raises `CaseError` unless a case can be written to `folder`: it is empty, or can be made."""
+    """Raise `CaseError` unless a case can be written to `folder`: it is empty, or can be created."""
     try:
         if folder.is_dir() and any(folder.iterdir()):
             raise CaseError(f"{folder} is not empty: name a folder that is, or does not exist yet")
         above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     except OSError as error:
-        raise CaseError(f"{folder} cannot be looked at: {_words(error)}") from None
+        raise CaseError(f"{folder} cannot be read: {_reason(error)}") from None
     if not above.is_dir():
         raise CaseError(f"{above} is a file: name a folder that is empty, or does not exist yet")
     if not os.access(above, os.W_OK | os.X_OK):
         raise CaseError(f"{above} cannot be written to: name another folder")
 
 
-def texts(case: Case) -> dict[str, str]:
-    """The files of the case's folder, by name: what is to be written there, as UTF-8 with LF."""
+def dump_case(case: Case) -> dict[str, str]:
+    """Return the texts of the case's files by their names, to be written as UTF-8 with LF."""
     return {
         **{file_name(n, one): one.dumps() for n, one in enumerate(case.sessions, start=1)},
         _DNS: dump_dns(case.dns),
@@ -114,31 +114,31 @@ def texts(case: Case) -> dict[str, str]:
 def write_case(folder: Path, case: Case) -> None:
     """Write `case` to `folder`, all of it or nothing. Raises `CaseError`, as `require_empty` does."""
     require_empty(folder)
-    begun: list[Path] = []
+    written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts(case).items():
-            begun.append(folder / name)
-            begun[-1].write_text(text, encoding="utf-8", newline="\n")
+        for name, text in dump_case(case).items():
+            written.append(folder / name)
+            written[-1].write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        for path in begun:
+        for path in written:
             path.unlink(missing_ok=True)
-        raise CaseError(f"{folder} could not be written: {_words(error)}") from None
+        raise CaseError(f"{folder} could not be written: {_reason(error)}") from None
 
 
 def read_case(folder: Path) -> Case:
-    """Read the case in `folder`. Raises `CaseError`. Hidden files are overlooked."""
+    """Read the case in `folder`. Raises `CaseError`. Hidden files are ignored."""
     try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     except OSError as error:
-        raise CaseError(f"{folder} is no case, which is a folder: {_words(error)}") from None
+        raise CaseError(f"{folder} is no case, which is a folder: {_reason(error)}") from None
     for name in (_HEADER, _DNS, _EXPECTED):
         if name not in names:
             raise CaseError(
                 f"{folder / name} is missing: a case has {_HEADER}, {_DNS}, {_EXPECTED} "
                 "and a file for each connection"
             )
-    return Case.of(
+    return Case.from_header(
         _read(folder / _HEADER, load_header),
         _read(folder / _DNS, load_dns),
         _read_sessions(folder, names - {_HEADER, _DNS, _EXPECTED}),
@@ -163,9 +163,9 @@ def _read_sessions(folder: Path, names: set[str]) -> tuple[Transcript, ...]:
             raise CaseError(f"{folder} has no connection {number}: number them from 1 to {len(numbered)}")
         transcript = _read(folder / numbered[number], load_transcript)
         if numbered[number] != file_name(number, transcript):
-            right = file_name(number, transcript)
+            expected = file_name(number, transcript)
             raise CaseError(
-                f"{folder / numbered[number]} is a connection to another address: call it {right}"
+                f"{folder / numbered[number]} is a connection to another address: call it {expected}"
             )
         sessions.append(transcript)
     return tuple(sessions)
@@ -180,8 +180,8 @@ def _read(path: Path, load: Callable[[str], _T]) -> _T:
     except UnicodeDecodeError:
         raise CaseError(f"{path} is no text in UTF-8") from None
     except OSError as error:
-        raise CaseError(f"{path} cannot be read: {_words(error)}") from None
+        raise CaseError(f"{path} cannot be read: {_reason(error)}") from None
 
 
-def _words(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)

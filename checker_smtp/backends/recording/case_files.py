@@ -1,8 +1,8 @@
-"""The texts inside a case, written and read; each kind of file has its pair of functions here.
+"""The files of a case: a pair of functions, dump and load, for each kind.
 
-Everything read may be wrong; `TextError` says what is, and in which line where it is in one. The readers
-take what a newer or older version wrote as long as they know every key in it: a missing option has its
-default, an unknown one is a mistake, because it would change what the case means.
+Everything that is read may be wrong; `TextError` is the reason, with the line where it has one. A file of a
+newer or older version is accepted as long as every key in it is known: a missing option has its default, an
+unknown one is an error, because it would change the meaning of the case.
 """
 
 import json
@@ -37,12 +37,12 @@ __all__ = [
 
 _D = TypeVar("_D", bound="DataclassInstance")
 
-# Options that older cases have under another name.
+# Options that have another name in older cases.
 _RENAMED = {"revisit": "retry_deferred"}
 
 
 class TextError(ValueError):
-    """What is wrong with a text, in one sentence; `line` from 1 (0: the whole), `key` is what it is about."""
+    """A text is wrong, in one sentence; `line` counts from 1 (0: the whole text), `key` is the wrong key."""
 
     def __init__(self, message: str, line: int = 0, key: str = "") -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class TextError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a check was told; `run_at` is RFC 3339, `seconds` how long it took, `resolver` its name."""
+    """The head of a case: `run_at` is RFC 3339, `seconds` the duration of the check, `resolver` a name."""
 
     version: str
     run_at: str
@@ -71,7 +71,7 @@ class Header:
                 f"run_at is {self.run_at!r}: give a time such as 2025-01-31T12:00:00Z (RFC 3339)"
             )
         if not 0 <= self.seconds < inf:
-            raise ValueError(f"seconds is {self.seconds}: give how long the check took")
+            raise ValueError(f"seconds is {self.seconds}: give the duration of the check")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,7 +81,7 @@ class _Expected:
 
 
 def dump_header(header: Header) -> str:
-    """`case.toml`."""
+    """Return the text of `case.toml`."""
     top = {f.name: getattr(header, f.name) for f in fields(Header) if f.name != "options"}
     options = {f.name: getattr(header.options, f.name) for f in fields(header.options)}
     return f"{_toml_lines(top)}\n[options]\n{_toml_lines(options)}"
@@ -103,7 +103,7 @@ def _toml(value: str | bool | float | tuple[str, ...]) -> str:
 
 
 def load_header(text: str) -> Header:
-    """Read `case.toml`."""
+    """Read `case.toml`. Raises `TextError`, as every reader here does."""
     try:
         table = tomllib.loads(text)
     except ValueError as error:
@@ -127,7 +127,7 @@ def _line_of(text: str, key: str) -> int:
 
 
 def dump_dns(answers: Iterable[DnsAnswer]) -> str:
-    """`dns.jsonl`, sorted by name and type; equal questions stay in the order they were asked in."""
+    """Return the text of `dns.jsonl`, sorted by name and type; equal questions stay in their order."""
     ordered = sorted(answers, key=lambda answer: (answer.name, answer.rdtype))
     return "".join(json.dumps(msgspec.to_builtins(answer)) + "\n" for answer in ordered)
 
@@ -145,17 +145,17 @@ def _in_line(number: int, line: str) -> DnsAnswer:
 
 
 def dump_expected(expected: Iterable[tuple[str, str]]) -> str:
-    """`expected.json`, one finding a line, sorted."""
+    """Return the text of `expected.json`, one finding a line, sorted."""
     lines = [json.dumps({"code": code, "subject": subject}) for code, subject in sorted(expected)]
     return "[\n  " + ",\n  ".join(lines) + "\n]\n" if lines else "[]\n"
 
 
 def load_expected(text: str) -> tuple[tuple[str, str], ...]:
     """Read `expected.json`."""
-    found = _json(text)
-    if not isinstance(found, list):
+    items = _json(text)
+    if not isinstance(items, list):
         raise TextError('give a list of findings, each {"code": "…", "subject": "…"}')
-    return tuple((one.code, one.subject) for one in sorted(_build(_Expected, item) for item in found))
+    return tuple((one.code, one.subject) for one in sorted(_build(_Expected, item) for item in items))
 
 
 def load_transcript(text: str) -> Transcript:
@@ -185,16 +185,16 @@ def _json(text: str) -> object:
         raise TextError("this is nested too deeply") from None
 
 
-def _build(kind: type[_D], found: object) -> _D:
-    """The dataclass `kind` out of what was read."""
+def _build(kind: type[_D], table: object) -> _D:
+    """Build the dataclass `kind` from a table that was read."""
     known: Sequence[str] = [f.name for f in fields(kind)]
-    if not isinstance(found, dict):
-        raise TextError(f"give the keys {', '.join(known)} here, not {found!r:.40}")
-    for key in found:
+    if not isinstance(table, dict):
+        raise TextError(f"give the keys {', '.join(known)} here, not {table!r:.40}")
+    for key in table:
         if key not in known:
             raise TextError(f"there is no {key!r} here: the keys are {', '.join(known)}", key=key)
     try:
-        return msgspec.convert(found, kind)
+        return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         words = re.sub(r"(.*) - at `\$\.(.*)`", r"\2: \1", str(error))
         cause, first = error.__cause__, re.match(r"\w*", words)

@@ -1,12 +1,12 @@
-"""Runs a script against a record instead of the world.
+"""Run a script against a record instead of a network.
 
-Each effect has to be the recorded one, its timeout aside, and is answered with the recorded outcome, its
-clock included; anything else is a mismatch that shows the two side by side. So a replay proves both halves
-of a conversation: what we make of the server's words, and that we still say the same.
+Each effect has to be the recorded one, its timeout aside, and has the recorded outcome, its clock included;
+anything else is a mismatch that shows the two side by side. So a replay proves both halves of a conversation:
+that the client still sends the same, and its reading of the replies.
 
-`resplit` cuts the octets of each `Received` anew, as another day's network might. A piece not asked for
-yet waits for the next `Receive`, which the record then is not consulted for. Only sessions whose course
-does not hang on what came in one read can be told so: response injection, which is exactly that, cannot.
+`resplit` cuts the octets of each `Received` into other pieces, as another day's network might. Pieces that
+were not received yet are the outcomes of the next `Receive`s, for which the record is not consulted. This
+fits sessions that do not depend on the octets of one read; response injection does.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 
 from smtp_sansio import Connect, Effect, Outcome, Receive, Received, Script, Send, Upgrade
 
-__all__ = ["Entries", "ReplayMismatch", "Resplit", "run_found", "run_replay"]
+__all__ = ["Entries", "ReplayMismatch", "Resplit", "run_matching", "run_replay"]
 
 _T = TypeVar("_T")
 
@@ -24,29 +24,29 @@ Entries: TypeAlias = Iterable[tuple[Effect, Outcome]]
 """A record, as a `Transcript` gives it."""
 
 Resplit: TypeAlias = Callable[[bytes], Iterable[bytes]]
-"""Gives pieces that make up the octets it is given; empty ones are left out."""
+"""Returns pieces that make up the octets in its argument; empty ones are skipped."""
 
 
-class ReplayMismatch(Exception):  # noqa: N818 - nothing is broken: this says what differs
-    """The script asks for something else than was recorded; the message shows the two lines."""
+class ReplayMismatch(Exception):  # noqa: N818 - nothing is broken: the two differ
+    """The script yields another effect than the recorded one; the message shows the two lines."""
 
 
 def run_replay(script: Script[_T], transcript: Entries, *, resplit: Resplit | None = None) -> _T:
-    """Drive `script` through `transcript` to its end and give back what it returns.
+    """Drive `script` through `transcript` to its end and return what it returns.
 
-    Raises `ReplayMismatch` where an effect is not the recorded one, where the script goes on after the
+    Raises `ReplayMismatch` where an effect is not the recorded one, where the script continues after the
     last, and where it ends before. Raises what the script raises.
     """
-    return run_found(script, lambda _: ("transcript", transcript), resplit=resplit)
+    return run_matching(script, lambda _: ("transcript", transcript), resplit=resplit)
 
 
-def run_found(
+def run_matching(
     script: Script[_T],
     find: Callable[[Effect | None], tuple[str, Entries]],
     *,
     resplit: Resplit | None = None,
 ) -> _T:
-    """As `run_replay`, with the record that `find` gives, and its name, for the first effect (if any)."""
+    """Do as `run_replay` with the name and the record that `find` returns for the first effect, if any."""
     player: _Player | None = None
     try:
         effect = next(script)
@@ -73,7 +73,7 @@ class _Player:
         self._pieces: deque[Received] = deque()
 
     def answer(self, effect: Effect) -> Outcome:
-        """The recorded outcome of `effect`, which has to be the recorded one."""
+        """Return the recorded outcome of `effect`, which has to be the recorded one."""
         if self._pieces and isinstance(effect, Receive):
             return self._pieces.popleft()
         recorded, outcome = self._next()
@@ -86,7 +86,7 @@ class _Player:
         return outcome
 
     def expect_end(self) -> None:
-        """Raises `ReplayMismatch` where there is more."""
+        """Raise `ReplayMismatch` where the record goes on."""
         recorded, _ = self._next()
         if recorded is not None:
             raise self._mismatch(recorded, None)
@@ -95,15 +95,15 @@ class _Player:
         self._line += 1
         return next(self._entries, (None, None))
 
-    def _mismatch(self, recorded: Effect | None, asked: Effect | None) -> ReplayMismatch:
+    def _mismatch(self, recorded: Effect | None, yielded: Effect | None) -> ReplayMismatch:
         return ReplayMismatch(
             f"{self._name}, line {self._line}: the script does not do what was recorded\n"
-            f"  recorded: {_words(recorded)}\n"
-            f"  asked:    {_words(asked)}"
+            f"  recorded: {_describe(recorded)}\n"
+            f"  asked:    {_describe(yielded)}"
         )
 
 
-def _words(effect: Effect | None) -> str:
+def _describe(effect: Effect | None) -> str:
     match effect:
         case Connect():
             return f"connect to {effect.host} port {effect.port}"

@@ -48,7 +48,7 @@ class Recording:
     def case(self, header: Header, expected: Iterable[tuple[str, str]]) -> Case:
         """Return the record as a case; `expected` are pairs of the code and the subject of a finding."""
         sessions = tuple(transcript for transcript in self._sessions if len(transcript))
-        return Case.of(header, tuple(self._dns), sessions, tuple(sorted(expected)))
+        return Case.from_header(header, tuple(self._dns), sessions, tuple(sorted(expected)))
 
     def case_of(self, options: Options, result: Result, *, seed: int) -> Case:
         """Return the case of the check that gave `result`; `seed` is the one of its `RunContext`."""

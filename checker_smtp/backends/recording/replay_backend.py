@@ -1,8 +1,8 @@
-"""A backend out of a case: the same answers to the same questions, and no network.
+"""A backend that plays a case: the same answers to the same questions, and no network.
 
-Sessions are found by the address they connect to, in the recorded order for each address, because those with
-different addresses are held at the same time and their order is chance. A DNS question asked more often
-than it was recorded gets its last answer again; one that was never asked is a mismatch.
+Sessions are matched by the address they connect to, in the recorded order for each address, because those
+with different addresses run at the same time and their order is chance. A DNS question asked more often
+than it was recorded gets its last answer again; one that was not recorded is a mismatch.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from checker_smtp.probes.ports import DnsAnswer
 from smtp_sansio import Connect, Effect, Script, Transcript
 
 from .case import Case, file_name, host_of
-from .player import Entries, ReplayMismatch, run_found
+from .player import Entries, ReplayMismatch, run_matching
 
 __all__ = ["Replay"]
 
@@ -34,7 +34,7 @@ class Replay:
             self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """The recorded answer. Raises `ReplayMismatch` where the question is not in the record."""
+        """Return the recorded answer. Raises `ReplayMismatch` where the question is not in the record."""
         await anyio.lowlevel.checkpoint()
         key = (name.lower(), rdtype)
         answers = self._answers.get(key)
@@ -46,10 +46,10 @@ class Replay:
     async def run(self, script: Script[_T]) -> _T:
         """Play the next recorded session with the script's address. Raises `ReplayMismatch`."""
         await anyio.lowlevel.checkpoint()
-        return run_found(script, self._find)
+        return run_matching(script, self._find)
 
     def unused(self) -> tuple[str, ...]:
-        """What was recorded and not asked for, as `example.com MX` and `2-192.0.2.7.jsonl`."""
+        """Return what was recorded and not used, as `example.com MX` and `2-192.0.2.7.jsonl`."""
         questions = sorted(f"{name} {rdtype}" for name, rdtype in self._answers.keys() - self._asked)
         sessions = sorted(name for waiting in self._sessions.values() for name, _ in waiting)
         return (*questions, *sessions)
