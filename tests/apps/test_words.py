@@ -27,9 +27,7 @@ PAGES = [
 
 # Files and folders that are not in plain English yet.
 NOT_YET = (
-    "smtp_sansio",
     "checker_smtp/probes",
-    "checker_smtp/backends",
     "checker_smtp/report/advice.py",
     "checker_smtp/report/advice_texts",
     "checker_smtp/report/commands.py",

@@ -1,4 +1,4 @@
-"""The quick reader beside dnspython: it may leave a message to it, and must never read one otherwise."""
+"""The fast codec beside the full one: it may leave a message to it, and must never read one differently."""
 
 import struct
 from random import Random
@@ -25,7 +25,7 @@ def section(question: Question) -> bytes:
 
 
 def both(data: bytes, question: Question) -> tuple[DnsMessage | None, DnsMessage | str | None]:
-    """What the two readers say; of dnspython also why it refused."""
+    """Return the results of both codecs; of the full one also its reason to refuse."""
     try:
         known = codec_full.decode_message(data, question.wire)
     except ValueError as error:
@@ -90,7 +90,7 @@ def record(owner: bytes, rdtype: int, data: bytes, *, rdclass: int = 1, ttl: int
 def message(
     question: Question, *records: bytes, flags: int = 0x8180, questions: int = 1, extra: int = 0
 ) -> bytes:
-    """A message with these answers, and `extra` more of them told in the header than there are."""
+    """A message with these answers, and `extra` more of them counted in the header than present."""
     header = HEADER.pack(0, flags, questions, len(records) + extra, 0, 0)
     return question.wire[:2] + header[2:] + section(question) + b"".join(records)
 
@@ -105,7 +105,7 @@ NOT_PLAIN = {
     "another opcode": {"flags": 0x9180},
     "no question": {"questions": 0},
     "two questions": {"questions": 2},
-    "fewer records than told": {"extra": 1},
+    "fewer records than counted": {"extra": 1},
     "another class": {"records": [record(ASKED, 1, bytes(4), rdclass=3)]},
     "another type": {"records": [record(ASKED, 16, b"\1x")]},
     "a TTL with the highest bit": {"records": [record(ASKED, 1, bytes(4), ttl=1 << 31)]},
@@ -180,10 +180,10 @@ class Writer:
     def message(self) -> bytes:
         flags = self.seldom(0x8180, 0x8580, 0x8380, 0x8183, 0x8182, 0x0180, 0xA980, 0x818C, chance=0.3)
         counts = [self.random.choice((0, 1, 1, 2, 3, 9)) for _ in range(3)]
-        told = [self.seldom(count, max(0, count - 1), count + 1) for count in counts]
+        counts = [self.seldom(count, max(0, count - 1), count + 1) for count in counts]
         edns = self.random.choice((b"", EDNS, EDNS, EDNS, REASON))
-        told[2] += bool(edns)
-        self.data += self.question.wire[:2] + HEADER.pack(0, flags, 1, *told)[2:] + section(self.question)
+        counts[2] += bool(edns)
+        self.data += self.question.wire[:2] + HEADER.pack(0, flags, 1, *counts)[2:] + section(self.question)
         self.labels += [12, 15, 23]
         for _ in range(sum(counts)):
             self.record()

@@ -62,7 +62,7 @@ def gone(_: dns.message.Message) -> None:
 
 
 class Servers:
-    """What is reached by UDP, by address, and by TCP; `asked` has every question and how it came."""
+    """Servers over UDP, by address, and over TCP; `asked` has every question and its transport."""
 
     def __init__(self, udp: dict[str, Serve], tcp: Callable[[bytes], list[bytes]] | None = None) -> None:
         self._udp = udp

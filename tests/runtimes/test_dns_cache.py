@@ -85,7 +85,7 @@ async def settle() -> None:
     await anyio.wait_all_tasks_blocked()
 
 
-def test_who_asks_at_once_shares_the_question(run: Run, clock: Clock) -> None:
+def test_concurrent_askers_share_the_question(run: Run, clock: Clock) -> None:
     server = Server()
     resolver = shared(server, clock=clock)
     heard: list[DnsAnswer] = []
@@ -237,7 +237,7 @@ def test_no_more_are_in_flight_than_allowed(run: Run, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statuses", "told", "asked"),
+    ("statuses", "status", "asked"),
     [
         (["nxdomain", "answer", "answer"], "nxdomain", 1),
         (["servfail", "answer", "answer"], "answer", 2),
@@ -249,10 +249,12 @@ def test_no_more_are_in_flight_than_allowed(run: Run, clock: Clock) -> None:
         (["timeout"], "timeout", 1),
     ],
 )
-def test_a_failure_is_put_to_the_next(clock: Clock, statuses: list[str], told: str, asked: int) -> None:
-    servers = [Server(failing(DnsStatus(status))) for status in statuses]
+def test_a_failed_question_goes_to_the_next_upstream(
+    clock: Clock, statuses: list[str], status: str, asked: int
+) -> None:
+    servers = [Server(failing(DnsStatus(one))) for one in statuses]
     resolver = shared(*servers, clock=clock)
-    assert anyio.run(resolver.resolve, "mx.test", "A").status == told
+    assert anyio.run(resolver.resolve, "mx.test", "A").status == status
     assert [server.queries for server in servers] == [1] * asked + [0] * (len(servers) - asked)
 
 
@@ -335,7 +337,7 @@ def test_when_all_are_silent_they_are_asked_all_the_same(clock: Clock) -> None:
     anyio.run(main)
 
 
-def test_who_was_not_asked_for_longest_is_forgotten_first(clock: Clock) -> None:
+def test_the_answer_not_used_for_longest_is_evicted_first(clock: Clock) -> None:
     server = Server()
     resolver = shared(server, clock=clock, cache_size=3000)  # four answers
 
@@ -355,7 +357,7 @@ def test_who_was_not_asked_for_longest_is_forgotten_first(clock: Clock) -> None:
     anyio.run(main)
 
 
-def test_an_answer_larger_than_the_memory(clock: Clock) -> None:
+def test_an_answer_larger_than_the_cache(clock: Clock) -> None:
     server = Server(lambda name, rdtype: answer(name, rdtype, text="x" * 3000))
     resolver = shared(server, clock=clock, cache_size=3000)
 
@@ -367,7 +369,7 @@ def test_an_answer_larger_than_the_memory(clock: Clock) -> None:
     assert server.queries == 2
 
 
-def test_the_mx_of_many_domains_do_not_sweep_out_the_hosts(clock: Clock) -> None:
+def test_the_mx_of_many_domains_do_not_evict_the_hosts(clock: Clock) -> None:
     server = Server()
     resolver = shared(server, clock=clock, cache_size=4_000_000)
 

@@ -123,7 +123,7 @@ def _command(line: str) -> Command:
 
 @dataclass
 class Talk:
-    """A conversation under way: the connection, what it told, and the error that ended it."""
+    """A conversation: the connection, its events, and the error that ended it."""
 
     connection: Connection
     events: list[Event] = field(default_factory=list)
@@ -241,7 +241,7 @@ def _outcome(effect: Effect, rest: Iterator[Step]) -> Outcome:
     return Failed(step.at, FailureKind(word), detail)
 
 
-def told(events: Iterable[Event]) -> list[str]:
+def event_words(events: Iterable[Event]) -> list[str]:
     """Events in a word each, for comparing: the kind, the code, the verb answered."""
     words = []
     for event in events:

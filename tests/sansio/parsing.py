@@ -12,7 +12,7 @@ TAIL = b"221 2.0.0 tail\r\n"
 
 @dataclass(frozen=True)
 class Parsed:
-    """What came of some octets."""
+    """The replies in some octets, and the error that ended them."""
 
     replies: tuple[tuple[int, bytes, tuple[Deviation, ...]], ...]
     error: tuple[str, str, bytes] | None

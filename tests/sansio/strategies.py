@@ -1,4 +1,4 @@
-"""What hypothesis makes up: commands, hostile arguments, servers' octets, and ways to split them."""
+"""Strategies for hypothesis: commands, hostile arguments, servers' octets, and ways to split them."""
 
 from itertools import pairwise
 from typing import Any, TypeAlias

@@ -1,4 +1,4 @@
-"""What EHLO's answer offers: keywords in any spelling servers have been seen to use."""
+"""The keywords of an answer to EHLO, in every spelling that servers are known to use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sessions on a `Connection`: what is told in which order, and what is refused."""
+"""Sessions on a `Connection`: the order of its events, and the commands it refuses."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from smtp_sansio import (
     State,
     Unsolicited,
 )
-from tests.sansio.notation import converse, told
+from tests.sansio.notation import converse, event_words
 from tests.sansio.routes import READY
 
 
@@ -41,7 +41,7 @@ def test_a_whole_session() -> None:
         -- eof
         """
     )
-    assert told(talk.events) == [
+    assert event_words(talk.events) == [
         "Greeting 220",
         "Reply 250 EHLO",
         "Reply 250 MAIL",
@@ -65,7 +65,7 @@ def test_a_new_connection() -> None:
     assert connection.next_event() is Need.DATA
 
 
-def test_events_are_told_one_by_one() -> None:
+def test_events_are_returned_one_by_one() -> None:
     connection = Connection()
     connection.receive_data(b"220 hi\r\n250 late\r\n25")
     assert connection.has_unread
@@ -101,7 +101,7 @@ def test_nothing_is_sent_while_octets_lie_unread(unread: bytes) -> None:
 def test_something_is_sent_again_once_they_are_read() -> None:
     talk = converse("S: 220 hi\nS: 250 la\\")
     talk.go_on("S: te\nC: NOOP\nS: 250 ok")
-    assert told(talk.events) == ["Greeting 220", "Unsolicited 250", "Reply 250 NOOP"]
+    assert event_words(talk.events) == ["Greeting 220", "Unsolicited 250", "Reply 250 NOOP"]
 
 
 def test_a_reply_knows_its_command() -> None:
@@ -134,7 +134,7 @@ def test_the_close_says_what_is_missing(
     assert not talk.connection.has_unread
 
 
-def test_what_was_said_before_the_close_is_told_first() -> None:
+def test_replies_before_the_close_are_returned_first() -> None:
     connection = Connection()
     connection.receive_data(b"220 hi\r\n421 bye\r\n4")
     connection.receive_data(b"")
@@ -154,7 +154,7 @@ def test_after_the_close_there_is_nothing() -> None:
     assert connection.state is State.CLOSED
 
 
-def test_nothing_is_received_after_the_end_even_before_it_was_told() -> None:
+def test_nothing_is_received_after_the_end_even_before_its_event() -> None:
     connection = Connection()
     connection.receive_data(b"")
     with pytest.raises(LocalProtocolError) as refused:

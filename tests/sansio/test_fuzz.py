@@ -43,7 +43,7 @@ def test_any_bytes_in_any_state(state: State, reads: list[bytes], policy: Policy
             talk.hear(octets)
             assert len(talk.connection._parser.pending) <= policy.max_reply + policy.max_line
     except LocalProtocolError:
-        assert talk.error is not None, "nothing but an error told before may keep us from receiving"
+        assert talk.error is not None, "nothing but an earlier error may keep the connection from receiving"
     else:
         assert talk.error is not None or isinstance(talk.events[-1], ConnectionClosed)
     for event in talk.events:
@@ -64,8 +64,8 @@ class AnyUse(RuleBasedStateMachine):
             talk.go_on(ROUTES[state])
         self.connection = talk.connection
         self.error = talk.error
-        self.told = bytearray(b"".join(raws(talk.events)))
-        self.fed = bytearray(self.told)
+        self.reported = bytearray(b"".join(raws(talk.events)))
+        self.fed = bytearray(self.reported)
         self.answered = [event.command for event in talk.events if isinstance(event, Reply)]
         self.sent = [*self.answered, *talk.connection.outstanding]
         self.unsolicited = 0
@@ -120,10 +120,10 @@ class AnyUse(RuleBasedStateMachine):
             elif isinstance(event, ConnectionClosed):
                 assert self.ended
                 assert list(event.unanswered) == self.sent[len(self.answered) :]
-                assert bytes(self.fed).startswith(self.told + event.partial)
+                assert bytes(self.fed).startswith(self.reported + event.partial)
             else:
-                self.told += event.raw
-                assert bytes(self.fed).startswith(self.told), "raw is what was received, in order"
+                self.reported += event.raw
+                assert bytes(self.fed).startswith(self.reported), "raw is what was received, in order"
                 assert len(event.deviations) <= self.policy.max_deviations
                 if isinstance(event, Reply):
                     self.answered.append(event.command)

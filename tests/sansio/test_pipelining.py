@@ -19,7 +19,7 @@ from smtp_sansio import (
     State,
 )
 from smtp_sansio._state import TABLE
-from tests.sansio.notation import converse, told
+from tests.sansio.notation import converse, event_words
 from tests.sansio.routes import MAIL, ONE_OF_EACH, READY
 from tests.sansio.strategies import steady
 
@@ -48,7 +48,7 @@ def test_a_flight_of_transactions() -> None:
         S: 221 bye
         """
     )
-    assert told(talk.events[2:]) == [
+    assert event_words(talk.events[2:]) == [
         "Reply 250 MAIL",
         "Reply 250 RCPT",
         "Reply 250 RSET",
@@ -90,7 +90,7 @@ def test_only_three_commands_may_be_followed_by_another(first: Command) -> None:
         return
     with pytest.raises(LocalProtocolError) as refused:
         talk.connection.send(follower)
-    ends_the_session = isinstance(first, Quit | StartTls)  # nothing is left to say, whoever offers what
+    ends_the_session = isinstance(first, Quit | StartTls)  # no command is left to send, whatever was offered
     assert refused.value.code == ("state.command" if ends_the_session else "pipelining.group")
     if not ends_the_session:
         assert str(refused.value).startswith(first.line.split()[0])
@@ -114,7 +114,7 @@ def test_a_group_is_all_or_nothing() -> None:
     with pytest.raises(LocalProtocolError):
         talk.connection.send(Rcpt("postmaster"))
     talk.go_on("C: MAIL FROM:<>\nC: NOOP\nS: 250 ok\nS: 250 ok")
-    assert told(talk.events[2:]) == ["Reply 250 MAIL", "Reply 250 NOOP"]
+    assert event_words(talk.events[2:]) == ["Reply 250 MAIL", "Reply 250 NOOP"]
 
 
 def test_a_refused_group_leaves_what_waited_before_it() -> None:
@@ -180,7 +180,7 @@ def test_half_a_group_then_421_then_the_close() -> None:
         -- eof
         """
     )
-    assert told(talk.events[2:]) == ["Reply 250 MAIL", "Reply 421 RCPT", "ConnectionClosed 2"]
+    assert event_words(talk.events[2:]) == ["Reply 250 MAIL", "Reply 421 RCPT", "ConnectionClosed 2"]
     assert talk.events[-1] == ConnectionClosed((Rset(), Quit()), b"")
     assert talk.connection.state is State.CLOSED
 

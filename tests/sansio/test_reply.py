@@ -65,7 +65,7 @@ def test_what_begins_no_reply_cannot_be_paired(octets: bytes) -> None:
     assert parsed.error == ("syntax.reply", "the peer sent a line that begins no SMTP reply", octets)
 
 
-def test_replies_before_the_unpairable_line_are_told() -> None:
+def test_replies_before_the_unpairable_line_are_returned() -> None:
     parsed = parse_all_ways(b"250 ok\r\nnonsense\r\n250 ok\r\n")
     assert [code for code, _, _ in parsed.replies] == [250]
     assert parsed.error == ("syntax.reply", "the peer sent a line that begins no SMTP reply", b"nonsense\r\n")
@@ -78,7 +78,7 @@ def test_the_unpairable_line_is_quoted_up_to_the_policys_length() -> None:
 
 
 def test_a_reply_that_passes_the_quick_way_and_one_that_does_not_are_read_alike() -> None:
-    """A long but regular reply takes the way line by line; nothing may tell the two apart."""
+    """A long but regular reply takes the way line by line; the result is the same."""
     lines = [b"250-%d\r\n" % number for number in range(127)]
     octets = b"".join([*lines, b"250 end\r\n"])
     assert len(octets) > 768
