@@ -32,7 +32,7 @@ from smtp_sansio import (
     Unsolicited,
     Upgrade,
 )
-from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, play, event_words
+from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, event_words, play
 
 CONNECTED = "-- connected\nS: 220 mx.example ESMTP\n"
 READY = CONNECTED + "C: EHLO a\nS: 250-mx.example\nS+ 250-PIPELINING\nS+ 250 STARTTLS\n"

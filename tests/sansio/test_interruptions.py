@@ -23,7 +23,7 @@ from smtp_sansio import (
     StartTls,
     State,
 )
-from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, play, event_words
+from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, event_words, play
 
 FULL = """
 -- connected
