@@ -1,4 +1,4 @@
-"""Print every code that a finding can have: what it means, why it matters, how to mend it.
+"""Print every code that a finding can have: what it means, why it matters, how to fix it.
 
 python scripts/codes.py                        to the terminal
 python scripts/codes.py --write docs/codes.md  the page
@@ -17,38 +17,39 @@ from checker_smtp.report.explain import SEVERITIES, Explanation, explain, steps 
 
 
 def page() -> str:
-    """The page in Markdown, by rule, each code under the first rule that has it."""
+    """Return the page in Markdown, by rule, each code under the first rule that has it."""
     lines = [
-        "# Findings and what to do about them",
+        "# Findings and their fixes",
         "",
         "Printed by `scripts/codes.py` from the texts of the report; a test compares. In a terminal:",
         "`checker-smtp explain CODE`.",
         "",
-        "The severity is the highest that a code is ever given. What the TLS checker found is folded in as",
-        "`smtp.tls.…` with its own words, and is not listed here.",
+        "The severity is the highest that a code is ever given. The findings of the TLS checker are added as",
+        "`smtp.tls.…` in its own words, and are not listed here.",
     ]
-    told: set[str] = set()
+    printed: set[str] = set()
     for rule in RULES.values():
         lines += ["", f"## {rule.name}", "", rule.description]
         for code in rule.codes:
-            if code.code not in told:
-                told.add(code.code)
+            if code.code not in printed:
+                printed.add(code.code)
                 lines += _entry(explain(code.code))
     return "\n".join(lines) + "\n"
 
 
-def _entry(told: Explanation) -> Iterator[str]:
-    yield from ("", f"### {told.code}", "", f"**{told.title}** ({SEVERITIES[told.severity]})")
-    yield from ("", f"Why: {told.why}", "", f"Fix: {told.fix}")
-    for name, text in told.software.items():
+def _entry(explanation: Explanation) -> Iterator[str]:
+    severity = SEVERITIES[explanation.severity]
+    yield from ("", f"### {explanation.code}", "", f"**{explanation.title}** ({severity})")
+    yield from ("", f"Why: {explanation.why}", "", f"Fix: {explanation.fix}")
+    for name, text in explanation.software.items():
         yield from ("", f"{name}:")
         yield from _advice(text)
-    if told.reference:
-        yield from ("", f"See {told.reference}.")
+    if explanation.reference:
+        yield from ("", f"See {explanation.reference}.")
 
 
 def _advice(text: str) -> Iterator[str]:
-    """Paragraphs as they are, lines to be copied in blocks."""
+    """Yield paragraphs as they are, and lines to be copied in blocks."""
     inside = False
     for copied, line in steps(text):
         if copied != inside:

@@ -1,7 +1,7 @@
-"""What was met at each endpoint: badges, facts, extensions, transactions, sessions with their time-lines.
+"""The section of each endpoint: badges, facts, extensions, transactions, sessions with their time-lines.
 
-Verdicts are not made here: a badge or a verdict in a table is what a finding says about that endpoint, or a
-plain fact where no finding says otherwise.
+Verdicts are not made here: a badge or a verdict in a table repeats a finding about that endpoint, or states a
+plain fact where there is no finding.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ __all__ = [
     "Badge",
     "EndpointReport",
     "SessionReport",
-    "TransactionRow",
+    "TransactionResult",
     "build_endpoint_report",
     "reverse_dns_text",
 ]
@@ -53,7 +53,7 @@ class Badge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransactionRow:
+class TransactionResult:
     question: str
     sender: str
     recipient: str
@@ -88,7 +88,7 @@ class EndpointReport:
     gained: tuple[str, ...]
     lost: tuple[str, ...]
     tls_issues: tuple[tuple[Badge, str, str], ...]
-    transactions: tuple[TransactionRow, ...]
+    transactions: tuple[TransactionResult, ...]
     sessions: tuple[SessionReport, ...]
 
 
@@ -183,8 +183,8 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     if main.end is not None:
         end = main.end
         detail = f" ({visible(end.detail)})" if end.detail else ""
-        told = f"{end.kind} at {end.step} after {format_seconds(end.at)}{detail}"
-        facts.append(("Session ended", visible(told)))
+        ending = f"{end.kind} at {end.step} after {format_seconds(end.at)}{detail}"
+        facts.append(("Session ended", visible(ending)))
     return facts
 
 
@@ -201,8 +201,8 @@ def reverse_dns_text(reverse: ReverseDns | None) -> str:
 
 
 def _keywords(known: tuple[Keyword, ...]) -> tuple[str, ...]:
-    told = [shorten(" ".join((k.keyword, *k.parameters)), 100) for k in known[:_MAX_KEYWORDS]]
-    return (*told, *([f"… {len(known) - _MAX_KEYWORDS} more"] if len(known) > _MAX_KEYWORDS else []))
+    keywords = [shorten(" ".join((k.keyword, *k.parameters)), 100) for k in known[:_MAX_KEYWORDS]]
+    return (*keywords, *([f"… {len(known) - _MAX_KEYWORDS} more"] if len(known) > _MAX_KEYWORDS else []))
 
 
 def _tls_issues(endpoint: Endpoint, context: Context) -> list[tuple[Badge, str, str]]:
@@ -228,10 +228,10 @@ def _held(endpoint: Endpoint) -> list[Transaction]:
     return [*begun, *(t for t in wanted if t.purpose not in known)]
 
 
-def _row(asked: Transaction, findings: list[Finding]) -> TransactionRow:
+def _row(asked: Transaction, findings: list[Finding]) -> TransactionResult:
     reply = asked.verdict
     step = "MAIL" if reply is not None and reply is asked.mail else "RCPT"
-    return TransactionRow(
+    return TransactionResult(
         question=QUESTIONS.get(asked.purpose, visible(asked.purpose)),
         sender=visible(f"<{asked.sender}>"),
         recipient=visible(f"<{asked.recipient}>"),

@@ -1,4 +1,4 @@
-"""What there is to say about findings: each problem once, worst first, with its fix, evidence and command.
+"""Items of a report: each problem once, the worst first, with its fix, evidence and commands.
 
 Findings of the same kind on several endpoints become one item with several subjects. The fix is that of the
 software recognised at each subject; a fix that a rule wrote for the case at hand goes before both.
@@ -28,7 +28,7 @@ _UNKNOWN = "A finding that this version does not know"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What an item is about: `name` is an endpoint, an MX target, or empty for the domain as a whole."""
+    """The subject of an item: `name` is an endpoint, an MX target, or empty for the domain as a whole."""
 
     name: str
     target: str
@@ -37,7 +37,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """What to do; `software` is empty for general advice, `subjects` where it applies if not everywhere."""
+    """A fix; `software` is empty for general advice, `subjects` for one that applies to all subjects."""
 
     software: str
     subjects: tuple[str, ...]
@@ -75,7 +75,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What items are made with: who answers where, and the transcripts by endpoint and session."""
+    """The input of items: the observation, the software at each endpoint, the transcripts of sessions."""
 
     observation: Observation
     software: dict[str, Recognised | None]
@@ -165,7 +165,7 @@ def _at(endpoint: Endpoint, context: Context) -> Recognised | None:
 
 
 def _concerned(finding: Finding, context: Context) -> list[Endpoint]:
-    """The endpoints to be mended: the subject, or those that the evidence of a domain's fault is from."""
+    """Return the endpoints to fix: the subject, or those that the evidence of a domain's fault is from."""
     if finding.subject:
         endpoint = endpoint_of(finding, context.observation)
         return [endpoint] if endpoint else []

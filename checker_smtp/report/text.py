@@ -7,7 +7,7 @@ time-lines and the transcripts are only on the page and in the JSON document.
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 
-from .endpoints import EndpointReport, TransactionRow
+from .endpoints import EndpointReport, TransactionResult
 from .explain import steps
 from .items import Fix, Item, Quote
 from .terminal import Terminal
@@ -152,7 +152,7 @@ class _Page:
     def _fact(self, label: str, value: str) -> str:
         return self._terminal.lines(value, first=f"  {label:13} ", first_style="dim")
 
-    def _transaction(self, row: TransactionRow) -> str:
+    def _transaction(self, row: TransactionResult) -> str:
         style = _STYLES.get(row.verdict.level, "")
         text = f"{row.verdict.text} · {row.reply}"
         return self._terminal.lines(text, style, first=f"  {row.question}: ")

@@ -86,7 +86,7 @@ def test_text_begins_with_the_verdict_and_goes_on_with_what_to_fix() -> None:
     )
     fix = rest.index("What to fix")
     assert rest[fix - 1] == ""
-    assert rest[fix + 1] == "  CRIT  The server relays mail for anybody"
+    assert rest[fix + 1] == "  CRIT  The server accepts mail from outside for other domains"
     assert rest[fix + 2].startswith("        127.1.1.11:25 (mx.dev-openrelay.test): ")
     parts = ("  CRIT  ", "  WARN  ", "\nNotes\n", "\nMail servers of the domain\n", "\n127.1.1.10:25 ")
     order = [done.out.index(words) for words in parts]

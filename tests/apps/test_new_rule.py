@@ -60,9 +60,9 @@ SERVICE = (
 import json
 from checker_smtp.service.definition import definition
 from checker_smtp.service.evaluate import evaluate
-from checker_smtp.service.schemas import Evaluate
+from checker_smtp.service.schemas import EvaluateRequest
 seen = json.load(sys.stdin)["observation"]
-states = evaluate(Evaluate(observations={"smtp": json.dumps(seen).encode()}))
+states = evaluate(EvaluateRequest(observations={"smtp": json.dumps(seen).encode()}))
 json.dump({**definition(), **states}, sys.stdout)
 """
 )

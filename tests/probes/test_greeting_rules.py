@@ -48,7 +48,7 @@ def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
         (
             "greeting/timeout@12",
             "banner.missing warn transient",
-            "The server accepted the connection and said nothing for 12 s.",
+            "The server accepted the connection and sent nothing for 12 s.",
         ),
         (
             "greeting/closed",
@@ -63,12 +63,12 @@ def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
         (
             "greeting/syntax.reply",
             "banner.missing crit fail",
-            "What the server says first is no SMTP greeting.",
+            "The first line of the server is no SMTP greeting.",
         ),
         (
             "greeting/limit.line",
             "banner.missing crit fail",
-            "What the server says first is no SMTP greeting.",
+            "The first line of the server is no SMTP greeting.",
         ),
         (
             "greeting/budget",
@@ -110,7 +110,7 @@ def test_slow_is_measured_from_the_connection() -> None:
     assert only(observation(endpoint(late))).message == "The greeting was complete after 14 s."
     assert told(observation(endpoint(replace(slow, connected_at=15.0)))) == []
     silent = replace(session(greeting=None, end="greeting/timeout@20"), connected_at=8.0)
-    assert only(observation(endpoint(silent))).message.endswith("said nothing for 12 s.")
+    assert only(observation(endpoint(silent))).message.endswith("sent nothing for 12 s.")
 
 
 def test_a_hint_quotes_the_words() -> None:
@@ -156,7 +156,7 @@ def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
             {"ehlo": "502 5.5.1 what?", "helo": "550 no"},
             "The server answers EHLO with 502 5.5.1 and HELO with 550.",
         ),
-        ({"ehlo": "450 later"}, "The server answers EHLO with 450: not now."),
+        ({"ehlo": "450 later"}, "The server answers EHLO with 450: temporarily refused."),
         (
             {"ehlo": "550 your name?", "helo": "550 5.7.1 no"},
             "The server answers EHLO with 550 and HELO with 550 5.7.1, a refusal of this client.",
@@ -165,7 +165,7 @@ def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
             {"ehlo": "550 no", "helo": "554 RBL"},
             'The server answers EHLO with 550 and HELO with 554, a refusal of this client (it says "RBL").',
         ),
-        ({"ehlo": "354 go on"}, "The answer to EHLO is neither yes nor no."),
+        ({"ehlo": "354 go on"}, "The reply to EHLO neither accepts nor refuses it."),
         ({"ehlo": None, "end": "EHLO/closed"}, "EHLO ended the session (closed)."),
         (
             {"ehlo": None, "end": "EHLO/budget"},

@@ -127,7 +127,7 @@ def test_what_is_published_and_the_verdict(zone: str, verdicts: list[str]) -> No
         ("example.org MX 0 .", "The domain publishes a null MX: it receives no mail."),
         (
             "example.org MX 10 .\nexample.org MX 20 .",
-            "The null MX has the preference 10, 20; it has to be one record with 0.",
+            "The null MX has the preference 10, 20; only 0 is valid, in one record.",
         ),
         ("", "The domain example.org does not exist (NXDOMAIN)."),
         ("example.org TXT x", "The domain has neither an MX record nor an address."),
@@ -137,7 +137,7 @@ def test_what_is_published_and_the_verdict(zone: str, verdicts: list[str]) -> No
         ),
         (
             "example.org MX !error",
-            f"The MX lookup ended in an answer that makes no sense {ALTHOUGH}.",
+            f"The MX lookup ended in an invalid answer {ALTHOUGH}.",
         ),
         (
             "example.org MX !timeout",
@@ -159,12 +159,12 @@ def test_the_message_says_what_was_met(zone: str, message: str) -> None:
         (
             "example.org MX 0 0.",
             "smtp.mx.ip_literal",
-            f"The MX target 0 spells the IP address 0.0.0.0; it was not dialled. {NULL_HINT}",
+            f"The MX target 0 spells the IP address 0.0.0.0; it was not contacted. {NULL_HINT}",
         ),
         (
             "example.org MX 0 192.513.",
             "smtp.mx.ip_literal",
-            "The MX target 192.513 spells the IP address 192.0.2.1; it was not dialled.",
+            "The MX target 192.513 spells the IP address 192.0.2.1; it was not contacted.",
         ),
         (
             "example.org MX 10 a.test.\na.test CNAME b.test.\nb.test CNAME mx.example.org.\n" + ADDRESSES,
@@ -190,12 +190,12 @@ def test_the_message_says_what_was_met(zone: str, message: str) -> None:
         (
             "example.org MX 10 a.test.\na.test A !servfail\na.test AAAA !timeout",
             "smtp.mx.unresolved",
-            "The lookup of a.test (A and AAAA) failed with servfail; senders wait for it and try later.",
+            "The lookup of a.test (A and AAAA) failed with servfail; senders retry later.",
         ),
         (
             "example.org MX 10 a.test.\na.test A 192.168.0.1",
             "smtp.mx.not_public",
-            "a.test has the address 192.168.0.1, which is private (RFC 1918); it was not dialled.",
+            "a.test has the address 192.168.0.1, which is private (RFC 1918); it was not contacted.",
         ),
     ],
 )

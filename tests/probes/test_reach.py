@@ -51,7 +51,7 @@ def test_silence_everywhere_may_be_our_own_port(kind: str) -> None:
     assert finding.message.startswith(
         f"Nothing answered over IPv4 ({HERE}). Port 25 may be blocked on this side"
     )
-    assert "shows whether port 25 leaves" in finding.fix
+    assert "tests whether a machine can connect to port 25" in finding.fix
     assert status_of(seen, apply_rules(seen)) == "unknown"
     assert not RULES[DEAD].tested(seen)
 
@@ -104,7 +104,7 @@ def test_a_control_is_a_witness_too(outcome: str, verdict: str) -> None:
     control = Control(host="control.test", address=OTHER, port=25, outcome=outcome)
     seen = observation(unreached("timeout"), controls=(control,))
     assert told(seen) == [verdict]
-    assert ("Nor did control.test: port 25 does not leave from here." in only(seen).message) is (
+    assert ("Nor did control.test: port 25 is probably blocked on this side." in only(seen).message) is (
         verdict[0] == "n"
     )
     v6_control = Control(host="control.test", address=V6, port=25, outcome=outcome)
@@ -148,7 +148,7 @@ def test_endpoints_left_alone_are_named() -> None:
     seen = observation(endpoint(), skipped=skipped)
     assert told(seen) == ["not_tested info not-tested"]
     assert only(seen).message == (
-        "The domain has more endpoints than are visited; left alone: 192.0.2.40:25, 192.0.2.41:25, "
+        "The domain has too many endpoints; not tested: 192.0.2.40:25, 192.0.2.41:25, "
         "192.0.2.42:25, 192.0.2.43:25, 192.0.2.44:25 and 3 more."
     )
 

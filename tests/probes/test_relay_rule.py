@@ -103,4 +103,4 @@ def test_the_last_answer_counts_where_the_probe_was_repeated() -> None:
 )
 def test_an_answer_that_says_nothing_of_relaying_is_quoted_with_its_step(answer: str, where: str) -> None:
     finding = only(observation(endpoint(relay=answer)))
-    assert finding.message == f"Whether the server relays is not known: {where} is no answer to that."
+    assert finding.message == f"Whether the server relays is not known: {where} does not answer that."

@@ -51,7 +51,7 @@ def named(*names: str, confirmed: str = "", unsettled: str = "", status: str = "
         (
             named("a.test", "b.test", unsettled="b.test"),
             "fcrdns.mismatch info transient",
-            "Whether a.test and b.test leads back to 192.0.2.7 could not be looked up.",
+            "The lookup of a.test and b.test failed; the name may lead back to 192.0.2.7.",
         ),
     ],
 )

@@ -1,8 +1,8 @@
 """The words and codes by which a refusal is about this client, or about the mail.
 
-The reply's class decides the outcome; this only names the cause. Enhanced codes come first: X.7.x is security
-or policy (RFC 3463 §3.8), X.1.1 and its like the mailbox (§3.2, §3.3), X.1.7 and X.1.8 the sender. Words are a
-hint, never a verdict, and are shown with it.
+The reply's class decides the outcome; this only names the cause. Enhanced codes come first: X.7.x is
+security or policy (RFC 3463 §3.8), X.1.1 and its like the mailbox (§3.2, §3.3), X.1.7 and X.1.8 the sender.
+Words are a hint, never a verdict, and are shown with it.
 """
 
 import re

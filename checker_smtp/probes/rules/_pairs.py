@@ -17,7 +17,7 @@ from ._finding import Finding, Outcome
 from ._reading import end_evidence, listed, reply_evidence, same_refusal, shown
 from ._shared import NOT_TESTED, REFUSED_US
 
-__all__ = ["any_answered", "common_refusal", "obstacles", "is_accepted"]
+__all__ = ["any_answered", "common_refusal", "is_accepted", "obstacles"]
 
 _QUESTIONS = {"null-sender": "the null sender", "postmaster": "postmaster", "relay": "relaying"}
 
@@ -57,7 +57,7 @@ def any_answered(purpose: str, observation: Observation) -> bool:
 
 
 def obstacles(purpose: str, observation: Observation) -> Iterator[Finding]:
-    """Yield the obstacles that kept endpoints from answering, where the rule for `purpose` has to report them."""
+    """Yield a finding for each endpoint that could not answer, where `purpose` is its first question."""
     for endpoint in observation.endpoints:
         asked = [p for p in _QUESTIONS if endpoint.asked(p) is not None]
         if asked and asked[0] == purpose and endpoint.ready_session:

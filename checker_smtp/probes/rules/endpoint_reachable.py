@@ -73,7 +73,7 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
     if observation.skipped:
         yield NOT_TESTED.finding(
             "",
-            f"The domain has more endpoints than are tested; not tested: {listed(list(observation.skipped))}.",
+            f"The domain has too many endpoints; not tested: {listed(list(observation.skipped))}.",
             outcome=Outcome.NOT_TESTED,
         )
 
@@ -85,13 +85,13 @@ def _not_tested(family: int, untested: list[Endpoint], controls: list[Control]) 
     if any(end.kind in AMBIGUOUS for end in ends):
         port = untested[0].port
         message = f"Nothing answered over IPv{family} ({names}). " + (
-            f"Nor did {listed([c.host for c in controls])}: connections to port {port} do not leave this network."
+            f"Nor did {listed([c.host for c in controls])}: port {port} is probably blocked on this side."
             if controls
             else f"Port {port} may be blocked on this side, as home, office and cloud networks often do."
         )
         fix = (
-            "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` shows whether "
-            f"a machine can connect to port {port} of other networks."
+            "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` tests "
+            f"whether a machine can connect to port {port} of other networks."
         )
     else:
         message = (

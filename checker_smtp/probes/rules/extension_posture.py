@@ -33,7 +33,7 @@ DEVIATION = Code(
     "smtp.protocol.deviation",
     Severity.INFO,
     title="Replies of the server deviate from the protocol",
-    why="Most clients tolerate it, strict ones do not, and some lose track of which reply belongs to which command.",
+    why="Most clients tolerate it, strict ones do not, and some match replies to the wrong commands.",
     fix="Update the server, or look for custom banner and reply texts, scripts, and firewalls that rewrite "
     "SMTP.",
     reference="RFC 5321 §4.2",

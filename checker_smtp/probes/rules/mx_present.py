@@ -68,8 +68,8 @@ def mx_present(observation: Observation) -> Iterator[Finding]:
             "",
             f"The domain {domain} does not exist (NXDOMAIN).",
             *evidence,
-            fix="Check the spelling; if it is right, register or renew the domain, or find out why its zone is "
-            "not delegated (`dig +trace DOMAIN`).",
+            fix="Check the spelling; if it is right, register or renew the domain, or find out why its "
+            "zone is not delegated (`dig +trace DOMAIN`).",
         )
     elif mx.implicit_mx:
         yield IMPLICIT.finding(

@@ -13,8 +13,8 @@ IP_LITERAL = Code(
     "smtp.mx.ip_literal",
     Severity.CRIT,
     title="An MX target is an IP address instead of a host name",
-    why="An MX record names a host. Most senders look the digits up as a name, find no address, and skip this "
-    "target; a few deliver anyway, which hides the fault.",
+    why="An MX record names a host. Most senders look the digits up as a name, find no address, and skip "
+    "this target; a few deliver anyway, which hides the fault.",
     fix="Give the server a host name with an A or AAAA record and put that name into the MX record.",
     reference="RFC 5321 §5.1, RFC 1035 §3.3.9",
     reproduce=QueryDns(names="domain", rdtypes=("MX",)),
@@ -78,7 +78,7 @@ def mx_sanity(observation: Observation) -> Iterator[Finding]:
         for address, reason in target.not_public:
             yield NOT_PUBLIC.finding(
                 target.target,
-                f"{target.target} has the address {address}, which is {reason}; no connection was made.",
+                f"{target.target} has the address {address}, which is {reason}; it was not contacted.",
                 *evidence,
             )
 
@@ -89,7 +89,7 @@ def _literal(observation: Observation, target: MxTarget) -> Finding:
     )
     return IP_LITERAL.finding(
         target.target,
-        f"The MX target {target.target} spells the IP address {target.literal}; no connection was made.{hint}",
+        f"The MX target {target.target} spells the IP address {target.literal}; it was not contacted.{hint}",
         *dns_evidence(observation, observation.domain, "MX"),
     )
 

@@ -53,7 +53,7 @@ def null_mx(observation: Observation) -> Iterator[Finding]:
         preferences = ", ".join(map(str, mx.null_preferences))
         yield MIXED.finding(
             "",
-            f"The null MX has the preference {preferences}; only a single record with the preference 0 is valid.",
+            f"The null MX has the preference {preferences}; only 0 is valid, in one record.",
             *evidence,
         )
     else:

@@ -73,7 +73,7 @@ def _unconfirmed(observation: Observation, endpoint: Endpoint, reverse: ReverseD
     if reverse.unsettled:
         return MISMATCH.finding(
             endpoint.subject,
-            f"The lookup of {names}, the name of {endpoint.address}, failed; it may lead back to the address.",
+            f"The lookup of {names} failed; the name may lead back to {endpoint.address}.",
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.INFO,

@@ -43,7 +43,8 @@ INJECTION = Code(
     title="Unencrypted octets arrived between STARTTLS and the handshake",
     why="Anybody on the way can inject octets there, and clients that read them after the handshake take "
     "them for replies of the server.",
-    fix="Update the mail server; if that does not help, look for a proxy or firewall that answers in its place.",
+    fix="Update the mail server; if that does not help, look for a proxy or firewall that answers in its "
+    "place.",
     reference="RFC 3207 §4.2, §6",
     reproduce=ReadOctets(command="STARTTLS"),
     urgency=Urgency.EXPOSES_SECRETS,

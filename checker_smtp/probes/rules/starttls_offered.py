@@ -27,7 +27,7 @@ MISSING = Code(
     "smtp.starttls.missing",
     Severity.WARN,
     title="One of the mail servers does not offer encryption",
-    why="Mail through this server travels in the clear, and an attacker who wants to read it can steer it there.",
+    why="Mail through this server travels in the clear, and an attacker can divert mail to it.",
     fix="Let this server offer STARTTLS as the others do (Postfix: `smtpd_tls_chain_files` and "
     "`smtpd_tls_security_level = may`; Exim: `tls_certificate` and `tls_advertise_hosts = *`).",
     reference="RFC 3207 §4, RFC 7435",
