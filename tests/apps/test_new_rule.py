@@ -124,9 +124,9 @@ def test_reports_for_people(folder: Path, form: str) -> None:
 
 
 def test_nagios(folder: Path) -> None:
-    told = report(folder, "nagios")
-    assert "'warnings'=1;" in told
-    assert "No good day was wished. [smtp.politeness.grumpy]" in told
+    text = report(folder, "nagios")
+    assert "'warnings'=1;" in text
+    assert "No good day was wished. [smtp.politeness.grumpy]" in text
 
 
 def test_prometheus(folder: Path) -> None:
@@ -135,9 +135,9 @@ def test_prometheus(folder: Path) -> None:
 
 
 def test_junit(folder: Path) -> None:
-    told = report(folder, "junit")
-    assert 'name="smtp.politeness"' in told
-    assert 'type="smtp.politeness.grumpy"' in told
+    text = report(folder, "junit")
+    assert 'name="smtp.politeness"' in text
+    assert 'type="smtp.politeness.grumpy"' in text
 
 
 def test_the_service_defines_and_evaluates_it(folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""Observations for judging, built from the words of the server.
+"""Observations for tests of rules, built from the replies of the server.
 
-`session` tells one connection: each argument is a reply as it came, lines parted by `|`, or None where
-nothing was heard. What follows a step that failed is left out by itself, so a test writes down only what
-is not as it should be. `endpoint` and `observation` put sessions together. Entries are numbered and the
+`session` describes one connection: each argument is a reply as it came, lines parted by `|`, or None where
+nothing was received. The steps after one that failed are left out by themselves, so a test gives only the
+faults. `endpoint` and `observation` put sessions together. Entries are numbered and the
 transcript is written as they go, so evidence can be looked up.
 
 A transaction is the answer to RCPT, or to MAIL where it says so: `MAIL 550 no`.
@@ -223,7 +223,7 @@ def settings(**given: object) -> Settings:
 
 
 def observation(*endpoints: Endpoint, mx: Mx = WELL_MX, **given: object) -> Observation:
-    """What was seen of `example.org`: these endpoints behind an MX set in order."""
+    """Return an observation of `example.org`: these endpoints behind a valid MX set."""
     usual: dict[str, object] = {
         "settings": settings(),
         "coverage": Coverage(ipv4=FamilyCoverage(), ipv6=FamilyCoverage()),
@@ -238,18 +238,18 @@ def observation(*endpoints: Endpoint, mx: Mx = WELL_MX, **given: object) -> Obse
     )
 
 
-def told(seen: Observation) -> list[str]:
-    """The verdict in short: `code severity outcome subject`, the worst first, without `smtp.`."""
+def summarise(seen: Observation) -> list[str]:
+    """Return each finding as `code severity outcome subject`, the worst first, without `smtp.`."""
     return [short(finding) for finding in apply_rules(seen)]
 
 
 def short(finding: Finding) -> str:
-    """`code severity outcome subject`, without `smtp.`."""
+    """Return `code severity outcome subject`, without `smtp.`."""
     words = (finding.code.removeprefix("smtp."), finding.severity, finding.outcome, finding.subject)
     return " ".join(filter(None, words))
 
 
 def only(seen: Observation) -> Finding:
-    """The one finding there is."""
+    """Return the only finding."""
     (finding,) = apply_rules(seen)
     return finding

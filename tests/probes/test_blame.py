@@ -1,4 +1,4 @@
-"""Whom a refusal blames, told from its codes and words: replies as real servers give them, both ways."""
+"""The cause of a refusal, read from its codes and words: replies as real servers give them."""
 
 import pytest
 
@@ -202,7 +202,7 @@ def test_refusals_of_the_domain(text: str, words: str) -> None:
         ("550 see 5.7.1", False),
     ],
 )
-def test_policy_is_told_by_the_enhanced_code(text: str, policy: bool) -> None:
+def test_policy_is_reported_by_the_enhanced_code(text: str, policy: bool) -> None:
     assert is_policy(reply(text)) is policy
 
 

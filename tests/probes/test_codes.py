@@ -50,7 +50,7 @@ SEVERITIES = ORIGINAL | {
     "smtp.not_tested": "info",
     "smtp.tls.weak_tls_version": "warn",
 }
-# the sixteen of the host, in the order in which they are told, with the codes each may use
+# the sixteen of the host, in the order of reports, with the codes each may use
 SHARED = {"smtp.refused_us", "smtp.not_tested"}
 RULES_AND_CODES = {
     "smtp.null_mx": ("info", {"smtp.null_mx", "smtp.null_mx.mixed"}),
@@ -115,7 +115,7 @@ def test_severities_are_ordered() -> None:
 
 
 @pytest.mark.parametrize("name", SEVERITIES)
-def test_a_code_says_what_it_means_why_it_matters_how_to_mend_it_and_where_it_is_written(name: str) -> None:
+def test_a_code_says_what_it_means_why_it_matters_how_to_fix_it_and_where_it_is_written(name: str) -> None:
     code = CODES[name]
     assert (code.code, code.title[-1] != ".") == (name, True)
     for text in (code.why, code.fix):

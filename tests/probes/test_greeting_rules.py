@@ -1,4 +1,4 @@
-"""The greeting and the hello, judged: whether a server lets senders in."""
+"""The rules about the greeting and EHLO: a server lets senders in or not."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.probes.observations import (
     observation,
     only,
     session,
-    told,
+    summarise,
 )
 
 
@@ -39,7 +39,9 @@ from tests.probes.observations import (
     ],
 )
 def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
-    assert told(observation(endpoint(greeting=greeting))) == [f"{verdict} {HERE}" for verdict in verdicts]
+    assert summarise(observation(endpoint(greeting=greeting))) == [
+        f"{verdict} {HERE}" for verdict in verdicts
+    ]
 
 
 @pytest.mark.parametrize(
@@ -94,13 +96,13 @@ def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
 )
 def test_no_greeting(end: str, verdict: str, message: str) -> None:
     seen = observation(endpoint(greeting=None, end=end))
-    assert told(seen) == [f"{verdict} {HERE}"]
+    assert summarise(seen) == [f"{verdict} {HERE}"]
     assert only(seen).message == message
     assert only(seen).evidence[0].entry == 1
 
 
-def test_no_greeting_and_no_end_kept_is_not_judged() -> None:
-    assert told(observation(endpoint(greeting=None))) == []
+def test_no_greeting_and_no_end_kept_is_not_evaluated() -> None:
+    assert summarise(observation(endpoint(greeting=None))) == []
 
 
 def test_slow_is_measured_from_the_connection() -> None:
@@ -108,7 +110,7 @@ def test_slow_is_measured_from_the_connection() -> None:
     assert only(observation(endpoint(slow))).message == "The greeting was complete after 25 s."
     late = replace(slow, connected_at=11.0)
     assert only(observation(endpoint(late))).message == "The greeting was complete after 14 s."
-    assert told(observation(endpoint(replace(slow, connected_at=15.0)))) == []
+    assert summarise(observation(endpoint(replace(slow, connected_at=15.0)))) == []
     silent = replace(session(greeting=None, end="greeting/timeout@20"), connected_at=8.0)
     assert only(observation(endpoint(silent))).message.endswith("sent nothing for 12 s.")
 
@@ -146,7 +148,7 @@ def test_a_hint_quotes_the_words() -> None:
     ],
 )
 def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
-    assert told(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
+    assert summarise(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
 @pytest.mark.parametrize(
@@ -181,16 +183,16 @@ def test_helo_on_a_connection_of_its_own() -> None:
     refused = session(ehlo="550 no", end="HELO/closed")
     alone = session("helo-only", ehlo=None, helo="250 mx")
     seen = observation(endpoint(refused, alone))
-    assert told(seen) == [f"ehlo.fallback warn fail {HERE}"]
+    assert summarise(seen) == [f"ehlo.fallback warn fail {HERE}"]
     assert [(e.session, e.quote) for e in only(seen).evidence] == [(0, "550 no\r\n"), (1, "250 mx\r\n")]
     busy = session("helo-only", ehlo=None, helo="421 busy")
-    assert told(observation(endpoint(refused, busy))) == [f"ehlo.failed warn transient {HERE}"]
+    assert summarise(observation(endpoint(refused, busy))) == [f"ehlo.failed warn transient {HERE}"]
     still = session("helo-only", ehlo=None, end="HELO/closed")
-    assert told(observation(endpoint(refused, still))) == [f"ehlo.failed crit fail {HERE}"]
+    assert summarise(observation(endpoint(refused, still))) == [f"ehlo.failed crit fail {HERE}"]
 
 
 def test_a_server_that_knows_helo_only_is_asked_all_the_same() -> None:
-    found = told(observation(endpoint(ehlo="502 what?", helo="250 mx", null="550 5.7.1 no bounces")))
+    found = summarise(observation(endpoint(ehlo="502 what?", helo="250 mx", null="550 5.7.1 no bounces")))
     assert found == [f"null_sender.rejected crit fail {HERE}", f"ehlo.fallback warn fail {HERE}"]
 
 

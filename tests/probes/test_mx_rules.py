@@ -1,4 +1,4 @@
-"""What a domain publishes, judged: null MX, no MX, and the targets' faults. The facts come from zones."""
+"""Rules about the zone of a domain: null MX, no MX, and faults of MX targets. The facts are from zones."""
 
 import anyio
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from checker_smtp.probes.dns import LookupCache, resolve_mx
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.rules import RULES, Finding, apply_rules, status_of
-from tests.probes.observations import observation, only, told
+from tests.probes.observations import observation, only, summarise
 from tests.probes.world import Names, options
 
 ADDRESSES = "mx.example.org A 192.0.2.7\nmx.example.org AAAA 2001:db8::7"
@@ -16,7 +16,7 @@ WELL = f"example.org MX 10 mx.example.org.\n{ADDRESSES}"
 
 
 def published(zone: str, **given: object) -> Observation:
-    """What was seen in DNS alone."""
+    """Return the observation of a zone, without any session."""
 
     async def look() -> Observation:
         lookups = LookupCache(Names(zone)).view()
@@ -118,7 +118,7 @@ def finding(zone: str, code: str) -> Finding:
     ],
 )
 def test_what_is_published_and_the_verdict(zone: str, verdicts: list[str]) -> None:
-    assert told(published(zone)) == verdicts
+    assert summarise(published(zone)) == verdicts
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_the_evidence_is_the_answer() -> None:
 
 def test_a_target_that_is_allowed_is_no_fault() -> None:
     assert (
-        told(
+        summarise(
             published(
                 "example.org MX 10 a.test.\na.test A 10.0.0.1\na.test AAAA ::1",
                 allow_targets=("10.0.0.0/8", "::1/128"),

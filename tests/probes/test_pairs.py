@@ -5,7 +5,7 @@ Each row is a server that is well but for these answers, so what is listed is al
 
 import pytest
 
-from tests.probes.observations import DENIED, HERE, endpoint, observation, told
+from tests.probes.observations import DENIED, HERE, endpoint, observation, summarise
 
 OK = "250 2.1.5 ok"
 LATER = "450 4.2.0 Greylisted"
@@ -46,18 +46,18 @@ TABLE = {
         [REFUSED_US],
     ),
     "bounces refused to listed clients at MAIL": (f"MAIL {LISTED}", OK, DENIED, [REFUSED_US]),
-    "bounces put off": (LATER, OK, DENIED, [NULL_LATER]),
-    "bounces put off at MAIL": (f"MAIL {LATER}", OK, DENIED, [NULL_LATER]),
+    "bounces deferred": (LATER, OK, DENIED, [NULL_LATER]),
+    "bounces deferred at MAIL": (f"MAIL {LATER}", OK, DENIED, [NULL_LATER]),
     "bounces answered with 3yz": ("354 go on", OK, DENIED, [NULL_LATER]),
-    "bounces refused, others put off": (NO_BOUNCE, LATER, DENIED, [NULL_LATER, POST_LATER]),
+    "bounces refused, others deferred": (NO_BOUNCE, LATER, DENIED, [NULL_LATER, POST_LATER]),
     "bounces refused, other sender refused at MAIL": (
         UNKNOWN,
         f"MAIL {NO_SENDER}",
         f"MAIL {NO_SENDER}",
         [NOT_TESTED, REFUSED_US, NOT_TESTED],
     ),
-    "our name put off everywhere": (NO_NAME, NO_NAME, NO_NAME, [REFUSED_US]),
-    "everybody put off everywhere": (LATER, LATER, LATER, [NULL_LATER, POST_LATER, LATER_RELAY]),
+    "our name deferred everywhere": (NO_NAME, NO_NAME, NO_NAME, [REFUSED_US]),
+    "everybody deferred everywhere": (LATER, LATER, LATER, [NULL_LATER, POST_LATER, LATER_RELAY]),
     # postmaster
     "postmaster unknown": (UNKNOWN, UNKNOWN, DENIED, [POST_CRIT, NOT_TESTED]),
     "postmaster unknown in other words": (
@@ -67,7 +67,7 @@ TABLE = {
         [POST_CRIT, NOT_TESTED],
     ),
     "postmaster taken from bounces only": (OK, UNKNOWN, DENIED, []),
-    "postmaster put off": (OK, LATER, DENIED, []),
+    "postmaster deferred": (OK, LATER, DENIED, []),
     "everything greylisted": (LATER, LATER, LATER, [NULL_LATER, POST_LATER, LATER_RELAY]),
     "greylisted but for the relay": (LATER, LATER, DENIED, [NULL_LATER, POST_LATER]),
     "our sender refused at MAIL": (OK, f"MAIL {NO_SENDER}", f"MAIL {NO_SENDER}", [NOT_TESTED]),
@@ -103,9 +103,12 @@ TABLE = {
         [POST_CRIT, NOT_TESTED],
     ),
     # us
-    "listed, told at RCPT": (LISTED, LISTED, LISTED, [REFUSED_US]),
-    "listed, told at MAIL": (*(f"MAIL {LISTED}",) * 3, [REFUSED_US]),
-    "no reason given, whoever to whom": (*("550 Administrative prohibition",) * 3, [REFUSED_US]),
+    "listed, said at RCPT": (LISTED, LISTED, LISTED, [REFUSED_US]),
+    "listed, said at MAIL": (*(f"MAIL {LISTED}",) * 3, [REFUSED_US]),
+    "no reason given, whatever the sender and recipient": (
+        *("550 Administrative prohibition",) * 3,
+        [REFUSED_US],
+    ),
     "refused alike but for names and numbers": (
         "550 5.7.1 <postmaster@example.org> denied for 203.0.113.9 (id 4711)",
         "550 5.7.1 <postmaster@example.org> denied for 203.0.113.9 (id 4712)",
@@ -125,16 +128,16 @@ TABLE = {
         [],
     ),
     "TLS or login first": (*(f"MAIL {TLS_FIRST}",) * 3, [NOT_TESTED]),
-    "TLS or login first, told at RCPT": (TLS_FIRST, TLS_FIRST, TLS_FIRST, [NOT_TESTED]),
-    "login first, told in other words each": (
+    "TLS or login first, said at RCPT": (TLS_FIRST, TLS_FIRST, TLS_FIRST, [NOT_TESTED]),
+    "login first, said in other words each": (
         f"MAIL {TLS_FIRST}",
         "530 5.7.0 Authentication required",
         "530 5.7.1 Authentication required",
         [NOT_TESTED, NOT_TESTED],
     ),
     # relaying
-    "relay put off": (OK, OK, LATER, [LATER_RELAY]),
-    "relay put off at MAIL": (OK, OK, f"MAIL {LATER}", [LATER_RELAY]),
+    "relay deferred": (OK, OK, LATER, [LATER_RELAY]),
+    "relay deferred at MAIL": (OK, OK, f"MAIL {LATER}", [LATER_RELAY]),
     "relay refused at MAIL": (OK, OK, f"MAIL {NO_SENDER}", [NOT_TESTED]),
     "relay answered with 3yz": (OK, OK, "354 go on", []),
     "relay taken, no control": (OK, OK, OK, [SUSPECT]),
@@ -156,5 +159,5 @@ TABLE = {
 def test_the_answers_and_the_verdict(row: str) -> None:
     null, postmaster, relay, expected = TABLE[row]
     end = "RCPT/closed" if relay is None else None
-    found = told(observation(endpoint(null=null, postmaster=postmaster, relay=relay, end=end)))
+    found = summarise(observation(endpoint(null=null, postmaster=postmaster, relay=relay, end=end)))
     assert found == [f"{verdict} {HERE}" for verdict in expected]

@@ -18,7 +18,7 @@ from tests.probes.observations import (
     reply,
     session,
     settings,
-    told,
+    summarise,
 )
 from tests.probes.world import options
 
@@ -51,7 +51,7 @@ def test_without_the_relay_probe_one_recipient_may_be_at_fault_itself(
     answer: str, verdicts: list[str]
 ) -> None:
     """Two senders refused alike at RCPT: it may be us, but it may as well be the mailbox."""
-    assert told(seen("open_relay", null=answer, postmaster=answer)) == [f"{v} {HERE}" for v in verdicts]
+    assert summarise(seen("open_relay", null=answer, postmaster=answer)) == [f"{v} {HERE}" for v in verdicts]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_without_the_relay_probe_one_recipient_may_be_at_fault_itself(
     ],
 )
 def test_without_the_null_sender(postmaster: str, relay: str, verdicts: list[str]) -> None:
-    found = told(seen("null_sender", postmaster=postmaster, relay=relay))
+    found = summarise(seen("null_sender", postmaster=postmaster, relay=relay))
     assert found == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
@@ -85,11 +85,11 @@ def test_without_the_null_sender(postmaster: str, relay: str, verdicts: list[str
     ],
 )
 def test_the_relay_probe_alone(relay: str, verdicts: list[str]) -> None:
-    found = told(seen("null_sender", "postmaster", relay=relay))
+    found = summarise(seen("null_sender", "postmaster", relay=relay))
     assert found == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
-def test_postmaster_that_is_not_to_be_tested_is_neither_told_nor_tested() -> None:
+def test_postmaster_that_is_not_to_be_tested_is_neither_reported_nor_tested() -> None:
     unwanted = seen("postmaster", null=UNKNOWN, postmaster=UNKNOWN)
     assert unwanted.endpoints[0].asked("postmaster") is not None
     rule = RULES["smtp.postmaster"]
@@ -97,9 +97,9 @@ def test_postmaster_that_is_not_to_be_tested_is_neither_told_nor_tested() -> Non
     assert rule.tested(seen())
 
 
-def test_nothing_asked_nothing_told() -> None:
+def test_nothing_asked_nothing_reported() -> None:
     silent = seen("null_sender", "postmaster", "open_relay")
-    assert told(silent) == []
+    assert summarise(silent) == []
     asking = ("smtp.null_sender", "smtp.postmaster", "smtp.open_relay")
     assert [RULES[name].tested(silent) for name in asking] == [False] * 3
     assert [RULES[name].tested(seen()) for name in asking] == [True] * 3
@@ -134,7 +134,7 @@ def test_a_rule_is_tested_where_any_endpoint_answered_it_and_not_about_us() -> N
         ({"relay": None}, "Not tested: relaying; they were not asked.", "not-tested"),
     ],
 )
-def test_what_was_not_answered_is_told_once_with_the_reason(
+def test_what_was_not_answered_is_reported_once_with_the_reason(
     words: dict[str, str], message: str, outcome: str
 ) -> None:
     found = [f for f in apply_rules(observation(endpoint(**words))) if f.code == "smtp.not_tested"]
@@ -165,23 +165,27 @@ def test_answers_may_come_from_different_connections() -> None:
     """The flight broke off; the one-by-one session carries the rest, and the last answer counts."""
     flight = session(null="450 later", postmaster=None, relay=None, end="MAIL/timeout@12")
     slowly = session("one-by-one", null="250 ok", postmaster="550 5.1.1 no", relay=DENIED)
-    assert told(observation(endpoint(flight, slowly))) == []
+    assert summarise(observation(endpoint(flight, slowly))) == []
     cut = session(
         "one-by-one", null="550 5.7.1 no bounces", postmaster="250 ok", relay=None, end="RCPT/closed"
     )
-    assert told(observation(endpoint(flight, cut))) == [
+    assert summarise(observation(endpoint(flight, cut))) == [
         f"null_sender.rejected crit fail {HERE}",
         f"not_tested info not-tested {HERE}",
     ]
 
 
 def test_a_server_that_did_not_let_us_in_is_not_asked_about_twice() -> None:
-    assert told(observation(endpoint(greeting="554 5.7.1 not you"))) == [f"refused_us info refused-us {HERE}"]
-    assert told(observation(endpoint(ehlo="550 5.7.1 not you"))) == [f"refused_us info refused-us {HERE}"]
+    assert summarise(observation(endpoint(greeting="554 5.7.1 not you"))) == [
+        f"refused_us info refused-us {HERE}"
+    ]
+    assert summarise(observation(endpoint(ehlo="550 5.7.1 not you"))) == [
+        f"refused_us info refused-us {HERE}"
+    ]
 
 
-def test_each_endpoint_is_judged_for_itself() -> None:
-    found = told(
+def test_each_endpoint_is_evaluated_for_itself() -> None:
+    found = summarise(
         observation(
             endpoint(null="550 5.7.1 no bounces"),
             endpoint(address="192.0.2.8", postmaster=UNKNOWN, null=UNKNOWN),

@@ -1,4 +1,4 @@
-"""Why nobody answered, and whose fault that is: theirs, ours, or told by another endpoint."""
+"""The reason why no server answered, and the side at fault: theirs, ours, or shown by another endpoint."""
 
 import pytest
 
@@ -14,8 +14,8 @@ from tests.probes.observations import (
     observation,
     only,
     settings,
+    summarise,
     target,
-    told,
     unreached,
 )
 
@@ -26,7 +26,7 @@ DEAD = "smtp.endpoint_reachable"
 @pytest.mark.parametrize("kind", ["refused", "reset", "closed"])
 def test_who_refuses_is_at_fault(kind: str) -> None:
     seen = observation(unreached(kind))
-    assert told(seen) == ["all_unreachable crit fail"]
+    assert summarise(seen) == ["all_unreachable crit fail"]
     assert status_of(seen, apply_rules(seen)) == "critical"
     assert only(seen).evidence[0].where == HERE
 
@@ -39,7 +39,7 @@ def test_who_refuses_is_at_fault(kind: str) -> None:
         ("closed", "closed the connection"),
     ],
 )
-def test_the_fault_is_told_in_words(kind: str, words: str) -> None:
+def test_the_fault_is_reported_in_words(kind: str, words: str) -> None:
     assert only(observation(unreached(kind))).message == f"No endpoint accepts connections: {HERE} {words}."
 
 
@@ -47,7 +47,7 @@ def test_the_fault_is_told_in_words(kind: str, words: str) -> None:
 def test_silence_everywhere_may_be_our_own_port(kind: str) -> None:
     seen = observation(unreached(kind))
     finding = only(seen)
-    assert told(seen) == ["not_tested info not-tested"]
+    assert summarise(seen) == ["not_tested info not-tested"]
     assert finding.message.startswith(
         f"Nothing answered over IPv4 ({HERE}). Port 25 may be blocked on this side"
     )
@@ -59,7 +59,7 @@ def test_silence_everywhere_may_be_our_own_port(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["network-unreachable", "not-permitted", "other", "budget", "tls"])
 def test_what_is_wrong_here_is_not_the_domain_s_fault(kind: str) -> None:
     seen = observation(unreached(kind))
-    assert told(seen) == ["not_tested info not-tested"]
+    assert summarise(seen) == ["not_tested info not-tested"]
     assert only(seen).message == (
         f"This machine cannot connect over IPv4 ({kind}), so {HERE} could not be tested."
     )
@@ -72,7 +72,7 @@ def test_silence_counts_where_another_endpoint_of_the_family_shows_that_the_port
     kind: str, witness: str
 ) -> None:
     other = endpoint(address=OTHER) if witness == "well" else unreached(witness, OTHER)
-    found = told(observation(unreached(kind), other))
+    found = summarise(observation(unreached(kind), other))
     assert found == (
         [f"tcp.unreachable warn fail {HERE}"] if witness == "well" else ["all_unreachable crit fail"]
     )
@@ -80,13 +80,13 @@ def test_silence_counts_where_another_endpoint_of_the_family_shows_that_the_port
 
 @pytest.mark.parametrize("kind", ["network-unreachable", "not-permitted", "other", "budget"])
 def test_no_witness_makes_our_own_trouble_theirs(kind: str) -> None:
-    found = told(observation(unreached(kind), endpoint(address=OTHER)))
+    found = summarise(observation(unreached(kind), endpoint(address=OTHER)))
     assert found == ["not_tested info not-tested"]
 
 
 def test_a_witness_of_the_other_family_proves_nothing() -> None:
     seen = observation(endpoint(), unreached("timeout", V6))
-    assert told(seen) == ["not_tested info not-tested"]
+    assert summarise(seen) == ["not_tested info not-tested"]
     assert only(seen).message.startswith(f"Nothing answered over IPv6 ({THERE}).")
     assert RULES[DEAD].tested(seen)
 
@@ -103,17 +103,22 @@ def test_a_witness_of_the_other_family_proves_nothing() -> None:
 def test_a_control_is_a_witness_too(outcome: str, verdict: str) -> None:
     control = Control(host="control.test", address=OTHER, port=25, outcome=outcome)
     seen = observation(unreached("timeout"), controls=(control,))
-    assert told(seen) == [verdict]
+    assert summarise(seen) == [verdict]
     assert ("Nor did control.test: port 25 is probably blocked on this side." in only(seen).message) is (
         verdict[0] == "n"
     )
     v6_control = Control(host="control.test", address=V6, port=25, outcome=outcome)
-    assert told(observation(unreached("timeout"), controls=(v6_control,))) == ["not_tested info not-tested"]
+    assert summarise(observation(unreached("timeout"), controls=(v6_control,))) == [
+        "not_tested info not-tested"
+    ]
 
 
 def test_one_dead_address_of_several_is_a_warning() -> None:
     seen = observation(endpoint(), unreached("refused", OTHER), unreached("timeout", "192.0.2.9"))
-    assert told(seen) == ["tcp.unreachable warn fail 192.0.2.8:25", "tcp.unreachable warn fail 192.0.2.9:25"]
+    assert summarise(seen) == [
+        "tcp.unreachable warn fail 192.0.2.8:25",
+        "tcp.unreachable warn fail 192.0.2.9:25",
+    ]
     assert [f.message for f in apply_rules(seen)] == [
         "192.0.2.8:25 refused the connection.",
         "192.0.2.9:25 did not answer.",
@@ -130,42 +135,42 @@ def test_all_is_said_of_those_that_could_be_tested() -> None:
     assert found[0].message.startswith("No endpoint that could be tested accepts")
 
 
-def test_each_family_that_could_not_be_tested_is_told_once() -> None:
+def test_each_family_that_could_not_be_tested_is_reported_once() -> None:
     seen = observation(
         unreached("timeout"),
         unreached("timeout", OTHER),
         unreached("network-unreachable", V6),
         unreached("network-unreachable", "2001:db8::8"),
     )
-    assert told(seen) == ["not_tested info not-tested"] * 2
+    assert summarise(seen) == ["not_tested info not-tested"] * 2
     first, second = apply_rules(seen)
     assert (len(first.evidence), len(second.evidence)) == (2, 2)
     assert "192.0.2.7:25 and 192.0.2.8:25" in first.message
 
 
-def test_endpoints_left_alone_are_named() -> None:
+def test_skipped_endpoints_are_named() -> None:
     skipped = tuple(f"192.0.2.{n}:25" for n in range(40, 48))
     seen = observation(endpoint(), skipped=skipped)
-    assert told(seen) == ["not_tested info not-tested"]
+    assert summarise(seen) == ["not_tested info not-tested"]
     assert only(seen).message == (
         "The domain has too many endpoints; not tested: 192.0.2.40:25, 192.0.2.41:25, "
         "192.0.2.42:25, 192.0.2.43:25, 192.0.2.44:25 and 3 more."
     )
 
 
-def test_a_dead_ipv6_address_is_told_for_itself_and_for_the_family() -> None:
+def test_a_dead_ipv6_address_is_reported_for_itself_and_for_the_family() -> None:
     seen = observation(endpoint(), unreached("refused", V6))
-    assert told(seen) == [f"tcp.unreachable warn fail {THERE}", "ipv6.none info fail"]
-    assert told(observation(unreached("refused"), endpoint(address=V6))) == [
+    assert summarise(seen) == [f"tcp.unreachable warn fail {THERE}", "ipv6.none info fail"]
+    assert summarise(observation(unreached("refused"), endpoint(address=V6))) == [
         f"tcp.unreachable warn fail {HERE}"
     ]
     both = observation(endpoint(), endpoint(address="2001:db8::8"), unreached("refused", V6))
-    assert told(both) == [f"tcp.unreachable warn fail {THERE}"]
+    assert summarise(both) == [f"tcp.unreachable warn fail {THERE}"]
 
 
 def test_an_ipv6_that_cannot_be_reached_from_here_is_not_missing() -> None:
     seen = observation(endpoint(), unreached("network-unreachable", V6))
-    assert told(seen) == ["not_tested info not-tested"]
+    assert summarise(seen) == ["not_tested info not-tested"]
 
 
 @pytest.mark.parametrize(
@@ -179,11 +184,11 @@ def test_an_ipv6_that_cannot_be_reached_from_here_is_not_missing() -> None:
 def test_a_family_without_addresses(ipv4: str, ipv6: str, verdicts: list[str]) -> None:
     mx = Mx(status=WELL_MX.status, records=(target(ipv4=ipv4, ipv6=ipv6),))
     address = ipv4 or ipv6
-    assert told(observation(endpoint(address=address), mx=mx)) == verdicts
+    assert summarise(observation(endpoint(address=address), mx=mx)) == verdicts
 
 
 def test_a_family_switched_off_is_not_missed_where_it_is_published() -> None:
     without = observation(endpoint(), settings=settings(ipv6=False))
-    assert told(without) == []
+    assert summarise(without) == []
     dead = observation(endpoint(), unreached("refused", V6), settings=settings(ipv6=False))
-    assert told(dead) == [f"tcp.unreachable warn fail {THERE}"]
+    assert summarise(dead) == [f"tcp.unreachable warn fail {THERE}"]

@@ -1,4 +1,4 @@
-"""What only rules that are off would look at is not asked for; the others come to what they always do."""
+"""Only what the chosen rules read is asked for, and these rules find what they find among all others."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -107,24 +107,24 @@ def observed(
 
 
 def of(rules: frozenset[str], found: tuple[Finding, ...]) -> list[Finding]:
-    """What these rules found."""
+    """Return the findings of these rules."""
     return [finding for finding in found if finding.rule in rules]
 
 
 def unnumbered(finding: Finding) -> Finding:
-    """But for the numbers of lines."""
+    """Return the finding without the numbers of lines."""
     return replace(finding, evidence=tuple(replace(item, entry=None) for item in finding.evidence))
 
 
 def same(rules: frozenset[str], some: Observation, whole: Observation) -> None:
-    """The rules come to the same, in the same words and for the same reasons."""
+    """Assert that the rules find the same, in the same words and with the same evidence."""
     assert some.rules == tuple(sorted(rules))
     mine, theirs = list(apply_rules(some)), of(rules, apply_rules(whole))
     if "smtp.extension_posture" in rules and not rules >= set(PAIRED):
         # fewer questions, fewer replies in which something may be odd
         assert [(f.code, f.subject) for f in mine] == [(f.code, f.subject) for f in theirs]
     elif rules & set(PAIRED):
-        # fewer lines before the one that tells
+        # fewer lines before the one that decides
         assert list(map(unnumbered, mine)) == list(map(unnumbered, theirs))
     else:
         assert mine == theirs
@@ -240,7 +240,7 @@ def test_who_was_to_be_visited_and_did_not_answer_is_unknown() -> None:
     assert (apply_rules(seen), status_of(seen, apply_rules(seen))) == ((), "unknown")
 
 
-def test_an_observation_is_judged_by_the_rules_it_was_made_for() -> None:
+def test_an_observation_is_evaluated_by_the_rules_it_was_made_for() -> None:
     seen = observed(options("example.test"), Names(ZONE), Host(relays=True), frozenset({"smtp.open_relay"}))
     assert {finding.rule for finding in apply_rules(seen)} == {"smtp.open_relay"}
     assert (

@@ -64,7 +64,7 @@ def purposes(seen: Observation) -> list[str]:
     return [session.purpose for session in seen.endpoints[0].sessions]
 
 
-def told(seen: Observation) -> set[str]:
+def summarise(seen: Observation) -> set[str]:
     """What is found at the endpoint."""
     found = apply_rules(replace(seen, mx=replace(seen.mx, records=())))
     return {short(finding).removesuffix(f" {HERE}") for finding in found if finding.subject == HERE} - {
@@ -89,7 +89,7 @@ def told(seen: Observation) -> set[str]:
 async def test_greylisting_is_settled_by_the_second_visit(later: Host, expected: set[str]) -> None:
     server = UnreliableServer(Host(rcpt=GREYLISTED), later)
     seen = await server.checked(retry_deferred=0.5)
-    assert (told(seen), server.paused) == (expected, [30.0])
+    assert (summarise(seen), server.paused) == (expected, [30.0])
     assert purposes(seen)[0] == "main"
     assert "revisit" in purposes(seen)
     assert len(server.later.said) <= 3
@@ -113,7 +113,7 @@ async def test_who_was_shown_the_door_is_judged_by_the_second_visit(
 ) -> None:
     server = UnreliableServer(now, later)
     seen = await server.checked(retry_deferred=2)
-    assert (told(seen), server.paused) == (expected, [120.0])
+    assert (summarise(seen), server.paused) == (expected, [120.0])
     assert (purposes(seen)[0], purposes(seen)[-1]) == ("revisit", "main")
     assert seen.coverage.ipv4.connected == 1
 
@@ -121,7 +121,7 @@ async def test_who_was_shown_the_door_is_judged_by_the_second_visit(
 @pytest.mark.parametrize("later", [Host(fault=fault) for fault in ("refused", "timeout", "silent")])
 async def test_a_door_that_was_not_opened_again_leaves_the_first_answer(later: Host) -> None:
     seen = await UnreliableServer(Host(fault="421"), later).checked(retry_deferred=1)
-    assert told(seen) == {"banner.deferred warn transient"}
+    assert summarise(seen) == {"banner.deferred warn transient"}
     assert purposes(seen) == ["main", "revisit"]
 
 
@@ -133,7 +133,7 @@ async def test_what_was_answered_the_first_time_stands_where_the_second_has_no_a
     assert null_sender is not None
     assert postmaster is seen.endpoints[0].sessions[0].transactions[1]
     assert null_sender is seen.endpoints[0].sessions[-1].transactions[0]
-    assert told(seen) == set()
+    assert summarise(seen) == set()
 
 
 async def test_the_evidence_is_in_the_session_that_settled_it() -> None:
@@ -159,7 +159,7 @@ async def test_nobody_comes_back_where_nobody_was_put_off(fault: str) -> None:
 async def test_nobody_comes_back_unless_that_was_asked_for() -> None:
     server = UnreliableServer(Host(rcpt=GREYLISTED), Host())
     seen = await server.checked()
-    assert (server.paused, told(seen), purposes(seen)) == ([], set(BOUNCES), ["main"])
+    assert (server.paused, summarise(seen), purposes(seen)) == ([], set(BOUNCES), ["main"])
 
 
 async def test_each_endpoint_that_put_us_off_is_waited_for_and_no_other() -> None:

@@ -256,7 +256,9 @@ def test_what_the_rows_say() -> None:
         "results.jsonl",
     )
     assert panel(page, "verdicts") == ["Critical | 1 | 11.1 %", "OK | 7 | 77.8 %", "Unknown | 1 | 11.1 %"]
-    assert panel(page, "codes-crit") == ["The server accepts mail from outside for other domains smtp.open_relay | 1 | 11.1 %"]
+    assert panel(page, "codes-crit") == [
+        "The server accepts mail from outside for other domains smtp.open_relay | 1 | 11.1 %"
+    ]
     assert panel(page, "tls") == [
         "TLSv1.3 | 7 | 77.8 %",
         "TLSv1.1 | 1 | 11.1 %",
