@@ -1,4 +1,4 @@
-"""The rules about encryption: offered, working, nothing injected, of what version, and no password before it."""
+"""The rules about encryption: offered, working, nothing injected, its version, and AUTH only inside it."""
 
 from dataclasses import replace
 
