@@ -1,4 +1,4 @@
-"""One check from the domain to the observation: whom it visits, how, and what it keeps."""
+"""One check from the domain to the observation: the endpoints, the sessions, the facts kept."""
 
 import anyio
 import pytest
@@ -112,7 +112,7 @@ async def test_the_settings_are_kept() -> None:
     assert (observation.endpoints, observation.mx.null_mx) == ((), True)
 
 
-async def test_another_port_is_dialled_and_told() -> None:
+async def test_another_port_is_contacted_and_recorded() -> None:
     servers = Servers({"192.0.2.1": WELL})
     observation = await check(
         options(port=2525), Names("example.org A 192.0.2.1"), servers, run_at="", seed=1

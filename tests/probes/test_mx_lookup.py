@@ -144,7 +144,7 @@ async def test_a_failed_lookup_is_never_an_implicit_mx(status: str) -> None:
     assert names.asked == [("example.org", "MX"), (".", "NS")]
 
 
-async def test_a_failure_without_a_word_is_told_by_its_status() -> None:
+async def test_a_failure_without_detail_is_reported_by_its_status() -> None:
     assert (await looked_up("example.org MX !servfail")).error == "servfail"
 
 
@@ -152,12 +152,12 @@ async def test_a_failure_without_a_word_is_told_by_its_status() -> None:
     ("root", "detail"), [("!timeout", "timeout"), ("!error network unreachable", "network unreachable")]
 )
 async def test_where_the_root_is_not_answered_either_the_resolver_is_at_fault(root: str, detail: str) -> None:
-    with pytest.raises(ResolverError, match=rf"^the resolver does not answer: {detail}$") as told:
+    with pytest.raises(ResolverError, match=rf"^the resolver does not answer: {detail}$") as raised:
         await looked_up(f"example.org MX !timeout\n. NS {root}")
-    assert told.value.detail == detail
+    assert raised.value.detail == detail
 
 
-async def test_an_alias_chain_is_told_link_by_link() -> None:
+async def test_an_alias_chain_is_kept_link_by_link() -> None:
     mx = await looked_up(
         """
         example.org      MX     10 mail.example.org.
@@ -208,7 +208,7 @@ async def test_a_long_chain_is_cut() -> None:
     assert (target.alias_problem, target.ipv4) == ("", ("192.0.2.7",))
 
 
-async def test_an_address_that_is_not_public_is_told_with_the_reason() -> None:
+async def test_an_address_that_is_not_public_is_kept_with_the_reason() -> None:
     zone = """
         example.org     MX    10 mx.example.org.
         mx.example.org  A     10.0.0.1

@@ -59,7 +59,7 @@ BAD_NAMES = {
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_what_is_no_host_name_is_told_in_one_sentence(name: str) -> None:
+def test_an_invalid_host_name_is_an_error_of_one_sentence(name: str) -> None:
     with pytest.raises(OptionError) as refused:
         Options(domain=name)
     assert (refused.value.option, str(refused.value)) == ("domain", BAD_NAMES[name])
@@ -84,10 +84,10 @@ def test_what_is_no_host_name_is_told_in_one_sentence(name: str) -> None:
 def test_long_and_odd_names_are_quoted_no_longer_than_a_line(name: str, message: str) -> None:
     with pytest.raises(OptionError) as refused:
         host_name("domain", name)
-    told = str(refused.value)
-    assert message in told
-    assert len(told) < 260
-    assert not re.search(r"[\r\n\0]", told)
+    text = str(refused.value)
+    assert message in text
+    assert len(text) < 260
+    assert not re.search(r"[\r\n\0]", text)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_helo_name_is_a_host_name_too() -> None:
         ("a" * 999 + "@example.com", "aaa...' is not an address that SMTP can carry: "),
     ],
 )
-def test_what_is_no_addr_spec_is_told_in_one_sentence(address: str, message: str) -> None:
+def test_an_invalid_addr_spec_is_an_error_of_one_sentence(address: str, message: str) -> None:
     with pytest.raises(OptionError) as refused:
         options(test_probe_address=address)
     assert refused.value.option == "test_probe_address"

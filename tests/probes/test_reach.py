@@ -2,7 +2,7 @@
 
 import pytest
 
-from checker_smtp.probes.observation import Control
+from checker_smtp.probes.observation import Control, Session
 from checker_smtp.probes.rules import RULES, apply_rules, status_of
 from tests.probes.observations import (
     HERE,
@@ -54,6 +54,14 @@ def test_silence_everywhere_may_be_our_own_port(kind: str) -> None:
     assert "tests whether a machine can connect to port 25" in finding.fix
     assert status_of(seen, apply_rules(seen)) == "unknown"
     assert not RULES[DEAD].tested(seen)
+
+
+def test_an_address_that_was_not_contacted_is_not_tested() -> None:
+    excluded = Session.not_made("on the exclusion list")
+    seen = observation(endpoint(excluded))
+    assert (seen.endpoints[0].connected, excluded.replies, excluded.transcript) == (False, (), ())
+    assert told(seen) == ["not_tested info not-tested"]
+    assert status_of(seen, apply_rules(seen)) == "unknown"
 
 
 @pytest.mark.parametrize("kind", ["network-unreachable", "not-permitted", "other", "budget", "tls"])

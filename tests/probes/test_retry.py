@@ -64,8 +64,8 @@ def purposes(seen: Observation) -> list[str]:
     return [session.purpose for session in seen.endpoints[0].sessions]
 
 
-def summarise(seen: Observation) -> set[str]:
-    """What is found at the endpoint."""
+def codes(seen: Observation) -> set[str]:
+    """Return the findings at the endpoint, but for that of its name."""
     found = apply_rules(replace(seen, mx=replace(seen.mx, records=())))
     return {short(finding).removesuffix(f" {HERE}") for finding in found if finding.subject == HERE} - {
         "ptr.missing warn fail"
@@ -89,7 +89,7 @@ def summarise(seen: Observation) -> set[str]:
 async def test_greylisting_is_settled_by_the_second_visit(later: Host, expected: set[str]) -> None:
     server = UnreliableServer(Host(rcpt=GREYLISTED), later)
     seen = await server.checked(retry_deferred=0.5)
-    assert (summarise(seen), server.paused) == (expected, [30.0])
+    assert (codes(seen), server.paused) == (expected, [30.0])
     assert purposes(seen)[0] == "main"
     assert "revisit" in purposes(seen)
     assert len(server.later.said) <= 3
@@ -113,7 +113,7 @@ async def test_who_was_shown_the_door_is_judged_by_the_second_visit(
 ) -> None:
     server = UnreliableServer(now, later)
     seen = await server.checked(retry_deferred=2)
-    assert (summarise(seen), server.paused) == (expected, [120.0])
+    assert (codes(seen), server.paused) == (expected, [120.0])
     assert (purposes(seen)[0], purposes(seen)[-1]) == ("revisit", "main")
     assert seen.coverage.ipv4.connected == 1
 
@@ -121,7 +121,7 @@ async def test_who_was_shown_the_door_is_judged_by_the_second_visit(
 @pytest.mark.parametrize("later", [Host(fault=fault) for fault in ("refused", "timeout", "silent")])
 async def test_a_door_that_was_not_opened_again_leaves_the_first_answer(later: Host) -> None:
     seen = await UnreliableServer(Host(fault="421"), later).checked(retry_deferred=1)
-    assert summarise(seen) == {"banner.deferred warn transient"}
+    assert codes(seen) == {"banner.deferred warn transient"}
     assert purposes(seen) == ["main", "revisit"]
 
 
@@ -133,7 +133,7 @@ async def test_what_was_answered_the_first_time_stands_where_the_second_has_no_a
     assert null_sender is not None
     assert postmaster is seen.endpoints[0].sessions[0].transactions[1]
     assert null_sender is seen.endpoints[0].sessions[-1].transactions[0]
-    assert summarise(seen) == set()
+    assert codes(seen) == set()
 
 
 async def test_the_evidence_is_in_the_session_that_settled_it() -> None:
@@ -150,7 +150,7 @@ async def test_the_evidence_is_in_the_session_that_settled_it() -> None:
 @pytest.mark.parametrize(
     "fault", [fault for fault in FAULTS if fault not in ("421", "450", "ehlo-421", "rset")]
 )
-async def test_nobody_comes_back_where_nobody_was_put_off(fault: str) -> None:
+async def test_no_retry_where_nothing_was_deferred(fault: str) -> None:
     server = UnreliableServer(Host(fault=fault), Host())
     seen = await server.checked(retry_deferred=1)
     assert (server.paused, "revisit" in purposes(seen)) == ([], False)
@@ -159,7 +159,7 @@ async def test_nobody_comes_back_where_nobody_was_put_off(fault: str) -> None:
 async def test_nobody_comes_back_unless_that_was_asked_for() -> None:
     server = UnreliableServer(Host(rcpt=GREYLISTED), Host())
     seen = await server.checked()
-    assert (server.paused, summarise(seen), purposes(seen)) == ([], set(BOUNCES), ["main"])
+    assert (server.paused, codes(seen), purposes(seen)) == ([], set(BOUNCES), ["main"])
 
 
 async def test_each_endpoint_that_put_us_off_is_waited_for_and_no_other() -> None:
@@ -203,11 +203,11 @@ async def test_each_endpoint_that_put_us_off_is_waited_for_and_no_other() -> Non
         ({"connected": False, "end": "connect/refused"}, False),
     ],
 )
-def test_what_puts_off(words: dict[str, str], expected: bool) -> None:
+def test_replies_that_defer(words: dict[str, str], expected: bool) -> None:
     assert is_deferred(endpoint(**words).sessions) is expected  # type: ignore[arg-type]
 
 
-def test_the_last_answer_says_whether_it_was_put_off() -> None:
+def test_the_last_answer_decides_whether_it_is_deferred() -> None:
     waiting, well = session(null="450 later"), session("one-by-one")
     assert is_deferred((waiting, well)) is False
     assert is_deferred((well, waiting)) is True

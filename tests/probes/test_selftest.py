@@ -52,7 +52,7 @@ async def test_a_helo_name_that_does_not_resolve() -> None:
     assert (seen.helo_status, seen.helo_addresses) == (DnsStatus.NXDOMAIN, ())
 
 
-async def test_controls_are_knocked_at_politely_at_two_addresses_of_a_family() -> None:
+async def test_controls_are_probed_politely_at_two_addresses_of_a_family() -> None:
     plays = {
         "192.0.2.1": "S: 220 mx.friend.test ESMTP\nC: QUIT\nS: 221 bye",
         "192.0.2.2": "-- timeout",

@@ -68,7 +68,7 @@ def test_over_tls_everything_is_asked_anew() -> None:
     assert codes(session)[2] == "250 554 250"
 
 
-def test_starttls_is_left_alone_where_it_is_not_wanted() -> None:
+def test_starttls_is_not_sent_where_it_is_not_wanted() -> None:
     session = held(OFFERED + ASKED, starttls=False)
     assert session.offers("STARTTLS")
     assert (session.starttls, codes(session)[0]) == (None, "250 250 250")
@@ -184,10 +184,10 @@ def test_421_may_come_in_the_middle_of_a_flight() -> None:
     assert ending(session) == ("RSET", "closed")
 
 
-def test_replies_are_told_in_the_order_in_which_they_were_heard() -> None:
+def test_replies_are_in_the_order_in_which_they_were_heard() -> None:
     session = held(SECURED + "C: EHLO probe.test\nS: 250 mx\nS+ 250 unasked\n" + ASKED)
-    told = [reply.code for reply in session.replies]
-    assert told == [220, 250, 220, 250, 250] + [250] * 7 + [554, 250, 221]
+    received = [reply.code for reply in session.replies]
+    assert received == [220, 250, 220, 250, 250] + [250] * 7 + [554, 250, 221]
     assert session.replies[3:5] == (session.ehlo_tls, *session.unsolicited)
 
 

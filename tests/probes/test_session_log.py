@@ -1,4 +1,4 @@
-"""One connection told to each of its guests: what they see of it, how it is numbered, who met its end."""
+"""One connection split by domain: the part each one sees, its numbering, and the end."""
 
 import pytest
 
@@ -28,8 +28,8 @@ LANDED = "S: 250 ok\nS+ 250 ok\nS+ 250 ok\n"
 WITH_QUIT = "C: QUIT\n"
 
 
-def shared(text: str, *guests: tuple, common: tuple = RELAY, **given: object) -> SharedSession:  # type: ignore[type-arg]
-    return act(run_shared_session(plan(domain_flights=guests, transactions=common, **given)), text)
+def shared(text: str, *flights: tuple, common: tuple = RELAY, **given: object) -> SharedSession:  # type: ignore[type-arg]
+    return act(run_shared_session(plan(domain_flights=flights, transactions=common, **given)), text)
 
 
 def said(session: Session) -> str:
@@ -42,7 +42,7 @@ def numbered_well(session: Session) -> None:
     assert session.end is None or session.end.entry == len(session.transcript) - 1
 
 
-def test_each_is_told_of_the_opening_their_own_flight_the_common_one_and_the_end() -> None:
+def test_each_has_the_opening_its_own_flight_the_shared_one_and_the_end() -> None:
     last = flight("example.com") + WITH_QUIT + LANDED + "S: 221 bye\n"
     text = PIPELINING + flight("alfa.test") + LANDED + flight("bravo.test") + LANDED + last
     held = shared(text, FIRST, SECOND)
@@ -64,7 +64,7 @@ def test_each_is_told_of_the_opening_their_own_flight_the_common_one_and_the_end
         (flight("alfa.test") + LANDED + flight("bravo.test") + LANDED + "C: QUIT\n-- eof", [True, True]),
     ],
 )
-def test_the_end_is_told_to_those_who_met_it(end: str, met: list[bool]) -> None:
+def test_the_end_belongs_to_those_who_met_it(end: str, met: list[bool]) -> None:
     held = shared(PIPELINING + end, FIRST, SECOND, common=())
     assert [session.end is not None for session in held.sessions] == met
     assert (held.common.end is not None) is (met == [True, True])
@@ -73,7 +73,7 @@ def test_the_end_is_told_to_those_who_met_it(end: str, met: list[bool]) -> None:
     assert held.reached
 
 
-def test_an_end_before_any_turn_is_everybodys() -> None:
+def test_an_end_before_any_flight_belongs_to_all() -> None:
     held = shared("S: 220 mx\nC: EHLO probe.test\n-- reset", FIRST, SECOND)
     assert (held.sessions, held.reached, held.head) == ((), False, held.common)
     assert ending(held.common) == ("EHLO", "reset")
@@ -82,7 +82,7 @@ def test_an_end_before_any_turn_is_everybodys() -> None:
     assert ending(unreached.common) == ("connect", "refused")
 
 
-def test_time_that_is_up_between_two_turns_is_told_to_the_second() -> None:
+def test_a_budget_used_up_between_two_flights_ends_the_second() -> None:
     text = "@ 59\n-- connected\n" + PIPELINING + flight("alfa.test") + "@ 60\n" + LANDED
     first, second = shared(text, FIRST, SECOND).sessions
     assert (first.end, codes(first)) == (None, ["250 250 250", "- - -"])
@@ -91,7 +91,7 @@ def test_time_that_is_up_between_two_turns_is_told_to_the_second() -> None:
     numbered_well(second)
 
 
-def test_a_421_that_nobody_asked_for_ends_the_turn_that_meets_it() -> None:
+def test_an_unsolicited_421_ends_the_flight_that_meets_it() -> None:
     text = PIPELINING + flight("alfa.test") + LANDED + "S+ 421 4.3.2 going down\n"
     first, second = shared(text, FIRST, SECOND).sessions
     assert [reply.code for reply in first.unsolicited] == [421]
@@ -107,22 +107,22 @@ def test_one_by_one_a_flight_that_rset_does_not_end_is_the_last() -> None:
 
 
 @pytest.mark.parametrize("opening", [PLAIN, PIPELINING])
-def test_nothing_is_written_for_a_guest_without_questions(opening: str) -> None:
+def test_nothing_is_sent_for_a_domain_without_questions(opening: str) -> None:
     held = shared(opening + "C: QUIT\nS: 221 bye", (), (), common=())
     assert [(said(session), session.transactions) for session in held.sessions] == [
         ("EHLO probe.test\r\nQUIT\r\n", ())
     ] * 2
 
 
-def test_the_only_guest_takes_quit_along() -> None:
+def test_quit_rides_with_the_only_domain() -> None:
     held = shared(PIPELINING + flight("alfa.test") + WITH_QUIT + LANDED + "S: 221 bye", FIRST, common=())
     (only,) = held.sessions
     assert (codes(only), only.quit is not None, held.common.quit) == (["250 250 250"], True, None)
     assert "alfa" not in said(held.common)
 
 
-def test_replies_alike_are_objects_of_their_own() -> None:
-    """Evidence is found by the reply itself, and servers say the same again and again."""
+def test_equal_replies_are_separate_objects() -> None:
+    """Rules find evidence by the identity of a reply, and servers repeat themselves."""
     (only,) = shared(
         PIPELINING + flight("alfa.test") + WITH_QUIT + LANDED + "S: 221 bye", FIRST, common=()
     ).sessions

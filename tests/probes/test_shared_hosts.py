@@ -1,4 +1,4 @@
-"""What is known of a host serves every domain that uses it, until it is too old or was never certain."""
+"""The result for a host serves every domain that uses it, until it expires; a failed one is not kept."""
 
 import anyio
 import pytest
@@ -37,7 +37,7 @@ async def test_the_second_domain_asks_for_its_mx_alone() -> None:
     assert first.mx.records[0].ipv4 == second.mx.records[0].ipv4 == ("192.0.2.7",)
 
 
-async def test_a_domain_is_told_the_answers_as_if_it_had_asked() -> None:
+async def test_a_domain_has_the_answers_as_if_it_had_asked() -> None:
     hosts = LookupCache(Names(ZONE), 60, Clock())
     await resolve_domain(options("one.example"), hosts.view())
     shared = await resolve_domain(options("two.example"), hosts.view())
@@ -48,7 +48,7 @@ async def test_a_domain_is_told_the_answers_as_if_it_had_asked() -> None:
     assert shared.mx == alone.mx
 
 
-async def test_who_asks_what_is_being_asked_waits_for_that_answer() -> None:
+async def test_concurrent_equal_questions_are_asked_once() -> None:
     names = Names(ZONE)
     lookups = LookupCache(names).view()
     async with anyio.create_task_group() as group:
@@ -58,7 +58,7 @@ async def test_who_asks_what_is_being_asked_waits_for_that_answer() -> None:
     assert [answer.name for answer in lookups.answers] == ["one.example"]
 
 
-async def test_what_is_too_old_is_looked_up_again() -> None:
+async def test_an_expired_host_is_resolved_again() -> None:
     names, clock = Names(ZONE), Clock()
     hosts = LookupCache(names, 60, clock)
     for clock.now, times in ((0.0, 1), (59.9, 1), (60.0, 2)):
@@ -66,7 +66,7 @@ async def test_what_is_too_old_is_looked_up_again() -> None:
         assert names.asked.count(("7.2.0.192.in-addr.arpa", "PTR")) == times
 
 
-async def test_a_question_that_stayed_open_is_asked_again() -> None:
+async def test_a_failed_question_is_asked_again() -> None:
     names = Names("mx.example.net A !servfail\n7.2.0.192.in-addr.arpa PTR mx.example.net.")
     hosts = LookupCache(names, 60, Clock())
     for times in (1, 2):
@@ -74,7 +74,7 @@ async def test_a_question_that_stayed_open_is_asked_again() -> None:
         assert names.asked.count(("mx.example.net", "A")) == times
 
 
-async def test_no_more_hosts_are_kept_than_there_is_room_for() -> None:
+async def test_no_more_than_max_hosts_are_kept() -> None:
     names = Names(ZONE)
     hosts = LookupCache(names, 60, Clock(), max_hosts=2)
     for last in (1, 2, 3, 3, 2, 1):

@@ -1,4 +1,4 @@
-"""What goes to the TLS checker, and what is made of its answers: both shapes, and anything else."""
+"""The targets for the TLS checker, and its results in both shapes and in none."""
 
 from dataclasses import replace
 from typing import Any
@@ -257,13 +257,13 @@ def test_what_is_not_ours_is_left(probe: object) -> None:
     assert with_tls_checker(seen, related(probe, ref="tls:7")) is seen
 
 
-def test_two_that_tell_of_one_endpoint() -> None:
-    def told_at(data_time: object, host_time: object, version: str) -> dict[str, object]:
+def test_two_results_for_one_endpoint() -> None:
+    def probed_at(data_time: object, host_time: object, version: str) -> dict[str, object]:
         data = {"probes": {REF: {"tls_version": version}}, "collected_at": data_time}
         return {"data": data, "collectedAt": host_time}
 
-    late = told_at("2026-11-22T08:00:00Z", None, "TLS 1.0")
-    early = told_at("x", "2026-11-21T08:00:00Z", "TLS 1.3")
+    late = probed_at("2026-11-22T08:00:00Z", None, "TLS 1.0")
+    early = probed_at("x", "2026-11-21T08:00:00Z", "TLS 1.3")
     for both in ([late, early], [early, late]):
         (probe,) = with_tls_checker(observation(), both).tls_probes
         assert [issue.code for issue in probe.issues] == ["weak_tls_version"]
@@ -301,7 +301,7 @@ def test_only_so_many_are_read() -> None:
     assert not with_tls_checker(observation(), [{}] * 100 + late).tls_probes
 
 
-def test_an_unknown_issue_is_told() -> None:
+def test_an_unknown_issue_becomes_a_finding() -> None:
     seen = replace(observation(endpoint()), mx=published("mx.example.org").mx)
     probe = {"issues": [{"code": "ocsp", "severity": "crit", "message": "no staple"}]}
     finding = only(with_tls_checker(seen, related(probe)))
