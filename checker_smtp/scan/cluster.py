@@ -181,7 +181,7 @@ async def _workers_ready(
     """Register the plugin at every worker; yield the name under which tasks find it. Raise `ClusterError`."""
     workers = await client.nthreads()
     if not workers:
-        click.echo("The scheduler has no workers yet: the scan begins when the first one comes.", err=True)
+        click.echo("The scheduler has no workers yet. The scan starts when one connects.", err=True)
     config = WorkerConfig(
         name=f"checker-smtp-{uuid4().hex}",
         settings=job.settings,

@@ -239,7 +239,7 @@ def test_usage_errors(dask: Tool, tool: Tool, tmp_path: Path) -> None:
     for run, words in (
         (scan("-o", out, *DASK, "--scheduler", gone), f"the scheduler '{gone}' cannot be reached: "),
         (scan("-o", out, *DASK, "--scheduler", "tls://127.0.0.1:1"), "TLS"),
-        (scan("-o", out, "--scheduler", gone), "give --engine dask as well"),
+        (scan("-o", out, "--scheduler", gone), "Give --engine dask as well"),
         (scan("-o", out, *DASK, "--in-order"), "--in-order cannot be used"),
         (scan("-o", out, *DASK, "--backend", "trio"), "--backend cannot be used"),
         (dask(names, "-o", out, *dead), "the resolver does not answer: "),

@@ -81,15 +81,15 @@ class Panel:
 
 def verdicts(tally: Tally, commands: Queries) -> Panel:
     """Return the panel of domains by status; the bars together are 100 percent."""
-    found = dict(tally.statuses.top(len(_STATUSES)))
+    buckets = dict(tally.statuses.top(len(_STATUSES)))
     return Panel(
         anchor="verdicts",
         title="Verdicts",
         whole=True,
         rows=tuple(
-            _row(STATUS_WORDS[s], found[s], tally.checked, commands.domains(queries.has_status(s)), level)
+            _row(STATUS_WORDS[s], buckets[s], tally.checked, commands.domains(queries.has_status(s)), level)
             for s, level in _STATUSES.items()
-            if s in found
+            if s in buckets
         ),
     )
 
@@ -143,7 +143,7 @@ def _count(bucket: Bucket) -> str:
 
 
 def _codes(tally: Tally, commands: Queries, severity: Severity, title: str) -> Panel:
-    found = tally.codes[severity]
+    counter = tally.codes[severity]
     return Panel(
         anchor=f"codes-{severity}",
         title=title,
@@ -157,9 +157,9 @@ def _codes(tally: Tally, commands: Queries, severity: Severity, title: str) -> P
                 severity,
                 code if code in CODES else "",
             )
-            for code, bucket in found.top(_CODES)
+            for code, bucket in counter.top(_CODES)
         ),
-        remark=_remark(found, _CODES, "codes"),
+        remark=_remark(counter, _CODES, "codes"),
     )
 
 
@@ -183,33 +183,33 @@ def _tls(tally: Tally, commands: Queries) -> Panel:
 
 
 def _ipv6(tally: Tally, commands: Queries) -> Panel:
-    found = dict(tally.ipv6.top(len(_IPV6)))
+    buckets = dict(tally.ipv6.top(len(_IPV6)))
     return Panel(
         anchor="ipv6",
         title="IPv6",
         lead="Each domain is in one row.",
         whole=True,
         rows=tuple(
-            _row(label, found[state], tally.checked, commands.domains(queries.has_ipv6(state)), level)
+            _row(label, buckets[state], tally.checked, commands.domains(queries.has_ipv6(state)), level)
             for state, (label, level) in _IPV6.items()
-            if state in found
+            if state in buckets
         ),
     )
 
 
 def _software(tally: Tally, commands: Queries) -> Panel:
-    found = [
+    rows = [
         _row(name, bucket, tally.checked, commands.domains(queries.has_software(name)), "info")
         for name, bucket in tally.software.top(_OTHERS)
     ]
     if tally.unrecognised.count:
         command = commands.domains(queries.has_software(""))
-        found.append(_row("Unknown", tally.unrecognised, tally.checked, command, "unknown"))
+        rows.append(_row("Unknown", tally.unrecognised, tally.checked, command, "unknown"))
     return Panel(
         anchor="software",
         title="Server software",
         lead=f"As far as a server identifies itself. {_SEVERAL}",
-        rows=_compared(found),
+        rows=_compared(rows),
     )
 
 
