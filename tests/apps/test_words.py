@@ -27,17 +27,6 @@ PAGES = [
 
 # Files and folders that are not in plain English yet.
 NOT_YET = (
-    "checker_smtp/report/summary",
-    "checker_smtp/report/templates/summary.html.j2",
-    "checker_smtp/scan",
-    "checker_smtp/demo",
-    "checker_smtp/cli_scan.py",
-    "checker_smtp/cli_summary.py",
-    "checker_smtp/lines.py",
-    "checker_smtp/output.py",
-    "checker_smtp/progress.py",
-    "scripts/scan_costs.py",
-    "benchmarks",
 )
 
 USE_INSTEAD = {
