@@ -60,7 +60,7 @@ def test_an_address_that_was_not_contacted_is_not_tested() -> None:
     excluded = Session.not_made("on the exclusion list")
     seen = observation(endpoint(excluded))
     assert (seen.endpoints[0].connected, excluded.replies, excluded.transcript) == (False, (), ())
-    assert told(seen) == ["not_tested info not-tested"]
+    assert summarise(seen) == ["not_tested info not-tested"]
     assert status_of(seen, apply_rules(seen)) == "unknown"
 
 
