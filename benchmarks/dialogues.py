@@ -1,11 +1,11 @@
-"""The check of one endpoint, as this project and as three SMTP clients hold it.
+"""The session of one endpoint's check, as this project and as three other SMTP clients run it.
 
-Each connects, says EHLO, takes TLS where it is offered and says EHLO again, holds the three transactions of
-`probes.endpoint` without sending a message, and quits. Each returns the codes that answered its recipients,
-so that all of them can be seen to have asked the same.
+Each connects, sends EHLO, starts TLS where it is offered and sends EHLO again, does the three transactions
+of `probes.endpoint` without sending a message, and quits. Each returns the codes of the replies to its
+recipients, to show that all of them asked the same.
 
-The others wait for every reply, because that is how their interfaces work. All share one TLS context, as a
-program that cares would, and none resumes a TLS session.
+The others wait for every reply, because their interfaces require it. All share one TLS context, and none
+resumes a TLS session.
 """
 
 import smtplib
@@ -33,7 +33,7 @@ _TIMEOUT = 30.0
 
 
 async def hold_ours(port: int) -> Codes:
-    """The product's own script on the product's own driver."""
+    """Run the product's own script on the product's own driver."""
     session = await run_anyio(
         run_session(
             SessionSpec(
@@ -54,7 +54,7 @@ async def hold_ours(port: int) -> Codes:
 
 
 def hold_smtplib(port: int) -> Codes:
-    """The standard library's client; blocks."""
+    """Run the standard library's client; blocks."""
     codes = []
     client = smtplib.SMTP(HOST, port, local_hostname=_OPTIONS.helo_name, timeout=_TIMEOUT)
     client.ehlo()
@@ -70,7 +70,7 @@ def hold_smtplib(port: int) -> Codes:
 
 
 async def hold_aiosmtplib(port: int) -> Codes:
-    """aiosmtplib, on asyncio."""
+    """Run aiosmtplib, on asyncio."""
     codes = []
     client = aiosmtplib.SMTP(
         hostname=HOST,
@@ -97,7 +97,7 @@ async def hold_aiosmtplib(port: int) -> Codes:
 
 
 async def hold_smtpproto(port: int) -> Codes:
-    """smtpproto, which takes TLS and quits by itself."""
+    """Run smtpproto, which starts TLS and quits by itself."""
     codes = []
     client = AsyncSMTPClient(HOST, port, domain=_OPTIONS.helo_name, ssl_context=_context(), timeout=_TIMEOUT)
     async with client.connect() as session:

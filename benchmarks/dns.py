@@ -4,7 +4,7 @@ Theory: a scan asks more than it connects, so what a question costs the client i
 `dns_far_end` answers MX, A, AAAA and PTR in turn, each name asked once, so that no cache can help, and 100
 questions are under way all the time. Time is this process's; the far end has its own.
 
-What is compared. Both make a socket, a port and an ID for each question and check that the answer is one to
+The comparison: both make a socket, a port and an ID for each question and check that the answer is one to
 it. dnspython's resolver reads the answer into objects; ours gives it in presentation format, each record's
 text made. The last line asks through the resolver that a scan shares, which remembers as well.
 """
@@ -86,8 +86,8 @@ async def _seconds(make: Callable[[], Ask], numbers: Iterator[int]) -> float:
         for _ in rest:
             number = next(numbers)
             rdtype = ("MX", "A", "AAAA", "PTR")[number % 4]
-            if (found := await ask(f"mx{number}.example.org", rdtype)) != RECORDS[rdtype]:
-                raise RuntimeError(f"{found} records where {RECORDS[rdtype]} were sent")
+            if (records := await ask(f"mx{number}.example.org", rdtype)) != RECORDS[rdtype]:
+                raise RuntimeError(f"{records} records where {RECORDS[rdtype]} were sent")
 
     began = process_time()
     async with anyio.create_task_group() as group:

@@ -1,8 +1,11 @@
-"""The other side of `dns`: a resolver that knows of every name, at once, the same.
+"""The DNS server of `dns`: it answers every name at once, with the same records.
 
-Run as `python -m benchmarks.dns_far_end`, in a process of its own, so that what a client does is not slowed
-down by what it is done to. It prints its port and runs until it is ended. An answer has the records that a
-mail check usually hears, as a recursive resolver tells them: no authority, nothing additional but EDNS.
+Run as `python -m benchmarks.dns_far_end`, in a process of its own, so that it does not slow down the client.
+It prints its port and runs until it is terminated. An answer has the records that a mail check usually gets
+from a recursive resolver: no authority section, nothing additional but EDNS.
+
+It writes packets itself, in place of `testing.DnsProtocol`, because it has to be faster than the clients
+that are measured.
 """
 
 import socket
@@ -31,7 +34,7 @@ _ANSWERS = {
 }
 
 
-def _said(query: bytes) -> bytes:
+def _response(query: bytes) -> bytes:
     end = query.index(b"\0", 12) + 5
     count, answer = _ANSWERS[int.from_bytes(query[end - 4 : end - 2], "big")]
     return b"".join(
@@ -45,7 +48,7 @@ def _main() -> None:
         print(sock.getsockname()[1], flush=True)
         while True:
             query, client = sock.recvfrom(2048)
-            sock.sendto(_said(query), client)
+            sock.sendto(_response(query), client)
 
 
 if __name__ == "__main__":

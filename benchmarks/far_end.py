@@ -1,18 +1,18 @@
-"""The other side of `roundtrips`: the demo's SMTP server, near and behind a path of 50 ms.
+"""The server of `roundtrips`: the demo's SMTP server, near and behind a path of 50 ms.
 
-Run as `python -m benchmarks.far_end HIGHEST_TLS PIPELINING`, in a process of its own, so that what a client
-does is not slowed down by what it is done to. It prints the two ports, the near one first, then for every
-connection to the far one the round trips it took, one line each, and runs until it is ended.
+Run as `python -m benchmarks.far_end HIGHEST_TLS PIPELINING`, in a process of its own, so that it does not
+slow down the client. It prints the two ports, the near one first, then for every connection to the far one
+the number of its round trips, one line each, and runs until it is terminated.
 
-Theory of the path. Octets leave the proxy a fixed time after they came, in both directions. Loopback accepts
-a connection at once, where a real path takes a round trip; so the server is dialled three delays after the
-client was accepted, which makes the greeting arrive two round trips after `connect`, as it would. Bandwidth
-is unlimited and nothing is lost.
+The path: octets leave the proxy a fixed time after they arrived, in both directions. Loopback accepts a
+connection at once, where a real path takes a round trip; so the proxy connects to the server three delays
+after it accepted the client, which makes the greeting arrive two round trips after `connect`. Bandwidth is
+unlimited and nothing is lost.
 
-Theory of the count. A round trip is spent whenever the server is heard after it was the client's turn. The
-first is the TCP handshake; the second ends with the greeting, which answers the client's ACK. What a client
-sends last and nobody answers, as a TLS closing alert, costs it nothing. All is counted at the client's end of
-the path, where cause and effect are in order.
+The count: a round trip is spent whenever the server replies after it was the client's turn. The first is the
+TCP handshake; the second ends with the greeting, which follows the client's ACK. Octets that the client
+sends last and that need no reply, such as a TLS closing alert, cost nothing. Everything is counted at the
+client's end of the path, where cause and effect are in order.
 """
 
 import asyncio
@@ -27,9 +27,8 @@ from ssl import TLSVersion
 from anyio import create_tcp_listener
 from anyio.abc import SocketAttribute
 
-from checker_smtp.demo import smtpd
-from checker_smtp.demo.lab import tls_context
-from checker_smtp.demo.postures import POSTURES, Posture
+from checker_smtp.demo import POSTURES
+from checker_smtp.testing import RuleServer, serve_session, server_tls_context
 
 __all__ = ["DELAY", "HEALTHY", "HOST"]
 
@@ -40,13 +39,6 @@ DELAY = 0.025
 _MAX_READ = 65536
 
 
-class _LockStep(smtpd.Session):
-    """The demo's server without PIPELINING."""
-
-    def answer(self, line: bytes, *, last: bool = True) -> str:
-        return super().answer(line, last=last).replace("250-PIPELINING\r\n", "")
-
-
 class _Trips:
     """Counts the round trips of one connection."""
 
@@ -54,10 +46,10 @@ class _Trips:
         self.count = 1
         self._awaited = True
 
-    def client_spoke(self) -> None:
+    def client_sent(self) -> None:
         self._awaited = True
 
-    def server_heard(self) -> None:
+    def server_replied(self) -> None:
         self.count += self._awaited
         self._awaited = False
 
@@ -65,18 +57,18 @@ class _Trips:
 async def _carry(
     source: asyncio.StreamReader,
     sink: asyncio.StreamWriter,
-    came: Callable[[], None],
-    arrived: Callable[[], None],
+    received: Callable[[], None],
+    delivered: Callable[[], None],
 ) -> None:
     later = asyncio.get_running_loop().call_later
 
     def deliver(data: bytes) -> None:
-        arrived()
+        delivered()
         sink.write(data)
 
     with suppress(ConnectionError):
         while data := await source.read(_MAX_READ):
-            came()
+            received()
             later(DELAY, deliver, data)
     later(DELAY, sink.close)
 
@@ -90,29 +82,29 @@ async def _path(port: int, client: asyncio.StreamReader, to_client: asyncio.Stre
     server, to_server = await asyncio.open_connection(HOST, port)
     trips = _Trips()
     await asyncio.gather(
-        _carry(client, to_server, trips.client_spoke, _nothing),
-        _carry(server, to_client, _nothing, trips.server_heard),
+        _carry(client, to_server, trips.client_sent, _nothing),
+        _carry(server, to_client, _nothing, trips.server_replied),
     )
     print(trips.count, flush=True)
 
 
-async def _serve(posture: Posture, highest: str) -> None:
-    tls = tls_context()
+async def _serve(server: RuleServer, highest: str) -> None:
+    tls = server_tls_context()
     tls.maximum_version = TLSVersion.TLSv1_2 if highest == "1.2" else TLSVersion.MAXIMUM_SUPPORTED
     near = await create_tcp_listener(local_host=HOST)
     port = near.extra(SocketAttribute.local_port)
     far = await asyncio.start_server(partial(_path, port), HOST, 0)
     print(port, far.sockets[0].getsockname()[1], flush=True)
-    await near.serve(partial(smtpd.serve, posture=posture, tls=tls))
+    await near.serve(lambda stream: serve_session(stream, server.session(), tls))
 
 
 def _main(highest: str, pipelining: str) -> None:
-    if pipelining == "no":
-        smtpd.Session = _LockStep  # type: ignore[misc]
     # select() waits to the microsecond, epoll to the next millisecond, which four times a round trip is 8 %
     selector = partial(asyncio.SelectorEventLoop, selectors.SelectSelector())
+    assert HEALTHY.server is not None
+    server = replace(HEALTHY.server, starttls=highest != "none", pipelining=pipelining == "yes")
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=selector) as runner:
-        runner.run(_serve(replace(HEALTHY, starttls=highest != "none"), highest))
+        runner.run(_serve(server, highest))
 
 
 if __name__ == "__main__":

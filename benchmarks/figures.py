@@ -1,4 +1,4 @@
-"""How figures are taken and told: in turns, as medians; as tables, and as requirements met or not."""
+"""Takes and prints figures: in turns, as medians; as tables, and as requirements met or not."""
 
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ _K = TypeVar("_K")
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What has to hold, with the figure that decides it."""
+    """A requirement, with the figure that decides it."""
 
     what: str
     figure: str
@@ -29,7 +29,7 @@ def in_turns(
     measures: Mapping[_K, Callable[[], float]],
     of: Callable[[list[float]], float] = median,
 ) -> dict[_K, float]:
-    """The median of each measure over so many rounds, or what `of` makes of its figures.
+    """Return the median of each measure over `rounds` rounds, or `of` of its figures.
 
     Each round takes every measure once, because a busy machine is busy with all of them then. A round
     before the first warms up and does not count.
@@ -45,16 +45,16 @@ def in_turns(
 
 
 def peak_memory() -> int:
-    """Kilobytes of the largest resident set that this process ever had, by Linux.
+    """Return the kilobytes of the largest resident set that this process ever had, as Linux counts it.
 
-    What `getrusage` tells begins with that of the process it was started by.
+    The figure of `getrusage` begins with that of the parent process.
     """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown, the first column to the left, the others to the right."""
+    """Return a table in Markdown, the first column to the left, the others to the right."""
     lines = [list(head), *(list(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]

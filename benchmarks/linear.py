@@ -1,4 +1,4 @@
-"""What an octet costs, in three shapes that make careless parsers quadratic.
+"""The cost of an octet, in three shapes of input that make careless parsers quadratic.
 
 Theory: time on octets received is linear if an octet costs the same in a small input and in a large one of
 the same shape. So each shape is measured at several sizes, and the dearest octet may cost three times the
@@ -33,7 +33,7 @@ _ROOMY = Policy(max_line=1 << 30, max_reply=1 << 30, max_reply_lines=1 << 30, ma
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """Octets read by read, and how many replies they are."""
+    """Octets read by read, and the number of their replies."""
 
     reads: Sequence[bytes]
     replies: int
@@ -123,7 +123,7 @@ def _nanoseconds(given: _Input) -> float:
 
 
 def _asked(replies: int) -> Connection:
-    """A connection with so many commands outstanding."""
+    """Return a connection with `number` commands outstanding."""
     connection = Connection(_ROOMY)
     connection.receive_data(b"220 mx\r\n")
     connection.next_event()

@@ -2,13 +2,13 @@
 
 Theory: the octets are in memory and arrive as a socket would give them, read by read. Time is this process's
 CPU time, each run has a reader of its own, and each has to give the known number of replies and the known
-sum of their codes: whoever loses a reply is an error, not fast.
+sum of their codes: a reader that loses a reply is an error, not fast.
 
-The corpus is what a checker hears: 60 % of the replies are one line, 20 % an answer to EHLO in ten lines,
-20 % a refusal of one to four lines.
+The corpus resembles what a checker reads: 60 % of the replies are one line, 20 % an answer to EHLO in ten
+lines, 20 % a refusal of one to four lines.
 
-What is compared. Ours is `ReplyParser` under the default limits: code and exact octets, all irregularities
-noted, text made when somebody looks. As the others make their text at once, a second line has ours made into
+The comparison: ours is `ReplyParser` under the default limits: code and exact octets, all irregularities
+noted, text made when it is read. As the others make their text at once, a second line has ours made into
 an event and its text read, too. aiosmtplib takes one reply a read and drops the rest, so its private parser
 is called in a loop, which it would need for pipelining. smtpproto's state table allows 221 and 554 in few
 states; it is passed by, and only its framing and its response object are measured.
@@ -71,7 +71,7 @@ _REFUSALS = (
         (
             b"550-5.7.1 Our system has found that the host which sends this message",
             b"550-5.7.1 has no name in the reverse DNS, or one that does not lead back.",
-            b"550-5.7.1 Ask whoever runs its network to give it one; more about it is at",
+            b"550-5.7.1 Ask the network's operator to give it one; more about it is at",
             b"550 5.7.1 https://postmaster.example.net/reverse-dns?ticket=2c9f1ab7\r\n",
         )
     ),
@@ -138,7 +138,7 @@ def _mixed() -> Iterable[bytes]:
 
 
 def _cut(corpus: Sequence[bytes], size: int | None) -> Sequence[bytes]:
-    """The reads in which the corpus arrives: of `size` octets, or one a reply."""
+    """Return the reads in which the corpus arrives: of `size` octets, or one for each reply."""
     if size is None:
         return corpus
     octets = b"".join(corpus)
@@ -182,7 +182,7 @@ def _read_ours_with_text(reads: Iterable[bytes]) -> Sums:
 
 
 class _Reads(io.RawIOBase):
-    """What stands between smtplib's file and the socket: one read gives at most one read."""
+    """Replaces the socket below smtplib's file: each read returns at most one read."""
 
     def __init__(self, reads: Iterable[bytes]) -> None:
         self._reads = iter(reads)

@@ -12,8 +12,8 @@ least is known. With PIPELINING and TLS 1.3 it is seven:
    (RFC 3207 §4.2).
 7. Three transactions and QUIT in one write, and ten replies.
 
-TLS 1.2 takes one more for its handshake, no TLS three less: eight and four. The rest of the time is ours: it
-is what the wall clock says beyond that, in units of the round trip measured on the same path in each round.
+TLS 1.2 takes one more for its handshake, no TLS three less: eight and four. The rest of the
+wall time is the client's own, in units of the round trip measured on the same path in each round.
 
 `far_end` is the path and its server, `dialogues` what is said. Imports, contexts and event loops are ready
 before the clock starts.
@@ -117,7 +117,7 @@ class _FarEnd:
         return line
 
     def trips(self) -> int:
-        """What the connection that just ended took."""
+        """Return the round trips of the connection that just ended."""
         return int(self._line())
 
     def round_trip(self) -> float:
@@ -157,7 +157,7 @@ def run() -> list[Requirement]:
 
 
 def _measure(path: str) -> dict[str, list[_Session]]:
-    """The sessions of each client over one path."""
+    """Return the sessions of each client over one path."""
     clients = _LOCK_STEP if path == _NO_PIPELINING else _CLIENTS
     sessions: dict[str, list[_Session]] = {name: [] for name in clients}
     with _far_end(*_PATHS[path][0]) as end:

@@ -1,10 +1,10 @@
-"""What one session costs a client: processor time at 100 at once, and memory while it waits under TLS.
+"""The cost of one session: processor time at 100 at once, and memory while it waits under TLS.
 
-Each client does the same dialogue against `town`, in a process of its own that is measured from within; all
-of them in turns, and the least of each is compared, since other work only ever adds. Ours is the script and
-the driver that a check runs, with all that is written down for the report; the others only talk.
+Each client has the same dialogue with `fake_internet`, in a process of its own that is measured from within;
+all of them in turns, and the least of each is compared, since other work only ever adds. Ours is the script
+and the driver that a check runs, which record everything for the report; the others only exchange lines.
 
-Run as `python -m benchmarks.sessions CLIENT PORT HOW SESSIONS` it is one such process, and prints how many
+Run as `python -m benchmarks.sessions CLIENT PORT MODE SESSIONS` it is one such process, and prints how many
 milliseconds, or kB, each session took.
 """
 
@@ -50,27 +50,27 @@ def run() -> Iterator[Requirement]:
     """Measure, print the table, and give what is required."""
     with fake_internet() as here:
         measures = {
-            (how, client): partial(_measured, client, here.smtp, how)
-            for how in ("plain", "tls")
+            (mode, client): partial(_measured, client, here.smtp, mode)
+            for mode in ("plain", "tls")
             for client in _CLIENTS
         }
         taken = in_turns(_ROUNDS, measures, min)
-        held = _measured("asyncio", here.smtp, "held")
-    base = {how: taken[how, "aiosmtplib"] for how in ("plain", "tls")}
+        waiting = _measured("asyncio", here.smtp, "held")
+    base = {mode: taken[mode, "aiosmtplib"] for mode in ("plain", "tls")}
     rows = [
-        [client, *(f"{taken[how, client]:.2f} ({taken[how, client] / base[how]:.2f})" for how in base)]
+        [client, *(f"{taken[mode, client]:.2f} ({taken[mode, client] / base[mode]:.2f})" for mode in base)]
         for client in _CLIENTS
     ]
     print(table(["ms a session (times aiosmtplib's)", "plain", "TLS 1.3"], rows))
-    for (how, client), most in _LIMITS.items():
-        ratio = taken[how, client] / base[how]
-        what = f"{how}, {client}: at most {most} x aiosmtplib's processor time"
+    for (mode, client), most in _LIMITS.items():
+        ratio = taken[mode, client] / base[mode]
+        what = f"{mode}, {client}: at most {most} x aiosmtplib's processor time"
         yield Requirement(what, f"{ratio:.2f} x", ratio <= most)
-    yield Requirement("memory of a TLS session in flight, at most 75 kB", f"{held:.0f} kB", held <= 75)
+    yield Requirement("memory of a TLS session in flight, at most 75 kB", f"{waiting:.0f} kB", waiting <= 75)
 
 
-def _measured(client: str, port: int, how: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.sessions", client, str(port), how, str(_SESSIONS[how])]
+def _measured(client: str, port: int, mode: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.sessions", client, str(port), mode, str(_SESSIONS[mode])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
@@ -85,7 +85,7 @@ _Talk: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class _Cost(NamedTuple):
-    """What the process has used; the garbage there is at the time is nobody's any more."""
+    """The resources that the process has used; existing garbage is collected first."""
 
     seconds: float
     kilobytes: int
@@ -190,7 +190,7 @@ def _smtplib(port: int, tls: bool, helo: str) -> Callable[[], None]:
 
 
 def _context() -> ssl.SSLContext:
-    """One for all sessions: to make one costs more than a session."""
+    """Return one context for all sessions: creating one costs more than a session."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -225,17 +225,17 @@ def _in_threads(talk: Callable[[], None], sessions: int, at_once: int) -> _Cost:
     return _Cost.until_now().since(begun)
 
 
-def _main(client: str, port: int, how: str, sessions: int) -> None:
-    helo = {"plain": PLAIN, "tls": "probe.test", "held": HELD}[how]
-    at_once = sessions if how == "held" else _AT_ONCE
+def _main(client: str, port: int, mode: str, sessions: int) -> None:
+    helo = {"plain": PLAIN, "tls": "probe.test", "held": HELD}[mode]
+    at_once = sessions if mode == "held" else _AT_ONCE
     talks = {"asyncio": _ours, "trio": _ours, "aiosmtplib": _aiosmtplib, "smtpproto": _smtpproto}
     if client == "smtplib":
-        cost = _in_threads(_smtplib(port, how != "plain", helo), sessions, at_once)
+        cost = _in_threads(_smtplib(port, mode != "plain", helo), sessions, at_once)
     else:
-        talk = talks[client](port, how != "plain", helo)
+        talk = talks[client](port, mode != "plain", helo)
         loop = "trio" if client == "trio" else "asyncio"
         cost = anyio.run(_in_tasks, talk, sessions, at_once, backend=loop)
-    print((cost.kilobytes if how == "held" else 1000 * cost.seconds) / sessions)
+    print((cost.kilobytes if mode == "held" else 1000 * cost.seconds) / sessions)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How long the command takes to begin: until `--version` is told, and until `check` has asked the DNS.
+"""How long the command takes to begin: until `--version` is printed, and until `check` has asked the DNS.
 
 Theory: a monitoring plugin is started anew for every check, so what is imported before the first packet
 leaves is paid every time. The measure is a bare interpreter of the same environment that does nothing,
 because most of the time is Python's own, and all of it depends on the machine. The command is the one
-installed beside the interpreter, with its start-up script; the resolver is a socket on loopback which hears
-the first question and never answers. Everything is compiled, as an installer leaves it: the round that warms
-up sees to that.
+installed beside the interpreter, with its start-up script; the resolver is a socket on loopback which
+receives the first query and never answers. Everything is compiled, as an installer leaves it: the round that
+warms up sees to that.
 """
 
 import os

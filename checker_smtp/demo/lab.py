@@ -1,59 +1,50 @@
-"""The demo's network: one DNS responder and one SMTP server for each posture, on loopback, in this process.
+"""The demo's network: one DNS server and one SMTP server for each posture, on loopback, in this process.
 
-Theory: ports are whatever the system gives, on 127.0.0.1 only, so that no privilege, no second address and
-no configuration is needed, and two demos can run at once. Everything is bound before the block is entered:
-whoever holds a `Running` can connect at once.
-
-Not here: what to do with it. Name servers are handed out as text because that is how people give one.
+Ports are chosen by the system, on 127.0.0.1 only. So no privilege, no second address and no configuration is
+needed, and two demos can run at once. Everything is bound before the block is entered, so a client that
+holds a `RunningPosture` can connect at once.
 """
 
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib.resources import as_file, files
 
 from anyio import TypedAttributeProvider, create_task_group, create_tcp_listener, create_udp_socket
-from anyio.abc import SocketAttribute, TaskGroup
+from anyio.abc import AnyByteStream, SocketAttribute, TaskGroup
 
-from . import dnsd, smtpd
+from checker_smtp.testing import RuleServer, Zone, serve_dns, serve_session, server_tls_context
+
 from .postures import POSTURES, Posture
 
-__all__ = ["Running", "lab", "tls_context"]
+__all__ = ["RunningPosture", "run_lab"]
 
 _LOOPBACK = "127.0.0.1"
+_TTL = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A posture one can check: ask `resolver` ("127.0.0.1:PORT"), and find its mail servers at `port`."""
+class RunningPosture:
+    """A posture to check: `resolver` ("127.0.0.1:PORT") is its DNS server, `port` its mail server."""
 
     posture: Posture
     resolver: str
     port: int
 
 
-def tls_context() -> ssl.SSLContext:
-    """The servers' side of TLS, with the demo's public key pair: it proves nothing to anybody."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with as_file(files(__package__) / "lab.pem") as pem:
-        context.load_cert_chain(pem)
-    return context
-
-
 @asynccontextmanager
-async def lab(postures: Iterable[Posture] = POSTURES) -> AsyncIterator[tuple[Running, ...]]:
-    """Run these postures while the block lasts; under asyncio and trio alike.
+async def run_lab(postures: Iterable[Posture] = POSTURES) -> AsyncIterator[tuple[RunningPosture, ...]]:
+    """Run these postures while the block lasts, under asyncio and trio alike.
 
-    An exception leaving the block leaves the lab as it is, not inside an exception group. Raises `OSError`
-    where loopback cannot be bound.
+    An exception that leaves the block leaves the lab unchanged, not inside an exception group. Raises
+    `OSError` where loopback cannot be bound.
     """
     lone: BaseException | None = None
     try:
         async with AsyncExitStack() as sockets, create_task_group() as servers:
-            tls = tls_context()
+            tls = server_tls_context()
             yield tuple([await _start(posture, tls, sockets, servers) for posture in postures])
             servers.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -67,18 +58,22 @@ async def lab(postures: Iterable[Posture] = POSTURES) -> AsyncIterator[tuple[Run
 
 async def _start(
     posture: Posture, tls: ssl.SSLContext, sockets: AsyncExitStack, servers: TaskGroup
-) -> Running:
-    responder = await sockets.enter_async_context(await create_udp_socket(local_host=_LOOPBACK))
-    servers.start_soon(dnsd.serve, responder, dnsd.parse(posture.zone))
-    resolver = f"{_LOOPBACK}:{_port(responder)}"
-    if not posture.serves:
-        # Bound and never listening: the port refuses, and stays nobody else's.
+) -> RunningPosture:
+    dns_socket = await sockets.enter_async_context(await create_udp_socket(local_host=_LOOPBACK))
+    servers.start_soon(serve_dns, dns_socket, Zone(posture.zone, ttl=_TTL).lookup)
+    resolver = f"{_LOOPBACK}:{_port(dns_socket)}"
+    if posture.server is None:
+        # Bound and never listening: the port refuses, and no other program gets it.
         idle = sockets.enter_context(socket.socket())
         idle.bind((_LOOPBACK, 0))
-        return Running(posture, resolver, idle.getsockname()[1])
+        return RunningPosture(posture, resolver, idle.getsockname()[1])
     listener = await sockets.enter_async_context(await create_tcp_listener(local_host=_LOOPBACK))
-    servers.start_soon(listener.serve, partial(smtpd.serve, posture=posture, tls=tls))
-    return Running(posture, resolver, _port(listener))
+    servers.start_soon(listener.serve, partial(_serve, replace(posture.server, received=[]), tls))
+    return RunningPosture(posture, resolver, _port(listener))
+
+
+async def _serve(server: RuleServer, tls: ssl.SSLContext, stream: AnyByteStream) -> None:
+    await serve_session(stream, server.session(), tls)
 
 
 def _port(bound: TypedAttributeProvider) -> int:

@@ -1,4 +1,4 @@
-"""The demo: every posture of the lab, checked over the ordinary code path, told in a few lines each."""
+"""The demo: checks every posture of the lab over the ordinary code path, and reports each in a few lines."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,31 +9,37 @@ from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 
-from .lab import lab
+from .lab import run_lab
 
 __all__ = ["run_demo", "write_pages"]
 
 
-async def run_demo(say: Callable[[str], object]) -> dict[str, Result]:
-    """Start the lab, check its domains one after the other, `say` what was found; the results by domain."""
+async def run_demo(print_line: Callable[[str], object]) -> dict[str, Result]:
+    """Start the lab, check its domains one after the other, and return the results by domain.
+
+    `print_line` is called with each line of the report.
+    """
     results: dict[str, Result] = {}
-    async with lab() as running:
-        for place in running:
-            host, _, port = place.resolver.rpartition(":")
+    async with run_lab() as postures:
+        for running in postures:
+            host, _, port = running.resolver.rpartition(":")
             options = Options(
-                domain=place.posture.domain,
+                domain=running.posture.domain,
                 helo_name="probe.demo.test",
-                port=place.port,
+                port=running.port,
                 allow_targets=("127.0.0.0/8",),
             )
-            result = await check(options, Network(host, int(port)), resolver_name=place.resolver)
+            result = await check(options, Network(host, int(port)), resolver_name=running.resolver)
             results[options.domain] = result
-            _tell(result, place.posture.what, say)
+            _report(result, running.posture.description, print_line)
     return results
 
 
 def write_pages(results: dict[str, Result], folder: Path) -> Path:
-    """Write a page for each domain and an index, `report.html`, to `folder`; the index's path."""
+    """Write a page for each domain and an index, `report.html`, to `folder`; return the index's path.
+
+    Raises `OSError` where the folder or a page cannot be written.
+    """
     from checker_smtp.report.html import render_html, render_index
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,10 +51,10 @@ def write_pages(results: dict[str, Result], folder: Path) -> Path:
     return index
 
 
-def _tell(result: Result, what: str, say: Callable[[str], object]) -> None:
-    say(f"{result.observation.domain}: {result.status.upper()}")
-    say(f"    what it is: {what}")
-    shown = [f for f in result.findings if f.severity is not Severity.INFO] or result.findings
-    for finding in shown:
-        say(f"    {finding.severity.upper():4}  {finding.code}  {finding.subject}".rstrip())
-        say(f"          {finding.message}")
+def _report(result: Result, description: str, print_line: Callable[[str], object]) -> None:
+    print_line(f"{result.observation.domain}: {result.status.upper()}")
+    print_line(f"    what it is: {description}")
+    findings = [f for f in result.findings if f.severity is not Severity.INFO] or result.findings
+    for finding in findings:
+        print_line(f"    {finding.severity.upper():4}  {finding.code}  {finding.subject}".rstrip())
+        print_line(f"          {finding.message}")

@@ -17,10 +17,10 @@ from checker_smtp import (
     check_many,
 )
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.testing import FakeResolver, RuleServer
 from smtp_sansio import Script
 from tests.apps.scan.fake_internet import FakeInternet, zone
-from tests.probes.hosts import Host
-from tests.probes.world import Names, options
+from tests.probes.world import options
 
 T = TypeVar("T")
 pytestmark = pytest.mark.anyio
@@ -32,11 +32,11 @@ ADDRESSES = {f"mx{number}.test": f"192.0.2.{number + 1}" for number in range(3)}
 class FakeNetwork(Network):
     """A `Network` without sockets: six domains on three mail servers."""
 
-    def __init__(self, hosts: dict[str, Host] | None = None, seconds: float = 0.01) -> None:
+    def __init__(self, hosts: dict[str, RuleServer] | None = None, seconds: float = 0.01) -> None:
         super().__init__("192.0.2.53")
         mx = {domain: f"mx{number % 3}.test" for number, domain in enumerate(DOMAINS)}
-        servers = {address: Host() for address in ADDRESSES.values()}
-        self.internet = FakeInternet(Names(zone(mx, ADDRESSES)), servers | (hosts or {}), seconds)
+        servers = {address: RuleServer() for address in ADDRESSES.values()}
+        self.internet = FakeInternet(FakeResolver(zone(mx, ADDRESSES)), servers | (hosts or {}), seconds)
         self.questions: Counter[tuple[str, str]] = Counter()
         self.silent: set[str] = set()
 
@@ -113,7 +113,7 @@ async def test_no_more_domains_are_taken_while_nobody_reads() -> None:
 
 
 async def test_an_error_is_the_outcome_of_its_domain_alone() -> None:
-    class Broken(Host):
+    class Broken(RuleServer):
         async def run(self, script: Script[T]) -> T:
             script.close()
             raise RuntimeError("broken")

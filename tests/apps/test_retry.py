@@ -1,6 +1,7 @@
 """`check --retry-deferred`: its errors, its sessions, and the replay of its recording."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import pytest
@@ -11,11 +12,12 @@ from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.report.document import dump
+from checker_smtp.testing import FakeResolver, RuleServer, resume
 from smtp_sansio import Connect, Script
 from tests.apps.command import run
-from tests.probes.hosts import Host, T, resumed
-from tests.probes.world import Names, options
+from tests.probes.world import options
 
+T = TypeVar("T")
 ADDRESSES = ("192.0.2.7", "192.0.2.8", "2001:db8::7")
 ZONE = """
     example.test      MX    10 mx.example.test.
@@ -23,14 +25,14 @@ ZONE = """
     mx.example.test   A     192.0.2.8
     mx.example.test   AAAA  2001:db8::7
 """
-GREYLISTED = Host(rcpt={"postmaster@example.test": "450 4.2.0 Greylisted"})
+GREYLISTED = RuleServer(rcpt_replies={"postmaster@example.test": "450 4.2.0 Greylisted"})
 
 
 class GreylistingNetwork:
     """Three addresses that greylist the first session of a client."""
 
     def __init__(self) -> None:
-        self._names = Names(ZONE)
+        self._names = FakeResolver(ZONE)
         self._seen: set[str] = set()
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
@@ -39,9 +41,9 @@ class GreylistingNetwork:
     async def run(self, script: Script[T]) -> T:
         effect = next(script)
         assert isinstance(effect, Connect)
-        host = Host() if effect.host in self._seen else GREYLISTED
+        host = RuleServer() if effect.host in self._seen else GREYLISTED
         self._seen.add(effect.host)
-        return await host.run(resumed(effect, script))
+        return await host.run(resume(effect, script))
 
 
 async def no_pause(_: float) -> None:

@@ -19,7 +19,7 @@ BRISK = ["--delay", "0", "--retry-delay", "0.1"]
 
 
 def listed(folder: Path, names: Iterable[str]) -> Path:
-    """A list of these names."""
+    """Write a list of these names; return its path."""
     path = folder / "names"
     path.write_text("".join(f"{name}\n" for name in names))
     return path
@@ -40,7 +40,7 @@ def scanning(
         stdout=streams,
         stderr=streams,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
-        # a shell's background job is started deaf to SIGINT, and its children inherit that
+        # A shell starts a background job with SIGINT ignored, and its children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
@@ -50,7 +50,7 @@ def scanning(
 
 
 def lines(results: Path) -> list[dict[str, Any]]:
-    """The lines that are whole."""
+    """Return the complete lines."""
     with open_lines(results) as found:
         return [json.loads(line) for line in found if line.endswith(b"\n")]
 

@@ -1,4 +1,4 @@
-"""`checker-smtp serve` as a process, and the plainest of clients."""
+"""`checker-smtp serve` as a process, and a minimal client."""
 
 import http.client
 import json
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A service that listens."""
+    """A running service."""
 
     process: "subprocess.Popen[bytes]"
     port: int
@@ -80,13 +80,13 @@ class Served:
         return self.ask("GET", "/health").json()["inflight"]
 
     def wait(self) -> int:
-        """Its exit code."""
+        """Wait for its exit code."""
         return self.process.wait(_PATIENCE)
 
 
 @contextmanager
 def served(*arguments: str, listen: str = "127.0.0.1:0", **environment: str) -> Iterator[Served]:
-    """The service with these options, on a port that was free; it has ended afterwards, whatever happened."""
+    """Run the service with these options, on a free port, while the block lasts."""
     inherited = {name: value for name, value in os.environ.items() if name not in _WITHOUT}
     command = [sys.executable, "-m", "checker_smtp", "serve", "--listen", listen]
     with tempfile.TemporaryDirectory(prefix="checker-smtp-served-") as folder:

@@ -8,13 +8,13 @@ import pytest
 
 from checker_smtp.probes.rules import RULES
 from tests.apps.service.hosted import (
+    CheckState,
     Collected,
     Definition,
     Error,
-    Health,
+    HealthDocument,
     Metric,
     Prechecked,
-    State,
     States,
     folded,
 )
@@ -48,12 +48,12 @@ def collect(service: Served, name: str, **more: object) -> Collected:
     return read(service.ask("POST", "/collect", body), Collected)
 
 
-def evaluate(service: Served, data: object, **more: object) -> list[State]:
+def evaluate(service: Served, data: object, **more: object) -> list[CheckState]:
     body = {"observations": {"smtp": data}, "options": {}, **more}
     return read(service.ask("POST", "/evaluate", body), States).states
 
 
-def serious(states: list[State]) -> set[str]:
+def serious(states: list[CheckState]) -> set[str]:
     return {f"{SEVERITY[state.status]} {state.code}" for state in states if state.status in SEVERITY}
 
 
@@ -136,7 +136,7 @@ def test_invalid_options_are_reported_before_anything_is_sent(service: Served) -
 
 
 def test_health(service: Served) -> None:
-    before = read(service.ask("GET", "/health"), Health)
+    before = read(service.ask("GET", "/health"), HealthDocument)
     service.ask("POST", "/definition", {"options": {}})
-    after = read(service.ask("GET", "/health"), Health)
+    after = read(service.ask("GET", "/health"), HealthDocument)
     assert (after.inflight, after.total_requests) == (0, before.total_requests + 1)

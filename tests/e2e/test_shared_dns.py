@@ -17,7 +17,7 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 HOST = "127.0.0.1"
 
 
-class Server(threading.Thread):
+class SpoofedServer(threading.Thread):
     """Says of every name that it has the same address; `asked` has the names, the IDs and the ports."""
 
     def __init__(self, liar: socket.socket) -> None:
@@ -58,8 +58,8 @@ def liar() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def server(liar: socket.socket) -> Iterator[Server]:
-    server = Server(liar)
+def server(liar: socket.socket) -> Iterator[SpoofedServer]:
+    server = SpoofedServer(liar)
     server.start()
     yield server
     with suppress(OSError):
@@ -69,7 +69,7 @@ def server(liar: socket.socket) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_servers_that_are_gone_silent_or_lying(server: Server, silent_port: int, backend: str) -> None:
+def test_servers_that_are_gone_silent_or_lying(server: SpoofedServer, silent_port: int, backend: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind((HOST, 0))
         gone_port: int = gone.getsockname()[1]
@@ -96,7 +96,7 @@ def test_servers_that_are_gone_silent_or_lying(server: Server, silent_port: int,
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_askers_that_give_up(server: Server, backend: str) -> None:
+def test_askers_that_give_up(server: SpoofedServer, backend: str) -> None:
     resolver = SharedResolver([DnsResolver(HOST, server.port)], in_flight=20)
     heard: list[DnsAnswer] = []
 

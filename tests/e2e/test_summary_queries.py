@@ -43,7 +43,7 @@ def results() -> bytes:
     return b"".join(lines) * TIMES
 
 
-def told(text: bytes, path: str) -> Summary:
+def read_summary(text: bytes, path: str) -> Summary:
     tally = Tally()
     for one in text.splitlines(keepends=True):
         tally.add(one)
@@ -69,8 +69,8 @@ def number(row: Row) -> int:
 def test_every_command_lists_as_many_as_the_page_tells(tmp_path: Path) -> None:
     text = results()
     (tmp_path / "r.jsonl").write_bytes(text)
-    summary = told(text, "r.jsonl")
-    assert not summary.warnings
+    summary = read_summary(text, "r.jsonl")
+    assert not summary.doubts
     assert len(rows(summary)) > 80
     for row in rows(summary):
         found = listed(row.command, tmp_path)
@@ -84,7 +84,7 @@ def test_from_every_kind_of_file(tmp_path: Path, name: str) -> None:
     text = results()
     pack = {".gz": gzip.compress, ".zst": zstandard.compress}.get(Path(name).suffix, bytes)
     (tmp_path / name).write_bytes(pack(text))
-    for row in told(text, name).verdicts.rows:
+    for row in read_summary(text, name).verdicts.rows:
         assert len(listed(row.command, tmp_path)) == number(row)
 
 
@@ -92,8 +92,8 @@ def test_from_a_file_with_broken_lines(tmp_path: Path) -> None:
     broken = b'{"version": 1, "obser\n3\n{"observation": 5, "status": "ok"}\n'
     text = broken + results() + broken
     (tmp_path / "r.jsonl").write_bytes(text)
-    summary = told(text, "r.jsonl")
-    assert summary.warnings
+    summary = read_summary(text, "r.jsonl")
+    assert summary.doubts
     for row in [*summary.verdicts.rows, *(panel.rows[0] for panel in (*summary.findings, *summary.servers))]:
         assert len(listed(row.command, tmp_path)) == number(row), row.command
 
@@ -107,5 +107,5 @@ def test_from_a_folder_of_parts(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     for number_of_part, lines in enumerate((text[: text.index(b"\n") + 1], text[text.index(b"\n") + 1 :])):
         (tmp_path / name / f"part-{number_of_part:05}.jsonl{packed}").write_bytes(pack(lines))
-    for row in told(text, f"{name}/").verdicts.rows:
+    for row in read_summary(text, f"{name}/").verdicts.rows:
         assert len(listed(row.command, tmp_path)) == number(row)

@@ -1,4 +1,4 @@
-"""Pieces of conversations that many tests share, and the plan they follow."""
+"""Pieces of dialogues that many tests share, and the session they belong to."""
 
 from checker_smtp.probes.endpoint import transactions_for
 from checker_smtp.probes.endpoint.session import SessionSpec, run_session
@@ -88,7 +88,7 @@ TAKES_ALL = ASKED.replace("554 no relay", "250 ok")
 
 
 def plan(**given: object) -> SessionSpec:
-    """The plan of a main session with an address in the lab."""
+    """Return the spec of a main session with an address of the tests."""
     usual: dict[str, object] = {
         "purpose": "main",
         "address": "192.0.2.7",
@@ -103,12 +103,12 @@ def plan(**given: object) -> SessionSpec:
 
 
 def held(text: str, **given: object) -> Session:
-    """The session that `text` tells."""
+    """Return the session of the dialogue `text`."""
     return act(run_session(plan(**given)), text)
 
 
 def codes(session: Session) -> list[str]:
-    """What became of each transaction, as in `250 550 250` for MAIL, RCPT and RSET."""
+    """Return the codes of each transaction, as in `250 550 250` for MAIL, RCPT and RSET."""
     return [
         " ".join("-" if reply is None else str(reply.code) for reply in (t.mail, t.rcpt, t.rset))
         for t in session.transactions
@@ -116,6 +116,6 @@ def codes(session: Session) -> list[str]:
 
 
 def ending(session: Session) -> tuple[str, str]:
-    """The step and the kind of the session's end."""
+    """Return the step and the kind of the session's end."""
     assert session.end is not None
     return session.end.step, session.end.kind

@@ -1,11 +1,11 @@
-"""Observations for tests of rules, built from the replies of the server.
+"""Observations for the rules, built from the replies of the server.
 
-`session` describes one connection: each argument is a reply as it came, lines parted by `|`, or None where
-nothing was received. The steps after one that failed are left out by themselves, so a test gives only the
-faults. `endpoint` and `observation` put sessions together. Entries are numbered and the
-transcript is written as they go, so evidence can be looked up.
+`session` builds one connection: each argument is a reply as it arrived, its lines separated by `|`, or None
+where there was none. Steps behind one that failed are left out, so a test states only the replies that
+differ from a healthy server's. `endpoint` and `observation` combine sessions. The transcript is built along
+with them, so that evidence can be found in it.
 
-A transaction is the answer to RCPT, or to MAIL where it says so: `MAIL 550 no`.
+A transaction is the reply to RCPT, or to MAIL where it says so: `MAIL 550 no`.
 """
 
 from collections.abc import Iterable
@@ -49,7 +49,7 @@ PLAIN_EHLO = EHLO_TLS
 def reply(
     text: str, *, entry: int = 0, at: float = 0.0, deviations: Iterable[Irregularity] = ()
 ) -> ReplySeen:
-    """A reply as it was seen; `text` has its lines parted by `|`."""
+    """Return a reply; `text` has its lines separated by `|`."""
     raw = text.replace("|", "\r\n") + "\r\n"
     heard = Greeting(int(text[:3]), raw.encode("latin-1"), ())
     return ReplySeen(
@@ -65,13 +65,13 @@ def reply(
 
 @dataclass
 class Tape:
-    """The transcript of a session under way."""
+    """The transcript of a session in progress."""
 
     at: float = 0.0
     entries: list[Entry] = field(default_factory=list)
 
     def hear(self, text: str | None) -> ReplySeen | None:
-        """Put a reply on the tape; a text such as `@12 220 mx` moves the clock first."""
+        """Add a reply; a text such as `@12 220 mx` moves the clock first."""
         if text is None:
             return None
         if text.startswith("@"):
@@ -82,7 +82,7 @@ class Tape:
         return seen
 
     def end(self, text: str) -> Ending:
-        """Put an end on the tape: `step/kind` with a detail behind it, or `step/kind@seconds`."""
+        """Add an end: `step/kind` with a detail behind it, or `step/kind@seconds`."""
         what, _, detail = text.partition(": ")
         step, _, kind = what.partition("/")
         kind, _, clock = kind.partition("@")
@@ -132,7 +132,7 @@ def session(
     end: str | None = None,
     asked: tuple[Transaction, ...] | None = None,
 ) -> Session:
-    """One connection."""
+    """Return one connection."""
     tape = Tape(entries=[{"do": "connect", "host": V4, "port": 25, "at": 0.0}] if connected else [])
     wanted = asked if asked is not None else (CONTROL,) if control else transactions_for(options())
     first = tape.hear(greeting if connected else None)
@@ -180,18 +180,18 @@ def endpoint(
     reverse: ReverseDns | None = NAMED,
     **words: object,
 ) -> Endpoint:
-    """One address, with these sessions or with one made of `words`."""
+    """Return one address, with these sessions or with one made of `words`."""
     held = sessions or (session(**words),)  # type: ignore[arg-type]
     return Endpoint(address=address, port=25, targets=targets, reverse=reverse, sessions=held)
 
 
 def unreached(kind: str, address: str = V4) -> Endpoint:
-    """An endpoint that could not be connected to."""
+    """Return an endpoint that could not be connected to."""
     return endpoint(connected=False, end=f"connect/{kind}@12", address=address)
 
 
 def target(name: str = "mx.example.org", *, ipv4: str = V4, ipv6: str = V6, **given: object) -> MxTarget:
-    """An MX target with these addresses, parted by blanks."""
+    """Return an MX target with these addresses, separated by blanks."""
     usual: dict[str, object] = {
         "preference": 10,
         "ipv4": tuple(ipv4.split()),
@@ -206,7 +206,7 @@ WELL_MX = Mx(status=DnsStatus.ANSWER, records=(target(),))
 
 
 def settings(**given: object) -> Settings:
-    """The usual settings, but for these."""
+    """Return the usual settings, but for these."""
     usual: dict[str, object] = {
         "timeout": 12.0,
         "helo_name": "probe.test",
@@ -223,7 +223,7 @@ def settings(**given: object) -> Settings:
 
 
 def observation(*endpoints: Endpoint, mx: Mx = WELL_MX, **given: object) -> Observation:
-    """Return an observation of `example.org`: these endpoints behind a valid MX set."""
+    """Return an observation of `example.org`: these endpoints behind a healthy MX set."""
     usual: dict[str, object] = {
         "settings": settings(),
         "coverage": Coverage(ipv4=FamilyCoverage(), ipv6=FamilyCoverage()),
@@ -238,7 +238,7 @@ def observation(*endpoints: Endpoint, mx: Mx = WELL_MX, **given: object) -> Obse
     )
 
 
-def summarise(seen: Observation) -> list[str]:
+def finding_lines(seen: Observation) -> list[str]:
     """Return each finding as `code severity outcome subject`, the worst first, without `smtp.`."""
     return [short(finding) for finding in apply_rules(seen)]
 
@@ -250,6 +250,6 @@ def short(finding: Finding) -> str:
 
 
 def only(seen: Observation) -> Finding:
-    """Return the only finding."""
+    """Return the finding; there must be exactly one."""
     (finding,) = apply_rules(seen)
     return finding

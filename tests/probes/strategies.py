@@ -1,4 +1,4 @@
-"""Observations that hypothesis makes up: any mixture of facts, possible or not, as a stored one may hold.
+"""Observations that hypothesis draws: any mixture of facts, possible or not, as a stored one may hold.
 
 Only what every observation keeps to is kept to: addresses occur once, and so does each purpose at an address;
 evidence numbers point into the transcript; names and failures are printable; TLS follows on a STARTTLS that
@@ -127,7 +127,7 @@ PLANS = [
 
 @st.composite
 def transactions(draw: st.DrawFn) -> tuple[Transaction, ...]:
-    """The transactions of some plan, answered in part."""
+    """Draw the transactions of some plan, answered in part."""
     return tuple(
         replace(t, mail=draw(maybe_reply), rcpt=draw(maybe_reply), rset=draw(maybe_reply))
         for t in draw(st.sampled_from([*PLANS, (CONTROL,)]))

@@ -14,8 +14,9 @@ from checker_smtp.probes.observation import (
     Settings,
 )
 from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.testing import FakeResolver, ScriptedServer
 from tests.probes.dialogues import ASKED, BYE, PLAIN, SECURED, TAKES_ALL
-from tests.probes.world import Names, Servers, options
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,7 @@ WELL = PLAIN + ASKED
 
 
 async def checked(zone: str, plays: dict[str, str | list[str]], **given: object) -> Observation:
-    names, servers = Names(zone), Servers(plays)  # type: ignore[arg-type]
+    names, servers = FakeResolver(zone), ScriptedServer(plays)  # type: ignore[arg-type]
     observation = await check(
         options(**given),  # type: ignore[arg-type]
         names,
@@ -40,7 +41,7 @@ async def checked(zone: str, plays: dict[str, str | list[str]], **given: object)
         seed=1,
         resolver_name="192.0.2.53",
     )
-    servers.over()
+    servers.expect_end()
     assert len(set(names.asked)) == len(names.asked)
     assert [(a.name, a.rdtype) for a in observation.dns] == sorted(names.asked)
     return observation
@@ -112,12 +113,12 @@ async def test_the_settings_are_kept() -> None:
     assert (observation.endpoints, observation.mx.null_mx) == ((), True)
 
 
-async def test_another_port_is_contacted_and_recorded() -> None:
-    servers = Servers({"192.0.2.1": WELL})
+async def test_another_port_is_dialled_and_told() -> None:
+    servers = ScriptedServer({"192.0.2.1": WELL})
     observation = await check(
-        options(port=2525), Names("example.org A 192.0.2.1"), servers, run_at="", seed=1
+        options(port=2525), FakeResolver("example.org A 192.0.2.1"), servers, run_at="", seed=1
     )
-    assert servers.dialled == [("192.0.2.1", 2525)]
+    assert servers.connected == [("192.0.2.1", 2525)]
     assert [e.subject for e in observation.endpoints] == ["192.0.2.1:2525"]
 
 
@@ -163,15 +164,15 @@ async def test_an_address_that_is_not_public_is_never_dialled(address: str) -> N
     ("target", "server_name"), [("mx.test", "mx.test"), ("a_b.test", ""), ("a\\032b.test", "")]
 )
 async def test_the_server_name_is_the_target_where_that_is_a_host_name(target: str, server_name: str) -> None:
-    servers = Servers({"192.0.2.1": SECURED + "C: EHLO probe.test\nS: 250 mx\n" + BYE})
+    servers = ScriptedServer({"192.0.2.1": SECURED + "C: EHLO probe.test\nS: 250 mx\n" + BYE})
     await check(
         options(test_null_sender=False, test_postmaster=False, test_open_relay=False),
-        Names(f"example.org MX 10 {target}.\n{target} A 192.0.2.1"),
+        FakeResolver(f"example.org MX 10 {target}.\n{target} A 192.0.2.1"),
         servers,
         run_at="",
         seed=1,
     )
-    assert servers.upgraded == [server_name]
+    assert servers.server_names == [server_name]
 
 
 async def test_no_more_than_so_many_endpoints_are_visited_and_the_rest_is_named() -> None:
@@ -247,10 +248,12 @@ async def test_the_same_world_gives_the_same_observation() -> None:
 
 
 async def test_where_the_resolver_is_dead_nothing_is_dialled() -> None:
-    servers = Servers({})
+    servers = ScriptedServer({})
     with pytest.raises(ResolverError):
-        await check(options(), Names("example.org MX !timeout\n. NS !timeout"), servers, run_at="", seed=1)
-    assert servers.dialled == []
+        await check(
+            options(), FakeResolver("example.org MX !timeout\n. NS !timeout"), servers, run_at="", seed=1
+        )
+    assert servers.connected == []
 
 
 async def test_a_cancelled_check_ends() -> None:
@@ -259,7 +262,7 @@ async def test_a_cancelled_check_ends() -> None:
             await anyio.sleep_forever()
 
     with anyio.move_on_after(0.01) as scope:
-        await check(options(), Names("example.org A 192.0.2.1"), Stuck(), run_at="", seed=1)  # type: ignore[arg-type]
+        await check(options(), FakeResolver("example.org A 192.0.2.1"), Stuck(), run_at="", seed=1)  # type: ignore[arg-type]
     assert scope.cancelled_caught
 
 

@@ -9,8 +9,9 @@ from anyio.lowlevel import checkpoint
 
 from checker_smtp.probes.check import check
 from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.testing import FakeResolver, ScriptedServer
 from tests.probes.dialogues import ASKED, PLAIN
-from tests.probes.world import Names, Servers, options
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -20,10 +21,10 @@ ZONE = "example.org MX 10 mx.test.\n" + "\n".join(f"mx.test A {address}" for add
 
 
 async def test_a_check_holds_ten_connections_at_most() -> None:
-    servers = Servers(dict.fromkeys(MANY, WELL))
-    observation = await check(options(), Names(ZONE), servers, run_at="", seed=1)
+    servers = ScriptedServer(dict.fromkeys(MANY, WELL))
+    observation = await check(options(), FakeResolver(ZONE), servers, run_at="", seed=1)
     assert len(observation.endpoints) == 25
-    assert servers.most == 10
+    assert servers.max_open == 10
     assert [e.address for e in observation.endpoints] == MANY
 
 
@@ -32,13 +33,13 @@ async def test_a_check_holds_ten_connections_at_most() -> None:
 )
 async def test_checks_that_share_limits_share_addresses(given: dict[str, int], most: int) -> None:
     limits = ConnectionLimits(**given)
-    servers = Servers({"192.0.2.1": [WELL] * 8})
+    servers = ScriptedServer({"192.0.2.1": [WELL] * 8})
     run = partial(check, options(), runner=servers, run_at="", seed=1, limits=limits)
     async with anyio.create_task_group() as group:
         for _ in range(8):
-            group.start_soon(partial(run, resolver=Names("example.org A 192.0.2.1")))
-    assert (servers.most, servers.most_to["192.0.2.1"]) == (most, most)
-    servers.over()
+            group.start_soon(partial(run, resolver=FakeResolver("example.org A 192.0.2.1")))
+    assert (servers.max_open, servers.max_open_to["192.0.2.1"]) == (most, most)
+    servers.expect_end()
 
 
 async def test_who_waits_for_a_busy_address_does_not_hold_a_place_of_the_whole() -> None:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from checker_smtp.probes.endpoint import probe_endpoint
 from checker_smtp.probes.observation import Session
+from checker_smtp.testing import CHECKER_VERBS, NetworkFaults
 from smtp_sansio import Transcript
-from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
-from tests.probes.world import VERBS, options
+from tests.probes.fuzzing import NETWORK_FAULTS, fuzz_server, result_of
+from tests.probes.world import options
 from tests.sansio.strategies import thorough
 
 
@@ -45,13 +46,13 @@ def check_order(session: Session) -> None:
 
 
 @thorough
-@given(st.data(), WEATHERS)
-def test_a_visit_always_comes_home(data: st.DataObject, weather: NetworkFaults) -> None:
-    chaos = Chaos(data, weather)
-    sessions = result_of(probe_endpoint(options(), chaos, "192.0.2.7", "mx.example.org", 1))
-    assert 1 <= len(sessions) == chaos.connections <= 6
+@given(st.data(), NETWORK_FAULTS)
+def test_a_visit_always_comes_home(data: st.DataObject, faults: NetworkFaults) -> None:
+    server = fuzz_server(data, faults)
+    sessions = result_of(probe_endpoint(options(), server, "192.0.2.7", "mx.example.org", 1))
+    assert 1 <= len(sessions) == server.connections <= 6
     assert len({session.purpose for session in sessions}) == len(sessions)
-    assert {line.split()[0] for line in chaos.said} <= VERBS
+    assert {line.split()[0] for line in server.received} <= CHECKER_VERBS
     for session in sessions:
         check_evidence(session)
         check_order(session)

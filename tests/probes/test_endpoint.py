@@ -4,6 +4,7 @@ import pytest
 
 from checker_smtp.probes.endpoint import control_address, probe_endpoint, transactions_for
 from checker_smtp.probes.observation import Session
+from checker_smtp.testing import ScriptedServer
 from tests.probes.dialogues import (
     ASKED,
     BYE,
@@ -18,7 +19,7 @@ from tests.probes.dialogues import (
     codes,
     ending,
 )
-from tests.probes.world import Servers, options
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -39,10 +40,10 @@ CONTROL_ASKED = f"""
     """
 
 
-async def probed(*plays: str, **given: object) -> tuple[Session, ...]:
-    servers = Servers({ADDRESS: plays})
+async def visited(*plays: str, **given: object) -> tuple[Session, ...]:
+    servers = ScriptedServer({ADDRESS: plays})
     sessions = await probe_endpoint(options(**given), servers, ADDRESS, "mx.example.org", SEED)  # type: ignore[arg-type]
-    servers.over()
+    servers.expect_end()
     return sessions
 
 
@@ -62,7 +63,7 @@ def purposes(sessions: tuple[Session, ...]) -> list[str]:
     ],
 )
 async def test_one_connection_is_enough_where_everything_was_asked(play: str) -> None:
-    (session,) = await probed(play)
+    (session,) = await visited(play)
     assert (session.purpose, codes(session)) == ("main", ALL_ASKED)
 
 
@@ -89,15 +90,15 @@ async def test_one_connection_is_enough_where_everything_was_asked(play: str) ->
         PLAIN + NULL.replace("C: RSET\n    S: 250", "C: RSET\n    S: 502") + BYE,
     ],
 )
-async def test_no_further_connection_where_it_would_show_nothing_new(play: str) -> None:
-    assert purposes(await probed(play)) == ["main"]
+async def test_nobody_knocks_again_where_that_would_tell_nothing_new(play: str) -> None:
+    assert purposes(await visited(play)) == ["main"]
 
 
 @pytest.mark.parametrize(
     "end", ["-- closed", "-- reset", "C: HELO probe.test\n-- eof", "C: HELO probe.test\n-- timeout"]
 )
 async def test_helo_alone_where_the_refused_ehlo_took_the_connection_with_it(end: str) -> None:
-    sessions = await probed(NO_EHLO + end, HELO + ASKED)
+    sessions = await visited(NO_EHLO + end, HELO + ASKED)
     assert purposes(sessions) == ["main", "helo-only"]
     assert codes(sessions[1]) == ALL_ASKED
 
@@ -118,7 +119,7 @@ async def test_helo_alone_where_the_refused_ehlo_took_the_connection_with_it(end
     ],
 )
 async def test_in_the_clear_where_tls_ended_the_session(failure: str) -> None:
-    sessions = await probed(failure, OFFERED + ASKED)
+    sessions = await visited(failure, OFFERED + ASKED)
     assert purposes(sessions) == ["main", "without-tls"]
     assert codes(sessions[1]) == ALL_ASKED
     assert sessions[1].starttls is None
@@ -128,16 +129,16 @@ REFUSED_NAME = NO_HANDSHAKE + "-- tls tlsv1 unrecognized name"
 
 
 async def test_without_a_name_where_the_handshake_refused_it() -> None:
-    servers = Servers({ADDRESS: [REFUSED_NAME, SECURED + "C: EHLO probe.test\nS: 250 mx\n" + ASKED]})
+    servers = ScriptedServer({ADDRESS: [REFUSED_NAME, SECURED + "C: EHLO probe.test\nS: 250 mx\n" + ASKED]})
     sessions = await probe_endpoint(options(), servers, ADDRESS, "mx.example.org", SEED)
     assert purposes(sessions) == ["main", "without-sni"]
-    assert servers.upgraded == ["mx.example.org", ""]
+    assert servers.server_names == ["mx.example.org", ""]
     assert sessions[1].tls is not None
     assert (sessions[1].tls.server_name, codes(sessions[1])) == ("", ALL_ASKED)
 
 
 async def test_without_a_name_and_then_in_the_clear() -> None:
-    sessions = await probed(REFUSED_NAME, NO_HANDSHAKE + "-- tls handshake failure", OFFERED + ASKED)
+    sessions = await visited(REFUSED_NAME, NO_HANDSHAKE + "-- tls handshake failure", OFFERED + ASKED)
     assert purposes(sessions) == ["main", "without-sni", "without-tls"]
     assert [ending(session) for session in sessions[:2]] == [("TLS", "tls")] * 2
     assert codes(sessions[2]) == ALL_ASKED
@@ -154,18 +155,18 @@ async def test_without_a_name_and_then_in_the_clear() -> None:
     ],
 )
 async def test_one_by_one_where_a_flight_was_not_answered_to_its_end(flight: str) -> None:
-    sessions = await probed(PIPELINING + FLIGHT + flight, PIPELINING + ASKED)
+    sessions = await visited(PIPELINING + FLIGHT + flight, PIPELINING + ASKED)
     assert purposes(sessions) == ["main", "one-by-one"]
     assert codes(sessions[1]) == ALL_ASKED
 
 
 async def test_a_flight_answered_to_its_end_but_for_quit_is_not_repeated() -> None:
     done = LANDED.rpartition("S+ 221")[0]
-    assert purposes(await probed(PIPELINING + FLIGHT + done + "\n-- eof")) == ["main"]
+    assert purposes(await visited(PIPELINING + FLIGHT + done + "\n-- eof")) == ["main"]
 
 
 async def test_every_fault_at_once_takes_a_connection_each() -> None:
-    sessions = await probed(
+    sessions = await visited(
         REFUSED_NAME,
         NO_HANDSHAKE + "-- reset",
         PIPELINING + FLIGHT + "-- timeout",
@@ -175,8 +176,8 @@ async def test_every_fault_at_once_takes_a_connection_each() -> None:
     assert purposes(sessions) == ["main", "without-sni", "without-tls", "one-by-one", "relay-control"]
 
 
-async def test_an_accepted_relay_probe_is_followed_by_a_control_without_tls_as_well() -> None:
-    sessions = await probed(
+async def test_an_accepted_relay_probe_is_followed_by_a_control_in_the_same_manner() -> None:
+    sessions = await visited(
         NO_HANDSHAKE + "-- tls no shared cipher", OFFERED + TAKES_ALL, OFFERED + CONTROL_ASKED + BYE
     )
     assert purposes(sessions) == ["main", "without-tls", "relay-control"]
@@ -195,23 +196,23 @@ async def test_a_relay_probe_that_was_not_accepted_needs_no_control(answer: str)
     play = PLAIN + ASKED.replace("554 no relay", answer)
     if answer.startswith("421"):
         play = play.rpartition("C: RSET")[0] + BYE
-    assert purposes(await probed(play)) == ["main"]
+    assert purposes(await visited(play)) == ["main"]
 
 
 async def test_all_connections_together_share_one_budget() -> None:
     """With a timeout of twelve seconds there are sixty in all; here the first connection takes 45 of them."""
     long = NO_HANDSHAKE + "@ 45\n-- timeout"
-    main, second = await probed(long, "@ 12\n-- timeout", timeout=12)
+    main, second = await visited(long, "@ 12\n-- timeout", timeout=12)
     assert (second.purpose, ending(second)) == ("without-tls", ("connect", "timeout"))
-    main, second = await probed(long, "@ 14.9\n-- connected\n@ 15\n-- timeout", timeout=12)
+    main, second = await visited(long, "@ 14.9\n-- connected\n@ 15\n-- timeout", timeout=12)
     assert (second.purpose, ending(second)) == ("without-tls", ("greeting", "budget"))
-    (main,) = await probed(NO_HANDSHAKE + "@ 60\n-- timeout", timeout=12)
+    (main,) = await visited(NO_HANDSHAKE + "@ 60\n-- timeout", timeout=12)
     assert ending(main) == ("TLS", "budget")
 
 
 async def test_where_the_time_is_up_no_connection_is_made_whatever_is_open() -> None:
     took = "@ 30\n-- connected\n" + PLAIN + TAKES_ALL.replace("S: 221", "@ 60\n    S: 221")
-    (session,) = await probed(took)
+    (session,) = await visited(took)
     assert session.transactions[2].verdict is not None
     assert session.transactions[2].verdict.positive
 

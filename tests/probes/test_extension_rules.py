@@ -12,10 +12,10 @@ from tests.probes.observations import (
     HERE,
     PLAIN_EHLO,
     endpoint,
+    finding_lines,
     observation,
     only,
     session,
-    summarise,
 )
 
 BARE_LF = Irregularity(kind="bare-lf", line=1, offset=6, excerpt="x\n", reference="RFC 5321 §2.3.8")
@@ -38,7 +38,7 @@ LEGAL = Irregularity(kind="ehlo-keyword-case", line=2, offset=8, excerpt="x")
     ],
 )
 def test_what_is_not_offered_on_either_side_of_tls(words: dict[str, str], verdicts: list[str]) -> None:
-    assert summarise(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
+    assert finding_lines(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
 def test_the_answer_to_the_last_hello_is_the_evidence() -> None:
@@ -52,8 +52,8 @@ def test_the_answer_to_the_last_hello_is_the_evidence() -> None:
 @pytest.mark.parametrize(
     "words", [{"ehlo": "450 later"}, {"ehlo": "502 no", "helo": "250 mx"}, {"greeting": "421 no"}]
 )
-def test_who_listed_no_extensions_misses_none(words: dict[str, str]) -> None:
-    assert not [code for code in summarise(observation(endpoint(**words))) if code.startswith("ext.")]
+def test_who_told_no_extensions_misses_none(words: dict[str, str]) -> None:
+    assert not [code for code in finding_lines(observation(endpoint(**words))) if code.startswith("ext.")]
 
 
 def test_deviations_are_one_remark_for_each_endpoint() -> None:
@@ -68,7 +68,7 @@ def test_deviations_are_one_remark_for_each_endpoint() -> None:
         quit=replace(held.quit, deviations=(BARE_LF, BARE_LF)),
     )
     seen = observation(endpoint(odd), endpoint(address="192.0.2.8"))
-    assert summarise(seen) == [f"protocol.deviation info fail {HERE}"]
+    assert finding_lines(seen) == [f"protocol.deviation info fail {HERE}"]
     assert only(seen).message == (
         "The replies deviate: bare-lf (4×, RFC 5321 §2.3.8) and mixed-codes (1×, RFC 5321 §4.2.1)."
     )
@@ -87,7 +87,7 @@ def test_what_is_legal_but_rare_is_left_to_the_transcript() -> None:
     held = session()
     assert held.ehlo is not None
     legal = replace(held, ehlo=replace(held.ehlo, deviations=(LEGAL,)))
-    assert summarise(observation(endpoint(legal))) == []
+    assert finding_lines(observation(endpoint(legal))) == []
 
 
 def test_whether_it_was_tested() -> None:

@@ -9,10 +9,10 @@ from tests.probes.observations import (
     HERE,
     PLAIN_EHLO,
     endpoint,
+    finding_lines,
     observation,
     only,
     session,
-    summarise,
 )
 
 
@@ -39,7 +39,7 @@ from tests.probes.observations import (
     ],
 )
 def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
-    assert summarise(observation(endpoint(greeting=greeting))) == [
+    assert finding_lines(observation(endpoint(greeting=greeting))) == [
         f"{verdict} {HERE}" for verdict in verdicts
     ]
 
@@ -96,13 +96,13 @@ def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
 )
 def test_no_greeting(end: str, verdict: str, message: str) -> None:
     seen = observation(endpoint(greeting=None, end=end))
-    assert summarise(seen) == [f"{verdict} {HERE}"]
+    assert finding_lines(seen) == [f"{verdict} {HERE}"]
     assert only(seen).message == message
     assert only(seen).evidence[0].entry == 1
 
 
-def test_no_greeting_and_no_end_kept_is_not_evaluated() -> None:
-    assert summarise(observation(endpoint(greeting=None))) == []
+def test_no_greeting_and_no_end_kept_is_not_judged() -> None:
+    assert finding_lines(observation(endpoint(greeting=None))) == []
 
 
 def test_slow_is_measured_from_the_connection() -> None:
@@ -110,7 +110,7 @@ def test_slow_is_measured_from_the_connection() -> None:
     assert only(observation(endpoint(slow))).message == "The greeting was complete after 25 s."
     late = replace(slow, connected_at=11.0)
     assert only(observation(endpoint(late))).message == "The greeting was complete after 14 s."
-    assert summarise(observation(endpoint(replace(slow, connected_at=15.0)))) == []
+    assert finding_lines(observation(endpoint(replace(slow, connected_at=15.0)))) == []
     silent = replace(session(greeting=None, end="greeting/timeout@20"), connected_at=8.0)
     assert only(observation(endpoint(silent))).message.endswith("sent nothing for 12 s.")
 
@@ -148,7 +148,7 @@ def test_a_hint_quotes_the_words() -> None:
     ],
 )
 def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
-    assert summarise(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
+    assert finding_lines(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
 @pytest.mark.parametrize(
@@ -183,16 +183,16 @@ def test_helo_on_a_connection_of_its_own() -> None:
     refused = session(ehlo="550 no", end="HELO/closed")
     alone = session("helo-only", ehlo=None, helo="250 mx")
     seen = observation(endpoint(refused, alone))
-    assert summarise(seen) == [f"ehlo.fallback warn fail {HERE}"]
+    assert finding_lines(seen) == [f"ehlo.fallback warn fail {HERE}"]
     assert [(e.session, e.quote) for e in only(seen).evidence] == [(0, "550 no\r\n"), (1, "250 mx\r\n")]
     busy = session("helo-only", ehlo=None, helo="421 busy")
-    assert summarise(observation(endpoint(refused, busy))) == [f"ehlo.failed warn transient {HERE}"]
+    assert finding_lines(observation(endpoint(refused, busy))) == [f"ehlo.failed warn transient {HERE}"]
     still = session("helo-only", ehlo=None, end="HELO/closed")
-    assert summarise(observation(endpoint(refused, still))) == [f"ehlo.failed crit fail {HERE}"]
+    assert finding_lines(observation(endpoint(refused, still))) == [f"ehlo.failed crit fail {HERE}"]
 
 
 def test_a_server_that_knows_helo_only_is_asked_all_the_same() -> None:
-    found = summarise(observation(endpoint(ehlo="502 what?", helo="250 mx", null="550 5.7.1 no bounces")))
+    found = finding_lines(observation(endpoint(ehlo="502 what?", helo="250 mx", null="550 5.7.1 no bounces")))
     assert found == [f"null_sender.rejected crit fail {HERE}", f"ehlo.fallback warn fail {HERE}"]
 
 

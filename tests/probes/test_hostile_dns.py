@@ -11,7 +11,8 @@ from checker_smtp.probes.dns import LookupCache, parse_addresses, parse_mx, reso
 from checker_smtp.probes.observation import Mx
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
-from tests.probes.world import Names, answer, options
+from checker_smtp.testing import FakeResolver
+from tests.probes.world import answer, options
 from tests.sansio.strategies import steady
 
 
@@ -33,7 +34,7 @@ def test_what_is_no_mx_record_is_left_out(record: str) -> None:
 
 @pytest.mark.anyio
 async def test_an_answer_of_nothing_but_such_records_is_an_error_and_no_implicit_mx() -> None:
-    names = Names("example.org A 192.0.2.7", answer("example.org", "MX", "example.org. 300 IN MX"))
+    names = FakeResolver("example.org A 192.0.2.7", answer("example.org", "MX", "example.org. 300 IN MX"))
     mx = await resolve_mx(LookupCache(names).view(), options())
     assert mx == Mx(status=DnsStatus.ERROR, error="an answer that holds no MX record")
     assert names.asked == [("example.org", "MX")]
@@ -61,7 +62,7 @@ def test_what_is_no_address_of_the_family_is_left_out(rdtype: str, data: str) ->
 @pytest.mark.anyio
 async def test_thousands_of_targets_cost_no_more_than_fifty() -> None:
     records = (f"example.org. 300 IN MX {n % 7} mx{n}.test." for n in range(5000))
-    names = Names("", answer("example.org", "MX", *records))
+    names = FakeResolver("", answer("example.org", "MX", *records))
     mx = await resolve_mx(LookupCache(names).view(), options())
     assert len(mx.records) == 50
     assert {record.preference for record in mx.records} == {0}
@@ -70,7 +71,9 @@ async def test_thousands_of_targets_cost_no_more_than_fifty() -> None:
 
 @pytest.mark.anyio
 async def test_escapes_in_names_are_kept_as_they_are() -> None:
-    names = Names('example.org MX 10 a\\032b\\.c\\"d.test.\n7.2.0.192.in-addr.arpa PTR \\000\\255.test.')
+    names = FakeResolver(
+        'example.org MX 10 a\\032b\\.c\\"d.test.\n7.2.0.192.in-addr.arpa PTR \\000\\255.test.'
+    )
     lookups = LookupCache(names).view()
     assert (await resolve_mx(lookups, options())).records[0].target == 'a\\032b\\.c\\"d.test'
     assert (await resolve_reverse_dns(lookups, "192.0.2.7")).names == ("\\000\\255.test",)
@@ -94,27 +97,26 @@ RECORDS = st.one_of(
 )
 
 
-class Chaos:
-    """Answers anything with anything."""
+def hostile_resolver(data: st.DataObject) -> FakeResolver:
+    """Return a resolver that answers anything with anything."""
 
-    def __init__(self, data: st.DataObject) -> None:
-        self._data = data
-
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        status = self._data.draw(
+    def lookup(name: str, rdtype: str) -> DnsAnswer:
+        status = data.draw(
             st.sampled_from([DnsStatus.ANSWER] * 7 + list(DnsStatus)), label=f"{name} {rdtype}"
         )
-        records = self._data.draw(st.lists(RECORDS, max_size=6))
+        records = data.draw(st.lists(RECORDS, max_size=6))
         if name == ".":
             return answer(name, rdtype)
-        return DnsAnswer(name=name, rdtype=rdtype, status=status, records=tuple(records))
+        return answer(name, rdtype, *records, status=status)
+
+    return FakeResolver(lookup)
 
 
 @steady
 @given(st.data())
 def test_no_answer_makes_a_lookup_raise(data: st.DataObject) -> None:
     async def look() -> None:
-        lookups = LookupCache(Chaos(data)).view()
+        lookups = LookupCache(hostile_resolver(data)).view()
         mx = await resolve_mx(lookups, Options(domain="example.org"))
         for record in mx.records:
             assert record.target != "."

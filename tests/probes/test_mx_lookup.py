@@ -5,13 +5,14 @@ import pytest
 from checker_smtp.probes.dns import LookupCache, ResolverError, resolve_mx
 from checker_smtp.probes.observation import Mx, MxTarget
 from checker_smtp.probes.ports import DnsStatus
-from tests.probes.world import Names, options
+from checker_smtp.testing import FakeResolver
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
 
 async def looked_up(zone: str, **given: object) -> Mx:
-    return await resolve_mx(LookupCache(Names(zone)).view(), options(**given))  # type: ignore[arg-type]
+    return await resolve_mx(LookupCache(FakeResolver(zone)).view(), options(**given))  # type: ignore[arg-type]
 
 
 async def targets(zone: str) -> list[str]:
@@ -60,7 +61,7 @@ async def test_targets_come_by_preference_then_name_whatever_the_order_of_the_an
 
 
 async def test_each_question_is_asked_once_however_many_targets_share_it() -> None:
-    names = Names(
+    names = FakeResolver(
         """
         example.org  MX  10 mx.example.org.
         example.org  MX  20 mx.example.org.
@@ -131,14 +132,14 @@ async def test_without_mx_and_address_there_is_no_target(zone: str, statuses: tu
 
 
 async def test_a_domain_that_does_not_exist_is_not_asked_for_addresses() -> None:
-    names = Names("other.example A 192.0.2.7")
+    names = FakeResolver("other.example A 192.0.2.7")
     assert await resolve_mx(LookupCache(names).view(), options()) == Mx(status=DnsStatus.NXDOMAIN)
     assert names.asked == [("example.org", "MX")]
 
 
 @pytest.mark.parametrize("status", ["servfail", "refused", "timeout", "error"])
 async def test_a_failed_lookup_is_never_an_implicit_mx(status: str) -> None:
-    names = Names(f"example.org MX !{status} said so\nexample.org A 192.0.2.7")
+    names = FakeResolver(f"example.org MX !{status} said so\nexample.org A 192.0.2.7")
     mx = await resolve_mx(LookupCache(names).view(), options())
     assert mx == Mx(status=DnsStatus(status), error="said so")
     assert names.asked == [("example.org", "MX"), (".", "NS")]
@@ -226,7 +227,7 @@ async def test_an_address_that_is_not_public_is_kept_with_the_reason() -> None:
 
 
 async def test_a_target_that_spells_an_address_is_not_looked_up() -> None:
-    names = Names("example.org MX 10 192.0.2.1.\nexample.org MX 20 0.")
+    names = FakeResolver("example.org MX 10 192.0.2.1.\nexample.org MX 20 0.")
     mx = await resolve_mx(LookupCache(names).view(), options())
     assert [(record.target, record.literal) for record in mx.records] == [
         ("192.0.2.1", "192.0.2.1"),

@@ -6,8 +6,9 @@ import pytest
 from checker_smtp.probes.dns import LookupCache, resolve_mx
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.rules import RULES, Finding, apply_rules, status_of
-from tests.probes.observations import observation, only, summarise
-from tests.probes.world import Names, options
+from checker_smtp.testing import FakeResolver
+from tests.probes.observations import finding_lines, observation, only
+from tests.probes.world import options
 
 ADDRESSES = "mx.example.org A 192.0.2.7\nmx.example.org AAAA 2001:db8::7"
 ALTHOUGH = "although the resolver answers for other names"
@@ -19,7 +20,7 @@ def published(zone: str, **given: object) -> Observation:
     """Return the observation of a zone, without any session."""
 
     async def look() -> Observation:
-        lookups = LookupCache(Names(zone)).view()
+        lookups = LookupCache(FakeResolver(zone)).view()
         mx = await resolve_mx(lookups, options(**given))  # type: ignore[arg-type]
         return observation(mx=mx, dns=lookups.answers)
 
@@ -118,7 +119,7 @@ def finding(zone: str, code: str) -> Finding:
     ],
 )
 def test_what_is_published_and_the_verdict(zone: str, verdicts: list[str]) -> None:
-    assert summarise(published(zone)) == verdicts
+    assert finding_lines(published(zone)) == verdicts
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_the_evidence_is_the_answer() -> None:
 
 def test_a_target_that_is_allowed_is_no_fault() -> None:
     assert (
-        summarise(
+        finding_lines(
             published(
                 "example.org MX 10 a.test.\na.test A 10.0.0.1\na.test AAAA ::1",
                 allow_targets=("10.0.0.0/8", "::1/128"),

@@ -5,7 +5,7 @@ Each row is a server that is well but for these answers, so what is listed is al
 
 import pytest
 
-from tests.probes.observations import DENIED, HERE, endpoint, observation, summarise
+from tests.probes.observations import DENIED, HERE, endpoint, finding_lines, observation
 
 OK = "250 2.1.5 ok"
 LATER = "450 4.2.0 Greylisted"
@@ -159,5 +159,5 @@ TABLE = {
 def test_the_answers_and_the_verdict(row: str) -> None:
     null, postmaster, relay, expected = TABLE[row]
     end = "RCPT/closed" if relay is None else None
-    found = summarise(observation(endpoint(null=null, postmaster=postmaster, relay=relay, end=end)))
+    found = finding_lines(observation(endpoint(null=null, postmaster=postmaster, relay=relay, end=end)))
     assert found == [f"{verdict} {HERE}" for verdict in expected]

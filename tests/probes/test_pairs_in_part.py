@@ -13,12 +13,12 @@ from tests.probes.observations import (
     PLAIN_EHLO,
     apply_rules,
     endpoint,
+    finding_lines,
     observation,
     only,
     reply,
     session,
     settings,
-    summarise,
 )
 from tests.probes.world import options
 
@@ -51,7 +51,9 @@ def test_without_the_relay_probe_one_recipient_may_be_at_fault_itself(
     answer: str, verdicts: list[str]
 ) -> None:
     """Two senders refused alike at RCPT: it may be us, but it may as well be the mailbox."""
-    assert summarise(seen("open_relay", null=answer, postmaster=answer)) == [f"{v} {HERE}" for v in verdicts]
+    assert finding_lines(seen("open_relay", null=answer, postmaster=answer)) == [
+        f"{v} {HERE}" for v in verdicts
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_without_the_relay_probe_one_recipient_may_be_at_fault_itself(
     ],
 )
 def test_without_the_null_sender(postmaster: str, relay: str, verdicts: list[str]) -> None:
-    found = summarise(seen("null_sender", postmaster=postmaster, relay=relay))
+    found = finding_lines(seen("null_sender", postmaster=postmaster, relay=relay))
     assert found == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
@@ -85,7 +87,7 @@ def test_without_the_null_sender(postmaster: str, relay: str, verdicts: list[str
     ],
 )
 def test_the_relay_probe_alone(relay: str, verdicts: list[str]) -> None:
-    found = summarise(seen("null_sender", "postmaster", relay=relay))
+    found = finding_lines(seen("null_sender", "postmaster", relay=relay))
     assert found == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
@@ -99,7 +101,7 @@ def test_postmaster_that_is_not_to_be_tested_is_neither_reported_nor_tested() ->
 
 def test_nothing_asked_nothing_reported() -> None:
     silent = seen("null_sender", "postmaster", "open_relay")
-    assert summarise(silent) == []
+    assert finding_lines(silent) == []
     asking = ("smtp.null_sender", "smtp.postmaster", "smtp.open_relay")
     assert [RULES[name].tested(silent) for name in asking] == [False] * 3
     assert [RULES[name].tested(seen()) for name in asking] == [True] * 3
@@ -165,27 +167,27 @@ def test_answers_may_come_from_different_connections() -> None:
     """The flight broke off; the one-by-one session carries the rest, and the last answer counts."""
     flight = session(null="450 later", postmaster=None, relay=None, end="MAIL/timeout@12")
     slowly = session("one-by-one", null="250 ok", postmaster="550 5.1.1 no", relay=DENIED)
-    assert summarise(observation(endpoint(flight, slowly))) == []
+    assert finding_lines(observation(endpoint(flight, slowly))) == []
     cut = session(
         "one-by-one", null="550 5.7.1 no bounces", postmaster="250 ok", relay=None, end="RCPT/closed"
     )
-    assert summarise(observation(endpoint(flight, cut))) == [
+    assert finding_lines(observation(endpoint(flight, cut))) == [
         f"null_sender.rejected crit fail {HERE}",
         f"not_tested info not-tested {HERE}",
     ]
 
 
 def test_a_server_that_did_not_let_us_in_is_not_asked_about_twice() -> None:
-    assert summarise(observation(endpoint(greeting="554 5.7.1 not you"))) == [
+    assert finding_lines(observation(endpoint(greeting="554 5.7.1 not you"))) == [
         f"refused_us info refused-us {HERE}"
     ]
-    assert summarise(observation(endpoint(ehlo="550 5.7.1 not you"))) == [
+    assert finding_lines(observation(endpoint(ehlo="550 5.7.1 not you"))) == [
         f"refused_us info refused-us {HERE}"
     ]
 
 
-def test_each_endpoint_is_evaluated_for_itself() -> None:
-    found = summarise(
+def test_each_endpoint_is_judged_for_itself() -> None:
+    found = finding_lines(
         observation(
             endpoint(null="550 5.7.1 no bounces"),
             endpoint(address="192.0.2.8", postmaster=UNKNOWN, null=UNKNOWN),

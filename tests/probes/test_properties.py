@@ -1,4 +1,4 @@
-"""What holds of every verdict on every observation, be it made up or met on a visit in bad weather."""
+"""What holds of every verdict on every observation, be it made up or met on a visit in bad faults."""
 
 import unicodedata
 
@@ -11,7 +11,8 @@ from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import CODES, RULES, Finding, Outcome, Severity, apply_rules, status_of
 from checker_smtp.report.document import dump, load
-from tests.probes.fuzz_server import WEATHERS, Chaos, NetworkFaults, result_of
+from checker_smtp.testing import NetworkFaults
+from tests.probes.fuzzing import NETWORK_FAULTS, fuzz_server, result_of
 from tests.probes.observations import NAMED, endpoint, observation
 from tests.probes.strategies import observations
 from tests.probes.world import options
@@ -89,17 +90,17 @@ def test_an_observation_goes_to_json_and_back_without_loss(seen: Observation) ->
     assert evaluate(load(text).observation) == result
 
 
-def visited(data: st.DataObject, weather: NetworkFaults, address: str) -> Endpoint:
-    chaos = Chaos(data, weather)
-    sessions = result_of(probe_endpoint(options(), chaos, address, "mx.example.org", 1))
+def visited(data: st.DataObject, faults: NetworkFaults, address: str) -> Endpoint:
+    server = fuzz_server(data, faults)
+    sessions = result_of(probe_endpoint(options(), server, address, "mx.example.org", 1))
     return Endpoint(address=address, port=25, targets=("mx.example.org",), reverse=NAMED, sessions=sessions)
 
 
 @steady
-@given(st.data(), st.lists(WEATHERS, min_size=1, max_size=2))
+@given(st.data(), st.lists(NETWORK_FAULTS, min_size=1, max_size=2))
 def test_a_visit_in_any_weather_is_judged(data: st.DataObject, weathers: list[NetworkFaults]) -> None:
     addresses = ("192.0.2.7", "2001:db8::7")
-    held = [visited(data, weather, a) for weather, a in zip(weathers, addresses, strict=False)]
+    held = [visited(data, faults, a) for faults, a in zip(weathers, addresses, strict=False)]
     seen = observation(*held)
     found = check_verdict(seen)
     for finding in found:

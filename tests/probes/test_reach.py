@@ -11,10 +11,10 @@ from tests.probes.observations import (
     WELL_MX,
     Mx,
     endpoint,
+    finding_lines,
     observation,
     only,
     settings,
-    summarise,
     target,
     unreached,
 )
@@ -26,7 +26,7 @@ DEAD = "smtp.endpoint_reachable"
 @pytest.mark.parametrize("kind", ["refused", "reset", "closed"])
 def test_who_refuses_is_at_fault(kind: str) -> None:
     seen = observation(unreached(kind))
-    assert summarise(seen) == ["all_unreachable crit fail"]
+    assert finding_lines(seen) == ["all_unreachable crit fail"]
     assert status_of(seen, apply_rules(seen)) == "critical"
     assert only(seen).evidence[0].where == HERE
 
@@ -47,7 +47,7 @@ def test_the_fault_is_reported_in_words(kind: str, words: str) -> None:
 def test_silence_everywhere_may_be_our_own_port(kind: str) -> None:
     seen = observation(unreached(kind))
     finding = only(seen)
-    assert summarise(seen) == ["not_tested info not-tested"]
+    assert finding_lines(seen) == ["not_tested info not-tested"]
     assert finding.message.startswith(
         f"Nothing answered over IPv4 ({HERE}). Port 25 may be blocked on this side"
     )
@@ -60,14 +60,14 @@ def test_an_address_that_was_not_contacted_is_not_tested() -> None:
     excluded = Session.not_made("on the exclusion list")
     seen = observation(endpoint(excluded))
     assert (seen.endpoints[0].connected, excluded.replies, excluded.transcript) == (False, (), ())
-    assert summarise(seen) == ["not_tested info not-tested"]
+    assert finding_lines(seen) == ["not_tested info not-tested"]
     assert status_of(seen, apply_rules(seen)) == "unknown"
 
 
 @pytest.mark.parametrize("kind", ["network-unreachable", "not-permitted", "other", "budget", "tls"])
 def test_what_is_wrong_here_is_not_the_domain_s_fault(kind: str) -> None:
     seen = observation(unreached(kind))
-    assert summarise(seen) == ["not_tested info not-tested"]
+    assert finding_lines(seen) == ["not_tested info not-tested"]
     assert only(seen).message == (
         f"This machine cannot connect over IPv4 ({kind}), so {HERE} could not be tested."
     )
@@ -80,7 +80,7 @@ def test_silence_counts_where_another_endpoint_of_the_family_shows_that_the_port
     kind: str, witness: str
 ) -> None:
     other = endpoint(address=OTHER) if witness == "well" else unreached(witness, OTHER)
-    found = summarise(observation(unreached(kind), other))
+    found = finding_lines(observation(unreached(kind), other))
     assert found == (
         [f"tcp.unreachable warn fail {HERE}"] if witness == "well" else ["all_unreachable crit fail"]
     )
@@ -88,13 +88,13 @@ def test_silence_counts_where_another_endpoint_of_the_family_shows_that_the_port
 
 @pytest.mark.parametrize("kind", ["network-unreachable", "not-permitted", "other", "budget"])
 def test_no_witness_makes_our_own_trouble_theirs(kind: str) -> None:
-    found = summarise(observation(unreached(kind), endpoint(address=OTHER)))
+    found = finding_lines(observation(unreached(kind), endpoint(address=OTHER)))
     assert found == ["not_tested info not-tested"]
 
 
 def test_a_witness_of_the_other_family_proves_nothing() -> None:
     seen = observation(endpoint(), unreached("timeout", V6))
-    assert summarise(seen) == ["not_tested info not-tested"]
+    assert finding_lines(seen) == ["not_tested info not-tested"]
     assert only(seen).message.startswith(f"Nothing answered over IPv6 ({THERE}).")
     assert RULES[DEAD].tested(seen)
 
@@ -111,19 +111,19 @@ def test_a_witness_of_the_other_family_proves_nothing() -> None:
 def test_a_control_is_a_witness_too(outcome: str, verdict: str) -> None:
     control = Control(host="control.test", address=OTHER, port=25, outcome=outcome)
     seen = observation(unreached("timeout"), controls=(control,))
-    assert summarise(seen) == [verdict]
-    assert ("Nor did control.test: port 25 is probably blocked on this side." in only(seen).message) is (
+    assert finding_lines(seen) == [verdict]
+    assert ("Nor did control.test: port 25 does not leave from here." in only(seen).message) is (
         verdict[0] == "n"
     )
     v6_control = Control(host="control.test", address=V6, port=25, outcome=outcome)
-    assert summarise(observation(unreached("timeout"), controls=(v6_control,))) == [
+    assert finding_lines(observation(unreached("timeout"), controls=(v6_control,))) == [
         "not_tested info not-tested"
     ]
 
 
 def test_one_dead_address_of_several_is_a_warning() -> None:
     seen = observation(endpoint(), unreached("refused", OTHER), unreached("timeout", "192.0.2.9"))
-    assert summarise(seen) == [
+    assert finding_lines(seen) == [
         "tcp.unreachable warn fail 192.0.2.8:25",
         "tcp.unreachable warn fail 192.0.2.9:25",
     ]
@@ -150,7 +150,7 @@ def test_each_family_that_could_not_be_tested_is_reported_once() -> None:
         unreached("network-unreachable", V6),
         unreached("network-unreachable", "2001:db8::8"),
     )
-    assert summarise(seen) == ["not_tested info not-tested"] * 2
+    assert finding_lines(seen) == ["not_tested info not-tested"] * 2
     first, second = apply_rules(seen)
     assert (len(first.evidence), len(second.evidence)) == (2, 2)
     assert "192.0.2.7:25 and 192.0.2.8:25" in first.message
@@ -159,7 +159,7 @@ def test_each_family_that_could_not_be_tested_is_reported_once() -> None:
 def test_skipped_endpoints_are_named() -> None:
     skipped = tuple(f"192.0.2.{n}:25" for n in range(40, 48))
     seen = observation(endpoint(), skipped=skipped)
-    assert summarise(seen) == ["not_tested info not-tested"]
+    assert finding_lines(seen) == ["not_tested info not-tested"]
     assert only(seen).message == (
         "The domain has too many endpoints; not tested: 192.0.2.40:25, 192.0.2.41:25, "
         "192.0.2.42:25, 192.0.2.43:25, 192.0.2.44:25 and 3 more."
@@ -168,17 +168,17 @@ def test_skipped_endpoints_are_named() -> None:
 
 def test_a_dead_ipv6_address_is_reported_for_itself_and_for_the_family() -> None:
     seen = observation(endpoint(), unreached("refused", V6))
-    assert summarise(seen) == [f"tcp.unreachable warn fail {THERE}", "ipv6.none info fail"]
-    assert summarise(observation(unreached("refused"), endpoint(address=V6))) == [
+    assert finding_lines(seen) == [f"tcp.unreachable warn fail {THERE}", "ipv6.none info fail"]
+    assert finding_lines(observation(unreached("refused"), endpoint(address=V6))) == [
         f"tcp.unreachable warn fail {HERE}"
     ]
     both = observation(endpoint(), endpoint(address="2001:db8::8"), unreached("refused", V6))
-    assert summarise(both) == [f"tcp.unreachable warn fail {THERE}"]
+    assert finding_lines(both) == [f"tcp.unreachable warn fail {THERE}"]
 
 
 def test_an_ipv6_that_cannot_be_reached_from_here_is_not_missing() -> None:
     seen = observation(endpoint(), unreached("network-unreachable", V6))
-    assert summarise(seen) == ["not_tested info not-tested"]
+    assert finding_lines(seen) == ["not_tested info not-tested"]
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_an_ipv6_that_cannot_be_reached_from_here_is_not_missing() -> None:
 def test_a_family_without_addresses(ipv4: str, ipv6: str, verdicts: list[str]) -> None:
     mx = Mx(status=WELL_MX.status, records=(target(ipv4=ipv4, ipv6=ipv6),))
     address = ipv4 or ipv6
-    assert summarise(observation(endpoint(address=address), mx=mx)) == verdicts
+    assert finding_lines(observation(endpoint(address=address), mx=mx)) == verdicts
 
 
 def test_a_family_switched_off_is_not_missed_where_it_is_published() -> None:
     without = observation(endpoint(), settings=settings(ipv6=False))
-    assert summarise(without) == []
+    assert finding_lines(without) == []
     dead = observation(endpoint(), unreached("refused", V6), settings=settings(ipv6=False))
-    assert summarise(dead) == [f"tcp.unreachable warn fail {THERE}"]
+    assert finding_lines(dead) == [f"tcp.unreachable warn fail {THERE}"]

@@ -4,7 +4,7 @@ import pytest
 
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.rules import RULES
-from tests.probes.observations import HERE, endpoint, observation, only, session, summarise
+from tests.probes.observations import HERE, endpoint, finding_lines, observation, only, session
 
 TAKEN = "250 2.1.5 ok"
 
@@ -27,7 +27,7 @@ def control(answer: str | None, **words: object) -> Session:
 )
 def test_the_control_decides(answer: str, verdict: str, control_result: str | None) -> None:
     seen = observation(endpoint(session(relay=TAKEN), control(answer)))
-    assert summarise(seen) == [f"{verdict} {HERE}"]
+    assert finding_lines(seen) == [f"{verdict} {HERE}"]
     finding = only(seen)
     assert [e.session for e in finding.evidence] == [0, 1]
     if control_result is None:
@@ -52,7 +52,7 @@ def test_the_control_decides(answer: str, verdict: str, control_result: str | No
 )
 def test_without_an_answer_to_the_control_it_is_a_suspicion(second: tuple[Session, ...]) -> None:
     seen = observation(endpoint(session(relay=TAKEN), *second))
-    assert summarise(seen) == [f"open_relay.suspected warn fail {HERE}"]
+    assert finding_lines(seen) == [f"open_relay.suspected warn fail {HERE}"]
     assert only(seen).message.endswith("was not answered.")
 
 
@@ -68,7 +68,7 @@ def test_without_an_answer_to_the_control_it_is_a_suspicion(second: tuple[Sessio
 )
 def test_a_server_of_the_probe_s_own_domain_was_not_tested(hosts: tuple[str, ...], own: bool) -> None:
     seen = observation(endpoint(session(relay=TAKEN), control(TAKEN)), probe_hosts=hosts)
-    assert summarise(seen) == [
+    assert finding_lines(seen) == [
         f"not_tested info not-tested {HERE}" if own else f"open_relay crit fail {HERE}"
     ]
     assert ("it serves that domain" in only(seen).message) is own
@@ -76,7 +76,7 @@ def test_a_server_of_the_probe_s_own_domain_was_not_tested(hosts: tuple[str, ...
 
 def test_an_open_relay_is_reported_beside_everything_else() -> None:
     everything = session(null="550 5.7.1 no bounces", postmaster=TAKEN, relay=TAKEN)
-    assert summarise(observation(endpoint(everything, control(TAKEN)))) == [
+    assert finding_lines(observation(endpoint(everything, control(TAKEN)))) == [
         f"null_sender.rejected crit fail {HERE}",
         f"open_relay crit fail {HERE}",
     ]
@@ -85,14 +85,16 @@ def test_an_open_relay_is_reported_beside_everything_else() -> None:
 def test_one_open_relay_among_others() -> None:
     relay = endpoint(session(relay=TAKEN), control(TAKEN), address="192.0.2.8")
     seen = observation(endpoint(), relay)
-    assert summarise(seen) == ["open_relay crit fail 192.0.2.8:25"]
+    assert finding_lines(seen) == ["open_relay crit fail 192.0.2.8:25"]
     assert RULES["smtp.open_relay"].tested(seen)
 
 
 def test_the_last_answer_counts_where_the_probe_was_repeated() -> None:
     flight = session(relay=None, end="RCPT/timeout")
     again = session("one-by-one", relay=TAKEN)
-    assert summarise(observation(endpoint(flight, again, control(TAKEN)))) == [f"open_relay crit fail {HERE}"]
+    assert finding_lines(observation(endpoint(flight, again, control(TAKEN)))) == [
+        f"open_relay crit fail {HERE}"
+    ]
 
 
 @pytest.mark.parametrize(

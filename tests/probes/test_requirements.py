@@ -18,9 +18,8 @@ from checker_smtp.probes.requirements import NOT_HELD, Requirements
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import RULES, Finding, apply_rules, status_of
 from checker_smtp.report.document import dump, load
-from tests.probes.hosts import Host
-from tests.probes.recorded_server import Parrots
-from tests.probes.world import Names, options
+from checker_smtp.testing import FakeResolver, RecordedServer, RuleServer
+from tests.probes.world import options
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 NOT_ASKING = ("smtp.null_mx", "smtp.mx_present", "smtp.mx_sanity", "smtp.reverse_dns")
@@ -86,17 +85,20 @@ ZONE = """
     7.2.0.192.in-addr.arpa PTR mx.example.test.
 """
 HOSTS = [
-    Host(),
-    Host(tls=False, pipelining=False),
-    Host(relays=True),
-    Host(rcpt={"postmaster@example.test": "550 5.1.1 no such user"}),
-    Host(mail={"": "550 5.7.1 no bounces"}),
-    Host(rcpt={"postmaster@example.test": "450 4.2.0 later"}),
+    RuleServer(),
+    RuleServer(starttls=False, pipelining=False),
+    RuleServer(relays=True),
+    RuleServer(rcpt_replies={"postmaster@example.test": "550 5.1.1 no such user"}),
+    RuleServer(mail_replies={"": "550 5.7.1 no bounces"}),
+    RuleServer(rcpt_replies={"postmaster@example.test": "450 4.2.0 later"}),
     *(
-        Host(fault=fault)
+        RuleServer(fault=fault)
         for fault in ("refused", "timeout", "silent", "421", "554", "ehlo-dropped", "ehlo-refused")
     ),
-    *(Host(fault=fault) for fault in ("sni", "handshake", "injection", "starttls-454", "tls-ehlo", "group")),
+    *(
+        RuleServer(fault=fault)
+        for fault in ("sni", "handshake", "injection", "starttls-454", "tls-ehlo", "group")
+    ),
 ]
 
 
@@ -133,13 +135,13 @@ def same(rules: frozenset[str], some: Observation, whole: Observation) -> None:
 
 @cache
 def by_host(number: int) -> Observation:
-    return observed(options("example.test"), Names(ZONE), HOSTS[number])
+    return observed(options("example.test"), FakeResolver(ZONE), HOSTS[number])
 
 
 @pytest.mark.parametrize("number", range(len(HOSTS)))
 def test_each_rule_alone_finds_what_it_finds_among_the_others(number: int) -> None:
     for rules in (*ALONE, *SOME):
-        some = observed(options("example.test"), Names(ZONE), HOSTS[number], rules)
+        some = observed(options("example.test"), FakeResolver(ZONE), HOSTS[number], rules)
         same(rules, some, by_host(number))
 
 
@@ -148,10 +150,10 @@ def test_each_rule_alone_finds_what_it_found_in_a_record(name: str) -> None:
     case = read_case(FIXTURES / name)
     replay = Replay(case)
     recorded = observed(case.options, replay, replay, None, case.seed)
-    whole = observed(case.options, Replay(case), Parrots(recorded), None, case.seed)
+    whole = observed(case.options, Replay(case), RecordedServer(recorded), None, case.seed)
     assert sorted((f.code, f.subject) for f in apply_rules(whole)) == list(case.expected)
     for rules in (*ALONE, *SOME):
-        same(rules, observed(case.options, Replay(case), Parrots(recorded), rules, case.seed), whole)
+        same(rules, observed(case.options, Replay(case), RecordedServer(recorded), rules, case.seed), whole)
 
 
 @pytest.mark.parametrize("number", range(len(HOSTS)))
@@ -162,8 +164,8 @@ def test_a_question_is_left_out_with_its_rule_as_it_is_with_its_option(
     """Verdicts rest on pairs, so a question that nobody wants answered is no control either."""
     rules = frozenset(RULES) - frozenset(PAIRED) | frozenset(kept)
     off = {f"test_{rule[5:]}": rule in kept for rule in PAIRED}
-    some = observed(options("example.test"), Names(ZONE), HOSTS[number], rules)
-    whole = observed(options("example.test", **off), Names(ZONE), HOSTS[number])
+    some = observed(options("example.test"), FakeResolver(ZONE), HOSTS[number], rules)
+    whole = observed(options("example.test", **off), FakeResolver(ZONE), HOSTS[number])
     assert (some.endpoints, some.settings) == (whole.endpoints, whole.settings)
     assert list(apply_rules(some)) == of(rules, apply_rules(whole))
 
@@ -183,9 +185,9 @@ def test_a_question_is_left_out_with_its_rule_as_it_is_with_its_option(
     ],
 )
 def test_what_nobody_looks_at_is_not_asked(rules: set[str], lines: list[str] | None, reverse: bool) -> None:
-    host, names = Host(), Names(ZONE)
+    host, names = RuleServer(), FakeResolver(ZONE)
     seen = observed(options("example.test"), names, host, frozenset(rules))
-    assert host.said == [lines] * (3 if lines else 0)
+    assert host.received == [lines] * (3 if lines else 0)
     assert any(rdtype == "PTR" for _, rdtype in names.asked) is reverse
     for endpoint in seen.endpoints:
         assert (endpoint.reverse is not None) is reverse
@@ -201,9 +203,9 @@ def test_what_nobody_looks_at_is_not_asked(rules: set[str], lines: list[str] | N
     ],
 )
 def test_only_the_questions_of_the_rule_are_asked(rule: str, asked: list[str]) -> None:
-    host = Host()
-    observed(options("example.test", ipv6=False), Names(ZONE), host, frozenset({rule}))
-    for said in host.said:
+    host = RuleServer()
+    observed(options("example.test", ipv6=False), FakeResolver(ZONE), host, frozenset({rule}))
+    for said in host.received:
         assert [line for line in said if line.startswith("MAIL")] == [f"MAIL FROM:<{path}>" for path in asked]
         recipients = {line for line in said if line.startswith("RCPT")}
         relay = rule == "smtp.open_relay"
@@ -230,20 +232,26 @@ def test_an_option_that_is_off_stays_off() -> None:
     ],
 )
 def test_who_was_not_to_be_visited_is_not_unknown(zone: str, rules: set[str], status: str) -> None:
-    seen = observed(options("example.test"), Names(zone), Host(fault="refused"), frozenset(rules))
+    seen = observed(
+        options("example.test"), FakeResolver(zone), RuleServer(fault="refused"), frozenset(rules)
+    )
     assert status_of(seen, apply_rules(seen)) == status
 
 
 def test_who_was_to_be_visited_and_did_not_answer_is_unknown() -> None:
     rules = frozenset({"smtp.banner_sanity", "smtp.null_mx"})
-    seen = observed(options("example.test"), Names(ZONE), Host(fault="timeout"), rules)
+    seen = observed(options("example.test"), FakeResolver(ZONE), RuleServer(fault="timeout"), rules)
     assert (apply_rules(seen), status_of(seen, apply_rules(seen))) == ((), "unknown")
 
 
-def test_an_observation_is_evaluated_by_the_rules_it_was_made_for() -> None:
-    seen = observed(options("example.test"), Names(ZONE), Host(relays=True), frozenset({"smtp.open_relay"}))
+def test_an_observation_is_judged_by_the_rules_it_was_made_for() -> None:
+    seen = observed(
+        options("example.test"), FakeResolver(ZONE), RuleServer(relays=True), frozenset({"smtp.open_relay"})
+    )
     assert {finding.rule for finding in apply_rules(seen)} == {"smtp.open_relay"}
     assert (
-        apply_rules(observed(options("example.test"), Names("example.test MX 0 ."), Host(), frozenset()))
+        apply_rules(
+            observed(options("example.test"), FakeResolver("example.test MX 0 ."), RuleServer(), frozenset())
+        )
         == ()
     )

@@ -1,6 +1,7 @@
 """A server that asked to come back later is asked once more, and the later answer counts."""
 
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import anyio
 import pytest
@@ -12,11 +13,12 @@ from checker_smtp.probes.options import OptionError
 from checker_smtp.probes.ports import Runner
 from checker_smtp.probes.retry import is_deferred, merge_retry
 from checker_smtp.probes.rules import apply_rules
+from checker_smtp.testing import FAULTS, FakeResolver, RuleServer, resume
 from smtp_sansio import Connect, Script
-from tests.probes.hosts import FAULTS, Host, T, resumed
 from tests.probes.observations import HERE, endpoint, observation, session, short
-from tests.probes.world import Names, options
+from tests.probes.world import options
 
+T = TypeVar("T")
 pytestmark = pytest.mark.anyio
 
 ADDRESS = "192.0.2.7"
@@ -31,13 +33,13 @@ BOUNCES = "postmaster.deferred info transient", "null_sender.deferred info trans
 class UnreliableServer:
     """A server that is one now and, after a pause, another; `paused` are the seconds waited."""
 
-    now: Host
-    later: Host
+    now: RuleServer
+    later: RuleServer
     limits: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(total=1, per_address=1))
     paused: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.now, self.later = replace(self.now, said=[]), replace(self.later, said=[])
+        self.now, self.later = replace(self.now, received=[]), replace(self.later, received=[])
 
     async def run(self, script: Script[T]) -> T:
         return await self.now.run(script)
@@ -51,7 +53,7 @@ class UnreliableServer:
     async def checked(self, **given: object) -> Observation:
         return await check(
             options("example.test", ipv6=False, **given),
-            Names(ZONE),
+            FakeResolver(ZONE),
             self,
             run_at="",
             seed=1,
@@ -64,8 +66,8 @@ def purposes(seen: Observation) -> list[str]:
     return [session.purpose for session in seen.endpoints[0].sessions]
 
 
-def codes(seen: Observation) -> set[str]:
-    """Return the findings at the endpoint, but for that of its name."""
+def endpoint_findings(seen: Observation) -> set[str]:
+    """What is found at the endpoint."""
     found = apply_rules(replace(seen, mx=replace(seen.mx, records=())))
     return {short(finding).removesuffix(f" {HERE}") for finding in found if finding.subject == HERE} - {
         "ptr.missing warn fail"
@@ -75,69 +77,75 @@ def codes(seen: Observation) -> set[str]:
 @pytest.mark.parametrize(
     ("later", "expected"),
     [
-        (Host(), set()),
-        (Host(rcpt=REFUSED), {"postmaster.rejected crit fail", "not_tested info not-tested"}),
-        (Host(rcpt=GREYLISTED), set(BOUNCES)),
-        (Host(mail={"": "550 5.7.1 no bounces"}), {"null_sender.rejected crit fail"}),
-        (Host(relays=True), {"open_relay crit fail"}),
-        (Host(fault="421"), set(BOUNCES)),
-        (Host(fault="refused"), set(BOUNCES)),
-        (Host(fault="handshake"), set()),
-        (Host(limit=1), set()),
+        (RuleServer(), set()),
+        (RuleServer(rcpt_replies=REFUSED), {"postmaster.rejected crit fail", "not_tested info not-tested"}),
+        (RuleServer(rcpt_replies=GREYLISTED), set(BOUNCES)),
+        (RuleServer(mail_replies={"": "550 5.7.1 no bounces"}), {"null_sender.rejected crit fail"}),
+        (RuleServer(relays=True), {"open_relay crit fail"}),
+        (RuleServer(fault="421"), set(BOUNCES)),
+        (RuleServer(fault="refused"), set(BOUNCES)),
+        (RuleServer(fault="handshake"), set()),
+        (RuleServer(limit=1), set()),
     ],
 )
-async def test_greylisting_is_settled_by_the_second_visit(later: Host, expected: set[str]) -> None:
-    server = UnreliableServer(Host(rcpt=GREYLISTED), later)
+async def test_greylisting_is_settled_by_the_second_visit(later: RuleServer, expected: set[str]) -> None:
+    server = UnreliableServer(RuleServer(rcpt_replies=GREYLISTED), later)
     seen = await server.checked(retry_deferred=0.5)
-    assert (codes(seen), server.paused) == (expected, [30.0])
+    assert (endpoint_findings(seen), server.paused) == (expected, [30.0])
     assert purposes(seen)[0] == "main"
     assert "revisit" in purposes(seen)
-    assert len(server.later.said) <= 3
+    assert len(server.later.received) <= 3
 
 
-@pytest.mark.parametrize("now", [Host(fault="421"), Host(fault="ehlo-421"), Host(fault="450")])
+@pytest.mark.parametrize(
+    "now", [RuleServer(fault="421"), RuleServer(fault="ehlo-421"), RuleServer(fault="450")]
+)
 @pytest.mark.parametrize(
     ("later", "expected"),
     [
-        (Host(), set()),
-        (Host(rcpt=REFUSED), {"postmaster.rejected crit fail", "not_tested info not-tested"}),
-        (Host(fault="handshake"), {"starttls.failed crit fail"}),
-        (Host(fault="starttls-454"), {"starttls.deferred warn transient"}),
-        (Host(fault="554"), {"banner.refused crit fail"}),
-        (Host(limit=0, ending="timeout"), {"not_tested info not-tested"}),
-        (Host(rcpt=GREYLISTED), set(BOUNCES)),
+        (RuleServer(), set()),
+        (RuleServer(rcpt_replies=REFUSED), {"postmaster.rejected crit fail", "not_tested info not-tested"}),
+        (RuleServer(fault="handshake"), {"starttls.failed crit fail"}),
+        (RuleServer(fault="starttls-454"), {"starttls.deferred warn transient"}),
+        (RuleServer(fault="554"), {"banner.refused crit fail"}),
+        (RuleServer(limit=0, ending="timeout"), {"not_tested info not-tested"}),
+        (RuleServer(rcpt_replies=GREYLISTED), set(BOUNCES)),
     ],
 )
 async def test_who_was_shown_the_door_is_judged_by_the_second_visit(
-    now: Host, later: Host, expected: set[str]
+    now: RuleServer, later: RuleServer, expected: set[str]
 ) -> None:
     server = UnreliableServer(now, later)
     seen = await server.checked(retry_deferred=2)
-    assert (codes(seen), server.paused) == (expected, [120.0])
+    assert (endpoint_findings(seen), server.paused) == (expected, [120.0])
     assert (purposes(seen)[0], purposes(seen)[-1]) == ("revisit", "main")
     assert seen.coverage.ipv4.connected == 1
 
 
-@pytest.mark.parametrize("later", [Host(fault=fault) for fault in ("refused", "timeout", "silent")])
-async def test_a_door_that_was_not_opened_again_leaves_the_first_answer(later: Host) -> None:
-    seen = await UnreliableServer(Host(fault="421"), later).checked(retry_deferred=1)
-    assert codes(seen) == {"banner.deferred warn transient"}
+@pytest.mark.parametrize("later", [RuleServer(fault=fault) for fault in ("refused", "timeout", "silent")])
+async def test_a_door_that_was_not_opened_again_leaves_the_first_answer(later: RuleServer) -> None:
+    seen = await UnreliableServer(RuleServer(fault="421"), later).checked(retry_deferred=1)
+    assert endpoint_findings(seen) == {"banner.deferred warn transient"}
     assert purposes(seen) == ["main", "revisit"]
 
 
 async def test_what_was_answered_the_first_time_stands_where_the_second_has_no_answer() -> None:
-    server = UnreliableServer(Host(mail={"": "450 4.7.1 later"}), Host(limit=1, ending="timeout"))
+    server = UnreliableServer(
+        RuleServer(mail_replies={"": "450 4.7.1 later"}), RuleServer(limit=1, ending="timeout")
+    )
     seen = await server.checked(retry_deferred=1)
     postmaster, null_sender = (seen.endpoints[0].asked(purpose) for purpose in ("postmaster", "null-sender"))
     assert postmaster is not None
     assert null_sender is not None
     assert postmaster is seen.endpoints[0].sessions[0].transactions[1]
     assert null_sender is seen.endpoints[0].sessions[-1].transactions[0]
-    assert codes(seen) == set()
+    assert endpoint_findings(seen) == set()
 
 
 async def test_the_evidence_is_in_the_session_that_settled_it() -> None:
-    seen = await UnreliableServer(Host(rcpt=GREYLISTED), Host(rcpt=REFUSED)).checked(retry_deferred=1)
+    seen = await UnreliableServer(
+        RuleServer(rcpt_replies=GREYLISTED), RuleServer(rcpt_replies=REFUSED)
+    ).checked(retry_deferred=1)
     (rejected,) = (f for f in apply_rules(seen) if f.code == "smtp.postmaster.rejected")
     (evidence,) = rejected.evidence
     assert evidence.session is not None
@@ -150,34 +158,34 @@ async def test_the_evidence_is_in_the_session_that_settled_it() -> None:
 @pytest.mark.parametrize(
     "fault", [fault for fault in FAULTS if fault not in ("421", "450", "ehlo-421", "rset")]
 )
-async def test_no_retry_where_nothing_was_deferred(fault: str) -> None:
-    server = UnreliableServer(Host(fault=fault), Host())
+async def test_nobody_comes_back_where_nobody_was_put_off(fault: str) -> None:
+    server = UnreliableServer(RuleServer(fault=fault), RuleServer())
     seen = await server.checked(retry_deferred=1)
     assert (server.paused, "revisit" in purposes(seen)) == ([], False)
 
 
 async def test_nobody_comes_back_unless_that_was_asked_for() -> None:
-    server = UnreliableServer(Host(rcpt=GREYLISTED), Host())
+    server = UnreliableServer(RuleServer(rcpt_replies=GREYLISTED), RuleServer())
     seen = await server.checked()
-    assert (server.paused, codes(seen), purposes(seen)) == ([], set(BOUNCES), ["main"])
+    assert (server.paused, endpoint_findings(seen), purposes(seen)) == ([], set(BOUNCES), ["main"])
 
 
 async def test_each_endpoint_that_put_us_off_is_waited_for_and_no_other() -> None:
     servers = {
-        ADDRESS: UnreliableServer(Host(rcpt=GREYLISTED), Host()),
-        "2001:db8::7": UnreliableServer(Host(), Host()),
+        ADDRESS: UnreliableServer(RuleServer(rcpt_replies=GREYLISTED), RuleServer()),
+        "2001:db8::7": UnreliableServer(RuleServer(), RuleServer()),
     }
 
     class Both:
         async def run(self, script: Script[T]) -> T:
             first = next(script)
             assert isinstance(first, Connect)
-            return await servers[first.host].run(resumed(first, script))
+            return await servers[first.host].run(resume(first, script))
 
     runner: Runner = Both()
     seen = await check(
         options("example.test", retry_deferred=1),
-        Names(ZONE),
+        FakeResolver(ZONE),
         runner,
         run_at="",
         seed=1,

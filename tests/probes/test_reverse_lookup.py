@@ -5,7 +5,7 @@ import pytest
 from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.observation import ReverseDns
 from checker_smtp.probes.ports import DnsStatus
-from tests.probes.world import Names
+from checker_smtp.testing import FakeResolver
 
 pytestmark = pytest.mark.anyio
 
@@ -13,7 +13,7 @@ POINTER = "7.2.0.192.in-addr.arpa"
 
 
 async def looked_up(zone: str, address: str = "192.0.2.7") -> ReverseDns:
-    return await resolve_reverse_dns(LookupCache(Names(zone)).view(), address)
+    return await resolve_reverse_dns(LookupCache(FakeResolver(zone)).view(), address)
 
 
 async def test_a_name_that_leads_back() -> None:
@@ -41,7 +41,7 @@ async def test_any_of_several_names_confirms() -> None:
 async def test_ipv6_is_compared_as_addresses_of_its_own_family() -> None:
     pointer = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"
     zone = f"{pointer} PTR mx.example.org.\nmx.example.org AAAA 2001:0DB8:0::0:7\nmx.example.org A 192.0.2.7"
-    names = Names(zone)
+    names = FakeResolver(zone)
     reverse = await resolve_reverse_dns(LookupCache(names).view(), "2001:db8::7")
     assert reverse.confirmed_by == ("mx.example.org",)
     assert names.asked == [(pointer, "PTR"), ("mx.example.org", "AAAA")]
@@ -77,7 +77,7 @@ async def test_a_name_whose_lookup_fails_is_unsettled_and_one_without_addresses_
 
 async def test_ten_names_at_most_are_looked_up() -> None:
     pointers = [f"{POINTER} PTR n{n:02}.test." for n in range(40)]
-    names = Names("\n".join([*pointers, "n39.test A 192.0.2.7", "n09.test A 192.0.2.7"]))
+    names = FakeResolver("\n".join([*pointers, "n39.test A 192.0.2.7", "n09.test A 192.0.2.7"]))
     reverse = await resolve_reverse_dns(LookupCache(names).view(), "192.0.2.7")
     assert reverse.names == tuple(f"n{n:02}.test" for n in range(10))
     assert (reverse.total, reverse.confirmed_by) == (40, ("n09.test",))

@@ -5,7 +5,7 @@ import pytest
 from checker_smtp.probes.observation import ReverseDns
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import RULES
-from tests.probes.observations import HERE, THERE, V6, endpoint, observation, only, summarise
+from tests.probes.observations import HERE, THERE, V6, endpoint, finding_lines, observation, only
 from tests.probes.world import answer
 
 POINTER = "7.2.0.192.in-addr.arpa"
@@ -57,13 +57,13 @@ def named(*names: str, confirmed: str = "", unsettled: str = "", status: str = "
 )
 def test_a_name(reverse: ReverseDns, verdict: str | None, message: str | None) -> None:
     seen = observation(endpoint(reverse=reverse))
-    assert summarise(seen) == ([] if verdict is None else [f"{verdict} {HERE}"])
+    assert finding_lines(seen) == ([] if verdict is None else [f"{verdict} {HERE}"])
     if message is not None:
         assert only(seen).message == message
 
 
-def test_an_address_that_was_not_looked_up_is_not_evaluated() -> None:
-    assert summarise(observation(endpoint(reverse=None))) == []
+def test_an_address_that_was_not_looked_up_is_not_judged() -> None:
+    assert finding_lines(observation(endpoint(reverse=None))) == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_it_was_tested_where_the_question_was_settled(reverse: ReverseDns | None
 
 def test_a_dead_address_is_evaluated_too() -> None:
     dead = endpoint(connected=False, end="connect/refused", reverse=named(status="nxdomain"))
-    assert summarise(observation(dead)) == ["all_unreachable crit fail", f"ptr.missing warn fail {HERE}"]
+    assert finding_lines(observation(dead)) == ["all_unreachable crit fail", f"ptr.missing warn fail {HERE}"]
 
 
 def test_the_evidence_is_both_directions() -> None:

@@ -6,7 +6,8 @@ from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.observation import Control
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.selftest import FamilyView, SelfTest, run_selftest
-from tests.probes.world import Names, Servers, options
+from checker_smtp.testing import FakeResolver, ScriptedServer
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -23,9 +24,11 @@ ZONE = """
 
 
 async def looked(local: dict[int, str], plays: dict[str, str], *controls: str, zone: str = ZONE) -> SelfTest:
-    servers = Servers(plays)  # type: ignore[arg-type]
-    seen = await run_selftest(options(controls=controls), LookupCache(Names(zone)).view(), servers, local)
-    servers.over()
+    servers = ScriptedServer(plays)  # type: ignore[arg-type]
+    seen = await run_selftest(
+        options(controls=controls), LookupCache(FakeResolver(zone)).view(), servers, local
+    )
+    servers.expect_end()
     return seen
 
 

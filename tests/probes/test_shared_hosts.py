@@ -6,7 +6,8 @@ import pytest
 from checker_smtp.probes.check import resolve_domain
 from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.options import OptionError
-from tests.probes.world import Names, options
+from checker_smtp.testing import FakeClock, FakeResolver
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -19,16 +20,9 @@ ZONE = """
 """
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 async def test_the_second_domain_asks_for_its_mx_alone() -> None:
-    names = Names(ZONE)
-    hosts = LookupCache(names, 60, Clock())
+    names = FakeResolver(ZONE)
+    hosts = LookupCache(names, 60, FakeClock())
     first = await resolve_domain(options("one.example"), hosts.view())
     asked = len(names.asked)
     second = await resolve_domain(options("two.example"), hosts.view())
@@ -37,19 +31,19 @@ async def test_the_second_domain_asks_for_its_mx_alone() -> None:
     assert first.mx.records[0].ipv4 == second.mx.records[0].ipv4 == ("192.0.2.7",)
 
 
-async def test_a_domain_has_the_answers_as_if_it_had_asked() -> None:
-    hosts = LookupCache(Names(ZONE), 60, Clock())
+async def test_a_domain_is_told_the_answers_as_if_it_had_asked() -> None:
+    hosts = LookupCache(FakeResolver(ZONE), 60, FakeClock())
     await resolve_domain(options("one.example"), hosts.view())
     shared = await resolve_domain(options("two.example"), hosts.view())
-    alone = await resolve_domain(options("two.example"), LookupCache(Names(ZONE)).view())
+    alone = await resolve_domain(options("two.example"), LookupCache(FakeResolver(ZONE)).view())
     for prospect in (shared, alone):
         await resolve_reverse_dns(prospect.lookups, "192.0.2.7")
     assert shared.lookups.answers == alone.lookups.answers
     assert shared.mx == alone.mx
 
 
-async def test_concurrent_equal_questions_are_asked_once() -> None:
-    names = Names(ZONE)
+async def test_who_asks_what_is_being_asked_waits_for_that_answer() -> None:
+    names = FakeResolver(ZONE)
     lookups = LookupCache(names).view()
     async with anyio.create_task_group() as group:
         for _ in range(3):
@@ -58,25 +52,25 @@ async def test_concurrent_equal_questions_are_asked_once() -> None:
     assert [answer.name for answer in lookups.answers] == ["one.example"]
 
 
-async def test_an_expired_host_is_resolved_again() -> None:
-    names, clock = Names(ZONE), Clock()
+async def test_what_is_too_old_is_looked_up_again() -> None:
+    names, clock = FakeResolver(ZONE), FakeClock()
     hosts = LookupCache(names, 60, clock)
     for clock.now, times in ((0.0, 1), (59.9, 1), (60.0, 2)):
         await resolve_reverse_dns(hosts.view(), "192.0.2.7")
         assert names.asked.count(("7.2.0.192.in-addr.arpa", "PTR")) == times
 
 
-async def test_a_failed_question_is_asked_again() -> None:
-    names = Names("mx.example.net A !servfail\n7.2.0.192.in-addr.arpa PTR mx.example.net.")
-    hosts = LookupCache(names, 60, Clock())
+async def test_a_question_that_stayed_open_is_asked_again() -> None:
+    names = FakeResolver("mx.example.net A !servfail\n7.2.0.192.in-addr.arpa PTR mx.example.net.")
+    hosts = LookupCache(names, 60, FakeClock())
     for times in (1, 2):
         await resolve_reverse_dns(hosts.view(), "192.0.2.7")
         assert names.asked.count(("mx.example.net", "A")) == times
 
 
-async def test_no_more_than_max_hosts_are_kept() -> None:
-    names = Names(ZONE)
-    hosts = LookupCache(names, 60, Clock(), max_hosts=2)
+async def test_no_more_hosts_are_kept_than_there_is_room_for() -> None:
+    names = FakeResolver(ZONE)
+    hosts = LookupCache(names, 60, FakeClock(), max_hosts=2)
     for last in (1, 2, 3, 3, 2, 1):
         await resolve_reverse_dns(hosts.view(), f"192.0.2.{last}")
     assert [name.split(".")[0] for name, rdtype in names.asked if rdtype == "PTR"] == ["1", "2", "3", "1"]

@@ -12,10 +12,10 @@ from tests.probes.observations import (
     HERE,
     PLAIN_EHLO,
     endpoint,
+    finding_lines,
     observation,
     only,
     session,
-    summarise,
 )
 
 CLEAR = session("without-tls")
@@ -39,7 +39,7 @@ def after(*more: object, **words: object) -> Observation:
     ],
 )
 def test_starttls_refused(starttls: str, verdict: str) -> None:
-    assert summarise(observation(endpoint(starttls=starttls))) == [f"{verdict} {HERE}"]
+    assert finding_lines(observation(endpoint(starttls=starttls))) == [f"{verdict} {HERE}"]
 
 
 BROKEN = [
@@ -123,7 +123,7 @@ def test_starttls_that_breaks_the_session_hides_nothing_else(
     words: dict[str, str], verdict: str, message: str
 ) -> None:
     seen = after(CLEAR, **words)
-    assert summarise(seen) == [f"{verdict} {HERE}"]
+    assert finding_lines(seen) == [f"{verdict} {HERE}"]
     assert only(seen).message == message
     assert only(seen).evidence
 
@@ -131,27 +131,27 @@ def test_starttls_that_breaks_the_session_hides_nothing_else(
 def test_a_name_that_is_refused_is_a_warning_where_it_works_without() -> None:
     main = {"tls": None, "end": "TLS/tls: tlsv1 unrecognized name"}
     seen = after(session("without-sni"), **main)
-    assert summarise(seen) == [f"starttls.failed warn fail {HERE}"]
+    assert finding_lines(seen) == [f"starttls.failed warn fail {HERE}"]
     assert "succeeds without one" in only(seen).message
 
 
 def test_a_handshake_that_fails_with_and_without_a_name_is_one_fault() -> None:
     main = {"tls": None, "end": "TLS/tls: tlsv1 unrecognized name"}
     again = session("without-sni", tls=None, end="TLS/tls: tlsv1 unrecognized name")
-    assert summarise(after(again, CLEAR, **main)) == [f"starttls.failed crit fail {HERE}"]
+    assert finding_lines(after(again, CLEAR, **main)) == [f"starttls.failed crit fail {HERE}"]
 
 
 def test_what_fails_behind_the_handshake_without_a_name_is_reported_beside_it() -> None:
     main = {"tls": None, "end": "TLS/tls: tlsv1 unrecognized name"}
     behind = session("without-sni", ehlo_tls="550 no")
-    assert summarise(after(behind, CLEAR, **main)) == [
+    assert finding_lines(after(behind, CLEAR, **main)) == [
         f"starttls.failed crit fail {HERE}",
         f"starttls.failed warn fail {HERE}",
     ]
 
 
-def test_a_handshake_of_which_nothing_was_kept_is_not_evaluated() -> None:
-    assert summarise(observation(endpoint(tls=None))) == [f"not_tested info not-tested {HERE}"]
+def test_a_handshake_of_which_nothing_was_kept_is_not_judged() -> None:
+    assert finding_lines(observation(endpoint(tls=None))) == [f"not_tested info not-tested {HERE}"]
 
 
 def test_without_a_transcript_there_is_no_line_to_point_at() -> None:
@@ -163,7 +163,7 @@ def test_without_a_transcript_there_is_no_line_to_point_at() -> None:
 def test_starttls_offered_and_not_said_is_nothing() -> None:
     """The session was over before: `250 STARTTLS` and a 421 right behind it."""
     seen = observation(endpoint(starttls=None, end="EHLO/closed: shutting down"))
-    assert summarise(seen) == [f"not_tested info not-tested {HERE}"]
+    assert finding_lines(seen) == [f"not_tested info not-tested {HERE}"]
     assert "STARTTLS" not in only(seen).message
 
 
@@ -184,7 +184,7 @@ def test_starttls_is_missed_only_by_those_who_listed_their_extensions(
 ) -> None:
     addresses = ("192.0.2.7", OTHER)
     held = [endpoint(address=a, ehlo=ehlo) for a, ehlo in zip(addresses, endpoints, strict=False)]
-    assert summarise(observation(*held)) == verdicts
+    assert finding_lines(observation(*held)) == verdicts
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_masked_keyword_names_the_device_in_between(keyword: str, masked: bool
 )
 def test_auth_before_tls(offer: str, severity: str, message: str) -> None:
     seen = observation(endpoint(ehlo=EHLO.replace("250 8BITMIME", f"250-{offer}|250 8BITMIME")))
-    assert summarise(seen) == [f"auth.plaintext {severity} fail {HERE}"]
+    assert finding_lines(seen) == [f"auth.plaintext {severity} fail {HERE}"]
     assert only(seen).message == message
     assert only(seen).evidence[0].quote == seen.endpoints[0].main.ehlo.raw  # type: ignore[union-attr]
 
@@ -242,7 +242,9 @@ def test_auth_offered_on_two_lines_is_reported_once() -> None:
 
 
 def test_auth_behind_tls_is_fine() -> None:
-    assert summarise(observation(endpoint(ehlo_tls=EHLO_TLS.replace("250 8", "250-AUTH PLAIN|250 8")))) == []
+    assert (
+        finding_lines(observation(endpoint(ehlo_tls=EHLO_TLS.replace("250 8", "250-AUTH PLAIN|250 8")))) == []
+    )
 
 
 def test_auth_is_read_where_ehlo_was_accepted_first() -> None:
@@ -262,7 +264,7 @@ def test_auth_is_read_where_ehlo_was_accepted_first() -> None:
     ],
 )
 def test_the_version(version: str, verdicts: list[str]) -> None:
-    assert summarise(observation(endpoint(tls=version))) == verdicts
+    assert finding_lines(observation(endpoint(tls=version))) == verdicts
 
 
 def test_the_version_may_be_met_in_a_later_session() -> None:
@@ -284,7 +286,7 @@ def test_the_issues_of_the_tls_checker_are_reported_as_it_has_them() -> None:
         TlsProbe(endpoint="b.example.org:25"),
     )
     seen = observation(endpoint(), tls_probes=probes)
-    assert summarise(seen) == [
+    assert finding_lines(seen) == [
         "tls.expired crit fail mx.example.org:25",
         "tls.novel warn fail mx.example.org:25",
         "tls.expiring_soon info fail mx.example.org:25",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from checker_smtp.probes.observation import Mx, Observation, TlsIssue, TlsProbe
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.tls_checker import tls_targets, with_tls_checker
-from tests.probes.observations import endpoint, observation, only, settings, summarise, target
+from tests.probes.observations import endpoint, finding_lines, observation, only, settings, target
 
 REF = "smtp:mx.example.org:25"
 SEEN = "2026-11-22T09:00:00Z"
@@ -114,7 +114,7 @@ def test_issues_are_taken_as_they_are() -> None:
             ),
         ),
     )
-    assert [line for line in summarise(seen) if line.startswith("tls.")] == [
+    assert [line for line in finding_lines(seen) if line.startswith("tls.")] == [
         "tls.chain_invalid crit fail mx.example.org:25",
         "tls.expiring_soon warn fail mx.example.org:25",
     ]
@@ -336,7 +336,7 @@ _json = st.recursive(
 def test_nothing_that_json_can_hold_is_too_much(probe: object, whole: object, when: str) -> None:
     data = {"probes": {REF: probe}, "collected_at": when}
     seen = with_tls_checker(observation(endpoint()), [whole, {"data": data}])
-    for line in summarise(seen):
+    for line in finding_lines(seen):
         assert line
     for found in seen.tls_probes:
         assert all(issue.severity in ("info", "warn", "crit") for issue in found.issues)

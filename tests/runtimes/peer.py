@@ -1,4 +1,4 @@
-"""A server for one connection: a thread that follows a play, at the other end of a socket pair.
+"""A server for one connection: a thread that follows a script, at the other end of a socket pair.
 
     S: 220 mx.test        says a line; lines that follow one another go out in one write
     C: EHLO probe.test    wants exactly this line
@@ -23,7 +23,7 @@ from threading import Thread
 
 import trustme
 
-__all__ = ["Peer"]
+__all__ = ["ScriptedPeer"]
 
 # What is waited for comes at once: this only bounds a test that fails.
 _PATIENCE = 20.0
@@ -34,7 +34,7 @@ def _certificate() -> trustme.LeafCert:
     return trustme.CA().issue_cert("mx.test")
 
 
-class Peer:
+class ScriptedPeer:
     """Follows `play` once a client has dialled; `sni` has the server names it was asked for."""
 
     def __init__(self, play: str) -> None:

@@ -37,9 +37,9 @@ from smtp_sansio import (
     Transcript,
     tap,
 )
-from tests.runtimes.peer import Peer
+from tests.runtimes.peer import ScriptedPeer
+from tests.runtimes.session_script import SessionOutcome, probe_session
 from tests.runtimes.test_conformance import WHOLE
-from tests.runtimes.told import Told, visit
 
 HEADER = Header(
     version="0.1.0",
@@ -385,19 +385,19 @@ def test_what_cannot_be_written_whole_is_not_written(
 _T = TypeVar("_T")
 
 
-class Lab:
+class PeerBackend:
     """A backend: one answer to every question, and a server of its own for every session."""
 
     def __init__(self, play: str) -> None:
         self._play = play
-        self.peers: list[Peer] = []
+        self.peers: list[ScriptedPeer] = []
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
         await anyio.lowlevel.checkpoint()
         return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.NODATA, seconds=0.001 * len(self.peers))
 
     async def run(self, script: Script[_T]) -> _T:
-        self.peers.append(Peer(self._play))
+        self.peers.append(ScriptedPeer(self._play))
         return await run_anyio(script, dial=self.peers[-1].dial)
 
 
@@ -406,14 +406,14 @@ BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 @BACKENDS
 def test_recorded_and_replayed(backend: str, tmp_path: Path) -> None:
-    lab = Lab(WHOLE)
+    lab = PeerBackend(WHOLE)
     recording = Recording(lab)
 
-    async def record() -> tuple[DnsAnswer, Told, Told]:
+    async def record() -> tuple[DnsAnswer, SessionOutcome, SessionOutcome]:
         return (
             await recording.resolve("mx.test", "MX"),
-            await recording.run(visit()),
-            await recording.run(visit()),
+            await recording.run(probe_session()),
+            await recording.run(probe_session()),
         )
 
     recorded = anyio.run(record, backend=backend)
@@ -422,10 +422,14 @@ def test_recorded_and_replayed(backend: str, tmp_path: Path) -> None:
     assert case.expected == EXPECTED
     assert same(case, recording.case(HEADER, EXPECTED))
 
-    async def replay() -> tuple[DnsAnswer, Told, Told]:
+    async def replay() -> tuple[DnsAnswer, SessionOutcome, SessionOutcome]:
         replay = Replay(case)
         assert replay.unused() == ("mx.test MX", "1-192.0.2.7.jsonl", "2-192.0.2.7.jsonl")
-        told = await replay.resolve("MX.test", "MX"), await replay.run(visit()), await replay.run(visit())
+        told = (
+            await replay.resolve("MX.test", "MX"),
+            await replay.run(probe_session()),
+            await replay.run(probe_session()),
+        )
         assert replay.unused() == ()
         return told
 
@@ -436,7 +440,7 @@ def test_recorded_and_replayed(backend: str, tmp_path: Path) -> None:
 
 @BACKENDS
 def test_a_session_cancelled_is_recorded_as_far_as_it_came(backend: str) -> None:
-    lab = Lab("S: 220 mx.test\nC: EHLO probe.test\nSILENT")
+    lab = PeerBackend("S: 220 mx.test\nC: EHLO probe.test\nSILENT")
     recording = Recording(lab)
 
     async def main() -> None:
@@ -447,7 +451,7 @@ def test_a_session_cancelled_is_recorded_as_far_as_it_came(backend: str) -> None
                 waiting.set()
 
         async with anyio.create_task_group() as group:
-            group.start_soon(recording.run, tap(visit(), note))
+            group.start_soon(recording.run, tap(probe_session(), note))
             await waiting.wait()
             group.cancel_scope.cancel()
 
@@ -502,7 +506,7 @@ def test_repeated_questions_get_their_answers_in_order_and_then_the_last(case: C
             "no connection to 192.0.2.9 is left, line 1",
             "connect to 192.0.2.9 port 25",
         ),
-        (visit(), "1-192.0.2.7.jsonl, line 3", "send 'EHLO probe.test\\r\\n'"),
+        (probe_session(), "1-192.0.2.7.jsonl, line 3", "send 'EHLO probe.test\\r\\n'"),
     ],
 )
 def test_mismatches(case: Case, script: Script[object], where: str, asked: str) -> None:

@@ -11,8 +11,8 @@ import pytest
 from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.backends.transport.blocking import run_blocking
 from smtp_sansio import Connect, Receive, Script, Secured, Upgrade
-from tests.runtimes.peer import Peer
-from tests.runtimes.told import RUNTIMES, SHORT
+from tests.runtimes.peer import ScriptedPeer
+from tests.runtimes.session_script import RUNTIMES, SHORT
 
 
 class Held:
@@ -40,7 +40,7 @@ PLAYS = {"in clear": "SILENT", "handshake": "HELLO\nSILENT", "under tls": "TLS\n
 @pytest.mark.parametrize("where", PLAYS)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_cancelled(backend: str, where: str) -> None:
-    held, peer = Held(where), Peer(PLAYS[where])
+    held, peer = Held(where), ScriptedPeer(PLAYS[where])
     sockets: list[socket.socket] = []
 
     def dial(host: str, port: int) -> socket.socket:
@@ -67,7 +67,7 @@ def test_cancelled(backend: str, where: str) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_cancelled_before_it_began(backend: str) -> None:
-    held, peer = Held("in clear"), Peer("SILENT")
+    held, peer = Held("in clear"), ScriptedPeer("SILENT")
 
     async def main() -> None:
         with anyio.CancelScope() as scope:
@@ -83,7 +83,7 @@ def test_cancelled_before_it_began(backend: str) -> None:
 
 @pytest.mark.parametrize("where", PLAYS)
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    held, peer = Held(where), Peer(PLAYS[where])
+    held, peer = Held(where), ScriptedPeer(PLAYS[where])
 
     def interrupt(*_: object) -> object:
         raise KeyboardInterrupt
@@ -102,7 +102,7 @@ def test_a_script_that_raises(runtime: str) -> None:
         yield Connect("192.0.2.7", 25, 20)
         raise LookupError("a bug of the script's")
 
-    peer = Peer("SILENT")
+    peer = ScriptedPeer("SILENT")
     with pytest.raises(LookupError, match="a bug"):
         RUNTIMES[runtime](script(), peer.dial)
     peer.join()
@@ -118,7 +118,7 @@ def test_a_script_that_ends(runtime: str, play: str) -> None:
             assert isinstance((yield Upgrade("", 20)), Secured)
         return "done"
 
-    peer = Peer(play)
+    peer = ScriptedPeer(play)
     assert RUNTIMES[runtime](script(), peer.dial) == "done"
     peer.join()
     assert peer.client_left

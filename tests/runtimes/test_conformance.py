@@ -30,8 +30,8 @@ from smtp_sansio import (
     Upgrade,
     tap,
 )
-from tests.runtimes.peer import Peer
-from tests.runtimes.told import RUNTIMES, SHORT, Told, timeless, visit
+from tests.runtimes.peer import ScriptedPeer
+from tests.runtimes.session_script import RUNTIMES, SHORT, SessionOutcome, probe_session, timeless
 
 IN_CLEAR = """
     S: 220 mx.test ESMTP
@@ -57,36 +57,36 @@ UNDER_TLS = """
 WHOLE = IN_CLEAR + "S: 220 Go ahead" + UNDER_TLS
 
 
-def everywhere(script: Callable[[], Script[Told]], play: str) -> Told:
+def everywhere(script: Callable[[], Script[SessionOutcome]], play: str) -> SessionOutcome:
     """What `script` gives back everywhere, which is the same, its record included."""
-    told: dict[str, Told] = {}
+    outcome: dict[str, SessionOutcome] = {}
     transcript = Transcript()
     for runtime, run in RUNTIMES.items():
-        peer = Peer(play)
+        peer = ScriptedPeer(play)
         transcript = Transcript()
-        told[runtime] = run(tap(script(), transcript.note), peer.dial)
+        outcome[runtime] = run(tap(script(), transcript.note), peer.dial)
         peer.join()
-    told["replay"] = run_replay(script(), Transcript.loads(transcript.dumps()))
-    (first, *others) = told.values()
-    assert all(other == first for other in others), told
+    outcome["replay"] = run_replay(script(), Transcript.loads(transcript.dumps()))
+    (first, *others) = outcome.values()
+    assert all(other == first for other in others), outcome
     return first
 
 
-def codes(told: Told) -> list[int]:
-    return [event.code for event in told.events if not isinstance(event, ConnectionClosed)]
+def codes(outcome: SessionOutcome) -> list[int]:
+    return [event.code for event in outcome.events if not isinstance(event, ConnectionClosed)]
 
 
 @pytest.mark.parametrize("before", ["", "DRIP\n"])
 def test_a_whole_session(before: str) -> None:
-    told = everywhere(visit, before + WHOLE)
-    assert codes(told) == [220, 250, 220, 250, 250, 550, 250, 221]
-    assert told.tls == Secured(0.0, "TLSv1.3", "TLS_AES_256_GCM_SHA384")
-    assert told.end is None
+    outcome = everywhere(probe_session, before + WHOLE)
+    assert codes(outcome) == [220, 250, 220, 250, 250, 550, 250, 221]
+    assert outcome.tls == Secured(0.0, "TLSv1.3", "TLS_AES_256_GCM_SHA384")
+    assert outcome.end is None
 
 
 def test_injection_in_the_segment_of_the_220() -> None:
-    told = everywhere(visit, IN_CLEAR + "S: 220 Go ahead\nS: 250 injected\nSILENT")
-    assert told.end == (
+    outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nS: 250 injected\nSILENT")
+    assert outcome.end == (
         "starttls.plaintext",
         "the peer sent octets in the clear between its 220 and the handshake",
         b"250 injected\r\n",
@@ -94,9 +94,9 @@ def test_injection_in_the_segment_of_the_220() -> None:
 
 
 def test_injection_in_the_next_segment() -> None:
-    told = everywhere(visit, IN_CLEAR + "S: 220 Go ahead\nHELLO\nS: 250 injected\nSILENT")
-    assert told.tls == Failed(0.0, FailureKind.TLS, "wrong version number")
-    assert told.end is None
+    outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nHELLO\nS: 250 injected\nSILENT")
+    assert outcome.tls == Failed(0.0, FailureKind.TLS, "wrong version number")
+    assert outcome.end is None
 
 
 @pytest.mark.parametrize(
@@ -109,37 +109,37 @@ def test_injection_in_the_next_segment() -> None:
     ],
 )
 def test_silence(step: str, play: str) -> None:
-    told = everywhere(lambda: visit(impatient_at=step), play)
-    assert told.end == Failed(0.0, FailureKind.TIMEOUT)
+    outcome = everywhere(lambda: probe_session(impatient_at=step), play)
+    assert outcome.end == Failed(0.0, FailureKind.TIMEOUT)
 
 
 @pytest.mark.parametrize("said", ["", r"RAW: \x16\x03\x03"])
 def test_silence_in_the_handshake(said: str) -> None:
     play = f"{IN_CLEAR}S: 220 Go ahead\nHELLO\n{said}\nSILENT"
-    told = everywhere(lambda: visit(impatient_at="starttls"), play)
-    assert told.tls == Failed(0.0, FailureKind.TIMEOUT)
+    outcome = everywhere(lambda: probe_session(impatient_at="starttls"), play)
+    assert outcome.tls == Failed(0.0, FailureKind.TIMEOUT)
 
 
 def test_reset() -> None:
-    told = everywhere(visit, "S: 220 mx.test\nRESET")
-    assert told.end == Failed(0.0, FailureKind.RESET, os.strerror(errno.ECONNRESET))
+    outcome = everywhere(probe_session, "S: 220 mx.test\nRESET")
+    assert outcome.end == Failed(0.0, FailureKind.RESET, os.strerror(errno.ECONNRESET))
 
 
 def test_reset_in_the_handshake() -> None:
-    told = everywhere(visit, IN_CLEAR + "S: 220 Go ahead\nRESET")
-    assert told.tls == Failed(0.0, FailureKind.RESET, os.strerror(errno.ECONNRESET))
+    outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nRESET")
+    assert outcome.tls == Failed(0.0, FailureKind.RESET, os.strerror(errno.ECONNRESET))
 
 
 def test_half_a_line_and_the_end() -> None:
-    told = everywhere(visit, "S: 220 mx.test\nC: EHLO probe.test\nS: 250-mx.test\nRAW: 250 STA")
-    assert isinstance(told.end, ConnectionClosed)
-    assert told.end.partial == b"250-mx.test\r\n250 STA"
+    outcome = everywhere(probe_session, "S: 220 mx.test\nC: EHLO probe.test\nS: 250-mx.test\nRAW: 250 STA")
+    assert isinstance(outcome.end, ConnectionClosed)
+    assert outcome.end.partial == b"250-mx.test\r\n250 STA"
 
 
 def test_the_end_under_tls_without_closing_handshake() -> None:
-    told = everywhere(visit, IN_CLEAR + "S: 220 Go ahead\nTLS\nC: EHLO probe.test\nRAW: 25")
-    assert isinstance(told.end, ConnectionClosed)
-    assert told.end.partial == b"25"
+    outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nTLS\nC: EHLO probe.test\nRAW: 25")
+    assert isinstance(outcome.end, ConnectionClosed)
+    assert outcome.end.partial == b"25"
 
 
 @pytest.mark.parametrize(
@@ -155,18 +155,20 @@ def test_the_end_under_tls_without_closing_handshake() -> None:
     ],
 )
 def test_handshakes_that_fail(answer: str, failed: Failed) -> None:
-    told = everywhere(visit, f"{IN_CLEAR}S: 220 Go ahead\nHELLO\n{answer}\nSILENT")
-    assert told.tls == failed
+    outcome = everywhere(probe_session, f"{IN_CLEAR}S: 220 Go ahead\nHELLO\n{answer}\nSILENT")
+    assert outcome.tls == failed
 
 
 def test_the_peer_closes_in_the_handshake() -> None:
-    told = everywhere(visit, IN_CLEAR + "S: 220 Go ahead\nEAT")
-    assert told.tls == Failed(0.0, FailureKind.CLOSED, "the peer closed the connection")
+    outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nEAT")
+    assert outcome.tls == Failed(0.0, FailureKind.CLOSED, "the peer closed the connection")
 
 
 def test_a_server_that_refuses_the_name() -> None:
-    told = everywhere(lambda: visit(server_name="refused.test"), IN_CLEAR + "S: 220 Go ahead\nTLS FAILS")
-    assert told.tls == Failed(0.0, FailureKind.TLS, "tlsv1 unrecognized name")
+    outcome = everywhere(
+        lambda: probe_session(server_name="refused.test"), IN_CLEAR + "S: 220 Go ahead\nTLS FAILS"
+    )
+    assert outcome.tls == Failed(0.0, FailureKind.TLS, "tlsv1 unrecognized name")
 
 
 @pytest.mark.parametrize(
@@ -187,10 +189,10 @@ def test_a_server_that_refuses_the_name() -> None:
 )
 def test_the_name_sent(given: str, sent: str | None) -> None:
     for run in RUNTIMES.values():
-        peer = Peer(WHOLE)
-        told = run(visit(server_name=given), peer.dial)
+        peer = ScriptedPeer(WHOLE)
+        outcome = run(probe_session(server_name=given), peer.dial)
         peer.join()
-        assert isinstance(told.tls, Secured)
+        assert isinstance(outcome.tls, Secured)
         assert peer.sni == [sent]
 
 
@@ -261,26 +263,26 @@ class TestEffects:
 
     @pytest.mark.parametrize("play", ["SILENT", "TLS\nSILENT"])
     def test_sending_much(self, runtime: str, play: str) -> None:
-        peer = Peer(play)
+        peer = ScriptedPeer(play)
         upgrade = [Upgrade("mx.test", 20)] if "TLS" in play else []
         outcomes = self.run(runtime, peer.dial, Connect("h", 25, 20), *upgrade, Send(b"x" * 4_000_000, 20))
         peer.join()
         assert outcomes[-1] == Done(0.0)
 
     def test_sending_after_the_end(self, runtime: str) -> None:
-        peer = Peer("")
+        peer = ScriptedPeer("")
         outcomes = self.run(runtime, peer.dial, Connect("h", 25, 20), Receive(20), Send(b"QUIT\r\n", 20))
         peer.join()
         assert outcomes[1:] == [Received(0.0, b""), Failed(0.0, FailureKind.CLOSED, os.strerror(errno.EPIPE))]
 
     def test_no_time_at_all(self, runtime: str) -> None:
-        peer = Peer("SILENT")
+        peer = ScriptedPeer("SILENT")
         outcomes = self.run(runtime, peer.dial, Connect("h", 25, 20), Receive(0), Receive(-1))
         peer.join()
         assert outcomes[1:] == [Failed(0.0, FailureKind.TIMEOUT)] * 2
 
     def test_a_second_connection_closes_the_first(self, runtime: str) -> None:
-        first, second = Peer("SILENT"), Peer("S: 220 second")
+        first, second = ScriptedPeer("SILENT"), ScriptedPeer("S: 220 second")
         peers = iter([first, second])
         outcomes = self.run(
             runtime, lambda *to: next(peers).dial(*to), Connect("h", 1, 20), Connect("h", 2, 20), Receive(20)
@@ -291,7 +293,7 @@ class TestEffects:
 
     def test_an_effect_before_any_connection(self, runtime: str) -> None:
         with pytest.raises(RuntimeError, match="begin with Connect"):
-            self.run(runtime, Peer("").dial, Receive(1))
+            self.run(runtime, ScriptedPeer("").dial, Receive(1))
 
     def test_a_script_without_effects(self, runtime: str) -> None:
-        assert self.run(runtime, Peer("").dial) == []
+        assert self.run(runtime, ScriptedPeer("").dial) == []

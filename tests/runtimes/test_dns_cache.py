@@ -1,4 +1,4 @@
-"""Questions shared between askers, on both event loops; the resolvers below are functions."""
+"""Questions shared between askers, on both event loops; the resolvers below are fakes."""
 
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,8 +10,9 @@ import pytest
 
 from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.testing import FakeClock, FakeResolver
+from checker_smtp.testing.zone import Lookup
 
-Reply: TypeAlias = Callable[[str, str], DnsAnswer]
 Run: TypeAlias = Callable[[Callable[[], Awaitable[Any]]], Any]
 
 
@@ -22,47 +23,16 @@ def answer(
     return DnsAnswer(name=name, rdtype=rdtype, status=status, records=records, seconds=0.25)
 
 
-def failing(status: DnsStatus) -> Reply:
+def failing(status: DnsStatus) -> Lookup:
     return lambda name, rdtype: answer(name, rdtype, status)
 
 
-class Server:
-    """Stands in for a `DnsResolver`: counts as one does, and answers when `open` is set."""
-
-    def __init__(self, reply: Reply = answer) -> None:
-        self.reply = reply
-        self.asked: list[tuple[str, str]] = []
-        self.queries = self.responses = self.busy = self.busiest = 0
-        self.open: anyio.Event | None = None
-
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        self.asked.append((name, rdtype))
-        self.queries += 1
-        self.busy += 1
-        self.busiest = max(self.busiest, self.busy)
-        try:
-            await (self.open.wait() if self.open else anyio.lowlevel.checkpoint())
-        finally:
-            self.busy -= 1
-        reply = self.reply(name, rdtype)
-        self.responses += reply.status is not DnsStatus.TIMEOUT
-        return reply
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock(1000.0)
 
 
-def shared(*servers: Server, clock: Clock, **options: int) -> SharedResolver:
+def shared(*servers: FakeResolver, clock: FakeClock, **options: int) -> SharedResolver:
     return SharedResolver(servers, clock=clock, **options)  # type: ignore[arg-type]
 
 
@@ -85,8 +55,8 @@ async def settle() -> None:
     await anyio.wait_all_tasks_blocked()
 
 
-def test_concurrent_askers_share_the_question(run: Run, clock: Clock) -> None:
-    server = Server()
+def test_who_asks_at_once_shares_the_question(run: Run, clock: FakeClock) -> None:
+    server = FakeResolver(answer)
     resolver = shared(server, clock=clock)
     heard: list[DnsAnswer] = []
 
@@ -104,8 +74,8 @@ def test_concurrent_askers_share_the_question(run: Run, clock: Clock) -> None:
     assert heard == [answer("mx.test", "A")] * 60
 
 
-def test_an_answer_is_remembered_with_its_seconds(run: Run, clock: Clock) -> None:
-    server = Server()
+def test_an_answer_is_remembered_with_its_seconds(run: Run, clock: FakeClock) -> None:
+    server = FakeResolver(answer)
     resolver = shared(server, clock=clock)
 
     async def main() -> list[DnsAnswer]:
@@ -140,8 +110,8 @@ HOUR, DAY = 3600, 86400
     ],
 )
 @pytest.mark.parametrize("rdtype", ["A", "MX"])
-def test_how_long_an_answer_holds(clock: Clock, reply: Reply, holds: float, rdtype: str) -> None:
-    server = Server(reply)
+def test_how_long_an_answer_holds(clock: FakeClock, reply: Lookup, holds: float, rdtype: str) -> None:
+    server = FakeResolver(reply)
     resolver = shared(server, clock=clock)
 
     async def main() -> list[int]:
@@ -155,21 +125,23 @@ def test_how_long_an_answer_holds(clock: Clock, reply: Reply, holds: float, rdty
     assert anyio.run(main) == [1, 1, 2, 2]
 
 
-def test_the_control_is_asked_each_time(clock: Clock) -> None:
-    server = Server()
+def test_the_control_is_asked_each_time(clock: FakeClock) -> None:
+    server = FakeResolver(answer)
     resolver = shared(server, clock=clock)
 
     async def main() -> None:
         await resolver.resolve(".", "NS")
-        server.reply = failing(DnsStatus.TIMEOUT)
+        server.lookup = failing(DnsStatus.TIMEOUT)
         assert (await resolver.resolve(".", "NS")).status is DnsStatus.TIMEOUT
 
     anyio.run(main)
 
 
 @pytest.mark.parametrize("in_flight", [1, 2], ids=["while it waits for its turn", "while it is asked"])
-def test_an_asker_that_is_cancelled_leaves_the_others_alone(run: Run, clock: Clock, in_flight: int) -> None:
-    server = Server()
+def test_an_asker_that_is_cancelled_leaves_the_others_alone(
+    run: Run, clock: FakeClock, in_flight: int
+) -> None:
+    server = FakeResolver(answer)
     resolver = shared(server, clock=clock, in_flight=in_flight)
     heard: list[str] = []
 
@@ -178,7 +150,7 @@ def test_an_asker_that_is_cancelled_leaves_the_others_alone(run: Run, clock: Clo
             heard.append((await resolver.resolve(name, "A")).name)
 
     async def main() -> None:
-        server.open = anyio.Event()
+        server.gate = anyio.Event()
         scopes = [anyio.CancelScope() for _ in range(6)]
         async with anyio.create_task_group() as group:
             group.start_soon(ask, "other.test", anyio.CancelScope())
@@ -189,46 +161,46 @@ def test_an_asker_that_is_cancelled_leaves_the_others_alone(run: Run, clock: Clo
             for scope in scopes[:-1]:  # the one that asks, and those that may ask in its place
                 scope.cancel()
                 await settle()
-            server.open.set()
+            server.gate.set()
         assert (await resolver.resolve("mx.test", "A")).name == "mx.test"
 
     run(main)
     assert sorted(heard) == ["mx.test", "other.test"]
     assert len(server.asked) in (range(3, 8) if in_flight == 2 else [2])
-    assert server.busiest == in_flight
+    assert server.max_waiting == in_flight
 
 
-def test_when_all_askers_are_cancelled_nothing_is_left(run: Run, clock: Clock) -> None:
-    server = Server()
+def test_when_all_askers_are_cancelled_nothing_is_left(run: Run, clock: FakeClock) -> None:
+    server = FakeResolver(answer)
     resolver = shared(server, clock=clock, in_flight=1)
 
     async def main() -> None:
-        server.open = anyio.Event()
+        server.gate = anyio.Event()
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(resolver.resolve, "mx.test", "A")
             await settle()
             group.cancel_scope.cancel()
-        server.open = None
+        server.gate = None
         assert (await resolver.resolve("mx.test", "A")).status is DnsStatus.ANSWER
 
     run(main)
     assert server.queries == 2
 
 
-def test_no_more_are_in_flight_than_allowed(run: Run, clock: Clock) -> None:
-    servers = Server(), Server()
+def test_no_more_are_in_flight_than_allowed(run: Run, clock: FakeClock) -> None:
+    servers = FakeResolver(answer), FakeResolver(answer)
     resolver = shared(*servers, clock=clock, in_flight=7)
 
     async def main() -> None:
         opened = anyio.Event()
         for server in servers:
-            server.open = opened
+            server.gate = opened
         async with anyio.create_task_group() as group:
             for number in range(100):
                 group.start_soon(resolver.resolve, f"mx{number}.test", "A")
             await settle()
-            assert [server.busy for server in servers] == [4, 3]
+            assert [server.waiting for server in servers] == [4, 3]
             opened.set()
 
     run(main)
@@ -237,7 +209,7 @@ def test_no_more_are_in_flight_than_allowed(run: Run, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statuses", "status", "asked"),
+    ("statuses", "told", "asked"),
     [
         (["nxdomain", "answer", "answer"], "nxdomain", 1),
         (["servfail", "answer", "answer"], "answer", 2),
@@ -249,17 +221,15 @@ def test_no_more_are_in_flight_than_allowed(run: Run, clock: Clock) -> None:
         (["timeout"], "timeout", 1),
     ],
 )
-def test_a_failed_question_goes_to_the_next_upstream(
-    clock: Clock, statuses: list[str], status: str, asked: int
-) -> None:
-    servers = [Server(failing(DnsStatus(one))) for one in statuses]
+def test_a_failure_is_put_to_the_next(clock: FakeClock, statuses: list[str], told: str, asked: int) -> None:
+    servers = [FakeResolver(failing(DnsStatus(status))) for status in statuses]
     resolver = shared(*servers, clock=clock)
-    assert anyio.run(resolver.resolve, "mx.test", "A").status == status
+    assert anyio.run(resolver.resolve, "mx.test", "A").status == told
     assert [server.queries for server in servers] == [1] * asked + [0] * (len(servers) - asked)
 
 
-def test_silence_over_a_name_counts_where_others_are_answered(clock: Clock) -> None:
-    servers = [Server(), Server(), Server()]
+def test_silence_over_a_name_counts_where_others_are_answered(clock: FakeClock) -> None:
+    servers = [FakeResolver(answer), FakeResolver(answer), FakeResolver(answer)]
     resolver = shared(*servers, clock=clock)
 
     async def ask(name: str) -> None:
@@ -267,22 +237,22 @@ def test_silence_over_a_name_counts_where_others_are_answered(clock: Clock) -> N
 
     async def main() -> None:
         for server in servers:
-            server.open = anyio.Event()
-            server.reply = failing(DnsStatus.TIMEOUT)
+            server.gate = anyio.Event()
+            server.lookup = failing(DnsStatus.TIMEOUT)
         async with anyio.create_task_group() as group:
             group.start_soon(ask, "dead.test")
             await settle()
             for server in servers:
-                server.responses += 1
-                server.open.set()
+                server.heard += 1
+                server.gate.set()
                 await settle()
 
     anyio.run(main)
     assert [server.queries for server in servers] == [1, 1, 0]
 
 
-def test_one_that_is_silent_is_left_out_and_comes_back(clock: Clock) -> None:
-    good, bad = Server(), Server(failing(DnsStatus.TIMEOUT))
+def test_one_that_is_silent_is_left_out_and_comes_back(clock: FakeClock) -> None:
+    good, bad = FakeResolver(answer), FakeResolver(failing(DnsStatus.TIMEOUT))
     resolver = shared(good, bad, clock=clock)
     number = 0
 
@@ -301,20 +271,20 @@ def test_one_that_is_silent_is_left_out_and_comes_back(clock: Clock) -> None:
         clock.now += 30
         assert await ask(100) == 1
         clock.now += 30
-        bad.reply = answer
+        bad.lookup = answer
         assert await ask(100) in (50, 51)
 
     anyio.run(main)
 
 
-def test_one_that_is_left_out_gives_no_second_opinion(clock: Clock) -> None:
-    good, bad = Server(), Server(failing(DnsStatus.TIMEOUT))
+def test_one_that_is_left_out_gives_no_second_opinion(clock: FakeClock) -> None:
+    good, bad = FakeResolver(answer), FakeResolver(failing(DnsStatus.TIMEOUT))
     resolver = shared(good, bad, clock=clock)
 
     async def main() -> None:
         for number in range(10):
             await resolver.resolve(f"mx{number}.test", "A")
-        good.reply = failing(DnsStatus.SERVFAIL)
+        good.lookup = failing(DnsStatus.SERVFAIL)
         before = bad.queries
         assert (await resolver.resolve("broken.test", "A")).status is DnsStatus.SERVFAIL
         assert bad.queries == before
@@ -322,24 +292,24 @@ def test_one_that_is_left_out_gives_no_second_opinion(clock: Clock) -> None:
     anyio.run(main)
 
 
-def test_when_all_are_silent_they_are_asked_all_the_same(clock: Clock) -> None:
-    servers = [Server(failing(DnsStatus.TIMEOUT)) for _ in range(2)]
+def test_when_all_are_silent_they_are_asked_all_the_same(clock: FakeClock) -> None:
+    servers = [FakeResolver(failing(DnsStatus.TIMEOUT)) for _ in range(2)]
     resolver = shared(*servers, clock=clock)
 
     async def main() -> None:
         for number in range(10):
             assert (await resolver.resolve(f"mx{number}.test", "A")).status is DnsStatus.TIMEOUT
         before = resolver.queries
-        servers[0].reply = servers[1].reply = answer
+        servers[0].lookup = servers[1].lookup = answer
         assert (await resolver.resolve("mx.test", "A")).status is DnsStatus.ANSWER
         assert resolver.queries == before + 1
 
     anyio.run(main)
 
 
-def test_the_answer_not_used_for_longest_is_evicted_first(clock: Clock) -> None:
-    server = Server()
-    resolver = shared(server, clock=clock, cache_size=3000)  # four answers
+def test_who_was_not_asked_for_longest_is_forgotten_first(clock: FakeClock) -> None:
+    server = FakeResolver(answer)
+    resolver = shared(server, clock=clock, room=3000)  # four answers
 
     async def asked(*numbers: int) -> int:
         before = server.queries
@@ -357,9 +327,9 @@ def test_the_answer_not_used_for_longest_is_evicted_first(clock: Clock) -> None:
     anyio.run(main)
 
 
-def test_an_answer_larger_than_the_cache(clock: Clock) -> None:
-    server = Server(lambda name, rdtype: answer(name, rdtype, text="x" * 3000))
-    resolver = shared(server, clock=clock, cache_size=3000)
+def test_an_answer_larger_than_the_memory(clock: FakeClock) -> None:
+    server = FakeResolver(lambda name, rdtype: answer(name, rdtype, text="x" * 3000))
+    resolver = shared(server, clock=clock, room=3000)
 
     async def main() -> None:
         for _ in range(2):
@@ -369,9 +339,9 @@ def test_an_answer_larger_than_the_cache(clock: Clock) -> None:
     assert server.queries == 2
 
 
-def test_the_mx_of_many_domains_do_not_evict_the_hosts(clock: Clock) -> None:
-    server = Server()
-    resolver = shared(server, clock=clock, cache_size=4_000_000)
+def test_the_mx_of_many_domains_do_not_sweep_out_the_hosts(clock: FakeClock) -> None:
+    server = FakeResolver(answer)
+    resolver = shared(server, clock=clock, room=4_000_000)
 
     async def main() -> int:
         await resolver.resolve("mx.test", "A")
@@ -386,10 +356,12 @@ def test_the_mx_of_many_domains_do_not_evict_the_hosts(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("rdtype", "bound"), [("MX", 1_200_000), ("A", 600_000)])
-def test_memory_is_bounded_whatever_is_asked(clock: Clock, rdtype: str, bound: int) -> None:
-    server = Server(lambda name, rdtype: answer(name, rdtype, text="x" * int(name.partition(".")[0]) * 10))
+def test_memory_is_bounded_whatever_is_asked(clock: FakeClock, rdtype: str, bound: int) -> None:
+    server = FakeResolver(
+        lambda name, rdtype: answer(name, rdtype, text="x" * int(name.partition(".")[0]) * 10)
+    )
     server.asked = _Nowhere()
-    resolver = shared(server, clock=clock, **({} if rdtype == "MX" else {"cache_size": 500_000}))
+    resolver = shared(server, clock=clock, **({} if rdtype == "MX" else {"room": 500_000}))
 
     async def main() -> int:
         tracemalloc.start()

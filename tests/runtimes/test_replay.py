@@ -23,9 +23,9 @@ from smtp_sansio import (
     Upgrade,
     tap,
 )
-from tests.runtimes.peer import Peer
+from tests.runtimes.peer import ScriptedPeer
+from tests.runtimes.session_script import probe_session
 from tests.runtimes.test_conformance import WHOLE
-from tests.runtimes.told import visit
 
 RECORD: list[tuple[Effect, Outcome]] = [
     (Connect("192.0.2.7", 25, 0), Done(0.1)),
@@ -109,8 +109,8 @@ def test_pieces_wait_for_the_next_receive() -> None:
 
 @pytest.fixture(scope="module")
 def recorded() -> Transcript:
-    transcript, peer = Transcript(), Peer(WHOLE)
-    run_blocking(tap(visit(), transcript.note), dial=peer.dial)
+    transcript, peer = Transcript(), ScriptedPeer(WHOLE)
+    run_blocking(tap(probe_session(), transcript.note), dial=peer.dial)
     peer.join()
     return transcript
 
@@ -125,4 +125,4 @@ def test_a_session_is_the_same_however_its_octets_come(recorded: Transcript, see
             yield data[:cut]
             data = data[cut:]
 
-    assert run_replay(visit(), recorded, resplit=resplit) == run_replay(visit(), recorded)
+    assert run_replay(probe_session(), recorded, resplit=resplit) == run_replay(probe_session(), recorded)

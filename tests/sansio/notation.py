@@ -1,23 +1,14 @@
-r"""How the tests write conversations down, and the two drivers that act them out.
+"""Dialogues in the notation of `checker_smtp.testing`, run against a connection or a script.
 
-    C: EHLO probe.example      what we say; lines that follow each other are one write
-    S: 250-mx.example          what one read brings, with CRLF; Python's escapes are understood
-    S+ 250 PIPELINING          more of the same read
-    S: 250 to be co\           a backslash at the end: no CRLF, the line goes on in the next read
-    -- eof                     the peer closed
-    -- connected               an outcome that is no octets: `connected`, `tls VERSION CIPHER`,
-    -- timeout some detail     or the name of a `FailureKind` with its detail
-    @ 12.5                     from now on the clock says so
-
-`converse` acts such a text out on a `Connection`; `play` on a script, where every effect has to be the one
-the text expects next.
+`converse` runs a dialogue against a `Connection`, `play` against a script.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
+from checker_smtp.testing import parse_dialogue, play_dialogue
 from smtp_sansio import (
     Command,
     Connect,
@@ -28,24 +19,19 @@ from smtp_sansio import (
     Ehlo,
     Event,
     Failed,
-    FailureKind,
     Greeting,
     Helo,
     Mail,
     Need,
     Noop,
-    Outcome,
     Policy,
     Quit,
     Rcpt,
-    Receive,
-    Received,
     RemoteProtocolError,
     Reply,
     Rset,
     Script,
     Secured,
-    Send,
     SessionAborted,
     StartTls,
     Transcript,
@@ -59,49 +45,8 @@ T = TypeVar("T")
 ADDRESS, PORT, SERVER_NAME = "192.0.2.7", 25, "mx.example"
 
 
-class Step(NamedTuple):
-    """One thing that happens: `C` with what is written, `S` with what is read, `--` with anything else."""
-
-    who: str
-    octets: bytes = b""
-    what: str = ""
-    at: float = 0.0
-
-
-def steps(text: str) -> list[Step]:
-    """Read a conversation."""
-    found: list[Step] = []
-    clock = 0.0
-    for line in filter(None, map(str.strip, text.splitlines())):
-        mark, rest = line[:2], line[3:]
-        match mark:
-            case "C:":
-                said = rest.encode("ascii") + b"\r\n"
-                if found and found[-1].who == "C":
-                    said = found.pop().octets + said
-                found.append(Step("C", said, at=clock))
-            case "S:":
-                found.append(Step("S", _octets(rest), at=clock))
-            case "S+":
-                found.append(Step("S", found.pop().octets + _octets(rest), at=clock))
-            case "--":
-                found.append(Step("--", what=rest, at=clock))
-            case "@ ":
-                clock = float(line[2:])
-            case _:
-                raise AssertionError(f"no step is written {line!r}")
-    return found
-
-
-def _octets(text: str) -> bytes:
-    whole = not text.endswith("\\")
-    return text.removesuffix("\\").encode("latin-1").decode("unicode_escape").encode("latin-1") + (
-        b"\r\n" if whole else b""
-    )
-
-
 def commands_of(octets: bytes) -> list[Command]:
-    """The commands that these lines say."""
+    """Return the commands on these lines."""
     return [_command(line) for line in octets.decode("ascii").splitlines()]
 
 
@@ -123,7 +68,7 @@ def _command(line: str) -> Command:
 
 @dataclass
 class Talk:
-    """A conversation: the connection, its events, and the error that ended it."""
+    """A dialogue in progress: the connection, its events, and the error that ended it."""
 
     connection: Connection
     events: list[Event] = field(default_factory=list)
@@ -140,7 +85,7 @@ class Talk:
 
     @property
     def odd(self) -> list[tuple[str, int, int]]:
-        """The deviations of the last reply: kind, line, offset."""
+        """The deviations of the last reply: kind, line and offset."""
         return [(str(d.kind), d.line, d.offset) for d in self.last.deviations]
 
     @property
@@ -148,27 +93,27 @@ class Talk:
         return [kind for kind, _, _ in self.odd]
 
     def hear(self, octets: bytes) -> None:
-        """Receive, and read every event there is."""
+        """Receive `octets`, and keep every event."""
         self.connection.receive_data(octets)
         self.events += drain(self)
 
-    def go_on(self, text: str) -> "Talk":
-        for step in steps(text):
-            if step.who == "C":
+    def continue_with(self, text: str) -> "Talk":
+        for step in parse_dialogue(text):
+            if step.mark == "C":
                 assert self.connection.send(*commands_of(step.octets)) == step.octets
-            elif step.who == "S":
+            elif step.mark == "S":
                 self.hear(step.octets)
-            elif step.what == "eof":
+            elif step.outcome == "eof":
                 self.hear(b"")
-            elif step.what == "tls":
+            elif step.outcome == "tls":
                 self.connection.tls_established()
             else:
-                raise AssertionError(f"a connection knows no {step.what!r}")
+                raise AssertionError(f"a connection knows no {step.outcome!r}")
         return self
 
 
 def drain(talk: Talk) -> Iterator[Event]:
-    """The events there are; a `RemoteProtocolError` is kept in `talk.error`."""
+    """Yield the events; keep a `RemoteProtocolError` in `talk.error`."""
     try:
         while not isinstance(event := talk.connection.next_event(), Need):
             yield event
@@ -179,13 +124,13 @@ def drain(talk: Talk) -> Iterator[Event]:
 
 
 def converse(text: str, policy: Policy | None = None) -> Talk:
-    """Act `text` out on a new `Connection`."""
-    return Talk(Connection(policy)).go_on(text)
+    """Run the dialogue `text` against a new `Connection`."""
+    return Talk(Connection(policy)).continue_with(text)
 
 
 @dataclass
 class Played(Generic[T]):
-    """How a script ended: what it returned or what interrupted it, and all that happened."""
+    """How a script ended: its value or the cause of its abort, and its transcript."""
 
     value: T | None = None
     cause: Failed | ConnectionClosed | RemoteProtocolError | None = None
@@ -197,52 +142,23 @@ class Played(Generic[T]):
 
 
 def play(script: Script[T], text: str) -> Played[T]:
-    """Act `text` out on a script; it has to want exactly what the text says, up to its last line."""
+    """Run `script` against the dialogue `text`; check the address and the server name that it uses."""
     played: Played[T] = Played()
-    rest = iter(steps(text))
     try:
-        played.value = _drive(tap(script, played.transcript.note), rest)
+        played.value = play_dialogue(tap(script, played.transcript.note), text)
     except SessionAborted as interrupted:
         played.cause = interrupted.cause
-    assert list(rest) == [], "the script ended before the conversation did"
+    for effect, outcome in played.transcript:
+        match effect, outcome:
+            case Connect(host, port), Done():
+                assert (host, port) == (ADDRESS, PORT)
+            case Upgrade(server_name), Secured():
+                assert server_name == SERVER_NAME
     return played
 
 
-def _drive(script: Script[T], rest: Iterator[Step]) -> T:
-    try:
-        effect = next(script)
-        while True:
-            effect = script.send(_outcome(effect, rest))
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
-
-
-def _outcome(effect: Effect, rest: Iterator[Step]) -> Outcome:
-    step = next(rest, None)
-    assert step is not None, f"the conversation ended before {effect}"
-    if step.who == "C":
-        assert isinstance(effect, Send), f"{effect} where the client speaks: {step.octets!r}"
-        assert effect.data == step.octets
-        return Done(step.at)
-    if step.who == "S":
-        assert isinstance(effect, Receive), f"{effect} where the server speaks: {step.octets!r}"
-        return Received(step.at, step.octets)
-    assert step.who == "--", f"{effect} where something is said: {step.octets!r}"
-    word, _, detail = step.what.partition(" ")
-    match effect, word:
-        case Receive(), "eof":
-            return Received(step.at, b"")
-        case Connect(host, port), "connected":
-            assert (host, port) == (ADDRESS, PORT)
-            return Done(step.at)
-        case Upgrade(server_name), "tls" if detail.startswith("TLSv"):
-            assert server_name == SERVER_NAME
-            return Secured(step.at, *detail.split(" "))
-    return Failed(step.at, FailureKind(word), detail)
-
-
-def event_words(events: Iterable[Event]) -> list[str]:
-    """Events in a word each, for comparing: the kind, the code, the verb answered."""
+def summarize(events: Iterable[Event]) -> list[str]:
+    """Return each event as a few words: its kind, its code, and the verb of the command it answers."""
     words = []
     for event in events:
         if isinstance(event, ConnectionClosed):

@@ -12,7 +12,7 @@ TAIL = b"221 2.0.0 tail\r\n"
 
 @dataclass(frozen=True)
 class Parsed:
-    """The replies in some octets, and the error that ended them."""
+    """The replies in some octets, or the error."""
 
     replies: tuple[tuple[int, bytes, tuple[Deviation, ...]], ...]
     error: tuple[str, str, bytes] | None
@@ -44,7 +44,7 @@ def single(data: bytes) -> list[bytes]:
 
 
 def parse_all_ways(data: bytes, policy: Policy | None = None) -> Parsed:
-    """The same octets however they arrive give the same replies, and what follows them stays apart."""
+    """Require the same replies however the octets are split, and that octets behind them stay apart."""
     whole = parse([data], policy)
     assert parse(single(data), policy) == whole
     assert parse([b"", data, b""], policy) == whole
@@ -61,7 +61,7 @@ def parse_all_ways(data: bytes, policy: Policy | None = None) -> Parsed:
 
 
 def one_reply(data: bytes, policy: Policy | None = None) -> tuple[int, list[tuple[str, int, int]]]:
-    """The code of octets that have to be one reply, and its deviations as kind, line and offset."""
+    """Return the code of octets that must be one reply, and its deviations as kind, line and offset."""
     parsed = parse_all_ways(data, policy)
     assert parsed.error is None
     assert parsed.pending == b""

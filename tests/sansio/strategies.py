@@ -1,4 +1,4 @@
-"""Strategies for hypothesis: commands, hostile arguments, servers' octets, and ways to split them."""
+"""Strategies of hypothesis: commands, hostile arguments, octets of servers, and ways to split them."""
 
 from itertools import pairwise
 from typing import Any, TypeAlias

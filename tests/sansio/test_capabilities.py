@@ -1,4 +1,4 @@
-"""The keywords of an answer to EHLO, in every spelling that servers are known to use."""
+"""The capabilities in EHLO's reply: keywords in any spelling that servers use."""
 
 import pytest
 
@@ -57,19 +57,19 @@ def test_helo_offers_nothing() -> None:
 
 
 def test_helo_takes_back_what_ehlo_offered() -> None:
-    talk = offered("STARTTLS").go_on("C: HELO a\nS: 250 a")
+    talk = offered("STARTTLS").continue_with("C: HELO a\nS: 250 a")
     assert talk.connection.capabilities == Capabilities()
 
 
 def test_a_refused_hello_changes_nothing() -> None:
     talk = offered("STARTTLS")
     before = talk.connection.capabilities
-    talk.go_on("C: EHLO a\nS: 550-no\nS: 550 SIZE\nC: HELO a\nS: 450 no")
+    talk.continue_with("C: EHLO a\nS: 550-no\nS: 550 SIZE\nC: HELO a\nS: 450 no")
     assert talk.connection.capabilities == before
 
 
 def test_the_last_ehlo_counts() -> None:
-    talk = offered("SIZE").go_on("C: EHLO a\nS: 250-a\nS: 250 DSN")
+    talk = offered("SIZE").continue_with("C: EHLO a\nS: 250-a\nS: 250 DSN")
     assert list(talk.connection.capabilities or ()) == ["DSN"]
 
 

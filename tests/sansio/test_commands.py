@@ -203,7 +203,7 @@ def test_the_longest_arguments_are_taken() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """A command that the package does not have, as a caller might write one."""
+    """A command type that is not in the package."""
 
     line: str = "DATA"
 

@@ -1,4 +1,4 @@
-"""Sessions on a `Connection`: the order of its events, and the commands it refuses."""
+"""Sessions on a `Connection`: the order of events, and what is refused."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from smtp_sansio import (
     State,
     Unsolicited,
 )
-from tests.sansio.notation import converse, event_words
+from tests.sansio.notation import converse, summarize
 from tests.sansio.routes import READY
 
 
@@ -41,7 +41,7 @@ def test_a_whole_session() -> None:
         -- eof
         """
     )
-    assert event_words(talk.events) == [
+    assert summarize(talk.events) == [
         "Greeting 220",
         "Reply 250 EHLO",
         "Reply 250 MAIL",
@@ -100,8 +100,8 @@ def test_nothing_is_sent_while_octets_lie_unread(unread: bytes) -> None:
 
 def test_something_is_sent_again_once_they_are_read() -> None:
     talk = converse("S: 220 hi\nS: 250 la\\")
-    talk.go_on("S: te\nC: NOOP\nS: 250 ok")
-    assert event_words(talk.events) == ["Greeting 220", "Unsolicited 250", "Reply 250 NOOP"]
+    talk.continue_with("S: te\nC: NOOP\nS: 250 ok")
+    assert summarize(talk.events) == ["Greeting 220", "Unsolicited 250", "Reply 250 NOOP"]
 
 
 def test_a_reply_knows_its_command() -> None:

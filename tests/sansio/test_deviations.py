@@ -169,7 +169,7 @@ def test_deviations_are_kept_up_to_the_limit_for_the_whole_reply() -> None:
         Policy(max_deviations=3),
     )
     assert talk.kinds == ["bare-lf", "unexpected-code", "ehlo-keyword-case"]
-    talk.go_on(r"S: 250 \xe9\0\n" + "\\")
+    talk.continue_with(r"S: 250 \xe9\0\n" + "\\")
     assert talk.kinds == ["bare-lf", "control-character", "non-ascii"]
 
 

@@ -32,7 +32,7 @@ from smtp_sansio import (
     Unsolicited,
     Upgrade,
 )
-from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, event_words, play
+from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, play, summarize
 
 CONNECTED = "-- connected\nS: 220 mx.example ESMTP\n"
 READY = CONNECTED + "C: EHLO a\nS: 250-mx.example\nS+ 250-PIPELINING\nS+ 250 STARTTLS\n"
@@ -139,7 +139,7 @@ def test_a_greeting_in_pieces() -> None:
 def test_a_greeting_that_refuses_is_a_value() -> None:
     dialogue, played = act("-- connected\nS: 554 no\nC: QUIT\nS: 221 bye", Dialogue.quit)
     assert played.value is not None
-    assert event_words(played.value) == ["Greeting 554", "Reply 221 QUIT"]
+    assert summarize(played.value) == ["Greeting 554", "Reply 221 QUIT"]
     assert dialogue.connection.state is State.QUITTING
 
 
@@ -192,7 +192,7 @@ def test_an_injection_stops_before_the_handshake(injection: str) -> None:
     assert played.cause.code == "starttls.plaintext"
     assert dialogue.connection.trailing_data != b""
     assert isinstance(played.effects[-1], Receive)
-    assert event_words(logged.event for logged in dialogue.log)[-1] == "Reply 220 STARTTLS"
+    assert summarize(logged.event for logged in dialogue.log)[-1] == "Reply 220 STARTTLS"
 
 
 def test_starttls_that_was_not_offered_is_the_callers_mistake() -> None:
@@ -216,7 +216,7 @@ def test_a_group_that_is_not_allowed_says_nothing_and_leaves_the_session_usable(
         careful,
     )
     assert played.value is not None
-    assert event_words(played.value[-1]) == ["Reply 250 MAIL", "Reply 250 RCPT"]
+    assert summarize(played.value[-1]) == ["Reply 250 MAIL", "Reply 250 RCPT"]
 
 
 def test_replies_to_a_group_in_any_number_of_reads() -> None:
@@ -243,12 +243,12 @@ def test_replies_to_a_group_in_any_number_of_reads() -> None:
     ],
 )
 def test_a_late_reply_answers_nothing(late: str) -> None:
-    """Whole or half a line, it is read to its end before the next command, and returned as what it is."""
+    """Whole or half a line, it is read to its end before the next command, and reported as unsolicited."""
     dialogue, played = act(READY + late + "C: NOOP\nS: 550 no\n", hello, lambda d: d.ask(Noop()))
     assert played.value is not None
     assert played.value[-1].code == 550
     events = [logged.event for logged in dialogue.log]
-    assert event_words(events) == ["Greeting 220", "Reply 250 EHLO", "Unsolicited 250", "Reply 550 NOOP"]
+    assert summarize(events) == ["Greeting 220", "Reply 250 EHLO", "Unsolicited 250", "Reply 550 NOOP"]
     assert isinstance(events[2], Unsolicited)
 
 
@@ -258,7 +258,7 @@ def test_two_and_a_half_late_replies() -> None:
         hello,
         lambda d: d.ask(Noop()),
     )
-    assert event_words(logged.event for logged in dialogue.log)[2:] == ["Unsolicited 250"] * 4 + [
+    assert summarize(logged.event for logged in dialogue.log)[2:] == ["Unsolicited 250"] * 4 + [
         "Reply 250 NOOP"
     ]
 

@@ -38,12 +38,12 @@ def raws(events: list[Event]) -> list[bytes]:
 def test_any_bytes_in_any_state(state: State, reads: list[bytes], policy: Policy) -> None:
     talk = Talk(Connection(policy))
     try:
-        talk.go_on(ROUTES[state])
+        talk.continue_with(ROUTES[state])
         for octets in (*filter(None, reads), b""):
             talk.hear(octets)
             assert len(talk.connection._parser.pending) <= policy.max_reply + policy.max_line
     except LocalProtocolError:
-        assert talk.error is not None, "nothing but an earlier error may keep the connection from receiving"
+        assert talk.error is not None, "nothing but an error reported before may keep us from receiving"
     else:
         assert talk.error is not None or isinstance(talk.events[-1], ConnectionClosed)
     for event in talk.events:
@@ -61,7 +61,7 @@ class AnyUse(RuleBasedStateMachine):
         self.policy = policy
         talk = Talk(Connection(policy))
         with suppress(LocalProtocolError):  # where the policy is too tight to get there
-            talk.go_on(ROUTES[state])
+            talk.continue_with(ROUTES[state])
         self.connection = talk.connection
         self.error = talk.error
         self.reported = bytearray(b"".join(raws(talk.events)))

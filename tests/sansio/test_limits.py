@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from smtp_sansio import LocalProtocolError, Need, Noop, Policy, RemoteProtocolError, State
-from tests.sansio.notation import Talk, converse, event_words
+from tests.sansio.notation import Talk, converse, summarize
 from tests.sansio.parsing import parse_all_ways, single
 
 SMALL = Policy(
@@ -98,10 +98,10 @@ def test_the_usual_limits() -> None:
 def test_a_session_may_be_as_long_as_its_limit() -> None:
     policy = Policy(max_session=16)
     talk = converse("S: 220 hi\nS: 250 hi", policy)
-    assert event_words(talk.events) == ["Greeting 220", "Unsolicited 250"]
+    assert summarize(talk.events) == ["Greeting 220", "Unsolicited 250"]
     assert talk.error is None
     talk.hear(b"")
-    assert event_words(talk.events)[2:] == ["ConnectionClosed 0"]
+    assert summarize(talk.events)[2:] == ["ConnectionClosed 0"]
 
 
 @pytest.mark.parametrize("octets", [b"220 hi\r\n250 hi\r\n2", b"220 hi\r\n250 hi\r\n250 more\r\n"])
@@ -114,7 +114,7 @@ def test_one_octet_more_is_an_error_after_the_events_within_the_limit(
         talk.hear(piece)
         if talk.error:
             break
-    assert event_words(talk.events) == ["Greeting 220", "Unsolicited 250"]
+    assert summarize(talk.events) == ["Greeting 220", "Unsolicited 250"]
     assert talk.error is not None
     assert talk.error.code == "limit.session"
     assert str(talk.error) == "the peer sent more than 16 octets"
@@ -148,8 +148,8 @@ def test_octets_before_a_handshake_count_too() -> None:
 def test_replies_to_nothing_are_counted() -> None:
     talk = converse("S: 220 hi\nS: 250 a\nS: 250 b\nC: NOOP\nS: 250 asked\nS: 250 c\nS: 250 d")
     assert talk.error is None
-    assert event_words(talk.events).count("Unsolicited 250") == 4
-    talk.go_on("S: 250 one too many")
+    assert summarize(talk.events).count("Unsolicited 250") == 4
+    talk.continue_with("S: 250 one too many")
     assert talk.error is not None
     assert talk.error.code == "limit.unsolicited"
     assert str(talk.error) == "the peer sent more than 4 replies to nothing"
@@ -204,7 +204,7 @@ def test_an_endless_session() -> None:
     assert (batches, talk.error.code) == (100, "limit.session")
 
 
-def test_after_an_error_nothing_works_and_the_error_is_raised_again() -> None:
+def test_after_an_error_every_call_raises_it_again() -> None:
     talk = converse("S: 220 hi\nC: NOOP\nS: nonsense")
     connection = talk.connection
     assert talk.error is not None
@@ -227,7 +227,7 @@ def test_after_an_error_nothing_works_and_the_error_is_raised_again() -> None:
     assert connection.outstanding == (Noop(),)
 
 
-def test_raising_the_error_again_costs_no_memory() -> None:
+def test_raising_it_again_costs_no_memory() -> None:
     """An exception raised again and again would collect a traceback entry each time."""
     talk: Talk = converse("S: nonsense")
     depths = []

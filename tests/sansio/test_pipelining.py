@@ -19,7 +19,7 @@ from smtp_sansio import (
     State,
 )
 from smtp_sansio._state import TABLE
-from tests.sansio.notation import converse, event_words
+from tests.sansio.notation import converse, summarize
 from tests.sansio.routes import MAIL, ONE_OF_EACH, READY
 from tests.sansio.strategies import steady
 
@@ -48,7 +48,7 @@ def test_a_flight_of_transactions() -> None:
         S: 221 bye
         """
     )
-    assert event_words(talk.events[2:]) == [
+    assert summarize(talk.events[2:]) == [
         "Reply 250 MAIL",
         "Reply 250 RCPT",
         "Reply 250 RSET",
@@ -69,7 +69,7 @@ def test_no_group_without_the_offer(conversation: str) -> None:
         talk.connection.send(Rcpt("postmaster"))
     assert refused.value.code == "pipelining.not-offered"
     assert talk.connection.outstanding == (Mail(""),)
-    talk.go_on("S: 250 ok\nC: RCPT TO:<postmaster>\nS: 250 ok")
+    talk.continue_with("S: 250 ok\nC: RCPT TO:<postmaster>\nS: 250 ok")
     assert talk.connection.state is State.RCPT
 
 
@@ -90,7 +90,7 @@ def test_only_three_commands_may_be_followed_by_another(first: Command) -> None:
         return
     with pytest.raises(LocalProtocolError) as refused:
         talk.connection.send(follower)
-    ends_the_session = isinstance(first, Quit | StartTls)  # no command is left to send, whatever was offered
+    ends_the_session = isinstance(first, Quit | StartTls)  # nothing is left to say, whatever is offered
     assert refused.value.code == ("state.command" if ends_the_session else "pipelining.group")
     if not ends_the_session:
         assert str(refused.value).startswith(first.line.split()[0])
@@ -113,8 +113,8 @@ def test_a_group_is_all_or_nothing() -> None:
     assert talk.connection.outstanding == ()
     with pytest.raises(LocalProtocolError):
         talk.connection.send(Rcpt("postmaster"))
-    talk.go_on("C: MAIL FROM:<>\nC: NOOP\nS: 250 ok\nS: 250 ok")
-    assert event_words(talk.events[2:]) == ["Reply 250 MAIL", "Reply 250 NOOP"]
+    talk.continue_with("C: MAIL FROM:<>\nC: NOOP\nS: 250 ok\nS: 250 ok")
+    assert summarize(talk.events[2:]) == ["Reply 250 MAIL", "Reply 250 NOOP"]
 
 
 def test_a_refused_group_leaves_what_waited_before_it() -> None:
@@ -122,7 +122,7 @@ def test_a_refused_group_leaves_what_waited_before_it() -> None:
     with pytest.raises(LocalProtocolError):
         talk.connection.send(Rcpt("postmaster"), Mail(""))
     assert talk.connection.outstanding == (Mail(""),)
-    talk.go_on("C: RCPT TO:<postmaster>\nS: 250 ok\nS: 250 ok")
+    talk.continue_with("C: RCPT TO:<postmaster>\nS: 250 ok\nS: 250 ok")
     assert talk.connection.state is State.RCPT
 
 
@@ -135,7 +135,7 @@ def test_a_recipient_after_a_refused_sender_moves_nothing() -> None:
     assert talk.connection.state is State.READY
     assert talk.connection.outstanding == (Rset(),)
     assert talk.last.deviations == ()
-    talk.go_on("S: 250 ok")
+    talk.continue_with("S: 250 ok")
     assert talk.connection.state is State.READY
 
 
@@ -163,7 +163,7 @@ def test_what_may_be_said_follows_from_refusals_too() -> None:
     with pytest.raises(LocalProtocolError) as refused:
         talk.connection.send(Rcpt("postmaster"))
     assert refused.value.code == "state.command"
-    talk.go_on("C: MAIL FROM:<a@b.example>\nS: 503 no\nS: 250 ok")
+    talk.continue_with("C: MAIL FROM:<a@b.example>\nS: 503 no\nS: 250 ok")
     assert talk.connection.state is State.MAIL
 
 
@@ -180,7 +180,7 @@ def test_half_a_group_then_421_then_the_close() -> None:
         -- eof
         """
     )
-    assert event_words(talk.events[2:]) == ["Reply 250 MAIL", "Reply 421 RCPT", "ConnectionClosed 2"]
+    assert summarize(talk.events[2:]) == ["Reply 250 MAIL", "Reply 421 RCPT", "ConnectionClosed 2"]
     assert talk.events[-1] == ConnectionClosed((Rset(), Quit()), b"")
     assert talk.connection.state is State.CLOSED
 
@@ -188,11 +188,11 @@ def test_half_a_group_then_421_then_the_close() -> None:
 def test_quit_may_be_said_once_after_421_in_a_group() -> None:
     talk = converse(READY + "C: MAIL FROM:<>\nC: RCPT TO:<postmaster>\nC: RSET\nS: 421 closing\n")
     assert talk.connection.state is State.REFUSED
-    talk.go_on("C: QUIT\nS: 421 closing")
+    talk.continue_with("C: QUIT\nS: 421 closing")
     with pytest.raises(LocalProtocolError) as refused:
         talk.connection.send(Quit())
     assert refused.value.code == "state.command"
-    talk.go_on("S: 421 closing\nS: 221 bye")
+    talk.continue_with("S: 421 closing\nS: 221 bye")
     assert talk.connection.state is State.QUITTING
 
 

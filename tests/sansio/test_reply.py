@@ -78,7 +78,7 @@ def test_the_unpairable_line_is_quoted_up_to_the_policys_length() -> None:
 
 
 def test_a_reply_that_passes_the_quick_way_and_one_that_does_not_are_read_alike() -> None:
-    """A long but regular reply takes the way line by line; the result is the same."""
+    """A long but regular reply takes the way line by line; nothing may distinguish the two."""
     lines = [b"250-%d\r\n" % number for number in range(127)]
     octets = b"".join([*lines, b"250 end\r\n"])
     assert len(octets) > 768

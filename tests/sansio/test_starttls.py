@@ -15,7 +15,7 @@ from smtp_sansio import (
     StartTls,
     State,
 )
-from tests.sansio.notation import Talk, converse, event_words
+from tests.sansio.notation import Talk, converse, summarize
 from tests.sansio.routes import ONE_OF_EACH, READY
 from tests.sansio.strategies import splits, steady
 
@@ -51,7 +51,7 @@ def test_success_starts_the_session_afresh() -> None:
     assert connection.next_event() is Need.DATA
     with pytest.raises(LocalProtocolError):
         connection.send(Mail(""))
-    talk.go_on("C: EHLO a\nS: 250-mx.example\nS: 250 SIZE\nC: MAIL FROM:<>\nS: 250 ok")
+    talk.continue_with("C: EHLO a\nS: 250-mx.example\nS: 250 SIZE\nC: MAIL FROM:<>\nS: 250 ok")
     assert list(connection.capabilities or ()) == ["SIZE"]
     assert connection.state is State.MAIL
 
@@ -90,13 +90,13 @@ def test_a_refusal_leaves_the_session_as_it_is(code: int) -> None:
     assert talk.connection.state is State.READY
     assert talk.connection.next_event() is Need.DATA
     assert "STARTTLS" in (talk.connection.capabilities or ())
-    talk.go_on("C: STARTTLS\nS: 220 go")
+    talk.continue_with("C: STARTTLS\nS: 220 go")
     assert talk.connection.state is State.TLS
 
 
 def test_octets_after_a_refusal_are_no_injection() -> None:
     talk = converse(ASKED + "S: 454 no\nS+ 250 late")
-    assert event_words(talk.events[2:]) == ["Reply 454 STARTTLS", "Unsolicited 250"]
+    assert summarize(talk.events[2:]) == ["Reply 454 STARTTLS", "Unsolicited 250"]
     assert talk.connection.trailing_data == b""
 
 
@@ -106,7 +106,7 @@ def test_octets_after_a_refusal_are_no_injection() -> None:
 def test_injection_in_the_same_segment(late: bytes) -> None:
     talk = converse(ASKED)
     talk.hear(b"220 go\r\n" + late)
-    assert event_words(talk.events[2:]) == ["Reply 220 STARTTLS"]
+    assert summarize(talk.events[2:]) == ["Reply 220 STARTTLS"]
     assert talk.connection.trailing_data == late
     assert talk.connection.next_event() is Need.TLS
     assert not talk.connection.has_unread
@@ -119,7 +119,7 @@ def test_injection_in_the_next_segment() -> None:
     assert talk.connection.next_event() is Need.TLS
     talk.hear(b"250-injected\r\n")
     talk.hear(b"nonsense\r\n")
-    assert event_words(talk.events[2:]) == ["Reply 220 STARTTLS"]
+    assert summarize(talk.events[2:]) == ["Reply 220 STARTTLS"]
     assert injected(talk).excerpt == b"250-injected\r\nnonsense\r\n"
 
 
@@ -138,7 +138,7 @@ def test_injection_is_kept_whatever_it_is_and_however_it_comes(data: st.DataObje
     for piece in data.draw(splits(b"220 go\r\n" + late)):
         talk.hear(piece)
     assert talk.connection.trailing_data == late
-    assert event_words(talk.events[2:]) == ["Reply 220 STARTTLS"]
+    assert summarize(talk.events[2:]) == ["Reply 220 STARTTLS"]
     injected(talk)
 
 
@@ -184,7 +184,7 @@ def test_the_end_of_the_stream_instead_of_a_handshake() -> None:
     assert talk.connection.state is State.CLOSED
 
 
-def test_the_end_of_the_stream_after_an_injection_has_its_octets() -> None:
+def test_the_end_of_the_stream_after_an_injection_reports_it() -> None:
     talk = converse(ACCEPTED + "S: 250 inj\\\n-- eof")
     assert talk.events[-1] == ConnectionClosed((), b"250 inj")
 

@@ -120,14 +120,14 @@ def test_421_leaves_only_quit(state: State, command: Command) -> None:
     assert talk.connection.state is State.REFUSED
     with pytest.raises(LocalProtocolError):
         talk.connection.send(Mail(""))
-    talk.go_on("C: QUIT\nS: 221 bye")
+    talk.continue_with("C: QUIT\nS: 221 bye")
     assert talk.connection.state is State.QUITTING
 
 
 @pytest.mark.parametrize("state", OPEN)
 def test_421_that_nobody_asked_for_leaves_only_quit_too(state: State) -> None:
     talk = lead_to(state)
-    talk.go_on("S: 421 shutting down")
+    talk.continue_with("S: 421 shutting down")
     assert talk.connection.state is State.REFUSED
     with pytest.raises(LocalProtocolError):
         talk.connection.send(Rcpt("postmaster"))
@@ -137,11 +137,11 @@ def test_421_that_nobody_asked_for_leaves_only_quit_too(state: State) -> None:
 @pytest.mark.parametrize("code", [220, 250, 420, 422, 521, 550])
 @pytest.mark.parametrize("state", [*OPEN, State.QUITTING])
 def test_anything_else_that_nobody_asked_for_moves_nothing(state: State, code: int) -> None:
-    assert lead_to(state).go_on(f"S: {code} late").connection.state is state
+    assert lead_to(state).continue_with(f"S: {code} late").connection.state is state
 
 
 def test_421_after_quit_does_not_bring_quit_back() -> None:
-    talk = lead_to(State.QUITTING).go_on("S: 421 closing")
+    talk = lead_to(State.QUITTING).continue_with("S: 421 closing")
     assert talk.connection.state is State.QUITTING
     with pytest.raises(LocalProtocolError):
         talk.connection.send(Quit())

@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
-from tests.probes.hosts import plain
+from tests.probes.sessions import plain
 
 __all__ = ["comparable"]
 

@@ -1,7 +1,7 @@
 """An internet of fake mail servers, and a scan of it, without a network.
 
-The servers are `tests.probes.hosts`; this module adds the needs of a scan: the length of a session, a record
-of all sessions, and servers that behave otherwise the next time.
+The servers are those of `checker_smtp.testing`; this module adds the needs of a scan: the length of a
+session, a record of all sessions, and servers that behave otherwise the next time.
 """
 
 import json
@@ -22,13 +22,13 @@ from checker_smtp.scan.domain_list import Entry, read_domains
 from checker_smtp.scan.politeness import Exclusions
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.settings import ScanSettings
-from smtp_sansio import Connect, Effect, Script
-from tests.probes.hosts import Host
-from tests.probes.world import Names, options
+from checker_smtp.testing import FakeResolver, RuleServer, resume
+from smtp_sansio import Connect, Script
+from tests.probes.world import options
 
 T = TypeVar("T")
 
-BUSY = Host(fault="421")
+BUSY = RuleServer(fault="421")
 
 
 @dataclass
@@ -47,8 +47,8 @@ class FakeInternet:
     A session lasts `seconds`.
     """
 
-    names: Names
-    hosts: dict[str, Host | Sequence[Host]]
+    names: FakeResolver
+    hosts: dict[str, RuleServer | Sequence[RuleServer]]
     seconds: float = 1.0
     sessions: list[FakeSession] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
@@ -67,14 +67,14 @@ class FakeInternet:
         self._enter(first.host)
         try:
             await anyio.sleep(self.seconds)
-            return await host.run(_from(first, script))
+            return await host.run(resume(first, script))
         finally:
             self.open.remove(first.host)
             session.ended = anyio.current_time()
 
-    def _host(self, address: str) -> Host:
+    def _host(self, address: str) -> RuleServer:
         hosts = self.hosts[address]
-        if isinstance(hosts, Host):
+        if isinstance(hosts, RuleServer):
             return hosts
         return hosts[min(self.connections(address), len(hosts) - 1)]
 
@@ -91,16 +91,6 @@ class FakeInternet:
         """Return the seconds between the end of a session with the address and the start of the next."""
         visits = [session for session in self.sessions if session.address == address]
         return [round(b.began - a.ended, 3) for a, b in pairwise(visits)]
-
-
-def _from(first: Effect, script: Script[T]) -> Script[T]:
-    """Continue a script whose first effect was taken already."""
-    effect = first
-    try:
-        while True:
-            effect = script.send((yield effect))
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
 
 
 def zone(mx: dict[str, str], addresses: dict[str, str]) -> str:

@@ -9,9 +9,8 @@ from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.server_queue import ServerQueue
+from checker_smtp.testing import FakeResolver, RuleServer
 from tests.apps.scan.fake_internet import FakeInternet, settings, shared, zone
-from tests.probes.hosts import Host
-from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
 
@@ -25,8 +24,8 @@ async def test_two_batches_and_the_cached_servers(monkeypatch: pytest.MonkeyPatc
     addresses = {f"mx{n}.host.test": f"192.0.2.{n + 1}" for n in range(LENGTH)}
     addresses["all.host.test"] = "198.51.100.1"
     own = [f"d{n}.test MX 20 mx{n}.host.test." for n in range(LENGTH)]
-    names = Names("\n".join([zone(shared(LENGTH, "all.host.test"), addresses), *own]))
-    internet = FakeInternet(names, dict.fromkeys(addresses.values(), Host()))
+    names = FakeResolver("\n".join([zone(shared(LENGTH, "all.host.test"), addresses), *own]))
+    internet = FakeInternet(names, dict.fromkeys(addresses.values(), RuleServer()))
     alive: list[Counter[type]] = []
 
     def write(number: int, _: bytes) -> None:

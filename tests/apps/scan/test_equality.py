@@ -5,10 +5,10 @@ import pytest
 from checker_smtp.api import RunContext, check
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
+from checker_smtp.testing import FAULTS, FakeResolver, RuleServer
 from tests.apps.scan.comparing import comparable
 from tests.apps.scan.fake_internet import FakeInternet, scanned, settings, zone
-from tests.probes.hosts import FAULTS, Host
-from tests.probes.world import Names, options
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -43,14 +43,18 @@ SHAPED = sorted(
 
 
 async def compare(
-    monkeypatch: pytest.MonkeyPatch, records: str, hosts: dict[str, Host], names: list[str], **given: object
+    monkeypatch: pytest.MonkeyPatch,
+    records: str,
+    hosts: dict[str, RuleServer],
+    names: list[str],
+    **given: object,
 ) -> dict[str, Result]:
     monkeypatch.setattr("checker_smtp.scan.scan.randbits", lambda _: SEED)
-    internet = FakeInternet(Names(records), dict(hosts))
+    internet = FakeInternet(FakeResolver(records), dict(hosts))
     found = await scanned(internet, names, settings(given=given))
     results: dict[str, Result] = {}
     for name in names:
-        alone = FakeInternet(Names(records), dict(hosts))
+        alone = FakeInternet(FakeResolver(records), dict(hosts))
         result = await check(options(name, **given), alone, context=RunContext(seed=SEED))
         results[name] = load(dump(result))
         assert comparable(found.of(name)) == comparable(results[name])
@@ -62,14 +66,18 @@ async def compare(
 async def test_a_server_with_a_fault(monkeypatch: pytest.MonkeyPatch, fault: str, pipelining: bool) -> None:
     names = [f"{name}.test" for name in NAMES]
     records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
-    host = Host(fault=fault, pipelining=pipelining, rcpt=MIXED, mail={"": "550 5.7.1 no"})
+    host = RuleServer(
+        fault=fault, pipelining=pipelining, rcpt_replies=MIXED, mail_replies={"": "550 5.7.1 no"}
+    )
     await compare(monkeypatch, records, {"192.0.2.7": host}, names)
 
 
 async def test_an_open_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"{name}.test" for name in NAMES]
     records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
-    results = await compare(monkeypatch, records, {"192.0.2.7": Host(rcpt=MIXED | OPEN, relays=True)}, names)
+    results = await compare(
+        monkeypatch, records, {"192.0.2.7": RuleServer(rcpt_replies=MIXED | OPEN, relays=True)}, names
+    )
     for result in results.values():
         assert "smtp.open_relay" in {finding.code for finding in result.findings}
 
@@ -79,9 +87,9 @@ async def test_the_domain_of_the_relay_probe_gets_another_probe(relays: bool) ->
     """It shares the session, so the probe for the others is in its transcript too, but counts for nothing."""
     names = ["a.test", "example.com", "b.test"]
     records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
-    host = Host(rcpt={"postmaster@example.com": "250 2.1.5 ok"}, relays=relays)
-    found = await scanned(FakeInternet(Names(records), {"192.0.2.7": host}), names)
-    alone = await check(options("example.com"), FakeInternet(Names(records), {"192.0.2.7": host}))
+    host = RuleServer(rcpt_replies={"postmaster@example.com": "250 2.1.5 ok"}, relays=relays)
+    found = await scanned(FakeInternet(FakeResolver(records), {"192.0.2.7": host}), names)
+    alone = await check(options("example.com"), FakeInternet(FakeResolver(records), {"192.0.2.7": host}))
     assert ("smtp.open_relay" in found.codes("example.com")) is relays
     assert found.codes("example.com") == {finding.code for finding in alone.findings}
     sessions = [found.sessions("example.com"), alone.observation.endpoints[0].sessions]
@@ -95,6 +103,11 @@ async def test_the_domain_of_the_relay_probe_gets_another_probe(relays: bool) ->
 )
 async def test_every_shape_of_dns(monkeypatch: pytest.MonkeyPatch, given: dict[str, object]) -> None:
     addresses = {"mx.host.test": "192.0.2.7", "mx.other.test": "192.0.2.8"}
-    hosts = {"192.0.2.7": Host(), "192.0.2.8": Host(tls=False), "192.0.2.9": Host(), "2001:db8::7": Host()}
+    hosts = {
+        "192.0.2.7": RuleServer(),
+        "192.0.2.8": RuleServer(starttls=False),
+        "192.0.2.9": RuleServer(),
+        "2001:db8::7": RuleServer(),
+    }
     results = await compare(monkeypatch, zone({}, addresses) + SHAPES, hosts, SHAPED, **given)
     assert len({tuple(f.code for f in result.findings) for result in results.values()}) > 8

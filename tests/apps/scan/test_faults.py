@@ -11,10 +11,9 @@ from checker_smtp.report.summary.line import read_line
 from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.results import ResultsError
 from checker_smtp.scan.scan import Scan
+from checker_smtp.testing import FakeResolver, RuleServer
 from smtp_sansio import Script
 from tests.apps.scan.fake_internet import FakeInternet, Scanned, scanned, settings, shared, zone
-from tests.probes.hosts import Host
-from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +21,7 @@ T = TypeVar("T")
 HERE = "192.0.2.7"
 
 
-class Broken(Host):
+class Broken(RuleServer):
     """A host at which this program raises an error."""
 
     async def run(self, script: Script[T]) -> T:
@@ -30,8 +29,8 @@ class Broken(Host):
         raise ZeroDivisionError("out of luck " + "x" * 1000)
 
 
-def fake_internet(host: Host | list[Host] | None = None) -> FakeInternet:
-    return FakeInternet(Names(zone(shared(5), {"mx.host.test": HERE})), {HERE: host or Host()})
+def fake_internet(host: RuleServer | list[RuleServer] | None = None) -> FakeInternet:
+    return FakeInternet(FakeResolver(zone(shared(5), {"mx.host.test": HERE})), {HERE: host or RuleServer()})
 
 
 def bugs(found: Scanned) -> dict[str, str]:
@@ -92,7 +91,9 @@ async def test_a_session_that_fails() -> None:
     """It affects no other server, and not the later domains of this one."""
     mx = shared(5) | shared(2, "mx.other.test", "e")
     records = zone(mx, {"mx.host.test": HERE, "mx.other.test": "192.0.2.8"})
-    internet = FakeInternet(Names(records), {HERE: [Broken(), Host()], "192.0.2.8": Host()})
+    internet = FakeInternet(
+        FakeResolver(records), {HERE: [Broken(), RuleServer()], "192.0.2.8": RuleServer()}
+    )
     reasons = bugs(await scanned(internet, mx, settings(per_session=3)))
     assert len(reasons) == 3
     assert set(reasons) < set(shared(5))
@@ -100,7 +101,7 @@ async def test_a_session_that_fails() -> None:
 
 
 async def test_a_retry_that_fails() -> None:
-    later = Host(rcpt={"postmaster@d3.test": "450 4.2.0 greylisted"})
+    later = RuleServer(rcpt_replies={"postmaster@d3.test": "450 4.2.0 greylisted"})
     found = await scanned(
         fake_internet([later, Broken()]), shared(5), settings(given={"retry_deferred": 1.0})
     )
@@ -110,7 +111,9 @@ async def test_a_retry_that_fails() -> None:
 async def test_a_domain_with_several_servers_has_one_line() -> None:
     records = zone({"a.test": "mx.host.test"}, {"mx.host.test": HERE})
     records += "\na.test MX 20 b.test.\nb.test A 192.0.2.8\na.test MX 30 c.test.\nc.test A 192.0.2.9"
-    internet = FakeInternet(Names(records), {HERE: Broken(), "192.0.2.8": Broken(), "192.0.2.9": Host()})
+    internet = FakeInternet(
+        FakeResolver(records), {HERE: Broken(), "192.0.2.8": Broken(), "192.0.2.9": RuleServer()}
+    )
     assert list(bugs(await scanned(internet, ["a.test"]))) == ["a.test"]
     assert internet.connections("192.0.2.9") == 1
 
@@ -119,7 +122,7 @@ async def test_a_resolver_that_answers_nothing_at_all() -> None:
     records = (
         zone(shared(1), {"mx.host.test": HERE}) + "\ndead.test MX !timeout no answer\n. NS !timeout no answer"
     )
-    internet = FakeInternet(Names(records), {HERE: Host()})
+    internet = FakeInternet(FakeResolver(records), {HERE: RuleServer()})
     found = await scanned(internet, ["dead.test", "d0.test"])
     assert json.loads(found.line("dead.test")) == {
         "version": 1,
@@ -132,7 +135,7 @@ async def test_a_resolver_that_answers_nothing_at_all() -> None:
 
 async def test_a_resolver_that_fails_for_one_domain() -> None:
     records = zone(shared(1), {"mx.host.test": HERE}) + "\nfail.test MX !servfail out of order"
-    found = await scanned(FakeInternet(Names(records), {HERE: Host()}), ["fail.test", "d0.test"])
+    found = await scanned(FakeInternet(FakeResolver(records), {HERE: RuleServer()}), ["fail.test", "d0.test"])
     assert found.codes("fail.test") == {"smtp.mx.lookup_failed"}
 
 

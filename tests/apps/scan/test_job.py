@@ -20,9 +20,8 @@ from checker_smtp.scan.domain_list import DomainListError
 from checker_smtp.scan.job import DomainList, ScanJob, open_domain_list, run_job
 from checker_smtp.scan.politeness import Exclusions
 from checker_smtp.scan.results import ResultsError, ResultsWriter, ScanManifest
+from checker_smtp.testing import FakeResolver, RuleServer
 from tests.apps.scan.fake_internet import FakeInternet, settings, shared, zone
-from tests.probes.hosts import Host
-from tests.probes.world import Names
 
 LOOPS = ("asyncio", "trio")
 HERE, THERE = "192.0.2.7", "192.0.2.8"
@@ -33,7 +32,9 @@ RECORDS = zone(MX, {"mx.host.test": HERE, "mx.slow.test": THERE})
 @pytest.fixture
 def internet(monkeypatch: pytest.MonkeyPatch) -> FakeInternet:
     """Replace the network of a job; THERE takes longer than HERE."""
-    internet = FakeInternet(Names(RECORDS), {HERE: Host(), THERE: [Host(fault="421"), Host()]}, seconds=0)
+    internet = FakeInternet(
+        FakeResolver(RECORDS), {HERE: RuleServer(), THERE: [RuleServer(fault="421"), RuleServer()]}, seconds=0
+    )
     monkeypatch.setattr(jobs, "SharedResolver", lambda *_, **__: internet)
     monkeypatch.setattr(jobs, "SharedNetwork", lambda _: internet)
     return internet
@@ -238,7 +239,7 @@ def test_a_resolver_that_does_not_answer(
     internet: FakeInternet, listed: Path, tmp_path: Path, loop: str
 ) -> None:
     (tmp_path / "r.jsonl").write_text("precious")
-    internet.names = Names(". NS !timeout no answer")
+    internet.names = FakeResolver(". NS !timeout no answer")
     with pytest.raises(ResolverError, match="does not answer: no answer"):
         run(listed, tmp_path / "r.jsonl", loop, force=True)
     assert (tmp_path / "r.jsonl").read_text() == "precious"

@@ -8,9 +8,8 @@ import pytest
 
 from checker_smtp.probes.options import OptionError
 from checker_smtp.scan.politeness import Exclusions, PolitenessLimiter, network_of
+from checker_smtp.testing import FakeResolver, RuleServer
 from tests.apps.scan.fake_internet import FakeInternet, FakeSession, scanned, settings, shared, zone
-from tests.probes.hosts import Host
-from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +22,9 @@ def many_servers(servers: int, each: int) -> tuple[FakeInternet, list[str]]:
         host = f"mx{n}.provider{n % 2}.test"
         addresses[host] = f"{'198.51.100' if n % 3 == 2 else '192.0.2'}.{n + 1}"
         mx |= shared(each, host, f"s{n}d")
-    return FakeInternet(Names(zone(mx, addresses)), {a: Host() for a in addresses.values()}), list(mx)
+    return FakeInternet(
+        FakeResolver(zone(mx, addresses)), {a: RuleServer() for a in addresses.values()}
+    ), list(mx)
 
 
 def most_at_once(sessions: list[FakeSession]) -> int:
@@ -83,8 +84,8 @@ async def test_control_hosts_are_probed_within_the_limits() -> None:
     mx = {f"d{n}.test": f"mx{n}.host.test" for n in range(5)}
     dead = {f"mx{n}.host.test": f"192.0.2.{n + 1}" for n in range(5)}
     records = zone(mx, dead) + "\ncontrol.test A 198.51.100.9"
-    hosts: dict[str, Host] = {address: Host(fault="timeout") for address in dead.values()}
-    internet = FakeInternet(Names(records), hosts | {"198.51.100.9": Host()})
+    hosts: dict[str, RuleServer] = {address: RuleServer(fault="timeout") for address in dead.values()}
+    internet = FakeInternet(FakeResolver(records), hosts | {"198.51.100.9": RuleServer()})
     found = await scanned(internet, mx, settings(given={"controls": ("control.test",)}))
     assert internet.connections("198.51.100.9") == 1
     assert found.scan.stats.connections == 6
@@ -100,7 +101,7 @@ async def test_an_excluded_host_is_never_contacted() -> None:
     mx = shared(2) | shared(2, "mx.excluded.test", "s") | shared(2, "mx.net.test", "n")
     mx |= {"d.excluded.test": "mx.host.test", "excluded.test": "mx.host.test"}
     addresses = {"mx.host.test": "192.0.2.7", "mx.excluded.test": "192.0.2.8", "mx.net.test": "198.51.100.9"}
-    internet = FakeInternet(Names(zone(mx, addresses)), {"192.0.2.7": Host()})
+    internet = FakeInternet(FakeResolver(zone(mx, addresses)), {"192.0.2.7": RuleServer()})
     found = await scanned(internet, mx, stop=["excluded.test", "198.51.100.0/24"])
     assert {s.address for s in internet.sessions} == {"192.0.2.7"}
     for domain in ("excluded.test", "d.excluded.test"):
@@ -123,7 +124,7 @@ async def test_an_excluded_host_is_never_contacted() -> None:
 async def test_a_server_is_excluded_under_any_of_its_names() -> None:
     records = zone({"a.test": "mx.host.test"}, {"mx.host.test": "192.0.2.7"})
     records += "\na.test MX 20 mx.excluded.test.\nmx.excluded.test A 192.0.2.7\nmx.excluded.test A 192.0.2.8"
-    internet = FakeInternet(Names(records), {})
+    internet = FakeInternet(FakeResolver(records), {})
     found = await scanned(internet, ["a.test"], stop=["excluded.test"])
     assert not internet.sessions
     assert len(found.of("a.test").observation.endpoints) == 2
@@ -132,7 +133,7 @@ async def test_a_server_is_excluded_under_any_of_its_names() -> None:
 async def test_an_excluded_server_does_not_affect_the_others_of_a_domain() -> None:
     records = zone({"a.test": "mx.host.test"}, {"mx.host.test": "192.0.2.7"})
     records += "\na.test MX 20 mx.excluded.test.\nmx.excluded.test A 192.0.2.8"
-    internet = FakeInternet(Names(records), {"192.0.2.7": Host(tls=False)})
+    internet = FakeInternet(FakeResolver(records), {"192.0.2.7": RuleServer(starttls=False)})
     found = await scanned(internet, ["a.test"], stop=["192.0.2.8"])
     assert "smtp.all_no_starttls" in found.codes("a.test")
 

@@ -8,14 +8,14 @@ import pytest
 
 from checker_smtp.scan.progress import ScanProgress
 from checker_smtp.scan.scan import Scan
+from checker_smtp.testing import FakeResolver
 from tests.apps.scan.fake_internet import FakeInternet, settings
-from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    scan = Scan(settings(), FakeInternet(Names(), {}), lambda *_: None)
+    scan = Scan(settings(), FakeInternet(FakeResolver(), {}), lambda *_: None)
     async with anyio.create_task_group() as group:
         group.start_soon(ScanProgress(scan, total=1000, done_before=100).show)
         await anyio.sleep(59)
@@ -41,7 +41,7 @@ async def test_a_closed_standard_error_does_not_end_the_scan(
             raise BrokenPipeError
 
     monkeypatch.setattr("sys.stderr", None if stream == "closed" else Gone())
-    scan = Scan(settings(), FakeInternet(Names(), {}), lambda *_: None)
+    scan = Scan(settings(), FakeInternet(FakeResolver(), {}), lambda *_: None)
     with anyio.move_on_after(200) as scope:
         await ScanProgress(scan, total=1, done_before=0).show()
     assert scope.cancelled_caught

@@ -1,4 +1,4 @@
-"""The host's side of the protocol: its types, as strict as Go's are not, and its four questions.
+"""The host's side of the protocol: its types, stricter than Go's, and its four requests.
 
 A field that is `UNSET` by default is one that Go leaves out when it is empty; so it must not be there and
 empty. Unknown fields are refused, though a host passes them over.
@@ -40,7 +40,7 @@ class _Exact(msgspec.Struct, forbid_unknown_fields=True):
                 assert value not in ("", [], {}, None, False), f"{field.name} is there and empty"
 
 
-class Health(_Exact):
+class HealthDocument(_Exact):
     status: Literal["ok"]
     uptime_seconds: float
     num_cpu: int
@@ -85,7 +85,7 @@ class Availability(_Exact):
     limitToServices: list[str] | UnsetType = UNSET
 
 
-class Rule(_Exact):
+class RuleDefinition(_Exact):
     name: str
     description: str
     options: Fields | UnsetType = UNSET
@@ -102,7 +102,7 @@ class Definition(_Exact):
     name: str
     availability: Availability
     options: Fields
-    rules: list[Rule]
+    rules: list[RuleDefinition]
     version: str | UnsetType = UNSET
     interval: Interval | UnsetType = UNSET
     has_html_report: bool | UnsetType = UNSET
@@ -124,7 +124,7 @@ class Target(_Exact):
     starttls: str | UnsetType = UNSET
 
 
-class Entry(_Exact):
+class DiscoveryEntry(_Exact):
     type: Literal["tls.endpoint.v1"]
     ref: str
     payload: Target
@@ -132,10 +132,10 @@ class Entry(_Exact):
 
 class Collected(_Exact):
     data: dict[str, Any]
-    entries: list[Entry] | UnsetType = UNSET
+    entries: list[DiscoveryEntry] | UnsetType = UNSET
 
 
-class State(_Exact):
+class CheckState(_Exact):
     status: Literal[0, 1, 2, 3, 4, 5]
     message: str
     rule: str | UnsetType = UNSET
@@ -145,7 +145,7 @@ class State(_Exact):
 
 
 class States(_Exact):
-    states: list[State]
+    states: list[CheckState]
 
 
 class Metric(_Exact):
@@ -164,7 +164,7 @@ class Error(_Exact):
         assert "\n" not in self.error
 
 
-class Host:
+class HappyDomain:
     """Asks the service `middleware` as happyDomain does."""
 
     def __init__(self, middleware: Middleware) -> None:
@@ -185,7 +185,7 @@ class Host:
         return msgspec.json.decode(answer.content, type=kind)
 
     async def refused(self, path: str, body: object, status: int = 400) -> str:
-        """The one sentence of a refusal."""
+        """Post a request that is refused; return its one sentence."""
         answer = await self.request("POST", path, body)
         assert answer.status_code == status, answer.text
         return msgspec.json.decode(answer.content, type=Error).error
@@ -194,7 +194,7 @@ class Host:
         body = {"key": "smtp", "target": {"userId": "u", "serviceType": "svcs.MXs"}, "options": options}
         return await self.post("/collect", {**body, **more}, Collected)
 
-    async def evaluate(self, data: object, **more: object) -> list[State]:
+    async def evaluate(self, data: object, **more: object) -> list[CheckState]:
         body = {"observations": {"smtp": data}, "options": {}, **more}
         return (await self.post("/evaluate", body, States)).states
 
@@ -210,7 +210,7 @@ class Host:
 
 
 def service(network: Backend, **given: object) -> Middleware:
-    """The service over this network; documentation networks count as public."""
+    """Return the service over this network; documentation networks count as public."""
     usual: dict[str, object] = {
         "allow_targets": ("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"),
         **NO_LIMITS,
@@ -220,19 +220,23 @@ def service(network: Backend, **given: object) -> Middleware:
 
 def recorded(
     name: str, monkeypatch: pytest.MonkeyPatch, **given: object
-) -> tuple[Host, dict[str, object], Case]:
-    """A host whose checker meets the world as it was in a fixture, and the options to ask with."""
+) -> tuple[HappyDomain, dict[str, object], Case]:
+    """Return a host whose checker replays a fixture, and the options of its request."""
     case = read_case(FIXTURES / name)
     # what is random in a check is as it was then
     monkeypatch.setattr(checker_smtp.api.secrets, "randbits", lambda _: case.seed)
     network = {"port": case.options.port, "allow_targets": case.options.allow_targets}
     middleware = build(ServiceSettings(**(NO_LIMITS | network | given)), lambda: Replay(case))  # type: ignore[arg-type]
-    return Host(middleware), {option.name: getattr(case.options, option.name) for option in OPTIONS}, case
+    return (
+        HappyDomain(middleware),
+        {option.name: getattr(case.options, option.name) for option in OPTIONS},
+        case,
+    )
 
 
-def folded(states: list[State]) -> dict[str, list[State]]:
-    """The states by their rule."""
-    found: dict[str, list[State]] = {}
+def folded(states: list[CheckState]) -> dict[str, list[CheckState]]:
+    """Return the states by their rule."""
+    found: dict[str, list[CheckState]] = {}
     for state in states:
         assert isinstance(state.rule, str)
         found.setdefault(state.rule, []).append(state)

@@ -20,14 +20,14 @@ from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 from tests.report.page import parse, words
 
-__all__ = ["FIXTURES", "EndpointProbe", "by_id", "replaying", "shown", "sound", "visiting"]
+__all__ = ["FIXTURES", "StreamedResponse", "by_id", "replaying", "shown", "sound", "visiting"]
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 _ACTIVE = {"object", "embed", "base", "img", "video", "audio", "style"}
 
 
 def replaying(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> Middleware:
-    """The service, for which the world is the recorded check `name`."""
+    """Return the service over the recorded check `name`."""
     case = read_case(FIXTURES / name)
     # a random mailbox is in the record, so it must be the same again
     monkeypatch.setattr("checker_smtp.service.live_checks.RunContext", lambda: RunContext(seed=case.seed))
@@ -35,17 +35,17 @@ def replaying(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> Mi
 
 
 def shown(network: Callable[[], Backend], **settings: Any) -> Middleware:
-    """The service with this network, and no rates."""
+    """Return the service with this network, and no rate limits."""
     return build(ServiceSettings(**{"rate_client": "none", "rate_domain": "none"} | settings), network)
 
 
 def by_id(tree: Element) -> dict[str, Element]:
-    """Every element that has an id."""
+    """Return every element that has an id, by it."""
     return {element.attrib["id"]: element for element in tree.iter() if "id" in element.attrib}
 
 
 def sound(page: str) -> Element:
-    """The tree of a page with nothing wrong in it: no active content but its own, everything labelled."""
+    """Return the tree of a page; require no active content but its own, and a label on everything."""
     tree = parse(page)
     assert list(_faults(tree)) == []
     return tree
@@ -76,8 +76,8 @@ def _faults(tree: Element) -> Iterator[str]:
     yield from (f"an empty {h}" for h in ("h1", "h2") for found in tree.iter(h) if not words(found))
 
 
-class EndpointProbe:
-    """One request, and what has been answered so far."""
+class StreamedResponse:
+    """One request, and its response so far."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -88,7 +88,7 @@ class EndpointProbe:
         self._gone = asyncio.Event()
 
     async def until(self, text: str) -> None:
-        """Wait until this has been answered."""
+        """Wait until the response has this text."""
         while text not in self.text:
             self._news.clear()
             await self._news.wait()
@@ -112,9 +112,11 @@ class EndpointProbe:
 
 
 @asynccontextmanager
-async def visiting(app: ASGIApp, **fields: str) -> AsyncIterator[tuple[EndpointProbe, "asyncio.Task[None]"]]:
-    """Post the form, and watch the answer come; the task is what serves it."""
-    visit = EndpointProbe()
+async def visiting(
+    app: ASGIApp, **fields: str
+) -> AsyncIterator[tuple[StreamedResponse, "asyncio.Task[None]"]]:
+    """Post the form; yield the response as it arrives, and the task that serves it."""
+    visit = StreamedResponse()
     body = urlencode(fields).encode()
     requests = iter([{"type": "http.request", "body": body, "more_body": False}])
     scope = {

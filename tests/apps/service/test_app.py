@@ -10,9 +10,8 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.app import build
 from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
-from smtp_sansio import Script
+from checker_smtp.testing import FakeNetwork, FakeResolver
 from tests.apps.service.middleware_app import client
-from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
 
@@ -20,11 +19,11 @@ T = TypeVar("T")
 COLLECT = {"key": "smtp", "target": {}, "options": {"domain": "example.org"}}
 
 
-class SharedNetwork(Names):
-    """A domain that takes no mail; where `silent`, a resolver that never answers."""
+class NullMxNetwork(FakeNetwork):
+    """A domain that receives no mail; where `silent`, a resolver that never answers."""
 
     def __init__(self, *, silent: bool = False) -> None:
-        super().__init__("example.org MX 0 .")
+        super().__init__(FakeResolver("example.org MX 0 ."))
         self._silent = silent
         self.asked_first = asyncio.Event()
 
@@ -34,20 +33,14 @@ class SharedNetwork(Names):
             await asyncio.Event().wait()
         return await super().resolve(name, rdtype)
 
-    async def run(self, script: Script[T]) -> T:
-        script.close()
-        raise AssertionError("nobody is to be visited")
 
-
-class Dead(SharedNetwork):
-    """A resolver that answers nothing."""
-
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="no answer")
+def dead() -> FakeNetwork:
+    """Return a network whose resolver answers nothing."""
+    return FakeNetwork(FakeResolver.failing(DnsStatus.TIMEOUT, "no answer"))
 
 
 def service(world: Backend | None = None, **given: object) -> Middleware:
-    return build(ServiceSettings(**given), lambda: world or SharedNetwork())  # type: ignore[arg-type]
+    return build(ServiceSettings(**given), lambda: world or NullMxNetwork())  # type: ignore[arg-type]
 
 
 def counted(middleware: Middleware, name: str) -> dict[str, float]:
@@ -107,7 +100,7 @@ async def test_a_domain_that_is_not_checked_here() -> None:
 
 
 async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
-    world = SharedNetwork(silent=True)
+    world = NullMxNetwork(silent=True)
     middleware = service(world, max_checks=1)
     async with client(middleware) as http:
         waiting = asyncio.create_task(http.post("/collect", json=COLLECT))
@@ -126,7 +119,7 @@ async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
 
 @pytest.mark.parametrize(
     ("world", "end"),
-    [(SharedNetwork(silent=True), "out-of-time"), (Dead(), "no-resolver")],
+    [(NullMxNetwork(silent=True), "out-of-time"), (dead(), "no-resolver")],
     ids=["slow", "dead"],
 )
 async def test_checks_without_a_verdict(world: Backend, end: str) -> None:

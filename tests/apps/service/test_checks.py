@@ -17,8 +17,8 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.admission import Admission, CheckRefused
 from checker_smtp.service.checks import Checks, CheckTimeout
 from checker_smtp.service.settings import ServiceSettings
+from checker_smtp.testing import FakeNetwork, FakeResolver, ScriptedServer
 from smtp_sansio import Script
-from tests.probes.world import Names, Servers
 
 pytestmark = pytest.mark.anyio
 
@@ -37,12 +37,13 @@ PLAY = """
 """
 
 
-class SharedNetwork(Names, Servers):
-    """Names and servers, which note where they were asked."""
+class TracedNetwork(FakeNetwork):
+    """A zone and a server; `loops` are the event loops and threads that its resolver ran in."""
 
     def __init__(self, zone: str = ZONE, *answers: DnsAnswer) -> None:
-        Names.__init__(self, zone, *answers)
-        Servers.__init__(self, {"192.0.2.7": PLAY})
+        self.servers = ScriptedServer({"192.0.2.7": PLAY})
+        self.names = FakeResolver(zone, *answers)
+        super().__init__(self.names, self.servers)
         self.loops: set[tuple[str, int]] = set()
 
     async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
@@ -50,7 +51,7 @@ class SharedNetwork(Names, Servers):
         return await super().resolve(name, rdtype)
 
 
-class Endless(SharedNetwork):
+class Endless(TracedNetwork):
     """A resolver that never answers, and counts who waits for it."""
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class Endless(SharedNetwork):
         raise AssertionError(f"{rdtype} {name}")
 
 
-def checks(world: SharedNetwork, backend: str = "asyncio", **given: object) -> Checks:
+def checks(world: TracedNetwork, backend: str = "asyncio", **given: object) -> Checks:
     limits = {"rate_client": "none", "rate_domain": "none"}
     settings = ServiceSettings(backend=backend, allow_targets=("192.0.2.0/24",), **(limits | given))  # type: ignore[arg-type]
     return Checks(settings, Admission(settings), lambda: world)
@@ -86,12 +87,12 @@ def loops_beside_this() -> list[threading.Thread]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_a_check_runs_on_the_configured_loop(backend: str) -> None:
-    world = SharedNetwork()
+    world = TracedNetwork()
     made = checks(world, backend, resolver_name="192.0.2.53")
     options = made.options({"domain": "example.org"})
     context = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
     result = await made.run(options, client="198.51.100.1", context=context)
-    world.over()
+    world.servers.expect_end()
     ((loop, thread),) = world.loops
     assert loop == backend
     assert (thread == threading.get_ident()) is (backend == "asyncio")
@@ -101,7 +102,7 @@ async def test_a_check_runs_on_the_configured_loop(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_one_after_the_other_and_side_by_side(backend: str) -> None:
-    world = SharedNetwork("example.org MX 0 .")
+    world = TracedNetwork("example.org MX 0 .")
     made = checks(world, backend)
     options = made.options({"domain": "example.org"})
     for _ in range(2):
@@ -151,7 +152,7 @@ async def test_a_resolver_that_answers_nothing(backend: str) -> None:
         DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT)
         for name, rdtype in (("example.org", "MX"), (".", "NS"))
     ]
-    made = checks(SharedNetwork("", *dead), backend)
+    made = checks(TracedNetwork("", *dead), backend)
     with pytest.raises(ResolverError):
         await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
 
@@ -165,7 +166,7 @@ async def test_the_steps_are_reported_while_it_runs(backend: str) -> None:
         noted.append((subject, step))
         threads.add(threading.get_ident())
 
-    made = checks(SharedNetwork(), backend)
+    made = checks(TracedNetwork(), backend)
     await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", on_progress=note)
     assert threads == {threading.get_ident()}
     assert noted[:2] == [("MX example.org", "DNS"), ("MX example.org", "")]
@@ -182,11 +183,11 @@ async def test_the_steps_are_reported_while_it_runs(backend: str) -> None:
 
 
 async def test_another_backend_is_used_where_one_is_given() -> None:
-    given, other = SharedNetwork(), SharedNetwork()
+    given, other = TracedNetwork(), TracedNetwork()
     made = checks(other)
     await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", backend=given)
-    assert given.asked
-    assert not other.asked
+    assert given.names.asked
+    assert not other.names.asked
 
 
 async def test_the_network_of_the_service_is_pinned() -> None:
@@ -202,7 +203,7 @@ async def test_options_are_those_of_a_check() -> None:
     assert made == Options(domain="example.org", timeout=20.0, port=2525, allow_targets=("192.0.2.0/24",))
 
 
-class Tarpit(SharedNetwork):
+class Tarpit(TracedNetwork):
     """Every address takes a connection and keeps it until `freed`."""
 
     def __init__(self) -> None:

@@ -5,13 +5,7 @@ import math
 import pytest
 
 from checker_smtp.service.load import Load
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from checker_smtp.testing import FakeClock
 
 
 def sampled(inflight: list[int], window: float) -> float:
@@ -24,7 +18,7 @@ def sampled(inflight: list[int], window: float) -> float:
 
 
 def test_what_health_says() -> None:
-    clock = Clock()
+    clock = FakeClock(1000.0)
     load = Load(clock)
     with load.request(), load.request():
         clock.now += 7.5
@@ -41,14 +35,14 @@ def test_what_health_says() -> None:
 
 
 def test_a_request_that_fails_is_over() -> None:
-    load = Load(Clock())
+    load = Load(FakeClock(1000.0))
     with pytest.raises(RuntimeError), load.request():
         raise RuntimeError
     assert load.inflight == 0
 
 
 def test_averages_are_those_of_regular_samples() -> None:
-    clock = Clock()
+    clock = FakeClock(1000.0)
     load = Load(clock)
     clock.now += 4  # nothing yet
     with load.request():
@@ -61,7 +55,7 @@ def test_averages_are_those_of_regular_samples() -> None:
 
 
 def test_reading_changes_nothing() -> None:
-    clock = Clock()
+    clock = FakeClock(1000.0)
     load = Load(clock)
     with load.request():
         clock.now += 5

@@ -7,48 +7,31 @@ from typing import TypeVar
 import pytest
 
 from checker_smtp.service.pacing import Pacer
+from checker_smtp.testing import SkippingEventLoop
 
 T = TypeVar("T")
 
 
-class Loop(asyncio.SelectorEventLoop):
-    """An event loop that never sleeps: where it would, its clock moves on."""
-
-    now = 0.0
-
-    def __init__(self) -> None:
-        super().__init__()
-        selector = self._selector  # type: ignore[attr-defined]
-        select = selector.select
-
-        def skip(timeout: float | None) -> object:
-            self.now += timeout or 0.0
-            return select(0)
-
-        selector.select = skip
-
-    def time(self) -> float:
-        return self.now
-
-
-def on_the_clock(main: Callable[[Loop], Awaitable[T]]) -> T:
-    loop = Loop()
+def on_the_clock(main: Callable[[SkippingEventLoop], Awaitable[T]]) -> T:
+    loop = SkippingEventLoop()
     try:
         return loop.run_until_complete(main(loop))  # type: ignore[arg-type]
     finally:
         loop.close()
 
 
-async def begin(turns: Pacer, loop: Loop, began: list[tuple[int, float]], number: int, work: float) -> None:
+async def begin(
+    turns: Pacer, loop: SkippingEventLoop, began: list[tuple[int, float]], number: int, work: float
+) -> None:
     await turns.wait()
-    began.append((number, round(loop.now, 6)))
-    loop.now += work
+    began.append((number, round(loop.clock.now, 6)))
+    loop.clock.now += work
 
 
 def begun(count: int, work: float) -> list[tuple[int, float]]:
     """Return the start times of `count` simultaneous tasks that each block the loop for `work` seconds."""
 
-    async def main(loop: Loop) -> list[tuple[int, float]]:
+    async def main(loop: SkippingEventLoop) -> list[tuple[int, float]]:
         turns, began = Pacer(), []  # type: ignore[var-annotated]
         await asyncio.gather(*(begin(turns, loop, began, number, work) for number in range(count)))
         return began
@@ -57,12 +40,12 @@ def begun(count: int, work: float) -> list[tuple[int, float]]:
 
 
 def test_who_comes_alone_does_not_wait() -> None:
-    async def main(loop: Loop) -> None:
+    async def main(loop: SkippingEventLoop) -> None:
         turns = Pacer()
         for _ in range(3):
             await turns.wait()
             await asyncio.sleep(1)
-            assert loop.now == pytest.approx(round(loop.now))
+            assert loop.clock.now == pytest.approx(round(loop.clock.now))
 
     on_the_clock(main)
 
@@ -82,7 +65,7 @@ def test_no_pause_is_long() -> None:
 
 
 def test_who_has_gone_is_passed_over() -> None:
-    async def main(loop: Loop) -> list[tuple[int, float]]:
+    async def main(loop: SkippingEventLoop) -> list[tuple[int, float]]:
         turns, began = Pacer(), []  # type: ignore[var-annotated]
         tasks = [asyncio.create_task(begin(turns, loop, began, number, 0.0)) for number in range(4)]
         await asyncio.sleep(0)
@@ -94,7 +77,7 @@ def test_who_has_gone_is_passed_over() -> None:
 
 
 def test_all_at_once_where_nobody_is_to_wait_any_more() -> None:
-    async def main(loop: Loop) -> list[tuple[int, float]]:
+    async def main(loop: SkippingEventLoop) -> list[tuple[int, float]]:
         turns, began = Pacer(), []  # type: ignore[var-annotated]
         tasks = [asyncio.create_task(begin(turns, loop, began, number, 0.0)) for number in range(4)]
         await asyncio.sleep(0)

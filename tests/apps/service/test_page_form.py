@@ -6,10 +6,9 @@ from typing import Any, TypeVar
 import pytest
 
 from checker_smtp.probes.options import OptionError, Options
-from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.service.form import Form, check_query, default_fields, parse_fields, parse_options
 from checker_smtp.service.middleware import Middleware
-from smtp_sansio import Script
+from checker_smtp.testing import FakeNetwork
 from tests.apps.service.middleware_app import client
 from tests.apps.service.pages import by_id, shown, sound
 from tests.report.page import words
@@ -22,18 +21,8 @@ SWITCHES = ("test_null_sender", "test_postmaster", "test_open_relay")
 NAMES = ("domain", "timeout", "helo_name", "test_probe_address", *SWITCHES)
 
 
-class Nobody:
-    """A network that must not be used."""
-
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        raise AssertionError(f"{rdtype} {name} was asked for")
-
-    async def run(self, script: Script[T]) -> T:
-        raise AssertionError(f"{script} was run")
-
-
 def service(**settings: Any) -> Middleware:
-    return shown(Nobody, **settings)
+    return shown(FakeNetwork, **settings)
 
 
 async def posted(middleware: Middleware, status: int, **fields: str) -> str:

@@ -1,16 +1,7 @@
 """Stored results: limits in number, octets and time, and access by their random name only."""
 
-from dataclasses import dataclass
-
 from checker_smtp.service.results import ResultStore
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from checker_smtp.testing import FakeClock
 
 
 def kept(results: ResultStore, *names: str) -> list[bool]:
@@ -53,7 +44,7 @@ def test_one_that_has_more_octets_than_all_may_have_is_alone() -> None:
 
 
 def test_results_expire_and_give_their_octets_back() -> None:
-    clock = Clock()
+    clock = FakeClock()
     results = ResultStore(octets=10, lifetime=60.0, clock=clock)
     old = results.keep("title", {"a": b"12345"})
     clock.now = 30.0

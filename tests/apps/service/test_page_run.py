@@ -23,10 +23,10 @@ from checker_smtp.service.checks import Checks
 from checker_smtp.service.live_checks import start_check
 from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
+from checker_smtp.testing import FakeNetwork, FakeResolver
 from smtp_sansio import Script
 from tests.apps.service.middleware_app import client
 from tests.apps.service.pages import by_id, replaying, shown, sound, visiting
-from tests.probes.world import Names
 from tests.report.page import words
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ HELO = "probe.dev-probe.test"
 MIXED = "dns-mx-with-different-faults"
 
 
-class Waiting(Names):
+class SilentServer(FakeResolver):
     """A domain whose one server says nothing until it is `released`; then its resolver fails."""
 
     def __init__(self) -> None:
@@ -55,17 +55,12 @@ class Waiting(Names):
             script.close()
 
 
-class Mute(Names):
-    """A resolver that answers nothing."""
-
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="timeout")
-
-    async def run(self, script: Script[T]) -> T:
-        raise AssertionError(f"{script} was run")
+def mute() -> FakeNetwork:
+    """Return a network whose resolver answers nothing."""
+    return FakeNetwork(FakeResolver.failing(DnsStatus.TIMEOUT, "timeout"))
 
 
-def waiting(world: Waiting, **settings: Any) -> Middleware:
+def waiting(world: SilentServer, **settings: Any) -> Middleware:
     return shown(lambda: world, **{"allow_targets": ("192.0.2.0/24",)} | settings)
 
 
@@ -161,7 +156,7 @@ async def test_the_headers_of_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_the_beginning_is_there_before_the_end() -> None:
-    world = Waiting()
+    world = SilentServer()
     async with visiting(waiting(world), domain="example.org") as (visit, serving):
         await visit.until("192.0.2.7:25</b> <span>connecting")
         assert visit.status == 200
@@ -175,7 +170,7 @@ async def test_the_beginning_is_there_before_the_end() -> None:
 
 
 async def test_who_leaves_takes_the_check_along() -> None:
-    world = Waiting()
+    world = SilentServer()
     app = waiting(world, max_checks=1)
     async with visiting(app, domain="example.org") as (visit, serving):
         await visit.until("connecting")
@@ -193,7 +188,7 @@ async def test_who_leaves_takes_the_check_along() -> None:
 
 
 async def test_a_check_that_nobody_waits_for_is_cancelled() -> None:
-    world = Waiting()
+    world = SilentServer()
     settings = ServiceSettings(allow_targets=("192.0.2.0/24",))
     checks = Checks(settings, Admission(settings), lambda: world)
     async with start_check(checks, checks.options({"domain": "example.org"}), client="") as run:
@@ -204,7 +199,7 @@ async def test_a_check_that_nobody_waits_for_is_cancelled() -> None:
 
 
 async def test_a_check_counts_as_a_request_while_it_runs() -> None:
-    world = Waiting()
+    world = SilentServer()
     app = waiting(world)
     async with visiting(app, domain="example.org") as (visit, serving):
         await visit.until("connecting")
@@ -215,7 +210,7 @@ async def test_a_check_counts_as_a_request_while_it_runs() -> None:
 
 
 async def test_a_bug_ends_the_page_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    world = Waiting()
+    world = SilentServer()
     world.released.set()
     page = (await checked(waiting(world), domain="example.org")).text
     tree = sound(page)
@@ -227,26 +222,23 @@ async def test_a_bug_ends_the_page_and_is_logged(caplog: pytest.LogCaptureFixtur
 
 
 async def test_a_resolver_that_answers_nothing() -> None:
-    tree = sound((await checked(shown(Mute), domain="example.org")).text)
+    tree = sound((await checked(shown(mute), domain="example.org")).text)
     assert "The DNS resolver of this service does not answer (timeout), so" in words(tree)
     assert words(by_id(tree)["outcome"]) == "The check failed"
 
 
 async def test_a_check_that_takes_too_long() -> None:
-    tree = sound((await checked(waiting(Waiting(), check_budget=0), domain="example.org")).text)
+    tree = sound((await checked(waiting(SilentServer(), check_budget=0), domain="example.org")).text)
     assert "example.org was cancelled after 0 seconds: try again" in words(tree)
 
 
 async def test_hostile_names_among_the_steps() -> None:
-    class Hostile(Mute):
-        async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-            records = (
-                (f"{name} 60 IN MX 10 <script>alert(1)</script>\x1b[31m\u202e.",) if rdtype == "MX" else ()
-            )
-            status = DnsStatus.ANSWER if records else DnsStatus.NODATA
-            return DnsAnswer(name=name, rdtype=rdtype, status=status, records=records)
+    def lookup(name: str, rdtype: str) -> DnsAnswer:
+        records = (f"{name} 60 IN MX 10 <script>alert(1)</script>\x1b[31m\u202e.",) if rdtype == "MX" else ()
+        status = DnsStatus.ANSWER if records else DnsStatus.NODATA
+        return DnsAnswer(name=name, rdtype=rdtype, status=status, records=records)
 
-    page = (await checked(shown(Hostile), domain="example.org")).text
+    page = (await checked(shown(lambda: FakeNetwork(FakeResolver(lookup))), domain="example.org")).text
     tree = sound(page)
     assert r"A <script>alert(1)</script>\x1b[31m\u202e" in words(by_id(tree)["steps"])
 
@@ -270,7 +262,7 @@ async def test_what_a_check_says_after_its_end_is_dropped() -> None:
     settings = ServiceSettings()
     with pytest.raises(CheckRefused):
         async with start_check(
-            Elsewhere(settings, Admission(settings), Mute), Options(domain="a.test"), client=""
+            Elsewhere(settings, Admission(settings), mute), Options(domain="a.test"), client=""
         ):
             raise AssertionError
     notes[0]("192.0.2.7:25", "connecting")

@@ -8,17 +8,17 @@ import pytest
 import checker_smtp
 from checker_smtp.backends.recording.case import read_case
 from checker_smtp.probes.rules import RULES
+from checker_smtp.testing import FakeResolver
 from tests.apps.service.hosted import (
     FIXTURES,
     Definition,
-    Health,
-    Host,
+    HappyDomain,
+    HealthDocument,
     Prechecked,
     folded,
     recorded,
     service,
 )
-from tests.probes.world import Names
 
 pytestmark = pytest.mark.anyio
 
@@ -33,23 +33,23 @@ MINUTE = 60 * 10**9
 
 
 @pytest.fixture
-def host() -> Host:
-    return Host(service(Names()))  # type: ignore[arg-type]
+def host() -> HappyDomain:
+    return HappyDomain(service(FakeResolver()))  # type: ignore[arg-type]
 
 
-async def test_health(host: Host) -> None:
+async def test_health(host: HappyDomain) -> None:
     answer = await host.request("GET", "/health")
-    health = msgspec.json.decode(answer.content, type=Health)
+    health = msgspec.json.decode(answer.content, type=HealthDocument)
     assert (answer.status_code, health.inflight, health.total_requests) == (200, 0, 0)
     assert len(health.loadavg) == 3
     for path in ("/definition", "/collect", "/evaluate", "/report"):
         await host.request("POST", path, b"{")
     await host.request("GET", "/definition")
-    again = msgspec.json.decode((await host.request("GET", "/health")).content, type=Health)
+    again = msgspec.json.decode((await host.request("GET", "/health")).content, type=HealthDocument)
     assert (again.inflight, again.total_requests) == (0, 4)
 
 
-async def test_definition(host: Host) -> None:
+async def test_definition(host: HappyDomain) -> None:
     answer = await host.request("GET", "/definition")
     assert answer.status_code == 200
     reply = msgspec.json.decode(answer.content, type=Definition)
@@ -70,7 +70,7 @@ async def test_definition(host: Host) -> None:
     assert reply.observationKeys == ["smtp"]
 
 
-async def test_options_of_the_definition(host: Host) -> None:
+async def test_options_of_the_definition(host: HappyDomain) -> None:
     answer = msgspec.json.decode((await host.request("GET", "/definition")).content, type=Definition)
     groups = msgspec.to_builtins(answer.options)
     reply = {
@@ -95,7 +95,7 @@ async def test_options_of_the_definition(host: Host) -> None:
 
 
 @pytest.mark.parametrize("body", [None, b"", b" \n", {}, {"options": None}, {"options": {}}])
-async def test_definition_with_nothing_to_check(host: Host, body: object) -> None:
+async def test_definition_with_nothing_to_check(host: HappyDomain, body: object) -> None:
     answer = await host.request("POST", "/definition", body)
     reply = msgspec.json.decode(answer.content, type=Prechecked)
     assert answer.status_code == 200
@@ -117,7 +117,7 @@ async def test_definition_with_nothing_to_check(host: Host, body: object) -> Non
         ({"service": {"_svctype": "svcs.SPF"}}, "svcs.MXs"),
     ],
 )
-async def test_bad_options_stop_every_rule(host: Host, options: dict[str, object], says: str) -> None:
+async def test_bad_options_stop_every_rule(host: HappyDomain, options: dict[str, object], says: str) -> None:
     reply = await host.post("/definition", {"options": options}, Prechecked)
     assert set(reply.precheck_failures) == (set(RULES) if says else set())
     assert all(says in failure for failure in reply.precheck_failures.values())

@@ -7,8 +7,8 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
 from checker_smtp.service.static_mx import StaticMxBackend
-from tests.apps.service.hosted import Host, folded, recorded, service
-from tests.probes.world import Names, Servers
+from checker_smtp.testing import FakeNetwork, FakeResolver, ScriptedServer
+from tests.apps.service.hosted import HappyDomain, folded, recorded, service
 
 pytestmark = pytest.mark.anyio
 
@@ -29,13 +29,14 @@ HELLO = """
 """
 
 
-class SharedNetwork(Names, Servers):
-    """Names and servers at once; an address that has no play of its own refuses."""
+class RefusingNetwork(FakeNetwork):
+    """A zone and servers; an address without a dialogue of its own refuses the connection."""
 
-    def __init__(self, zone: str = ZONE, **plays: str) -> None:
-        Names.__init__(self, zone)
-        entries = {address.removeprefix("at_").replace("_", "."): play for address, play in plays.items()}
-        Servers.__init__(self, {"192.0.2.1": "-- refused", "192.0.2.7": "-- refused", **entries})
+    def __init__(self, zone: str = ZONE, **dialogues: str) -> None:
+        given = {name.removeprefix("at_").replace("_", "."): text for name, text in dialogues.items()}
+        self.names = FakeResolver(zone)
+        self.servers = ScriptedServer({"192.0.2.1": "-- refused", "192.0.2.7": "-- refused", **given})
+        super().__init__(self.names, self.servers)
 
 
 def switched_off(*names: str) -> dict[str, bool]:
@@ -61,15 +62,17 @@ async def test_the_whole_observation_comes_back(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_what_is_as_it_is_by_default_is_left_out() -> None:
-    (answer,) = (await Host(service(SharedNetwork("example.org MX 0 ."))).collect(OPTIONS)).data["dns"]
+    (answer,) = (await HappyDomain(service(RefusingNetwork("example.org MX 0 ."))).collect(OPTIONS)).data[
+        "dns"
+    ]
     assert answer["status"] == "answer"
-    collected = await Host(service(SharedNetwork("example.org TXT x"))).collect(OPTIONS)
+    collected = await HappyDomain(service(RefusingNetwork("example.org TXT x"))).collect(OPTIONS)
     assert collected.entries is msgspec.UNSET
     assert collected.data["mx"] == {"status": "nodata", "address_status": ["nodata", "nodata"]}
 
 
 async def test_options_reach_the_check() -> None:
-    world = SharedNetwork()
+    world = RefusingNetwork()
     options = {
         **OPTIONS,
         "domain": "Example.ORG.",
@@ -80,8 +83,8 @@ async def test_options_reach_the_check() -> None:
         "of the future": {"x": 1},
     }
     middleware = service(world, port=2525, max_timeout=7.0, resolver_name="192.0.2.53")
-    data = (await Host(middleware).collect(options)).data
-    assert world.dialled == [("192.0.2.1", 2525)]
+    data = (await HappyDomain(middleware).collect(options)).data
+    assert world.servers.connected == [("192.0.2.1", 2525)]
     assert data["resolver"] == "192.0.2.53"
     settings = data["settings"]
     assert (settings["timeout"], settings["port"], settings["helo_name"]) == (7.0, 2525, "probe.test")
@@ -90,27 +93,27 @@ async def test_options_reach_the_check() -> None:
 
 
 async def test_the_usual_timeout_is_bounded_too() -> None:
-    data = (await Host(service(SharedNetwork(), max_timeout=3.0)).collect(OPTIONS)).data
+    data = (await HappyDomain(service(RefusingNetwork(), max_timeout=3.0)).collect(OPTIONS)).data
     assert data["settings"]["timeout"] == 3.0
 
 
 async def test_what_is_not_public_is_not_dialled() -> None:
-    world = SharedNetwork()
-    collected = await Host(service(world, allow_targets=())).collect(OPTIONS)
-    assert world.dialled == []
+    world = RefusingNetwork()
+    collected = await HappyDomain(service(world, allow_targets=())).collect(OPTIONS)
+    assert world.servers.connected == []
     assert collected.entries is msgspec.UNSET
-    states = folded(await Host(service(world)).evaluate(collected.data))
+    states = folded(await HappyDomain(service(world)).evaluate(collected.data))
     assert [state.code for state in states["smtp.mx_sanity"]] == ["smtp.mx.not_public"]
 
 
 async def test_nobody_is_visited_for_the_dns_rules_alone() -> None:
-    world = SharedNetwork()
+    world = RefusingNetwork()
     dns_rules = {"smtp.null_mx", "smtp.mx_present", "smtp.mx_sanity"}
     off = switched_off(*(RULES.keys() - dns_rules))
-    collected = await Host(service(world)).collect(OPTIONS, enabledRules=off)
-    assert world.dialled == []
-    assert not any(rdtype == "PTR" for _, rdtype in world.asked)
-    states = folded(await Host(service(world)).evaluate(collected.data, enabledRules=off))
+    collected = await HappyDomain(service(world)).collect(OPTIONS, enabledRules=off)
+    assert world.servers.connected == []
+    assert not any(rdtype == "PTR" for _, rdtype in world.names.asked)
+    states = folded(await HappyDomain(service(world)).evaluate(collected.data, enabledRules=off))
     assert set(states) == dns_rules
     assert {state.status for rule_states in states.values() for state in rule_states} == {1}
 
@@ -118,38 +121,37 @@ async def test_nobody_is_visited_for_the_dns_rules_alone() -> None:
 async def test_nothing_is_asked_that_no_rule_wants() -> None:
     transactions = ("smtp.null_sender", "smtp.postmaster", "smtp.open_relay")
     off = switched_off(*transactions, "smtp.starttls_handshake", "smtp.tls_quality", "smtp.extension_posture")
-    world = SharedNetwork(at_192_0_2_1=HELLO)
-    collected = await Host(service(world)).collect(OPTIONS, enabledRules=off)
-    world._plays.pop("192.0.2.7")
-    world.over()
+    world = RefusingNetwork(at_192_0_2_1=HELLO)
+    collected = await HappyDomain(service(world)).collect(OPTIONS, enabledRules=off)
+    assert [address for address, _ in world.servers.connected] == ["192.0.2.1"]
     assert collected.data["rules"] == sorted(RULES.keys() - off.keys())
 
 
 @pytest.mark.parametrize("switches", [None, {}, {"smtp.null_mx": True}, {"of.the.future": False}])
 async def test_rules_are_on_unless_they_are_off(switches: object) -> None:
-    data = (await Host(service(SharedNetwork())).collect(OPTIONS, enabledRules=switches)).data
+    data = (await HappyDomain(service(RefusingNetwork())).collect(OPTIONS, enabledRules=switches)).data
     assert "rules" not in data
 
 
 async def test_an_entry_for_each_target() -> None:
     more = ("20 new.example.org.", "30 192.0.2.1.", "40 old.example.org.")
     zone = ZONE + "".join(f"example.org MX {record}\n" for record in more)
-    first, second = (await Host(service(SharedNetwork(zone), port=2525)).collect(OPTIONS)).entries
+    first, second = (await HappyDomain(service(RefusingNetwork(zone), port=2525)).collect(OPTIONS)).entries
     assert msgspec.to_builtins(first) == {
         "type": "tls.endpoint.v1",
         "ref": "smtp:old.example.org:2525",
         "payload": {"host": "old.example.org", "port": 2525, "starttls": "smtp", "require_starttls": False},
     }
     assert second.ref == "smtp:new.example.org:2525"
-    again, _ = (await Host(service(SharedNetwork(zone), port=2525)).collect(OPTIONS)).entries
+    again, _ = (await HappyDomain(service(RefusingNetwork(zone), port=2525)).collect(OPTIONS)).entries
     assert again == first
 
 
 async def test_the_host_s_records_are_used_instead() -> None:
-    world = SharedNetwork()
+    world = RefusingNetwork()
     service_option = mx({"Preference": 20.0, "Mx": "old.example.org."}, "new")
-    collected = await Host(service(world)).collect({**OPTIONS, "service": service_option})
-    assert ("example.org", "MX") not in world.asked
+    collected = await HappyDomain(service(world)).collect({**OPTIONS, "service": service_option})
+    assert ("example.org", "MX") not in world.names.asked
     assert [(r["preference"], r["target"]) for r in collected.data["mx"]["records"]] == [
         (10, "new.example.org"),
         (20, "old.example.org"),
@@ -162,33 +164,35 @@ async def test_the_host_s_records_are_used_instead() -> None:
         "records": ["example.org. 0 IN MX 20 old.example.org.", "example.org. 0 IN MX 10 new.example.org."],
         "detail": "given with the request, not asked for in the DNS",
     }
-    page = await Host(service(world)).page(collected.data)
+    page = await HappyDomain(service(world)).page(collected.data)
     assert "given with the request, not asked for in the DNS" in page
 
 
 async def test_only_the_domain_s_own_mx_question_is_answered() -> None:
-    world = SharedNetwork(ZONE + "example.com MX 0 .\n")
+    world = RefusingNetwork(ZONE + "example.com MX 0 .\n")
     zone = StaticMxBackend(world, "example.org", ((10, "new.example.org."),))
     for name, rdtype in (("example.com", "MX"), ("example.org", "A"), ("sub.example.org", "MX")):
         assert (await zone.resolve(name, rdtype)).detail == ""
-        assert world.asked.pop() == (name, rdtype)
+        assert world.names.asked.pop() == (name, rdtype)
     assert (await zone.resolve("example.org", "MX")).records == ("example.org. 0 IN MX 10 new.example.org.",)
 
 
 async def test_a_null_mx_that_is_not_published_yet() -> None:
-    world = SharedNetwork()
-    collected = await Host(service(world)).collect({**OPTIONS, "service": mx({"Preference": 0, "Mx": "."})})
-    assert world.asked == []
-    assert world.dialled == []
-    (state,) = await Host(service(world)).evaluate(collected.data)
+    world = RefusingNetwork()
+    collected = await HappyDomain(service(world)).collect(
+        {**OPTIONS, "service": mx({"Preference": 0, "Mx": "."})}
+    )
+    assert world.names.asked == []
+    assert world.servers.connected == []
+    (state,) = await HappyDomain(service(world)).evaluate(collected.data)
     assert (state.status, state.code) == (2, "smtp.null_mx")
 
 
 async def test_an_empty_set_is_a_zone_without_mx() -> None:
-    world = SharedNetwork("example.org MX 10 old.example.org.")
-    collected = await Host(service(world)).collect({**OPTIONS, "service": mx()})
-    assert ("example.org", "MX") not in world.asked
-    states = folded(await Host(service(world)).evaluate(collected.data))
+    world = RefusingNetwork("example.org MX 10 old.example.org.")
+    collected = await HappyDomain(service(world)).collect({**OPTIONS, "service": mx()})
+    assert ("example.org", "MX") not in world.names.asked
+    states = folded(await HappyDomain(service(world)).evaluate(collected.data))
     assert [state.code for state in states["smtp.mx_present"]] == ["smtp.mx.none"]
 
 
@@ -196,9 +200,9 @@ async def test_an_empty_set_is_a_zone_without_mx() -> None:
     "given", [None, "", {}, {"_svctype": "svcs.MXs"}, {"Service": None}, {"Service": {"mx": None}}]
 )
 async def test_without_records_the_published_ones_are_asked_for(given: object) -> None:
-    world = SharedNetwork()
-    await Host(service(world)).collect({**OPTIONS, "service": given})
-    assert ("example.org", "MX") in world.asked
+    world = RefusingNetwork()
+    await HappyDomain(service(world)).collect({**OPTIONS, "service": given})
+    assert ("example.org", "MX") in world.names.asked
 
 
 @pytest.mark.parametrize(
@@ -215,8 +219,8 @@ async def test_without_records_the_published_ones_are_asked_for(given: object) -
 async def test_names_are_relative_to_the_service_s_own_domain(
     below: object, domain: str, target: str
 ) -> None:
-    world = SharedNetwork(ZONE + "mx.example.org A 192.0.2.7")
-    collected = await Host(service(world)).collect({**OPTIONS, "service": mx("mx", _domain=below)})
+    world = RefusingNetwork(ZONE + "mx.example.org A 192.0.2.7")
+    collected = await HappyDomain(service(world)).collect({**OPTIONS, "service": mx("mx", _domain=below)})
     assert collected.data["domain"] == domain
     assert [record["target"] for record in collected.data["mx"]["records"]] == [target]
 
@@ -233,7 +237,7 @@ async def test_names_are_relative_to_the_service_s_own_domain(
     ],
 )
 async def test_a_name_stays_one_name(name: str, target: str) -> None:
-    data = (await Host(service(SharedNetwork())).collect({**OPTIONS, "service": mx(name)})).data
+    data = (await HappyDomain(service(RefusingNetwork())).collect({**OPTIONS, "service": mx(name)})).data
     assert [record["target"] for record in data["mx"]["records"]] == [target]
 
 
@@ -265,11 +269,11 @@ async def test_a_name_stays_one_name(name: str, target: str) -> None:
     ],
 )
 async def test_records_that_cannot_be(given: object, says: str) -> None:
-    world = SharedNetwork()
-    said = await Host(service(world)).refused("/collect", {"options": {**OPTIONS, "service": given}})
+    world = RefusingNetwork()
+    said = await HappyDomain(service(world)).refused("/collect", {"options": {**OPTIONS, "service": given}})
     assert says in said
     assert said.startswith(("service", "'a b"))
-    assert world.asked == []
+    assert world.names.asked == []
 
 
 async def test_a_resolver_that_answers_nothing() -> None:
@@ -277,7 +281,7 @@ async def test_a_resolver_that_answers_nothing() -> None:
         DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="no answer in 5 s")
         for name, rdtype in (("example.org", "MX"), (".", "NS"))
     ]
-    world = SharedNetwork()
-    Names.__init__(world, "", *dead)
-    said = await Host(service(world)).refused("/collect", {"options": OPTIONS}, 500)
+    world = RefusingNetwork()
+    world.resolver = FakeResolver("", *dead)
+    said = await HappyDomain(service(world)).refused("/collect", {"options": OPTIONS}, 500)
     assert said == "the resolver does not answer: no answer in 5 s"

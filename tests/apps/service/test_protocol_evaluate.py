@@ -11,9 +11,10 @@ from checker_smtp.probes.observation import Mx, Observation
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
-from tests.apps.service.hosted import Host, State, folded, service
+from checker_smtp.testing import FakeResolver
+from tests.apps.service.hosted import CheckState, HappyDomain, folded, service
 from tests.probes.observations import HERE, endpoint, observation, session, settings, unreached
-from tests.probes.world import Names, options
+from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -26,8 +27,8 @@ FIRST = {
 
 
 @pytest.fixture
-def host() -> Host:
-    return Host(service(Names()))  # type: ignore[arg-type]
+def host() -> HappyDomain:
+    return HappyDomain(service(FakeResolver()))  # type: ignore[arg-type]
 
 
 def plain(seen: Observation) -> dict[str, Any]:
@@ -35,14 +36,14 @@ def plain(seen: Observation) -> dict[str, Any]:
     return read
 
 
-def short(states: list[State]) -> list[tuple[object, ...]]:
+def short(states: list[CheckState]) -> list[tuple[object, ...]]:
     return [
         (state.status, *(text for text in (state.code, state.subject) if text is not msgspec.UNSET))
         for state in states
     ]
 
 
-async def test_every_kind_of_state(host: Host) -> None:
+async def test_every_kind_of_state(host: HappyDomain) -> None:
     gone = "550 5.1.1 no such user"
     seen = observation(
         endpoint(ehlo="250-mx|250-PIPELINING|250 8BITMIME", null=gone, postmaster=gone, reverse=None)
@@ -62,21 +63,21 @@ async def test_every_kind_of_state(host: Host) -> None:
     }
 
 
-async def test_warnings_and_notes(host: Host) -> None:
+async def test_warnings_and_notes(host: HappyDomain) -> None:
     states = folded(await host.evaluate(plain(observation(endpoint(), unreached("refused", "192.0.2.8")))))
     assert short(states["smtp.endpoint_reachable"]) == [(3, "smtp.tcp.unreachable", "192.0.2.8:25")]
     states = folded(await host.evaluate(plain(observation(endpoint(greeting="@11 220 mx")))))
     assert short(states["smtp.banner_sanity"]) == [(2, "smtp.banner.slow", HERE)]
 
 
-async def test_several_findings_of_one_rule(host: Host) -> None:
+async def test_several_findings_of_one_rule(host: HappyDomain) -> None:
     relaying = {"relay": "250 ok", "address": "192.0.2.8"}
     seen = observation(endpoint(relay="250 ok"), endpoint(**relaying))  # type: ignore[arg-type]
     states = folded(await host.evaluate(plain(seen)))
     assert [state.subject for state in states["smtp.open_relay"]] == [HERE, "192.0.2.8:25"]
 
 
-async def test_nobody_answered(host: Host) -> None:
+async def test_nobody_answered(host: HappyDomain) -> None:
     states = folded(await host.evaluate(plain(observation(unreached("network-unreachable")))))
     assert set(states) == set(RULES)
     assert not any(state.status in (3, 4) for rule_states in states.values() for state in rule_states)
@@ -84,7 +85,7 @@ async def test_nobody_answered(host: Host) -> None:
         assert short(states[name]) == [(0,)]
 
 
-async def test_a_null_mx_has_one_state_and_nothing_else(host: Host) -> None:
+async def test_a_null_mx_has_one_state_and_nothing_else(host: HappyDomain) -> None:
     null = Mx(status=DnsStatus.ANSWER, null_mx=True, null_preferences=(0,))
     (state,) = await host.evaluate(plain(observation(mx=null)))
     assert (state.status, state.rule, state.code) == (2, "smtp.null_mx", "smtp.null_mx")
@@ -92,14 +93,14 @@ async def test_a_null_mx_has_one_state_and_nothing_else(host: Host) -> None:
 
 
 @pytest.mark.parametrize("off", [["smtp.open_relay"], list(RULES), ["of.the.future"]])
-async def test_a_rule_that_is_off_has_no_state(host: Host, off: list[str]) -> None:
+async def test_a_rule_that_is_off_has_no_state(host: HappyDomain, off: list[str]) -> None:
     states = await host.evaluate(
         plain(observation(endpoint(relay="250 ok"))), enabledRules=dict.fromkeys(off, False)
     )
     assert {state.rule for state in states} == RULES.keys() - set(off)
 
 
-async def test_what_was_off_when_it_was_seen_is_unknown_now(host: Host) -> None:
+async def test_what_was_off_when_it_was_seen_is_unknown_now(host: HappyDomain) -> None:
     seen = replace(observation(endpoint(relay="250 ok")), rules=("smtp.mx_present",))
     states = folded(await host.evaluate(plain(seen)))
     assert short(states["smtp.mx_present"]) == [(1,)]
@@ -108,7 +109,7 @@ async def test_what_was_off_when_it_was_seen_is_unknown_now(host: Host) -> None:
     assert "when the observation was made" in state.message
 
 
-async def test_an_option_that_was_off_is_named(host: Host) -> None:
+async def test_an_option_that_was_off_is_named(host: HappyDomain) -> None:
     asked = transactions_for(options(test_null_sender=False))
     seen = observation(endpoint(session(asked=asked)), settings=settings(test_null_sender=False))
     (state,) = folded(await host.evaluate(plain(seen)))["smtp.null_sender"]
@@ -116,7 +117,7 @@ async def test_an_option_that_was_off_is_named(host: Host) -> None:
     assert "test_null_sender" in state.message
 
 
-async def test_an_observation_from_before_newer_fields(host: Host) -> None:
+async def test_an_observation_from_before_newer_fields(host: HappyDomain) -> None:
     gone = "550 5.1.1 no such user"
     seen = plain(observation(endpoint(null=gone, postmaster=gone)))
     now = await host.evaluate(seen)
@@ -129,13 +130,13 @@ async def test_an_observation_from_before_newer_fields(host: Host) -> None:
     assert short(folded(now)["smtp.postmaster"]) == short(states["smtp.postmaster"])
 
 
-async def test_fields_of_the_future_are_passed_over(host: Host) -> None:
+async def test_fields_of_the_future_are_passed_over(host: HappyDomain) -> None:
     seen = plain(observation(endpoint()))
     seen["of the future"] = seen["endpoints"][0]["sessions"][0]["of the future"] = {"x": [1]}
     assert len(folded(await host.evaluate(seen))) == 16
 
 
-async def test_what_the_tls_checker_observed_counts(host: Host) -> None:
+async def test_what_the_tls_checker_observed_counts(host: HappyDomain) -> None:
     probe = {"host": "mx.example.org", "port": 25, "chain_valid": False}
     tls = {"probes": {"smtp:mx.example.org:25": probe}, "collected_at": "2026-11-22T09:00:00Z"}
     seen = plain(observation(endpoint()))
@@ -145,7 +146,7 @@ async def test_what_the_tls_checker_observed_counts(host: Host) -> None:
     assert short(states["smtp.tls_quality"]) == [(1,)]
 
 
-async def test_words_of_a_server_are_made_visible(host: Host) -> None:
+async def test_words_of_a_server_are_made_visible(host: HappyDomain) -> None:
     seen = observation(endpoint(greeting="554 5.7.1 \x1b[31m\x00 no \u0085 service for you"))
     for state in await host.evaluate(plain(seen)):
         assert state.message.isprintable()
@@ -173,7 +174,7 @@ async def test_words_of_a_server_are_made_visible(host: Host) -> None:
         (b'{"x": ' + b'{"x": ' * 100_000, "nested too deeply"),
     ],
 )
-async def test_what_cannot_be_judged(host: Host, body: object, says: str) -> None:
+async def test_what_cannot_be_judged(host: HappyDomain, body: object, says: str) -> None:
     answer = await host.request("POST", "/evaluate", body)
     reply = answer.json()
     assert (answer.status_code, reply["states"], set(reply)) == (400, [], {"states", "error"})
@@ -182,7 +183,7 @@ async def test_what_cannot_be_judged(host: Host, body: object, says: str) -> Non
     assert len(reply["error"]) < 400
 
 
-async def test_a_session_less_endpoint_is_refused(host: Host) -> None:
+async def test_a_session_less_endpoint_is_refused(host: HappyDomain) -> None:
     seen = plain(observation(endpoint()))
     seen["endpoints"][0]["sessions"] = []
     answer = await host.request("POST", "/evaluate", {"observations": {"smtp": seen}})

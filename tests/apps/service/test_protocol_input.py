@@ -4,30 +4,19 @@ from typing import TypeVar
 
 import pytest
 
-from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.service.admission import CheckRefused
 from checker_smtp.service.checks import Checks, CheckTimeout
-from smtp_sansio import Script
-from tests.apps.service.hosted import Host, service
+from checker_smtp.testing import FakeNetwork
+from tests.apps.service.hosted import HappyDomain, service
 
 pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
 
 
-class Nobody:
-    """A network that must not be used."""
-
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        raise AssertionError(f"{rdtype} {name} was asked for")
-
-    async def run(self, script: Script[T]) -> T:
-        raise AssertionError(f"{script} was run")
-
-
 @pytest.fixture
-def host() -> Host:
-    return Host(service(Nobody()))
+def host() -> HappyDomain:
+    return HappyDomain(service(FakeNetwork()))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +45,7 @@ def host() -> Host:
         ({"key": "smtp", "options": {"domain": None}}, "domain is missing"),
     ],
 )
-async def test_bodies(host: Host, body: object, says: str) -> None:
+async def test_bodies(host: HappyDomain, body: object, says: str) -> None:
     said = await host.refused("/collect", body)
     assert says in said
     assert len(said) < 300
@@ -98,7 +87,7 @@ async def test_bodies(host: Host, body: object, says: str) -> None:
         ("test_open_relay", [], "test_open_relay has the wrong type"),
     ],
 )
-async def test_options(host: Host, option: str, value: object, says: str) -> None:
+async def test_options(host: HappyDomain, option: str, value: object, says: str) -> None:
     said = await host.refused(
         "/collect", {"key": "smtp", "options": {"domain": "example.org", option: value}}
     )
@@ -121,7 +110,7 @@ async def test_options(host: Host, option: str, value: object, says: str) -> Non
     ],
 )
 async def test_checks_that_are_not_made(
-    host: Host, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, retry: str | None
+    host: HappyDomain, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, retry: str | None
 ) -> None:
     if isinstance(error, CheckRefused) and retry:
         error.retry_after = int(retry)

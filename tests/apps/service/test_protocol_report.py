@@ -16,9 +16,9 @@ from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
 from checker_smtp.report.html import render_html
 from checker_smtp.report.prometheus import render_prometheus
-from tests.apps.service.hosted import Host, Metric, service
+from checker_smtp.testing import FakeResolver
+from tests.apps.service.hosted import HappyDomain, Metric, service
 from tests.probes.observations import endpoint, observation, session
-from tests.probes.world import Names
 from tests.report.results import POSTURES
 
 pytestmark = pytest.mark.anyio
@@ -34,8 +34,8 @@ NEWER = {"host": "mx.example.org", "port": 25, "chain_valid": True, "hostname_ma
 
 
 @pytest.fixture
-def host() -> Host:
-    return Host(service(Names()))  # type: ignore[arg-type]
+def host() -> HappyDomain:
+    return HappyDomain(service(FakeResolver()))  # type: ignore[arg-type]
 
 
 def plain(seen: Observation) -> dict[str, Any]:
@@ -58,13 +58,13 @@ def findings(metrics: list[Metric]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("posture", POSTURES)
-async def test_the_page_is_that_of_the_command_line(host: Host, posture: str) -> None:
+async def test_the_page_is_that_of_the_command_line(host: HappyDomain, posture: str) -> None:
     data = plain(POSTURES[posture]().observation)
     assert await host.page(data) == render_html(evaluate(load_observation(json.dumps(data))))
 
 
 @pytest.mark.parametrize("posture", POSTURES)
-async def test_the_metrics_are_those_of_prometheus(host: Host, posture: str) -> None:
+async def test_the_metrics_are_those_of_prometheus(host: HappyDomain, posture: str) -> None:
     seen = POSTURES[posture]().observation
     exposed = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -93,7 +93,7 @@ async def test_the_metrics_are_those_of_prometheus(host: Host, posture: str) -> 
         ("", False),
     ],
 )
-async def test_the_shape_is_as_accepted(host: Host, accept: str, html: bool) -> None:
+async def test_the_shape_is_as_accepted(host: HappyDomain, accept: str, html: bool) -> None:
     answer = await host.request("POST", "/report", {"key": "smtp", "data": plain(RELAY)}, accept)
     assert answer.status_code == 200
     expected = "text/html; charset=utf-8" if html else "application/json"
@@ -112,7 +112,9 @@ async def test_the_shape_is_as_accepted(host: Host, accept: str, html: bool) -> 
         ("0001-01-01T00:00:00+14:00", None),
     ],
 )
-async def test_a_timestamp_is_one_that_go_can_read(host: Host, run_at: str, expected: str | None) -> None:
+async def test_a_timestamp_is_one_that_go_can_read(
+    host: HappyDomain, run_at: str, expected: str | None
+) -> None:
     body = {"key": "smtp", "data": plain(replace(RELAY, run_at=run_at))}
     stamps = {metric["timestamp"] for metric in (await host.request("POST", "/report", body)).json()}
     (stamp,) = stamps
@@ -125,7 +127,9 @@ async def test_a_timestamp_is_one_that_go_can_read(host: Host, run_at: str, expe
 
 @pytest.mark.parametrize("probe", [OLDER, NEWER])
 @pytest.mark.parametrize("as_text", [False, True])
-async def test_what_the_tls_checker_found_is_folded_in(host: Host, probe: object, as_text: bool) -> None:
+async def test_what_the_tls_checker_found_is_folded_in(
+    host: HappyDomain, probe: object, as_text: bool
+) -> None:
     data: object = {"probes": {REF: probe}, "collected_at": "2026-11-22T09:00:00.5Z"}
     related = tls(json.dumps(data) if as_text else data)
     seen = plain(observation(endpoint()))
@@ -152,12 +156,12 @@ async def test_what_the_tls_checker_found_is_folded_in(host: Host, probe: object
         tls({"probes": {REF: {"issues": [3]}}}),
     ],
 )
-async def test_what_others_say_is_optional(host: Host, related: object) -> None:
+async def test_what_others_say_is_optional(host: HappyDomain, related: object) -> None:
     seen = plain(observation(endpoint()))
     assert findings(await host.metrics(seen, related=related)) == findings(await host.metrics(seen))
 
 
-async def test_words_of_the_tls_checker_are_escaped(host: Host) -> None:
+async def test_words_of_the_tls_checker_are_escaped(host: HappyDomain) -> None:
     issue = {"code": "<b>x", "severity": "<i>", "message": "<script>alert(1)</script>\x1b[31m", "fix": "<u>"}
     page = await host.page(
         plain(observation(endpoint())), related=tls({"probes": {REF: {"issues": [issue]}}})
@@ -166,7 +170,7 @@ async def test_words_of_the_tls_checker_are_escaped(host: Host) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m" in page
 
 
-async def test_a_disabled_rule_is_not_reported(host: Host) -> None:
+async def test_a_disabled_rule_is_not_reported(host: HappyDomain) -> None:
     assert "OPEN RELAY" in await host.page(plain(RELAY))
     assert await host.page(plain(RELAY), states=states()) == await host.page(plain(RELAY))
     page = await host.page(plain(RELAY), states=states("smtp.open_relay"))
@@ -176,17 +180,17 @@ async def test_a_disabled_rule_is_not_reported(host: Host) -> None:
 
 
 @pytest.mark.parametrize("expected", [None, [], [{"status": 1}], [{"status": 1, "rule": "of others"}]])
-async def test_states_that_name_no_rule_say_nothing(host: Host, expected: object) -> None:
+async def test_states_that_name_no_rule_say_nothing(host: HappyDomain, expected: object) -> None:
     assert findings(await host.metrics(plain(RELAY), states=expected))["crit"] == 1
 
 
-async def test_a_null_mx_is_reported_as_before(host: Host) -> None:
+async def test_a_null_mx_is_reported_as_before(host: HappyDomain) -> None:
     seen = observation(mx=Mx(status=DnsStatus.ANSWER, null_mx=True, null_preferences=(0,)))
     off = [name for name in RULES if name != "smtp.null_mx"]
     assert await host.page(plain(seen), states=states(*off)) == await host.page(plain(seen))
 
 
-async def test_a_reduced_observation(host: Host) -> None:
+async def test_a_reduced_observation(host: HappyDomain) -> None:
     clear = "250-mx.example.org|250-PIPELINING|250 8BITMIME"
     everything = observation(
         endpoint(session(relay="250 ok", ehlo=clear), session("relay-control", control="250 ok"))
@@ -215,7 +219,7 @@ async def test_a_reduced_observation(host: Host) -> None:
     ],
 )
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
-async def test_invalid_report_requests(host: Host, body: object, says: str, accept: str) -> None:
+async def test_invalid_report_requests(host: HappyDomain, body: object, says: str, accept: str) -> None:
     answer = await host.request("POST", "/report", body, accept)
     assert answer.status_code == 400
     assert set(answer.json()) == {"error"}

@@ -3,17 +3,16 @@
 import re
 import socket
 from collections.abc import Iterator
-from typing import NoReturn
 
 import anyio
 import pytest
 
 from checker_smtp.api import RunContext, check
-from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.addresses import NOT_PUBLIC
 from checker_smtp.service.restricted_network import RestrictedNetwork
+from checker_smtp.testing import FakeNetwork, FakeResolver
 from smtp_sansio import Connect, Done, Failed, FailureKind, Outcome, Receive, Received, Script
-from tests.probes.world import Names, options
+from tests.probes.world import options
 
 PUBLIC = "8.8.8.8"
 
@@ -113,18 +112,10 @@ def test_a_closed_connection_is_reported_by_the_next_step(
     assert isinstance(outcome_of(PUBLIC, backend), Received)
 
 
-class Untouched(Names):
-    """A network that fails the test on any connection."""
-
-    async def run(self, script: Script[object]) -> NoReturn:
-        script.close()
-        raise AssertionError("no connection was allowed here")
-
-
 def report_of(address: str) -> str:
     """Return everything that a client sees of a domain whose mail goes to `address`."""
     record = "A" if "." in address else "AAAA"
-    world: Backend = Untouched(f"example.org MX 10 mx.example.org.\nmx.example.org {record} {address}")  # type: ignore[assignment]
+    world = FakeNetwork(FakeResolver(f"example.org MX 10 mx.example.org.\nmx.example.org {record} {address}"))
     context = RunContext(run_at="2026-01-01T00:00:00Z", seed=1)
     result = anyio.run(lambda: check(options("example.org", allow_targets=()), world, context=context))
     return "\n".join(f"{f.code} {f.severity} {f.message} {f.fix}" for f in result.findings)

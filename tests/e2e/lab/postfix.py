@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .table import PORT, POSTURES, SHAPES, Posture, domain
+from .table import PORT, POSTURES, SHAPES, PostfixPosture, domain
 
 _MAIN = {
     "compatibility_level": "3.6",
@@ -76,7 +76,7 @@ def command(folder: Path, log: Path) -> list[str]:
     return [str(programs / "master"), "-c", str(config), "-s"]
 
 
-def _service(posture: Posture) -> str:
+def _service(posture: PostfixPosture) -> str:
     options = (("myhostname", posture.host), *posture.options)
     lines = [f"{posture.address}:{PORT} inet n - n - - smtpd"]
     lines += [f"  -o {{ {key} = {value} }}" for key, value in options]

@@ -17,7 +17,7 @@ _EARLY = ("smtpd_delay_reject", "no")
 
 
 @dataclass(frozen=True, slots=True)
-class Posture:
+class PostfixPosture:
     name: str
     address: str
     says: str
@@ -42,22 +42,24 @@ def _only(option: str, value: str) -> tuple[tuple[str, str], ...]:
 
 
 POSTURES = (
-    Posture("healthy", "127.9.1.10", "STARTTLS, takes <> and postmaster, relays for nobody"),
-    Posture("openrelay", "127.9.1.11", "relays for the client's network", _only("mynetworks", TARGETS)),
-    Posture("nostarttls", "127.9.1.12", "no STARTTLS", _only("smtpd_tls_security_level", "none")),
-    Posture(
+    PostfixPosture("healthy", "127.9.1.10", "STARTTLS, takes <> and postmaster, relays for nobody"),
+    PostfixPosture(
+        "openrelay", "127.9.1.11", "relays for the client's network", _only("mynetworks", TARGETS)
+    ),
+    PostfixPosture("nostarttls", "127.9.1.12", "no STARTTLS", _only("smtpd_tls_security_level", "none")),
+    PostfixPosture(
         "authplain",
         "127.9.1.13",
         "AUTH PLAIN LOGIN before TLS",
         (("smtpd_sasl_auth_enable", "yes"), ("smtpd_tls_auth_only", "no")),
     ),
-    Posture(
+    PostfixPosture(
         "nullrej",
         "127.9.1.14",
         "550 for <>, but only at RCPT (the default smtpd_delay_reject)",
         _only("smtpd_sender_restrictions", "check_sender_access inline:{{<>=550 5.7.1 No null sender here}}"),
     ),
-    Posture(
+    PostfixPosture(
         "nopostmaster",
         "127.9.1.15",
         "550 5.1.1 for postmaster",
@@ -66,7 +68,7 @@ POSTURES = (
             "check_recipient_access inline:{{postmaster@=550 5.1.1 User unknown}}",
         ),
     ),
-    Posture(
+    PostfixPosture(
         "greylist",
         "127.9.1.16",
         "450 at every local RCPT",
@@ -75,20 +77,22 @@ POSTURES = (
             "check_recipient_access static:{450 4.2.0 Greylisted, try again in five minutes}",
         ),
     ),
-    Posture("tlsonly", "127.9.1.17", "530 before STARTTLS", _only("smtpd_tls_security_level", "encrypt")),
-    Posture(
+    PostfixPosture(
+        "tlsonly", "127.9.1.17", "530 before STARTTLS", _only("smtpd_tls_security_level", "encrypt")
+    ),
+    PostfixPosture(
         "banner554",
         "127.9.1.18",
         "greets with 554 Client host rejected",
         (_EARLY, ("smtpd_client_restrictions", "reject")),
     ),
-    Posture(
+    PostfixPosture(
         "conn421",
         "127.9.1.19",
         "greets with 421 and closes",
         (_EARLY, ("smtpd_client_restrictions", "check_client_access static:{421 4.7.0 Try again later}")),
     ),
-    Posture("ptrmissing", "127.9.1.20", "healthy, its address has no PTR", pointer=False),
+    PostfixPosture("ptrmissing", "127.9.1.20", "healthy, its address has no PTR", pointer=False),
 )
 ADDRESS = {posture.name: posture.address for posture in POSTURES}
 # nothing of the lab listens there: a test may, or may count on "connection refused"

@@ -26,7 +26,7 @@ from smtp_sansio import (
     SessionAborted,
 )
 
-__all__ = ["RUNTIMES", "SHORT", "Told", "timeless", "visit"]
+__all__ = ["RUNTIMES", "SHORT", "SessionOutcome", "probe_session", "timeless"]
 
 _T = TypeVar("_T")
 # Seconds. What is awaited comes at once, and what is not never comes, so neither is measured.
@@ -45,16 +45,16 @@ RUNTIMES: dict[str, Callable[[Script[Any], OpenSocket], Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A session: what was heard, the handshake, and how it ended (None: with a QUIT answered)."""
+class SessionOutcome:
+    """A session: its events, its handshake, and its end (None: a reply to QUIT)."""
 
     events: tuple[Event, ...]
     tls: Outcome | None
     end: Failed | ConnectionClosed | tuple[str, str, bytes] | None
 
 
-def visit(*, server_name: str = "mx.test", impatient_at: str = "") -> Script[Told]:
-    """A whole session, one step after the other; at the step `impatient_at` it waits but shortly."""
+def probe_session(*, server_name: str = "mx.test", impatient_at: str = "") -> Script[SessionOutcome]:
+    """Run a whole session, one step after the other; at the step `impatient_at` the timeout is short."""
     dialogue = Dialogue(timeout=LONG)
     tls: Outcome | None = None
     end: Failed | ConnectionClosed | tuple[str, str, bytes] | None = None
@@ -81,9 +81,9 @@ def visit(*, server_name: str = "mx.test", impatient_at: str = "") -> Script[Tol
             end = cause.code, str(cause), cause.excerpt
         else:
             end = timeless(cause)
-    return Told(tuple(logged.event for logged in dialogue.log), tls and timeless(tls), end)
+    return SessionOutcome(tuple(logged.event for logged in dialogue.log), tls and timeless(tls), end)
 
 
 def timeless(value: _T) -> _T:
-    """`value` without the time it was told at, if it has one."""
+    """Return `value` without its time, if it has one."""
     return replace(value, at=0.0) if hasattr(value, "at") else value  # type: ignore[type-var]
