@@ -189,7 +189,7 @@ class RuleSession(ServerSession):
         )
 
     @property
-    def is_secure(self) -> bool:
+        """True under TLS."""
         """Whether the session is under TLS."""
         return self._secure
 
