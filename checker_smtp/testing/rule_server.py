@@ -189,8 +189,8 @@ class RuleSession(ServerSession):
         )
 
     @property
+    def is_secure(self) -> bool:
         """True under TLS."""
-        """Whether the session is under TLS."""
         return self._secure
 
     def keywords(self) -> list[str]:
