@@ -26,8 +26,7 @@ PAGES = [
 ]
 
 # Files and folders that are not in plain English yet.
-NOT_YET = (
-)
+NOT_YET = ()
 
 USE_INSTEAD = {
     "tell|tells|telling|told": "report, print or show",
