@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["CodeMeaning", "basic_meaning", "domain_meaning", "generic_meaning", "specific_meaning"]
+__all__ = [
+    "CodeMeaning",
+    "basic_meaning",
+    "domain_meaning",
+    "generic_meaning",
+    "specific_basic_meaning",
+    "specific_meaning",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ _SPECIFIC: Final = {
 # The recipient's domain: where words name it they are clearer, so these come behind them.
 _OF_DOMAIN: Final = {(1, 2): _DOMAIN, (1, 10): _DOMAIN}
 _GENERIC: Final = {(3, 0): _SERVER, (3, 1): _SERVER, (3, 5): _SERVER}
+# Courier's own code: "517 Domain does not exist" is said of the sender's.
+_SPECIFIC_BASIC: Final = {517: _SENDER}
 _BASIC: Final = {
     452: CodeMeaning("mailbox-full"),
     530: CodeMeaning("login", lasting=True),
@@ -62,6 +71,11 @@ _BASIC: Final = {
 def specific_meaning(subject: int, detail: int) -> CodeMeaning | None:
     """Return the meaning of a code that decides before words do; None where it does not."""
     return _SPECIFIC.get((subject, detail))
+
+
+def specific_basic_meaning(code: int) -> CodeMeaning | None:
+    """Return the meaning of a basic code that decides before words do; None where it does not."""
+    return _SPECIFIC_BASIC.get(code)
 
 
 def domain_meaning(subject: int, detail: int) -> CodeMeaning | None:

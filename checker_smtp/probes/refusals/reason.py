@@ -8,10 +8,26 @@ understood is `unclear`, and a 4yz is never more than a deferral.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
-from .codes import CodeMeaning, basic_meaning, domain_meaning, generic_meaning, specific_meaning
-from .text import ReplyText, addresses, find_codes, mask_mentions, mentions, normalize, split_quotation
+from .codes import (
+    CodeMeaning,
+    basic_meaning,
+    domain_meaning,
+    generic_meaning,
+    specific_basic_meaning,
+    specific_meaning,
+)
+from .text import (
+    MAX_CHARS,
+    ReplyText,
+    addresses,
+    find_codes,
+    mask_mentions,
+    mentions,
+    normalize,
+    split_quotation,
+)
 from .words import STAGES, WordGroup, load_words
 
 __all__ = ["Reason", "Refusal", "Step", "read_refusal"]
@@ -51,6 +67,9 @@ _Reading = Callable[[int, int], CodeMeaning | None]
 
 _ABOUT_RECIPIENTS = frozenset((Reason.MAILBOX, Reason.MAILBOX_FULL, Reason.NOT_SERVED))
 _MAY_BE_SENDER = _ABOUT_RECIPIENTS | {Reason.POLICY, Reason.UNCLEAR}
+# before RCPT a domain or host that is wrong can only be one that the client gave
+_ABOUT_NAMES = {Step.EHLO: Reason.HELO, Step.MAIL: Reason.SENDER}
+_VAGUE = frozenset((Reason.POLICY, Reason.UNCLEAR))
 _MAY_BE_CRITICAL = frozenset((Reason.MAILBOX, Reason.NOT_SERVED, Reason.LOGIN, Reason.UNCLEAR))
 
 
@@ -99,8 +118,21 @@ class Refusal:
             return False
         code = self.enhanced_code
         may_mean_it = code.startswith("4.7.") or code == "4.2.0"
-        vague = self.reason in (Reason.POLICY, Reason.UNCLEAR)
-        return self.reason is Reason.GREYLIST or (vague and may_mean_it)
+        return self.reason is Reason.GREYLIST or (self.reason in _VAGUE and may_mean_it)
+
+    @property
+    def defers_client(self) -> bool:
+        """Return whether a 4yz to the connection or EHLO is about this client: words that blame it, or 4.7.x.
+
+        Words that give another reason, a server's own limit or trouble, are stronger than 4.7.x.
+        """
+        by_code = self.enhanced_code.startswith("4.7.") and self.reason in {*_VAGUE, Reason.GREYLIST}
+        return self.is_transient and (self.blames_client or by_code)
+
+    @property
+    def decides_at_once(self) -> bool:
+        """Return whether the refusal says whose fault it is; else only a control recipient decides."""
+        return self.blames_client or self.reason not in _VAGUE
 
     @property
     def may_be_critical(self) -> bool:
@@ -126,17 +158,26 @@ def read_refusal(code: int, enhanced_code: str, text: str, *, step: Step, sender
         step: what was refused. Before RCPT no recipient is named: words about addresses mean the client's.
         sender: the reverse-path of the transaction. A reply that names it and no other address is about it.
     """
+    return _read_refusal(code, enhanced_code, text[:MAX_CHARS], step, sender)
+
+
+# The same text comes at each recipient and step: a hit saves half a millisecond. A text has at most
+# 4096 characters, so the cache stays below 4 MiB.
+@lru_cache(maxsize=512)
+def _read_refusal(code: int, enhanced_code: str, text: str, step: Step, sender: str) -> Refusal:
     codes = [*find_codes(enhanced_code), *find_codes(text)]
     plain = normalize(text)
     reply = mask_mentions(plain)
     verdict, quoted = _read_quotation(code, plain), True
     if verdict is None:
         verdict, quoted = _read(code, codes, reply), False
+    flags = {group.name for group, _ in _found(reply, "flag", code)}
+    if "of-a-name" in flags and verdict.reason is Reason.UNCLEAR and step in _ABOUT_NAMES:
+        verdict = replace(verdict, reason=_ABOUT_NAMES[step], blames=True)
     verdict = _at_step(verdict, step, reply, sender)
     if verdict.reason is Reason.RATE and code >= 500:
         # a limit of the server's own is a 4yz; for good it can only be this client's
         verdict = replace(verdict, blames=True)
-    flags = {group.name for group, _ in _found(reply, "flag", code)}
     return Refusal(
         reason=verdict.reason,
         words=verdict.words,
@@ -168,12 +209,15 @@ def _read(code: int, codes: list[EnhancedCode], reply: ReplyText) -> _Verdict:
     return (
         _first(reply, ("first", "blame", "state"), code)
         or _by_code(code, codes, specific_meaning)
+        or _by_basic_code(code, specific_basic_meaning)
         or _first(reply, ("words",), code)
         or _by_code(code, codes, domain_meaning)
         or _first(reply, ("page", "hint"), code)
         or (None if basic_meaning(code) else _first(reply, ("last",), code))
         or _by_code(code, codes, generic_meaning)
-        or _by_basic_code(code)
+        or (None if basic_meaning(code) else _first(reply, ("guess",), code))
+        or _by_basic_code(code, basic_meaning)
+        or _Verdict(Reason.UNCLEAR, str(code))
     )
 
 
@@ -191,9 +235,9 @@ def _found(reply: ReplyText, stage: str, code: int) -> Iterable[tuple[WordGroup,
             continue
         if stage == "page":
             pages = mentions(reply)
-            if group.pattern.search(pages.lower()):
+            if group.search(pages.lower()):
                 yield group, pages
-        elif match := group.pattern.search(reply.masked):
+        elif match := group.search(reply.masked):
             yield group, reply.plain[match.start() : match.end()].strip()
 
 
@@ -210,8 +254,9 @@ def _by_code(code: int, codes: list[EnhancedCode], meaning_of: _Reading) -> _Ver
     return None
 
 
-def _by_basic_code(code: int) -> _Verdict:
-    return _verdict(basic_meaning(code) or CodeMeaning("unclear"), str(code))
+def _by_basic_code(code: int, meaning_of: Callable[[int], CodeMeaning | None]) -> _Verdict | None:
+    meaning = meaning_of(code)
+    return _verdict(meaning, str(code)) if meaning else None
 
 
 def _verdict(meaning: CodeMeaning, words: str) -> _Verdict:
@@ -221,7 +266,7 @@ def _verdict(meaning: CodeMeaning, words: str) -> _Verdict:
 def _at_step(verdict: _Verdict, step: Step, reply: ReplyText, sender: str) -> _Verdict:
     """Return the verdict for the step: only at RCPT do words about addresses mean the recipient's."""
     if verdict.reason in _ABOUT_RECIPIENTS and step is not Step.RCPT:
-        about = {Step.MAIL: Reason.SENDER, Step.EHLO: Reason.HELO, Step.GREETING: Reason.UNCLEAR}[step]
+        about = _ABOUT_NAMES.get(step, Reason.UNCLEAR)
         return replace(verdict, reason=about, blames=step is not Step.GREETING, lasting=False)
     if verdict.reason in _MAY_BE_SENDER and sender and addresses(reply) == {sender.lower()}:
         return _Verdict(Reason.SENDER, verdict.words, blames=True)

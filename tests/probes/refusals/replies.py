@@ -24,7 +24,7 @@ def read(reply: str, step: Step = Step.RCPT, sender: str = "") -> Refusal:
 
 
 def from_file(name: str) -> list[tuple[str, str]]:
-    """Return expected reasons and reply of each line of a file beside this one."""
-    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    """Return expected reasons and reply of each line of a file below this folder."""
+    lines = (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines()
     rows = [line.split(" ", 1) for line in lines if line and not line.startswith("#")]
     return [(expected, reply.replace("\\n", "\n")) for expected, reply in rows]
