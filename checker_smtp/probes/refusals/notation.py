@@ -3,8 +3,8 @@
 A phrase is plain words and the few signs that the head of the words file explains. Every repeat in its
 expression is bounded, so a text of bounded length is searched in bounded time.
 
-Compiling all expressions takes a second, and one reply needs few of them. So each phrase knows its literals:
-a text without them cannot match, and the expression is neither compiled nor searched.
+One reply needs few of the expressions. So each phrase knows its literals: a text without them cannot match, and
+the expression is neither compiled nor searched.
 """
 
 import re
@@ -107,11 +107,15 @@ def any_of(phrases: Iterable[Phrase]) -> Phrase:
     phrases = list(phrases)
     filled = [phrase for phrase in phrases if phrase.expression]
     optional = len(filled) < len(phrases)
+    expression = f"(?:{'|'.join(phrase.expression for phrase in filled)})"
+    if optional:
+        return Phrase(expression + "?", (), optional=True)
+    if len(filled) == 1:
+        return Phrase(expression, filled[0].required)
     choices = [max(phrase.required, key=_selectivity, default=()) for phrase in filled]
-    required = () if optional or not all(choices) else (_shortest({one for few in choices for one in few}),)
-    return Phrase(
-        f"(?:{'|'.join(phrase.expression for phrase in filled)})" + "?" * optional, required, optional
-    )
+    if not all(choices):
+        return Phrase(expression)
+    return Phrase(expression, (_shortest({literal for literals in choices for literal in literals}),))
 
 
 def _selectivity(literals: Literals) -> tuple[int, int]:

@@ -193,6 +193,69 @@ def test_greylisting_is_said_only_where_words_or_codes_say_so(reply: str, greyli
     assert read(reply).is_greylisting is greylisting
 
 
+@pytest.mark.parametrize(
+    ("reply", "of_the_client"),
+    [
+        ("421 4.7.0 Try again later, closing connection.", True),
+        ("451 4.7.0 Try again later", True),
+        ("451 4.7.1 Greylisted", True),
+        ("421 Too many connections from your host", True),
+        ("421 4.3.2 Your IP is blacklisted", True),
+        ("421 Try again later", False),
+        ("421 4.3.2 mx.example.org too busy", False),
+        ("421 4.7.0 mx.example.org too many connections", False),
+        ("451 4.7.1 Service unavailable: milter is down", False),
+        ("554 5.7.1 Your IP is blacklisted", False),
+    ],
+)
+def test_deferrals_of_the_client_before_mail(reply: str, of_the_client: bool) -> None:
+    assert read(reply, Step.GREETING).defers_client is of_the_client
+    assert read(reply, Step.EHLO).defers_client is of_the_client
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "501 Invalid domain name",
+        "550 5.5.4 Invalid domain name",
+        "550 HELO should be a FQDN",
+        "501 HELO requires domain address",
+        "504 need fully-qualified hostname",
+        "504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname",
+        "450 4.7.1 <probe.example.net>: Helo command rejected: Host not found",
+        "550 Domain name required",
+    ],
+)
+def test_a_name_refused_at_ehlo_is_the_one_given_there(reply: str) -> None:
+    refusal = read(reply, Step.EHLO)
+    assert (refusal.reason, refusal.blames_client) == (Reason.HELO, True)
+
+
+def test_a_name_without_an_owner_is_the_senders_at_mail_and_unclear_elsewhere() -> None:
+    assert read("501 Invalid domain name", Step.MAIL).reason is Reason.SENDER
+    assert read("501 Invalid domain name", Step.GREETING).reason is Reason.UNCLEAR
+    assert read("501 Invalid domain name", Step.RCPT).reason is Reason.UNCLEAR
+
+
+def test_couriers_517_is_about_the_sender() -> None:
+    refusal = read("517 Domain does not exist: example.net.")
+    assert (refusal.reason, refusal.words, refusal.blames_client) == (Reason.SENDER, "517", True)
+
+
+@pytest.mark.parametrize(
+    ("reply", "at_once"),
+    [
+        ("550 User unknown", True),
+        ("554 Relay access denied", True),
+        ("554 5.7.1 Your IP is not welcome", True),
+        ("550 5.7.1 Denied", False),
+        ("554 Transaction failed", False),
+    ],
+)
+def test_a_vague_refusal_needs_a_control(reply: str, at_once: bool) -> None:
+    assert read(reply).decides_at_once is at_once
+
+
 def test_a_rate_refused_for_good_is_the_clients() -> None:
     assert not read("421 Too many concurrent SMTP connections").blames_client
     assert read("554 Too many concurrent SMTP connections").blames_client

@@ -3,6 +3,7 @@
 import pytest
 
 from checker_smtp.probes.refusals import Reason, WordsError, load_words, parse_words
+from checker_smtp.probes.refusals.notation import any_of, parse_phrase
 from checker_smtp.probes.refusals.words import REASONS, STAGES
 
 GROUP = '[[group]]\nname = "g"\nstage = "words"\nreason = "mailbox"\nphrases = ["no such user"]\n'
@@ -57,6 +58,31 @@ def test_notation(phrase: str, matches: list[str], does_not: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("phrase", "required"),
+    [
+        ("no such user", (("no",), ("such",), ("user",))),
+        ("(known|unknown|does not exist)", (("exist", "known"),)),
+        ("(a|) doesn't hosts? x", (("does",), ("n",), ("host",), ("x",))),
+        ("<host> ~ (* b|<ip>)", (("\x03", "\x06"), ("\x06", "b"))),
+        ("(spam~|*) x", (("x",),)),
+        ("{set} x", (("one", "two"), ("x",))),
+    ],
+)
+def test_a_text_without_the_literals_of_a_phrase_cannot_match(
+    phrase: str, required: tuple[tuple[str, ...], ...]
+) -> None:
+    sets = {"{set}": any_of([parse_phrase("one", {}), parse_phrase("two", {})])}
+    assert parse_phrase(phrase, sets).required == required
+
+
+def test_the_first_match_in_the_text_counts() -> None:
+    (group,) = parse_words(GROUP.replace('"no such user"', '"user", "no", "absent"'), "f")
+    match = group.search("no such user")
+    assert match is not None
+    assert match[0] == "no"
+
+
+@pytest.mark.parametrize(
     ("phrase", "what"),
     [
         ("", "empty"),
@@ -70,6 +96,7 @@ def test_notation(phrase: str, matches: list[str], does_not: list[str]) -> None:
         ("(a|)", "nothing"),
         ("()", "nothing"),
         ("|a", "nothing"),
+        ("~", "nothing"),
         ("(a", "not closed"),
         ("a)", "not opened"),
         ("{none} a", "no set"),
