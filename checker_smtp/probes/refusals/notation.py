@@ -3,8 +3,8 @@
 A phrase is plain words and the few signs that the head of the words file explains. Every repeat in its
 expression is bounded, so a text of bounded length is searched in bounded time.
 
-One reply needs few of the expressions. So each phrase knows its literals: a text without them cannot match, and
-the expression is neither compiled nor searched.
+One reply needs few of the expressions. So each phrase knows its literals: a text without them cannot match,
+and the expression is neither compiled nor searched.
 """
 
 import re
