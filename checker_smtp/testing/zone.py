@@ -105,7 +105,7 @@ class FakeResolver:
     `world` is the function, or records and `answers` as `Zone` takes them. While `gate` is an event, a
     question waits for it; otherwise it waits `seconds` (0: it lets other tasks run, and that is all).
 
-    `asked` has every question in order and `queries` counts them, `heard` counts the answers that were not a
+    `asked` has every question in order and `queries` counts them, `responses` counts the answers that were not a
     timeout. `waiting` is the number of questions that wait now, `max_waiting` the largest it has been.
 
     >>> resolver = FakeResolver("example.org MX 0 .")
@@ -119,7 +119,7 @@ class FakeResolver:
         self.seconds = seconds
         self.gate: anyio.Event | None = None
         self.asked: list[tuple[str, str]] = []
-        self.queries = self.heard = 0
+        self.queries = self.responses = 0
         self.max_waiting = 0
         self.waiting = 0
 
@@ -139,7 +139,7 @@ class FakeResolver:
         finally:
             self.waiting -= 1
         answer = self.lookup(name, rdtype)
-        self.heard += answer.status is not DnsStatus.TIMEOUT
+        self.responses += answer.status is not DnsStatus.TIMEOUT
         return answer
 
     async def _wait(self) -> None:

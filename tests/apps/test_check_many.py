@@ -44,7 +44,7 @@ class FakeNetwork(Network):
         self.questions[name, rdtype] += 1
         if self.silent & {name, "*"}:
             return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT)
-        self.heard += 1
+        self.responses += 1
         return await self.internet.resolve(name, rdtype)
 
     async def run(self, script: Script[T]) -> T:

@@ -101,8 +101,9 @@ def test_a_folder_to_record_to_has_to_be_empty(tmp_path: Path) -> None:
 
 
 def test_a_file_to_write_to_has_to_be_writable(tmp_path: Path) -> None:
-    for wrong in (tmp_path, tmp_path / "no" / "such" / "file"):
-        assert "give" in refused(run("check", "example.com", "-o", wrong))
+    missing = tmp_path / "no" / "such" / "file"
+    for wrong, words in ((tmp_path, "name of a file"), (missing, "Give a file in a folder that exists")):
+        assert words in refused(run("check", "example.com", "-o", wrong))
     assert list(tmp_path.iterdir()) == []
 
 

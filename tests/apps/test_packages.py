@@ -16,9 +16,6 @@ ROOT = Path(__file__).parents[2]
 LINKS = ("backends", "probes", "report")
 FOLDERS = ("benchmarks", "checker_smtp", "scripts", "smtp_sansio", "tests")
 
-# Names that two classes still have. The set only shrinks.
-DOUBLES = {"ReplyText", "Response", "Session", "TransactionRow"}
-
 
 @pytest.mark.parametrize("name", LINKS)
 def test_an_import_through_a_link_names_the_right_package(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +68,6 @@ def test_no_public_class_name_is_used_twice() -> None:
     problems = [
         f"the class {name} is defined in {' and in '.join(map(str, paths))}: give one of them another name"
         for name, paths in files.items()
-        if len(paths) > 1 and name not in DOUBLES
+        if len(paths) > 1
     ]
     assert not problems, "\n".join(problems)

@@ -70,7 +70,7 @@ def test_every_command_lists_as_many_as_the_page_tells(tmp_path: Path) -> None:
     text = results()
     (tmp_path / "r.jsonl").write_bytes(text)
     summary = read_summary(text, "r.jsonl")
-    assert not summary.doubts
+    assert not summary.warnings
     assert len(rows(summary)) > 80
     for row in rows(summary):
         found = listed(row.command, tmp_path)
@@ -93,7 +93,7 @@ def test_from_a_file_with_broken_lines(tmp_path: Path) -> None:
     text = broken + results() + broken
     (tmp_path / "r.jsonl").write_bytes(text)
     summary = read_summary(text, "r.jsonl")
-    assert summary.doubts
+    assert summary.warnings
     for row in [*summary.verdicts.rows, *(panel.rows[0] for panel in (*summary.findings, *summary.servers))]:
         assert len(listed(row.command, tmp_path)) == number(row), row.command
 

@@ -112,7 +112,7 @@ def test_a_control_is_a_witness_too(outcome: str, verdict: str) -> None:
     control = Control(host="control.test", address=OTHER, port=25, outcome=outcome)
     seen = observation(unreached("timeout"), controls=(control,))
     assert finding_lines(seen) == [verdict]
-    assert ("Nor did control.test: port 25 does not leave from here." in only(seen).message) is (
+    assert ("Nor did control.test: port 25 is probably blocked on this side." in only(seen).message) is (
         verdict[0] == "n"
     )
     v6_control = Control(host="control.test", address=V6, port=25, outcome=outcome)

@@ -243,7 +243,7 @@ def test_silence_over_a_name_counts_where_others_are_answered(clock: FakeClock) 
             group.start_soon(ask, "dead.test")
             await settle()
             for server in servers:
-                server.heard += 1
+                server.responses += 1
                 server.gate.set()
                 await settle()
 
@@ -309,7 +309,7 @@ def test_when_all_are_silent_they_are_asked_all_the_same(clock: FakeClock) -> No
 
 def test_who_was_not_asked_for_longest_is_forgotten_first(clock: FakeClock) -> None:
     server = FakeResolver(answer)
-    resolver = shared(server, clock=clock, room=3000)  # four answers
+    resolver = shared(server, clock=clock, cache_size=3000)  # four answers
 
     async def asked(*numbers: int) -> int:
         before = server.queries
@@ -329,7 +329,7 @@ def test_who_was_not_asked_for_longest_is_forgotten_first(clock: FakeClock) -> N
 
 def test_an_answer_larger_than_the_memory(clock: FakeClock) -> None:
     server = FakeResolver(lambda name, rdtype: answer(name, rdtype, text="x" * 3000))
-    resolver = shared(server, clock=clock, room=3000)
+    resolver = shared(server, clock=clock, cache_size=3000)
 
     async def main() -> None:
         for _ in range(2):
@@ -341,7 +341,7 @@ def test_an_answer_larger_than_the_memory(clock: FakeClock) -> None:
 
 def test_the_mx_of_many_domains_do_not_sweep_out_the_hosts(clock: FakeClock) -> None:
     server = FakeResolver(answer)
-    resolver = shared(server, clock=clock, room=4_000_000)
+    resolver = shared(server, clock=clock, cache_size=4_000_000)
 
     async def main() -> int:
         await resolver.resolve("mx.test", "A")
@@ -361,7 +361,7 @@ def test_memory_is_bounded_whatever_is_asked(clock: FakeClock, rdtype: str, boun
         lambda name, rdtype: answer(name, rdtype, text="x" * int(name.partition(".")[0]) * 10)
     )
     server.asked = _Nowhere()
-    resolver = shared(server, clock=clock, **({} if rdtype == "MX" else {"room": 500_000}))
+    resolver = shared(server, clock=clock, **({} if rdtype == "MX" else {"cache_size": 500_000}))
 
     async def main() -> int:
         tracemalloc.start()

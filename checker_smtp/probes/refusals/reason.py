@@ -20,7 +20,7 @@ from .codes import (
 )
 from .text import (
     MAX_CHARS,
-    ReplyText,
+    MaskedText,
     addresses,
     find_codes,
     mask_mentions,
@@ -204,7 +204,7 @@ def _read_quotation(code: int, plain: str) -> _Verdict | None:
     return None if verdict.reason is Reason.UNCLEAR else verdict
 
 
-def _read(code: int, codes: list[EnhancedCode], reply: ReplyText) -> _Verdict:
+def _read(code: int, codes: list[EnhancedCode], reply: MaskedText) -> _Verdict:
     """Return what a refusal to RCPT says."""
     return (
         _first(reply, ("first", "blame", "state"), code)
@@ -221,14 +221,14 @@ def _read(code: int, codes: list[EnhancedCode], reply: ReplyText) -> _Verdict:
     )
 
 
-def _first(reply: ReplyText, stages: Iterable[str], code: int) -> _Verdict | None:
+def _first(reply: MaskedText, stages: Iterable[str], code: int) -> _Verdict | None:
     for stage in stages:
         for group, words in _found(reply, stage, code):
             return _Verdict(Reason(group.reason), words, group.blames, group.lasting)
     return None
 
 
-def _found(reply: ReplyText, stage: str, code: int) -> Iterable[tuple[WordGroup, str]]:
+def _found(reply: MaskedText, stage: str, code: int) -> Iterable[tuple[WordGroup, str]]:
     """Return the groups of a stage that the reply matches, with the words as they stand in it."""
     for group in _groups()[stage]:
         if group.permanent and code < 500:
@@ -263,7 +263,7 @@ def _verdict(meaning: CodeMeaning, words: str) -> _Verdict:
     return _Verdict(Reason(meaning.reason), words, meaning.blames, meaning.lasting)
 
 
-def _at_step(verdict: _Verdict, step: Step, reply: ReplyText, sender: str) -> _Verdict:
+def _at_step(verdict: _Verdict, step: Step, reply: MaskedText, sender: str) -> _Verdict:
     """Return the verdict for the step: only at RCPT do words about addresses mean the recipient's."""
     if verdict.reason in _ABOUT_RECIPIENTS and step is not Step.RCPT:
         about = _ABOUT_NAMES.get(step, Reason.UNCLEAR)

@@ -17,7 +17,7 @@ __all__ = [
     "MAX_CHARS",
     "PREFIX",
     "URL",
-    "ReplyText",
+    "MaskedText",
     "addresses",
     "find_codes",
     "mask_mentions",
@@ -81,7 +81,7 @@ _QUOTATION = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyText:
+class MaskedText:
     """Hold the text of a reply and the same text with its mentions masked, folded to lower-case ASCII."""
 
     plain: str
@@ -94,9 +94,9 @@ def normalize(text: str) -> str:
     return _BLANKS.sub(" ", lines).strip()
 
 
-def mask_mentions(plain: str) -> ReplyText:
+def mask_mentions(plain: str) -> MaskedText:
     """Return a normalized text together with its masked form; both have the same length."""
-    return ReplyText(plain, _fold(_MENTIONS.sub(_masked, plain)))
+    return MaskedText(plain, _fold(_MENTIONS.sub(_masked, plain)))
 
 
 def find_codes(text: str) -> list[tuple[int, int]]:
@@ -112,13 +112,13 @@ def find_codes(text: str) -> list[tuple[int, int]]:
     return list(dict.fromkeys(codes))
 
 
-def addresses(reply: ReplyText) -> set[str]:
+def addresses(reply: MaskedText) -> set[str]:
     """Return the mail addresses that a reply mentions, in lower case and without brackets."""
     spans = re.finditer(f"{ADDRESS}+", reply.masked)
     return {reply.plain[span.start() : span.end()].strip("<>").lower() for span in spans}
 
 
-def mentions(reply: ReplyText) -> str:
+def mentions(reply: MaskedText) -> str:
     """Return the URLs and host names that a reply mentions, as they stand in it."""
     spans = re.finditer(f"[{URL}{HOST}{IP}]+", reply.masked)
     return " ".join(reply.plain[span.start() : span.end()] for span in spans)
