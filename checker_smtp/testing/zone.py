@@ -105,8 +105,8 @@ class FakeResolver:
     `world` is the function, or records and `answers` as `Zone` takes them. While `gate` is an event, a
     question waits for it; otherwise it waits `seconds` (0: it lets other tasks run, and that is all).
 
-    `asked` has every question in order and `queries` counts them, `responses` counts the answers that were not a
-    timeout. `waiting` is the number of questions that wait now, `max_waiting` the largest it has been.
+    `asked` has every question in order and `queries` counts them, `responses` counts the answers that were
+    not a timeout. `waiting` is the number of questions that wait now, `max_waiting` the largest it has been.
 
     >>> resolver = FakeResolver("example.org MX 0 .")
     >>> silent = FakeResolver.failing(DnsStatus.TIMEOUT, "no answer")

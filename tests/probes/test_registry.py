@@ -14,6 +14,7 @@ from checker_smtp.probes.rules import (
     Outcome,
     RegistryError,
     Severity,
+    load_rules,
     record_of,
 )
 from checker_smtp.probes.rules._registry import Registry
@@ -178,3 +179,9 @@ def test_the_records_of_other_checkers_are_found_by_how_a_code_begins() -> None:
 def test_tls_takes_a_session() -> None:
     assert Input.SESSION in Input.TLS
     assert Input.TLS not in Input.SESSION | Input.REVERSE_DNS
+
+
+def test_a_module_is_registered_once_however_often_the_package_is_loaded() -> None:
+    before = dict(RULES)
+    load_rules()
+    assert before == RULES
