@@ -109,9 +109,9 @@ def test_from_the_form_to_a_section_of_the_report(visit: EndpointProbe) -> None:
         expect(page).to_have_title("mixed.e2e.test: Critical – inbound mail")
         expect(page.locator("#outcome")).to_be_focused()
         healthy = frame.locator("details.endpoint", has_text="mx.healthy.e2e.test")
-        expect(healthy.get_by_text("What was asked")).to_be_hidden()
+        expect(healthy.get_by_text("Transactions", exact=True)).to_be_hidden()
         healthy.locator("> summary").click()
-        expect(healthy.get_by_text("What was asked")).to_be_visible()
+        expect(healthy.get_by_text("Transactions", exact=True)).to_be_visible()
 
 
 def test_the_frame_is_as_high_as_the_report_and_its_links_stay_inside(visit: EndpointProbe) -> None:
@@ -146,7 +146,7 @@ def test_an_input_error_is_shown_beside_its_field(visit: EndpointProbe, script: 
         domain = page.get_by_label("Domain", exact=True)
         expect(domain).to_be_focused()
         expect(domain).to_have_accessible_description(
-            "What comes after the @ in its addresses, such as example.org "
+            "The part after the @ in its addresses, such as example.org "
             "Error: 'postmaster@healthy.e2e.test' is an e-mail address: "
             "give a host name such as example.com, without what stands before the @."
         )
