@@ -114,7 +114,7 @@ def test_a_closed_connection_is_reported_by_the_next_step(
 
 def report_of(address: str) -> str:
     """Return everything that a client sees of a domain whose mail goes to `address`."""
-    record = "A" if "." in address else "AAAA"
+    record = "AAAA" if ":" in address else "A"
     world = FakeNetwork(FakeResolver(f"example.org MX 10 mx.example.org.\nmx.example.org {record} {address}"))
     context = RunContext(run_at="2026-01-01T00:00:00Z", seed=1)
     result = anyio.run(lambda: check(options("example.org", allow_targets=()), world, context=context))
