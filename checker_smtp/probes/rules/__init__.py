@@ -9,8 +9,8 @@ from operator import or_
 
 from checker_smtp.probes.observation import Observation
 
+from ._answers import any_answered, client_refusal, own_answer
 from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
-from ._pairs import any_answered, common_refusal
 from ._registry import Registry
 from ._reproduction import (
     HoldSession,
@@ -87,9 +87,10 @@ def inputs_of(names: Iterable[str] | None) -> Input:
 
 
 def status_of(observation: Observation, findings: tuple[Finding, ...]) -> str:
-    """Return `ok`, `info`, `warning`, `critical`, or `unknown` where no server answered.
+    """Return `ok`, `info`, `warning`, `critical`, or `unknown`.
 
-    `findings` are those of `apply_rules`.
+    `findings` are those of `apply_rules`. Without a warning the status is unknown where recipients of the
+    domain should have been asked for and none was accepted or refused for what it is.
     """
     worst = max((finding.severity.rank for finding in findings), default=-1)
     needs_answer = Input.SESSION in inputs_of(observation.rules) and not observation.mx.null_mx
@@ -99,8 +100,11 @@ def status_of(observation: Observation, findings: tuple[Finding, ...]) -> str:
 
 
 def _is_answered(observation: Observation) -> bool:
-    """Return whether any server treated this client like any other."""
+    """Return whether a server answered about the domain's own recipients; where none was wanted, at all."""
+    settings = observation.settings
+    if settings.test_null_sender or settings.test_postmaster:
+        return any(own_answer(endpoint).is_settled for endpoint in observation.endpoints)
     return any(
-        endpoint.ready_session is not None and common_refusal(endpoint) is None
+        endpoint.ready_session is not None and client_refusal(endpoint) is None
         for endpoint in observation.endpoints
     )

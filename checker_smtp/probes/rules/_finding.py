@@ -9,10 +9,13 @@ from dataclasses import KW_ONLY, dataclass
 from enum import IntEnum, StrEnum
 
 from checker_smtp.probes.observation import Purpose
+from checker_smtp.probes.refusals import Refusal
 
 from ._reproduction import Reproduction
 
 __all__ = ["Code", "Evidence", "Finding", "Outcome", "Severity", "Urgency"]
+
+_MAX_WORDS = 200
 
 
 class Severity(StrEnum):
@@ -79,6 +82,12 @@ class Finding:
     fix: str
     reference: str
     evidence: tuple[Evidence, ...] = ()
+    id: str = ""
+    """Domain, code and subject: the same for the same fault in every check."""
+    reason: str = ""
+    """Why a server refused (`probes.refusals.Reason`); empty where nothing was refused."""
+    words: str = ""
+    """The words of the reply, or its code, from which the reason was read, verbatim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +133,12 @@ class Code:
         severity: Severity | None = None,
         fix: str = "",
         suffix: str = "",
+        refusal: Refusal | None = None,
     ) -> Finding:
         """Return a finding of this kind; the defaults are the record's.
 
-        `suffix` completes the code of a finding that another checker made.
+        `suffix` completes the code of a finding that another checker made; `refusal` is what a server's
+        reply says.
         """
         return Finding(
             code=self.code + suffix,
@@ -139,4 +150,6 @@ class Code:
             fix=fix or self.fix,
             reference=self.reference,
             evidence=evidence,
+            reason=str(refusal.reason) if refusal is not None else "",
+            words=refusal.words[:_MAX_WORDS] if refusal is not None else "",
         )

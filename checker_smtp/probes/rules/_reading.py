@@ -1,6 +1,7 @@
 """Helpers for rules: the state of endpoints, the evidence for a finding, and words for messages."""
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
+from checker_smtp.probes.refusals import Refusal
 
 from ._finding import Evidence
 
@@ -13,10 +14,12 @@ __all__ = [
     "end_evidence",
     "greeted",
     "listed",
+    "quoted",
     "reply_evidence",
-    "same_refusal",
     "shown",
 ]
+
+_MAX_QUOTED = 120
 
 
 def greeted(endpoint: Endpoint) -> bool:
@@ -86,9 +89,17 @@ def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Ev
     )
 
 
-def shown(reply: ReplySeen) -> str:
+def shown(reply: ReplySeen | None) -> str:
     """Return the codes for a sentence, as in `550 5.1.1`."""
-    return f"{reply.code} {reply.enhanced_code}".strip()
+    return f"{reply.code} {reply.enhanced_code}".strip() if reply is not None else "no reply"
+
+
+def quoted(refusal: Refusal | None) -> str:
+    """Return the deciding words for a sentence, as in ` ("user unknown")`; nothing where a code decided."""
+    if refusal is None or not any(char.isalpha() for char in refusal.words):
+        return ""
+    words = " ".join(refusal.words.split())[:_MAX_QUOTED]
+    return f' (it says "{words}")'
 
 
 def listed(items: list[str], most: int = 5) -> str:
@@ -96,15 +107,3 @@ def listed(items: list[str], most: int = 5) -> str:
     if len(items) > most:
         items = [*items[:most], f"{len(items) - most} more"]
     return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
-
-
-def same_refusal(one: ReplySeen, other: ReplySeen) -> bool:
-    """Return whether two refusals say the same but for the addresses in them."""
-    return one.code == other.code and _gist(one) == _gist(other)
-
-
-def _gist(reply: ReplySeen) -> str:
-    """Return the text without addresses, numbers and spacing."""
-    words = reply.text.lower().replace("<>", " ").split()
-    kept = (word for word in words if "@" not in word and not any(c.isdigit() for c in word))
-    return " ".join([reply.enhanced_code, *kept])

@@ -62,16 +62,16 @@ class Rule:
 
         Raises `RegistryError` where one has a code that the rule does not declare.
         """
-        return tuple(self._signed(finding) for finding in self.evaluate(observation))
+        return tuple(self._signed(finding, observation.domain) for finding in self.evaluate(observation))
 
-    def _signed(self, finding: Finding) -> Finding:
+    def _signed(self, finding: Finding, domain: str) -> Finding:
         declared = any(finding.code == code.code for code in self.codes)
         if not declared and not any(finding.code.startswith(code.code) for code in self.foreign):
             raise RegistryError(
                 f"the rule {self.name} found {finding.code}, which it does not declare: "
                 "add the Code to codes=(…) of its decorator"
             )
-        return replace(finding, rule=self.name)
+        return replace(finding, rule=self.name, id=" ".join([domain, finding.code, finding.subject]).strip())
 
 
 def rule(

@@ -1,9 +1,11 @@
 """The records of two codes that any rule may use: this client was refused; the question was not tested."""
 
+from checker_smtp.probes.refusals import Reason, Refusal
+
 from ._finding import Code, Severity
 from ._reproduction import RepeatSession
 
-__all__ = ["NOT_TESTED", "REFUSED_US"]
+__all__ = ["NOT_TESTED", "REFUSED_US", "client_fix"]
 
 REFUSED_US = Code(
     "smtp.refused_us",
@@ -27,3 +29,27 @@ NOT_TESTED = Code(
     reproduce=RepeatSession(),
     badge="Not fully tested",
 )
+
+# The remedy for each reason against this client; it is the checker's own, or nobody's.
+_CLIENT_FIXES = {
+    Reason.BLOCKLIST: "This machine's address is on a blocklist: look it up at the list that the reply "
+    "names, have it "
+    "removed there, or repeat the check from another address.",
+    Reason.REPUTATION: "This machine's address has a bad or no reputation with that provider: repeat the "
+    "check from an "
+    "address that sends mail regularly.",
+    Reason.HELO: "The server does not accept the EHLO name of this checker: give one that resolves to this "
+    "machine's "
+    "address, with `--helo-name`.",
+    Reason.PTR: "This machine's address has no PTR name that leads back to it: set one, or repeat the "
+    "check from an "
+    "address that has one.",
+    Reason.SENDER: "The server does not accept the checker's own sender, postmaster at the EHLO name: give a "
+    "`--helo-name` whose domain exists and accepts mail for postmaster.",
+    Reason.RATE: "The server limits how often this machine may connect or ask: repeat the check in an hour.",
+}
+
+
+def client_fix(refusal: Refusal | None) -> str:
+    """Return the remedy for a refusal of this client; empty where the record's own is the best."""
+    return _CLIENT_FIXES.get(refusal.reason, "") if refusal is not None else ""

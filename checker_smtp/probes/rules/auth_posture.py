@@ -51,13 +51,22 @@ def auth_posture(observation: Observation) -> Iterator[Finding]:
             yield PLAINTEXT.finding(
                 endpoint.subject, f"AUTH {' '.join(revealing)} is offered before TLS.", *evidence
             )
-        else:
-            offered = listed(mechanisms) if mechanisms else "no mechanism named"
+        elif mechanisms:
             yield PLAINTEXT.finding(
                 endpoint.subject,
-                f"AUTH is offered before TLS ({offered}); the password itself is not sent in the clear.",
+                f"AUTH is offered before TLS ({listed(mechanisms)}); the password itself is not sent in "
+                "the clear.",
                 *evidence,
                 severity=Severity.WARN,
+            )
+        else:
+            yield PLAINTEXT.finding(
+                endpoint.subject,
+                "AUTH is offered before TLS without any mechanism: no login is possible there.",
+                *evidence,
+                severity=Severity.INFO,
+                fix="Nothing needs to be fixed; some servers announce AUTH like this until TLS is "
+                "established.",
             )
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen
+from checker_smtp.probes.refusals import Reason, Step
 
-from ._blame import blames_us, is_policy
+from ._answers import client_refusal, read_reply
 from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reach import lost
-from ._reading import any_connected, end_evidence, reply_evidence, shown
+from ._reading import any_connected, end_evidence, quoted, reply_evidence, shown
 from ._reproduction import HoldSession
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US
+from ._shared import NOT_TESTED, REFUSED_US, client_fix
 
 MISSING = Code(
     "smtp.banner.missing",
@@ -61,6 +62,10 @@ SLOW = Code(
 )
 
 _SLOW_AFTER = 10.0
+# Postfix and others wait five seconds for a PROXY line; a second may be lost on the way.
+_PROXY_TIMEOUT = 3.0
+# RFC 7504 §3: the host never accepts mail.
+_NO_MAIL_HERE = 521
 
 
 @rule(
@@ -79,17 +84,14 @@ def banner_sanity(observation: Observation) -> Iterator[Finding]:
             continue
         if greeting is None:
             yield from _missing(endpoint)
-        elif greeting.transient:
-            yield DEFERRED.finding(
-                endpoint.subject,
-                f"The greeting is {shown(greeting)}: temporarily no service{_hint(greeting)}.",
-                *reply_evidence(endpoint, greeting),
-                outcome=Outcome.TRANSIENT,
-            )
-        elif not greeting.positive:
-            yield _refused(endpoint, greeting)
-        else:
+        elif greeting.positive:
             yield from _slow(endpoint, greeting)
+        elif client_refusal(endpoint) is not None:
+            yield _client_refused(endpoint, greeting)
+        elif greeting.transient:
+            yield _deferred(endpoint, greeting)
+        else:
+            yield _refused(endpoint, greeting)
 
 
 def _missing(endpoint: Endpoint) -> Iterator[Finding]:
@@ -122,17 +124,58 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
         )
 
 
-def _refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
-    evidence = reply_evidence(endpoint, greeting)
-    if greeting.permanent and (blames_us(greeting) or is_policy(greeting)):
-        return REFUSED_US.finding(
-            endpoint.subject,
-            f"The greeting is {shown(greeting)}, a refusal of this client{_hint(greeting)}.",
-            *evidence,
-            outcome=Outcome.REFUSED_US,
+def _client_refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
+    refusal = read_reply(greeting, Step.GREETING)
+    return REFUSED_US.finding(
+        endpoint.subject,
+        f"The greeting is {shown(greeting)}{quoted(refusal)}: the server refuses this client.",
+        *reply_evidence(endpoint, greeting),
+        outcome=Outcome.REFUSED_US,
+        refusal=refusal,
+        fix=client_fix(refusal),
+    )
+
+
+def _deferred(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
+    refusal = read_reply(greeting, Step.GREETING)
+    waited = greeting.at - (endpoint.main.connected_at or 0)
+    message = f"The greeting is {shown(greeting)}{quoted(refusal)}: temporarily no service."
+    if waited >= _PROXY_TIMEOUT and refusal.reason in (Reason.SERVER_STATE, Reason.UNCLEAR):
+        message += (
+            f" It came after {waited:.0f} s of silence: the server may wait for the line of a proxy (PROXY "
+            "protocol) "
+            "that is not there."
         )
-    return REFUSED.finding(
-        endpoint.subject, f"The greeting is {shown(greeting)}: no mail is accepted.", *evidence
+    return DEFERRED.finding(
+        endpoint.subject,
+        message,
+        *reply_evidence(endpoint, greeting),
+        outcome=Outcome.TRANSIENT,
+        refusal=refusal,
+    )
+
+
+def _refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
+    evidence, refusal = reply_evidence(endpoint, greeting), read_reply(greeting, Step.GREETING)
+    speaks_of_service = refusal.of_service or refusal.reason is Reason.SERVER_STATE
+    if greeting.code == _NO_MAIL_HERE or speaks_of_service or not greeting.permanent:
+        return REFUSED.finding(
+            endpoint.subject,
+            f"The greeting is {shown(greeting)}{quoted(refusal)}: no mail is accepted.",
+            *evidence,
+            refusal=refusal,
+        )
+    return REFUSED_US.finding(
+        endpoint.subject,
+        f"The greeting is {shown(greeting)} and gives no reason. Either the server accepts no mail from "
+        "anybody, or it "
+        "refuses this client: one vantage point cannot decide that.",
+        *evidence,
+        outcome=Outcome.REFUSED_US,
+        refusal=refusal,
+        fix="Repeat the check from another network. If the greeting is the same there, remove the server "
+        "from the MX "
+        "records or let it greet with 220.",
     )
 
 
@@ -144,8 +187,3 @@ def _slow(endpoint: Endpoint, greeting: ReplySeen) -> Iterator[Finding]:
             f"The greeting was complete after {waited:.0f} s.",
             *reply_evidence(endpoint, greeting),
         )
-
-
-def _hint(greeting: ReplySeen) -> str:
-    words = blames_us(greeting)
-    return f' (it says "{words}")' if words else ""

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session
+from checker_smtp.probes.refusals import Step
 
-from ._blame import blames_us, is_policy
+from ._answers import client_refusal, read_reply
 from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reach import lost
-from ._reading import any_greeted, end_evidence, greeted, reply_evidence, shown
+from ._reading import any_greeted, end_evidence, greeted, quoted, reply_evidence, shown
 from ._reproduction import HoldSession
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US
+from ._shared import NOT_TESTED, REFUSED_US, client_fix
 
 FAILED = Code(
     "smtp.ehlo.failed",
@@ -39,18 +40,34 @@ FALLBACK = Code(
     advice="ehlo",
 )
 
+DESYNC = Code(
+    "smtp.protocol.desync",
+    Severity.CRIT,
+    title="The server sends a reply to no command",
+    why="Senders lose track of which reply belongs to which command: they give up, or take a refusal for "
+    "an acceptance.",
+    fix="A proxy in front may send a PROXY line to a server that does not expect one: turn the PROXY "
+    "protocol on at "
+    "both, or off at both. Otherwise look for what writes into the connection (greeting scripts, filters).",
+    reference="RFC 5321 §4.2, §4.3.1",
+    reproduce=HoldSession(until="EHLO"),
+    urgency=Urgency.STOPS_MAIL,
+    badge="Replies out of step",
+)
+
 
 @rule(
     "smtp.ehlo_supported",
     Severity.CRIT,
     "Checks that every endpoint that greets accepts EHLO.",
     order=60,
-    codes=(FAILED, FALLBACK, REFUSED_US, NOT_TESTED),
+    codes=(FAILED, FALLBACK, DESYNC, REFUSED_US, NOT_TESTED),
     needs=Input.SESSION,
     tested=any_greeted,
 )
 def ehlo_supported(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
+        yield from _out_of_step(endpoint)
         if not greeted(endpoint) or endpoint.ehlo_session:
             continue
         session = endpoint.ready_session
@@ -65,30 +82,55 @@ def ehlo_supported(observation: Observation) -> Iterator[Finding]:
             )
 
 
+def _out_of_step(endpoint: Endpoint) -> Iterator[Finding]:
+    """Yield a finding for the first reply that answers no command, said before the first transaction.
+
+    This client pairs the replies all the same; an ordinary sender takes it as the reply to EHLO, and every
+    later reply for the one before. A 421 ends the session and is no such reply (RFC 5321 §3.8).
+    """
+    for session in endpoint.sessions:
+        asked = [t.mail.entry for t in session.transactions if t.mail is not None]
+        extra = [r for r in session.unsolicited if r.code != 421 and (not asked or r.entry < min(asked))]
+        if extra and session.greeting is not None and session.greeting.positive:
+            yield DESYNC.finding(
+                endpoint.subject,
+                f"The server sends a reply that answers no command, after its greeting or its reply to EHLO: "
+                f"{shown(extra[0])}. A sender takes it as the reply to its next command, and all replies "
+                "are one late.",
+                *reply_evidence(endpoint, session.greeting),
+                *reply_evidence(endpoint, extra[0]),
+            )
+            return
+
+
 def _failed(endpoint: Endpoint, session: Session) -> Finding:
     reply = session.helo or session.ehlo or endpoint.main.ehlo
     if reply is None or (not reply.permanent and not reply.transient):
         return _unanswered(endpoint, endpoint.main)
     evidence = (*reply_evidence(endpoint, endpoint.main.ehlo), *reply_evidence(endpoint, session.helo))
-    replies = _replies(endpoint.main.ehlo, session.helo)
+    replies, refusal = _replies(endpoint.main.ehlo, session.helo), read_reply(reply, Step.EHLO)
+    if client_refusal(endpoint) is not None:
+        return REFUSED_US.finding(
+            endpoint.subject,
+            f"The server answers {replies}{quoted(refusal)}: it refuses this client.",
+            *evidence,
+            outcome=Outcome.REFUSED_US,
+            refusal=refusal,
+            fix=client_fix(refusal),
+        )
     if reply.transient:
         return FAILED.finding(
             endpoint.subject,
-            f"The server answers {replies}: temporarily refused.",
+            f"The server answers {replies}{quoted(refusal)}: temporarily refused.",
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.WARN,
+            refusal=refusal,
             fix="Repeat the check later; if it persists look for limits in the server's log.",
         )
-    if (words := blames_us(reply)) or is_policy(reply):
-        return REFUSED_US.finding(
-            endpoint.subject,
-            f"The server answers {replies}, a refusal of this client"
-            + (f' (it says "{words}").' if words else "."),
-            *evidence,
-            outcome=Outcome.REFUSED_US,
-        )
-    return FAILED.finding(endpoint.subject, f"The server answers {replies}.", *evidence)
+    return FAILED.finding(
+        endpoint.subject, f"The server answers {replies}{quoted(refusal)}.", *evidence, refusal=refusal
+    )
 
 
 def _unanswered(endpoint: Endpoint, session: Session) -> Finding:

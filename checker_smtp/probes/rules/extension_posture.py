@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation
 
+from ._answers import is_welcome
 from ._finding import Code, Finding, Severity
-from ._reading import any_connected, listed, reply_evidence
-from ._reproduction import HoldSession, ReadOctets
+from ._reading import any_connected, listed, reply_evidence, shown
+from ._reproduction import HoldSession, ReadOctets, RepeatSession
 from ._rule import Input, rule
 
 PIPELINING = Code(
@@ -41,13 +42,24 @@ DEVIATION = Code(
     badge="Protocol deviations",
 )
 
+RSET_REFUSED = Code(
+    "smtp.protocol.rset",
+    Severity.INFO,
+    title="RSET is refused",
+    why="A sender that starts a new transaction on the same connection has to connect again.",
+    fix="Let the server accept RSET at any time, and raise its limit for it.",
+    reference="RFC 5321 §4.1.1.5",
+    reproduce=RepeatSession(),
+    badge="Protocol deviations",
+)
+
 
 @rule(
     "smtp.extension_posture",
     Severity.INFO,
     "Checks for PIPELINING and 8BITMIME, and that replies follow the protocol.",
     order=140,
-    codes=(PIPELINING, EIGHT_BIT, DEVIATION),
+    codes=(PIPELINING, EIGHT_BIT, DEVIATION, RSET_REFUSED),
     needs=Input.TLS,
     tested=any_connected,
 )
@@ -56,11 +68,12 @@ def extension_posture(observation: Observation) -> Iterator[Finding]:
         yield from _missing(endpoint, "PIPELINING", PIPELINING)
         yield from _missing(endpoint, "8BITMIME", EIGHT_BIT)
         yield from _deviations(endpoint)
+        yield from _refused_rset(endpoint)
 
 
 def _missing(endpoint: Endpoint, keyword: str, kind: Code) -> Iterator[Finding]:
     session = endpoint.ehlo_session
-    if session is None:
+    if session is None or not is_welcome(endpoint):
         return
     known = {k.keyword for k in (*session.capabilities, *session.capabilities_tls)}
     if keyword not in known:
@@ -89,3 +102,14 @@ def _deviations(endpoint: Endpoint) -> Iterator[Finding]:
     kinds = listed([f"{kind} ({n}×, {sections[kind]})" for kind, n in sorted(counts.items())], most=10)
     evidence = [item for kind in sorted(first) for item in reply_evidence(endpoint, first[kind])]
     yield DEVIATION.finding(endpoint.subject, f"The replies deviate: {kinds}.", *dict.fromkeys(evidence))
+
+
+def _refused_rset(endpoint: Endpoint) -> Iterator[Finding]:
+    replies = [t.rset for session in endpoint.sessions for t in session.transactions if t.rset is not None]
+    refused = next((reply for reply in replies if reply.code >= 400 and reply.code != 421), None)
+    if refused is not None:
+        yield RSET_REFUSED.finding(
+            endpoint.subject,
+            f"RSET is answered with {shown(refused)}; a server must accept it at any time.",
+            *reply_evidence(endpoint, refused),
+        )

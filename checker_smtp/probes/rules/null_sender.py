@@ -5,17 +5,19 @@ normal sender: only where that one passes is a refusal about the null sender.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
+from checker_smtp.probes.refusals import Reason, Refusal, Step
 
-from ._blame import blames_address, demands_tls
-from ._finding import Code, Finding, Outcome, Severity, Urgency
-from ._pairs import any_answered, common_refusal, obstacles
-from ._reading import reply_evidence, shown
+from ._answers import Kind, any_answered, client_refusal, own_answer, read_reply
+from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
+from ._obstacles import obstacles
+from ._reading import quoted, reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US
+from ._shared import NOT_TESTED, REFUSED_US, client_fix
 
 REJECTED = Code(
     "smtp.null_sender.rejected",
@@ -34,7 +36,7 @@ REJECTED = Code(
 )
 DEFERRED = Code(
     "smtp.null_sender.deferred",
-    Severity.INFO,
+    Severity.WARN,
     title="Bounces are not accepted at the moment",
     why="Greylisting and limits do this; a bounce is retried like any other mail.",
     fix="Repeat the check after some minutes.",
@@ -62,70 +64,132 @@ def null_sender(observation: Observation) -> Iterator[Finding]:
     yield from obstacles("null-sender", observation)
     for endpoint in observation.endpoints:
         asked = endpoint.asked("null-sender")
-        verdict = asked.verdict if asked else None
-        if asked is None or verdict is None or verdict.positive or common_refusal(endpoint):
+        reply = asked.verdict if asked else None
+        if asked is None or reply is None or reply.code < 400 or _is_reported(endpoint):
             continue
-        if verdict.permanent:
-            yield _refusal(endpoint, asked, verdict)
-        else:
-            yield _deferred(
-                endpoint, verdict, f"Mail from the null sender is deferred with {shown(verdict)}."
-            )
+        step = Step.MAIL if reply is asked.mail else Step.RCPT
+        refused = _Refused(endpoint, reply, step, read_reply(reply, step), endpoint.asked("postmaster"))
+        yield _refusal(refused) if reply.permanent else _deferred(refused)
 
 
-def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
-    control = endpoint.asked("postmaster")
-    at_mail = verdict is asked.mail
-    same_step = (control.mail if at_mail else control.rcpt) if control else None
-    where = "MAIL" if at_mail else "RCPT"
-    evidence = (*reply_evidence(endpoint, verdict), *reply_evidence(endpoint, same_step))
-    if demands_tls(verdict):
-        return NOT_TESTED.finding(
-            endpoint.subject,
-            f"The null sender could not be tested: {shown(verdict)} requires TLS or a login first.",
-            *evidence,
-            outcome=Outcome.NOT_TESTED,
+def _is_reported(endpoint: Endpoint) -> bool:
+    """Return whether the refusal is one that another rule reports: of this client, or of every recipient."""
+    kind = own_answer(endpoint).kind
+    return kind in (Kind.UNDECIDED, Kind.LOGIN, Kind.TLS) or client_refusal(endpoint) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The refusal of the null sender, and the transaction of the normal one."""
+
+    endpoint: Endpoint
+    reply: ReplySeen
+    step: Step
+    refusal: Refusal
+    control: Transaction | None
+
+    @property
+    def control_reply(self) -> ReplySeen | None:
+        """The reply that the normal sender got at the same step."""
+        if self.control is None:
+            return None
+        return self.control.mail if self.step is Step.MAIL else self.control.rcpt
+
+    @property
+    def said(self) -> str:
+        return f"{shown(self.reply)}{quoted(self.refusal)}"
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        return (
+            *reply_evidence(self.endpoint, self.reply),
+            *reply_evidence(self.endpoint, self.control_reply),
         )
-    if same_step is None:
-        return NOT_TESTED.finding(
-            endpoint.subject,
-            f"The null sender is refused at {where} with {shown(verdict)}, but no other sender was "
-            "answered there.",
-            *evidence,
-            outcome=Outcome.NOT_TESTED,
+
+
+def _refusal(refused: _Refused) -> Finding:
+    where, control = refused.step.upper(), refused.control_reply
+    if control is None:
+        return _not_tested(
+            refused,
+            f"The null sender is refused at {where} with {refused.said}, but no other sender was answered "
+            "there.",
         )
-    if same_step.positive and (words := blames_address(verdict)):
+    if control.positive and refused.refusal.blames_client and refused.refusal.reason is not Reason.SENDER:
         return REFUSED_US.finding(
-            endpoint.subject,
-            f"The null sender is refused at {where} with {shown(verdict)} because of this client's address "
-            f'(it says "{words}"); a normal sender is accepted there.',
-            *evidence,
+            refused.endpoint.subject,
+            f"The null sender is refused at {where} with {refused.said} because of this client; a normal "
+            "sender is "
+            "accepted there.",
+            *refused.evidence,
             outcome=Outcome.REFUSED_US,
+            refusal=refused.refusal,
+            fix=client_fix(refused.refusal),
         )
-    if same_step.positive:
-        return REJECTED.finding(
-            endpoint.subject,
-            f"The null sender is refused at {where} with {shown(verdict)}, a normal sender accepted there.",
-            *evidence,
-        )
-    if same_step.transient:
-        return _deferred(
-            endpoint,
-            verdict,
-            f"The null sender is refused at {where} with {shown(verdict)}, and a normal one deferred with "
-            f"{shown(same_step)}: undecided.",
-        )
-    refused = "Any sender is refused at MAIL" if at_mail else "Postmaster is refused under any sender"
-    return NOT_TESTED.finding(
-        endpoint.subject,
-        f"{refused} ({shown(verdict)}), so the null sender could not be tested.",
-        *evidence,
-        outcome=Outcome.NOT_TESTED,
-        fix="" if at_mail else "Let the server accept mail for postmaster, then repeat the check.",
+    if control.positive:
+        return _rejected(refused)
+    if control.transient:
+        return _deferred(refused)
+    everybody = (
+        "Any sender is refused at MAIL"
+        if refused.step is Step.MAIL
+        else "Postmaster is refused under any sender"
+    )
+    return _not_tested(
+        refused,
+        f"{everybody} ({shown(refused.reply)}), so the null sender could not be tested.",
+        ""
+        if refused.step is Step.MAIL
+        else "Let the server accept mail for postmaster, then repeat the check.",
     )
 
 
-def _deferred(endpoint: Endpoint, verdict: ReplySeen, message: str) -> Finding:
+def _rejected(refused: _Refused) -> Finding:
+    message = (
+        f"The null sender is refused at {refused.step.upper()} with {refused.said}, a normal sender "
+        "accepted there."
+    )
+    if not refused.refusal.bounce_policy:
+        return REJECTED.finding(refused.endpoint.subject, message, *refused.evidence, refusal=refused.refusal)
+    return REJECTED.finding(
+        refused.endpoint.subject,
+        f"{message} It is a policy for bounces: those with a valid tag may pass.",
+        *refused.evidence,
+        severity=Severity.WARN,
+        refusal=refused.refusal,
+        fix="If every message of the domain leaves with a tag (BATV), real bounces pass. Otherwise accept "
+        "the null "
+        "sender, because senders that verify addresses by calling back are refused.",
+    )
+
+
+def _not_tested(refused: _Refused, message: str, fix: str = "") -> Finding:
+    return NOT_TESTED.finding(
+        refused.endpoint.subject,
+        message,
+        *refused.evidence,
+        outcome=Outcome.NOT_TESTED,
+        refusal=refused.refusal,
+        fix=fix,
+    )
+
+
+def _deferred(refused: _Refused) -> Finding:
+    control = refused.control_reply
+    is_alone = control is not None and control.positive
+    message = f"Mail from the null sender is deferred with {refused.said}."
+    if refused.reply.permanent:
+        message = (
+            f"The null sender is refused at {refused.step.upper()} with {refused.said}, and a normal one "
+            "deferred with "
+            f"{shown(control)}: undecided."
+        )
+    lasting = is_alone and (refused.refusal.is_lasting or refused.refusal.reason is Reason.SENDER)
     return DEFERRED.finding(
-        endpoint.subject, message, *reply_evidence(endpoint, verdict), outcome=Outcome.TRANSIENT
+        refused.endpoint.subject,
+        message,
+        *refused.evidence,
+        outcome=Outcome.TRANSIENT,
+        severity=Severity.WARN if lasting else Severity.INFO,
+        refusal=refused.refusal,
     )

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
+from checker_smtp.probes.refusals import Reason, Step
 
-from ._blame import about_sender
+from ._answers import Kind, any_answered, client_refusal, is_accepted, own_answer, read_reply
 from ._finding import Code, Finding, Outcome, Severity, Urgency
-from ._pairs import any_answered, common_refusal, is_accepted, obstacles
-from ._reading import reply_evidence, shown
+from ._obstacles import obstacles
+from ._reading import quoted, reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
 from ._shared import NOT_TESTED, REFUSED_US
@@ -63,21 +64,29 @@ def open_relay(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
         asked = endpoint.asked("relay")
         verdict = asked.verdict if asked else None
-        if asked is None or verdict is None or common_refusal(endpoint):
+        if asked is None or verdict is None:
             continue
         if verdict.positive:
             yield _accepted(observation, endpoint, asked, verdict)
-        elif verdict.transient or verdict is asked.mail or about_sender(verdict):
-            yield _undecided(endpoint, asked, verdict)
+        elif client_refusal(endpoint) is None and own_answer(endpoint).kind is not Kind.TLS:
+            yield from _refused(endpoint, asked, verdict)
 
 
-def _undecided(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
-    where = "MAIL" if verdict is asked.mail else "RCPT"
-    return NOT_TESTED.finding(
+def _refused(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Iterator[Finding]:
+    """Yield a finding where the refusal is not one of relaying, so that nothing is shown."""
+    step = Step.MAIL if verdict is asked.mail else Step.RCPT
+    refusal = read_reply(verdict, step, asked.sender)
+    is_of_relaying = refusal.reason in (Reason.NOT_SERVED, Reason.LOGIN)
+    if step is Step.RCPT and (is_of_relaying or (verdict.permanent and not refusal.blames_client)):
+        return
+    yield NOT_TESTED.finding(
         endpoint.subject,
-        f"Whether the server relays is not known: {shown(verdict)} at {where} does not answer that.",
+        f"It is not known if the server relays: {shown(verdict)}{quoted(refusal)} at {step.upper()} does "
+        "not answer "
+        "that.",
         *reply_evidence(endpoint, verdict),
         outcome=Outcome.TRANSIENT if verdict.transient else Outcome.NOT_TESTED,
+        refusal=refusal,
     )
 
 

@@ -1,17 +1,27 @@
 """Mail to postmaster at the domain is accepted (RFC 5321 §4.5.1, RFC 2142 §5).
 
-Accepted with one sender is accepted. A refusal counts against the domain only where it is about the mailbox
-or the domain: not about this client or its sender.
+Accepted with one sender is accepted. A refusal counts against the domain only where it is about the mailbox,
+the domain or the server's own state: not about this client or its sender.
 """
 
 from collections.abc import Iterator
 
-from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
+from checker_smtp.probes.observation import Endpoint, Observation
+from checker_smtp.probes.refusals import Reason, Step
 
-from ._blame import about_sender, blames_us, demands_tls, denies_relay, is_policy, mailbox_full
-from ._finding import Code, Finding, Outcome, Severity, Urgency
-from ._pairs import any_answered, common_refusal, is_accepted, obstacles
-from ._reading import reply_evidence, shown
+from ._answers import (
+    Answer,
+    Kind,
+    any_answered,
+    client_refusal,
+    is_accepted,
+    is_served_elsewhere,
+    own_answer,
+    read_reply,
+)
+from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
+from ._obstacles import obstacles
+from ._reading import quoted, reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
 from ._shared import NOT_TESTED, REFUSED_US
@@ -32,16 +42,49 @@ REJECTED = Code(
 )
 DEFERRED = Code(
     "smtp.postmaster.deferred",
-    Severity.INFO,
+    Severity.WARN,
     title="Mail to postmaster is deferred",
-    why="Greylisting and limits do this; a sender retries.",
-    fix="Repeat the check after some minutes; with greylisting the second attempt passes.",
+    why="A sender retries for some days and then returns the mail, unless the server accepts it meanwhile.",
+    fix="Repeat the check after some minutes.",
     reference="RFC 5321 §4.5.4.1",
     reproduce=RepeatTransactions(),
     urgency=Urgency.HIDES_FAULTS,
     badge="Postmaster deferred",
     advice="greylisting",
     transactions=("postmaster",),
+)
+AUTH_REQUIRED = Code(
+    "smtp.auth.required",
+    Severity.CRIT,
+    title="The server requires a login for mail to the domain",
+    why="Nobody without an account on this server can deliver: all mail from outside is returned.",
+    fix="Let the server accept mail for its own domains without a login, and require one for relaying only "
+    "(Postfix: "
+    "`smtpd_relay_restrictions`, not `smtpd_recipient_restrictions = permit_sasl_authenticated, reject`). If "
+    "this is a submission server, let the MX records name the server that receives mail.",
+    reference="RFC 4954 §6, RFC 5321 §3.6",
+    reproduce=RepeatTransactions(),
+    urgency=Urgency.STOPS_MAIL,
+    badge="Login required",
+    transactions=("postmaster", "null-sender"),
+)
+
+_FIXES = {
+    Reason.NOT_SERVED: "Add the domain to those that the server accepts mail for (Postfix: `mydestination`, "
+    "`virtual_mailbox_domains` or `relay_domains`; Exim: `local_domains` or `relay_to_domains`; a hosted "
+    "service: its "
+    "list of domains), or let the MX records name the server that does.",
+    Reason.MAILBOX_FULL: "Free space in the mailbox, and let somebody read it.",
+    Reason.SERVER_STATE: "Find the cause in the server's log: it reports a fault of its own (disk space, a "
+    "lookup "
+    "table, a filter or policy service, its configuration).",
+    Reason.POLICY: "The server accepts this client for another recipient, so a policy for this domain or "
+    "mailbox refuses "
+    "it: look for blocklists, allowlists and filters that apply to it.",
+}
+_OTHER_MX_FIX = (
+    "A more preferred MX accepts the domain's mail: remove this one from the MX records, or let it accept "
+    "the domain."
 )
 
 
@@ -50,7 +93,7 @@ DEFERRED = Code(
     Severity.CRIT,
     "Checks that mail to postmaster at the domain is accepted.",
     order=120,
-    codes=(REJECTED, DEFERRED, REFUSED_US, NOT_TESTED),
+    codes=(REJECTED, DEFERRED, AUTH_REQUIRED, REFUSED_US, NOT_TESTED),
     needs=Input.TLS,
     option="test_postmaster",
     tested=lambda o: o.settings.test_postmaster and any_answered("postmaster", o),
@@ -60,73 +103,117 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
         return
     yield from obstacles("postmaster", observation)
     for endpoint in observation.endpoints:
-        asked = endpoint.asked("postmaster")
-        verdict = asked.verdict if asked else None
-        settled = is_accepted(asked) or is_accepted(endpoint.asked("null-sender"))
-        if asked is None or verdict is None or settled or common_refusal(endpoint):
+        answer = own_answer(endpoint)
+        if client_refusal(endpoint) is not None:
             continue
-        if verdict.permanent:
-            yield _refusal(endpoint, asked, verdict)
-        elif mailbox_full(verdict):
-            yield _full(endpoint, asked, verdict, Outcome.TRANSIENT)
-        else:
-            yield DEFERRED.finding(
-                endpoint.subject,
-                f"Mail to {asked.recipient} is deferred with {shown(verdict)}.",
-                *reply_evidence(endpoint, verdict),
-                outcome=Outcome.TRANSIENT,
-            )
+        if answer.kind is Kind.REFUSED:
+            yield _refused(observation, endpoint, answer)
+        elif answer.kind is Kind.DEFERRED:
+            yield _deferred(endpoint, answer)
+        elif answer.kind is Kind.LOGIN:
+            yield _login_required(endpoint, answer)
 
 
-def _refusal(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Finding:
-    evidence = reply_evidence(endpoint, verdict)
-    words = blames_us(verdict)
-    if demands_tls(verdict):
-        return NOT_TESTED.finding(
-            endpoint.subject,
-            f"Postmaster could not be tested: {shown(verdict)} requires TLS or a login first.",
-            *evidence,
-            outcome=Outcome.NOT_TESTED,
-        )
-    if verdict is asked.mail or about_sender(verdict):
-        return REFUSED_US.finding(
-            endpoint.subject,
-            f"The sender {asked.sender} is refused with {shown(verdict)}, so postmaster could not be tested.",
-            *evidence,
-            outcome=Outcome.REFUSED_US,
-        )
-    if relay := denies_relay(verdict):
-        return REJECTED.finding(
-            endpoint.subject,
-            f"Mail to {asked.recipient} is refused with {shown(verdict)} as relaying (it says "
-            f'"{relay}"): the server does not accept mail for this domain.',
-            *evidence,
-            fix="Add the domain to those that the server accepts mail for (Postfix: `mydestination`, "
-            "`virtual_mailbox_domains` or `relay_domains`; Exim: `local_domains` or `relay_to_domains`), or "
-            "let the MX records name the server that does.",
-        )
-    if words or is_policy(verdict):
-        hint = f' (it says "{words}")' if words else ""
-        return REFUSED_US.finding(
-            endpoint.subject,
-            f"Mail to {asked.recipient} is refused by policy with {shown(verdict)}{hint}; other "
-            "clients may pass.",
-            *evidence,
-            outcome=Outcome.REFUSED_US,
-        )
-    if mailbox_full(verdict):
-        return _full(endpoint, asked, verdict, Outcome.FAIL)
-    return REJECTED.finding(
-        endpoint.subject, f"Mail to {asked.recipient} is refused with {shown(verdict)}.", *evidence
+def _refused(observation: Observation, endpoint: Endpoint, answer: Answer) -> Finding:
+    assert answer.refusal is not None  # noqa: S101 - for the type checker
+    reason, fix = answer.refusal.reason, _FIXES.get(answer.refusal.reason, "")
+    severity = (
+        Severity.CRIT if reason in (Reason.MAILBOX, Reason.NOT_SERVED, Reason.UNCLEAR) else Severity.WARN
     )
-
-
-def _full(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen, outcome: Outcome) -> Finding:
+    if severity is Severity.CRIT and is_served_elsewhere(observation, endpoint):
+        severity, fix = Severity.WARN, _OTHER_MX_FIX
+    is_transient = answer.reply is not None and answer.reply.transient
     return REJECTED.finding(
         endpoint.subject,
-        f"The mailbox of {asked.recipient} is full ({shown(verdict)}).",
-        *reply_evidence(endpoint, verdict),
-        outcome=outcome,
-        severity=Severity.WARN,
-        fix="Free space in the mailbox, and let somebody read it.",
+        _refusal_message(observation, endpoint, answer),
+        *_evidence(endpoint, answer),
+        outcome=Outcome.TRANSIENT if is_transient else Outcome.FAIL,
+        severity=severity,
+        refusal=answer.refusal,
+        fix=fix,
     )
+
+
+def _refusal_message(observation: Observation, endpoint: Endpoint, answer: Answer) -> str:
+    recipient = f"postmaster@{observation.domain}"
+    said = f"{shown(answer.reply)}{quoted(answer.refusal)}"
+    reason = answer.refusal.reason if answer.refusal is not None else Reason.UNCLEAR
+    if reason is Reason.MAILBOX_FULL:
+        return f"The mailbox of {recipient} is full: {said}."
+    if reason is Reason.NOT_SERVED:
+        return f"Mail to {recipient} is refused with {said}: the server does not accept mail for this domain."
+    if reason is Reason.SERVER_STATE:
+        return f"Mail to {recipient} is refused with {said}: the server reports a fault of its own."
+    if reason in (Reason.POLICY, Reason.UNCLEAR):
+        control = endpoint.asked("served-control")
+        other = control.recipient if control is not None else "another recipient"
+        return (
+            f"Mail to {recipient} is refused with {said}, although this client is welcome: {other} is "
+            "accepted."
+        )
+    if _outside_gets_the_same(endpoint):
+        return (
+            f"Mail to {recipient} is refused with {said}. Recipients of other domains get the same reply, "
+            "so the "
+            "domain may not be set up on this server."
+        )
+    return f"Mail to {recipient} is refused with {said}."
+
+
+def _outside_gets_the_same(endpoint: Endpoint) -> bool:
+    relay = endpoint.asked("relay")
+    verdict = relay.verdict if relay is not None else None
+    if verdict is None or not verdict.permanent:
+        return False
+    return read_reply(verdict, Step.RCPT).reason is Reason.MAILBOX
+
+
+def _deferred(endpoint: Endpoint, answer: Answer) -> Finding:
+    refusal, transaction = answer.refusal, answer.transaction
+    assert refusal is not None and transaction is not None  # noqa: S101, PT018 - for the type checker
+    lasting = refusal.is_lasting or (refusal.is_transient and refusal.reason is Reason.MAILBOX)
+    if lasting:
+        end, fix = ": waiting will not change that", _lasting_fix(refusal.reason)
+    elif refusal.is_greylisting:
+        end, fix = (
+            ", as greylisting does",
+            "Repeat the check with `--retry-deferred 5`: the second attempt should pass.",
+        )
+    else:
+        end, fix = (
+            "",
+            "Repeat the check with `--retry-deferred 5`; if that does not help, see the server's log.",
+        )
+    return DEFERRED.finding(
+        endpoint.subject,
+        f"Mail to {transaction.recipient} is deferred with {shown(answer.reply)}{quoted(refusal)}{end}.",
+        *_evidence(endpoint, answer),
+        outcome=Outcome.TRANSIENT,
+        severity=Severity.WARN if lasting else Severity.INFO,
+        refusal=refusal,
+        fix=fix,
+    )
+
+
+def _lasting_fix(reason: Reason) -> str:
+    return REJECTED.fix if reason is Reason.MAILBOX else _FIXES.get(reason, _FIXES[Reason.SERVER_STATE])
+
+
+def _login_required(endpoint: Endpoint, answer: Answer) -> Finding:
+    is_transient = answer.reply is not None and answer.reply.transient
+    return AUTH_REQUIRED.finding(
+        endpoint.subject,
+        f"Mail to the domain is refused with {shown(answer.reply)}{quoted(answer.refusal)}: the server "
+        "requires a login.",
+        *_evidence(endpoint, answer),
+        outcome=Outcome.TRANSIENT if is_transient else Outcome.FAIL,
+        severity=Severity.WARN if is_transient else None,
+        refusal=answer.refusal,
+    )
+
+
+def _evidence(endpoint: Endpoint, answer: Answer) -> tuple[Evidence, ...]:
+    """Return the deciding reply, and the control's where it decided."""
+    control = endpoint.asked("served-control")
+    accepted = control.verdict if control is not None and is_accepted(control) else None
+    return (*reply_evidence(endpoint, answer.reply), *reply_evidence(endpoint, accepted))

@@ -5,6 +5,7 @@ from itertools import islice
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
 
+from ._answers import Kind, own_answer
 from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import end_evidence, reply_evidence, shown
@@ -51,6 +52,8 @@ INJECTION = Code(
     badge="STARTTLS injection",
 )
 
+_CERTIFICATE_DEMANDS = ("certificate required", "no client certificate", "client certificate not presented")
+
 
 @rule(
     "smtp.starttls_handshake",
@@ -79,6 +82,8 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
         if end is not None and end.step == "STARTTLS":
             yield from _unanswered(endpoint, session, end)
     elif reply.transient:
+        if own_answer(endpoint).kind is Kind.DEFERRED:
+            return  # the server defers everything: that is no fault of its TLS
         yield DEFERRED.finding(
             endpoint.subject,
             f"STARTTLS is answered with {shown(reply)}: temporarily refused.",
@@ -90,6 +95,14 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
             endpoint.subject,
             f"STARTTLS is offered and answered with {shown(reply)}.",
             *reply_evidence(endpoint, reply),
+        )
+    elif (demand := _certificate_demand(session)) is not None:
+        yield FAILED.finding(
+            endpoint.subject,
+            f"The server requires a client certificate of everybody: {demand}.",
+            *_demand_evidence(endpoint, session),
+            fix="Do not require client certificates on port 25 (Postfix: `smtpd_tls_req_ccert = no`; Exim: "
+            "`tls_verify_hosts` empty): other mail servers have none.",
         )
     elif session.ehlo_tls is not None:
         if not session.ehlo_tls.positive:
@@ -163,3 +176,34 @@ def _not_tested(endpoint: Endpoint, why: str, evidence: tuple[Evidence, ...]) ->
     return NOT_TESTED.finding(
         endpoint.subject, f"Not tested: the TLS handshake; {why}.", *evidence, outcome=Outcome.NOT_TESTED
     )
+
+
+def _certificate_demand(session: Session) -> str | None:
+    """Return the alert or the words that demand a client certificate; None where there is no such demand.
+
+    In TLS 1.3 the alert comes with the first read after the handshake.
+    """
+    if session.end is not None and _demands_certificate(session.end.detail):
+        return f"TLS alert, {session.end.detail}"
+    replies = (session.ehlo_tls, *(reply for t in session.transactions for reply in (t.mail, t.rcpt)))
+    refusals = (
+        reply for reply in replies if reply is not None and reply.permanent and session.tls is not None
+    )
+    refusal = next((reply for reply in refusals if _demands_certificate(reply.text)), None)
+    return shown(refusal) if refusal is not None else None
+
+
+def _demands_certificate(text: str) -> bool:
+    words = text.lower()
+    return (
+        "certificate required" in words
+        or "no client certificate" in words
+        or "client certificate not" in words
+    )
+
+
+def _demand_evidence(endpoint: Endpoint, session: Session) -> tuple[Evidence, ...]:
+    """Return the end of the session, else the reply to EHLO after the handshake."""
+    if session.end is not None:
+        return end_evidence(endpoint, session, session.end)
+    return reply_evidence(endpoint, session.ehlo_tls)

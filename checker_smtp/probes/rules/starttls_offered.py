@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation, Session
 
+from ._answers import Kind, is_welcome, own_answer
 from ._finding import Code, Evidence, Finding, Severity, Urgency
-from ._reading import any_extensions, listed, reply_evidence
-from ._reproduction import HoldSession
+from ._reading import any_extensions, listed, quoted, reply_evidence, shown
+from ._reproduction import HoldSession, RepeatTransactions
 from ._rule import Input, rule
 
 ALL_MISSING = Code(
@@ -36,18 +37,38 @@ MISSING = Code(
     advice="offer_starttls",
 )
 
+REQUIRED = Code(
+    "smtp.starttls.required",
+    Severity.WARN,
+    title="The server refuses mail in the clear",
+    why="A public mail server must not require TLS: senders without it, or whose handshake fails, cannot "
+    "deliver.",
+    fix="Offer TLS and do not require it on port 25 (Postfix: `smtpd_tls_security_level = may`; Exim: no "
+    "`encrypted = *` "
+    "condition in `acl_smtp_mail`), and let STARTTLS work.",
+    reference="RFC 3207 §4",
+    reproduce=RepeatTransactions(),
+    badge="TLS required",
+    transactions=("postmaster", "null-sender"),
+)
+
 
 @rule(
     "smtp.starttls_offered",
     Severity.CRIT,
     "Checks that every endpoint offers STARTTLS in its answer to EHLO.",
     order=70,
-    codes=(ALL_MISSING, MISSING),
+    codes=(ALL_MISSING, MISSING, REQUIRED),
     needs=Input.SESSION,
     tested=any_extensions,
 )
 def starttls_offered(observation: Observation) -> Iterator[Finding]:
-    known = [(e, session) for e in observation.endpoints if (session := e.ehlo_session) is not None]
+    yield from _required(observation)
+    known = [
+        (e, session)
+        for e in observation.endpoints
+        if (session := e.ehlo_session) is not None and (session.offers("STARTTLS") or is_welcome(e))
+    ]
     without = [(e, session) for e, session in known if not session.offers("STARTTLS")]
     if without and len(without) == len(known):
         names = listed([endpoint.subject for endpoint, _ in without])
@@ -61,6 +82,21 @@ def starttls_offered(observation: Observation) -> Iterator[Finding]:
             f"STARTTLS is not offered, although other servers of the domain do.{_masked(session)}",
             *_evidence(endpoint, session),
         )
+
+
+def _required(observation: Observation) -> Iterator[Finding]:
+    """Yield the endpoints that demanded TLS of a session in the clear: nothing more was tested there."""
+    for endpoint in observation.endpoints:
+        answer = own_answer(endpoint)
+        if answer.kind is Kind.TLS:
+            yield REQUIRED.finding(
+                endpoint.subject,
+                f"Mail in the clear is refused with {shown(answer.reply)}{quoted(answer.refusal)}, and TLS "
+                "was not "
+                "established here: whether mail is accepted with TLS was not tested.",
+                *reply_evidence(endpoint, answer.reply),
+                refusal=answer.refusal,
+            )
 
 
 def _evidence(endpoint: Endpoint, session: Session) -> tuple[Evidence, ...]:

@@ -1,0 +1,104 @@
+"""The obstacles that kept an endpoint from answering all the questions at once, reported once.
+
+The first rule that asks any question reports them: a refusal of this client, a refusal that may be of this
+client or of the domain, and a session that ended too early.
+"""
+
+from collections.abc import Iterator
+
+from checker_smtp.probes.observation import Endpoint, Observation
+from checker_smtp.probes.refusals import Reason
+
+from ._answers import Answer, Kind, client_refusal, own_answer
+from ._finding import Finding, Outcome
+from ._reading import end_evidence, listed, quoted, reply_evidence, shown
+from ._shared import NOT_TESTED, REFUSED_US, client_fix
+
+__all__ = ["obstacles"]
+
+_QUESTIONS = {"null-sender": "the null sender", "postmaster": "postmaster", "relay": "relaying"}
+
+
+def obstacles(purpose: str, observation: Observation) -> Iterator[Finding]:
+    """Yield the obstacles at each endpoint, where the rule for `purpose` has to report them."""
+    for endpoint in observation.endpoints:
+        asked = [p for p in _QUESTIONS if endpoint.asked(p) is not None]
+        if asked and asked[0] == purpose and endpoint.ready_session:
+            yield from _obstacle(endpoint, asked)
+
+
+def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
+    if (refused := client_refusal(endpoint)) is not None:
+        yield _client_refused(endpoint, refused)
+    elif (answer := own_answer(endpoint)).kind is Kind.UNDECIDED:
+        yield _undecided(endpoint, answer)
+    elif answer.kind is not Kind.TLS:
+        yield from _unanswered(endpoint, asked)
+
+
+def _client_refused(endpoint: Endpoint, answer: Answer) -> Finding:
+    refusal, transaction = answer.refusal, answer.transaction
+    step = "MAIL" if transaction is not None and answer.reply is transaction.mail else "RCPT"
+    sender = f"the sender <{transaction.sender}>" if transaction is not None else "the sender"
+    about = sender if refusal is not None and refusal.reason is Reason.SENDER else "this client"
+    return REFUSED_US.finding(
+        endpoint.subject,
+        f"The server refuses {about} at {step} with {shown(answer.reply)}{quoted(refusal)}: "
+        "nothing is known of the domain's mail.",
+        *reply_evidence(endpoint, answer.reply),
+        outcome=Outcome.REFUSED_US,
+        refusal=refusal,
+        fix=client_fix(refusal),
+    )
+
+
+def _undecided(endpoint: Endpoint, answer: Answer) -> Finding:
+    control = endpoint.asked("served-control")
+    tried = control is not None and control.verdict is not None
+    other = (
+        f"{control.recipient}, which the server should accept, is refused as well"
+        if tried and control is not None
+        else "no recipient is known that the server should accept"
+    )
+    evidence = (
+        *reply_evidence(endpoint, answer.reply),
+        *reply_evidence(endpoint, control.verdict if control is not None else None),
+    )
+    return REFUSED_US.finding(
+        endpoint.subject,
+        f"Mail to the domain is refused with {shown(answer.reply)}{quoted(answer.refusal)}, and {other}. "
+        "Either "
+        "the server refuses this client, or it does not serve the domain or has no postmaster.",
+        *evidence,
+        outcome=Outcome.REFUSED_US,
+        refusal=answer.refusal,
+        fix="Find the refusal in the server's log. If it names the client, repeat the check from another "
+        "address "
+        "and with a `--helo-name` that resolves to it. If it names the recipient, add the domain to those "
+        "that "
+        "the server accepts mail for, and create postmaster.",
+    )
+
+
+def _unanswered(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
+    unanswered = [p for p in asked if (t := endpoint.asked(p)) is not None and t.verdict is None]
+    if not unanswered:
+        return
+    session = next(
+        s for s in reversed(endpoint.sessions) if any(t.purpose in unanswered for t in s.transactions)
+    )
+    questions = listed([_QUESTIONS[p] for p in unanswered])
+    closing = next((reply for reply in session.replies if reply.code == 421), None)
+    refusal = closing or next((reply for reply in reversed(session.replies) if not reply.positive), None)
+    if session.end is not None and closing is None:
+        why = f"the session ended ({session.end.kind}) at {session.end.step}"
+        evidence = end_evidence(endpoint, session, session.end)
+    else:
+        why = f"the server said {shown(refusal)}" if refusal else "they were not asked"
+        evidence = reply_evidence(endpoint, refusal)
+    yield NOT_TESTED.finding(
+        endpoint.subject,
+        f"Not tested: {questions}; {why}.",
+        *evidence,
+        outcome=Outcome.TRANSIENT if closing else Outcome.NOT_TESTED,
+    )
