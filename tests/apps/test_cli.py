@@ -16,7 +16,8 @@ from tests.apps.command import FIXTURES, environment, invocation, run, run_in_te
 EXIT_CODES = {
     "postfix-dual-stack": ("ok", 0),
     "postfix-healthy": ("info", 0),
-    "postfix-greeting-421": ("warning", 1),
+    "exim-greeting-451": ("warning", 1),
+    "postfix-greeting-421": ("unknown", 3),
     "postfix-open-relay": ("critical", 2),
     "postfix-blocklisted": ("unknown", 3),
 }
@@ -65,7 +66,7 @@ def test_json_is_the_whole_document() -> None:
     relay, *others = read["findings"]
     assert set(relay) == {
         *("code", "severity", "outcome", "rule", "subject"),
-        *("message", "fix", "reference", "evidence"),
+        *("message", "fix", "reference", "evidence", "id", "reason", "words"),
     }
     assert (relay["code"], relay["severity"], relay["outcome"]) == ("smtp.open_relay", "crit", "fail")
     assert relay["rule"] in RULES
@@ -219,7 +220,7 @@ def test_a_reader_that_has_read_enough_is_no_error(form: str) -> None:
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
 def test_streams_may_be_closed(closed: str) -> None:
     done = subprocess.run(
-        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *invocation("replay", case("postfix-greeting-421"))],
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *invocation("replay", case("exim-greeting-451"))],
         capture_output=True,
         env=environment(),
         check=False,

@@ -25,10 +25,18 @@ from tests.probes.observations import (
         ("@10 220 mx", []),
         ("@10.5 220 mx", ["banner.slow info fail"]),
         ("421 4.3.2 too busy", ["banner.deferred warn transient"]),
-        ("421 too many connections from your host", ["banner.deferred warn transient"]),
+        ("421 too many connections from your host", ["refused_us info refused-us"]),
         ("450 later", ["banner.deferred warn transient"]),
         ("554 no SMTP service here", ["banner.refused crit fail"]),
-        ("554 mx.example.org ESMTP not accepting messages", ["banner.refused crit fail"]),
+        # Sendmail's greeting to a client in its access table
+        ("554 mx.example.org ESMTP not accepting messages", ["refused_us info refused-us"]),
+        ("554 no", ["refused_us info refused-us"]),
+        ("521 never", ["refused_us info refused-us"]),
+        ("521 5.3.2 mx.example.org", ["banner.refused crit fail"]),
+        ("554 5.3.0 local configuration error", ["banner.refused crit fail"]),
+        ("421 4.7.0 too busy, load is high", ["banner.deferred warn transient"]),
+        ("421 4.7.1 try again", ["refused_us info refused-us"]),
+        ("421 you may try again", ["banner.deferred warn transient"]),
         ("521 mx.example.org does not accept mail", ["banner.refused crit fail"]),
         ("354 what?", ["banner.refused crit fail"]),
         ("199 hm", ["banner.refused crit fail"]),
@@ -117,12 +125,16 @@ def test_slow_is_measured_from_the_connection() -> None:
 
 def test_a_hint_quotes_the_words() -> None:
     seen = observation(endpoint(greeting="554 5.7.1 your IP is listed"))
-    assert only(seen).message == ('The greeting is 554 5.7.1, a refusal of this client (it says "your IP").')
-    seen = observation(endpoint(greeting="421 4.7.0 too many connections"))
     assert only(seen).message == (
-        'The greeting is 421 4.7.0: temporarily no service (it says "too many connections").'
+        'The greeting is 554 5.7.1 (it says "your IP is listed"): the server refuses this client.'
     )
-    assert only(observation(endpoint(greeting="554 5.7.1 no"))).message.endswith("a refusal of this client.")
+    seen = observation(endpoint(greeting="421 4.3.2 too many connections"))
+    assert only(seen).message == (
+        'The greeting is 421 4.3.2 (it says "too many connections"): temporarily no service.'
+    )
+    assert only(observation(endpoint(greeting="554 5.7.1 no"))).message == (
+        "The greeting is 554 5.7.1: the server refuses this client."
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,14 +170,17 @@ def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
             {"ehlo": "502 5.5.1 what?", "helo": "550 no"},
             "The server answers EHLO with 502 5.5.1 and HELO with 550.",
         ),
-        ({"ehlo": "450 later"}, "The server answers EHLO with 450: temporarily refused."),
+        (
+            {"ehlo": "450 later"},
+            'The server answers EHLO with 450 (it says "later"): temporarily refused.',
+        ),
         (
             {"ehlo": "550 your name?", "helo": "550 5.7.1 no"},
-            "The server answers EHLO with 550 and HELO with 550 5.7.1, a refusal of this client.",
+            "The server answers EHLO with 550 and HELO with 550 5.7.1: it refuses this client.",
         ),
         (
             {"ehlo": "550 no", "helo": "554 RBL"},
-            'The server answers EHLO with 550 and HELO with 554, a refusal of this client (it says "RBL").',
+            'The server answers EHLO with 550 and HELO with 554 (it says "RBL"): it refuses this client.',
         ),
         ({"ehlo": "354 go on"}, "The reply to EHLO neither accepts nor refuses it."),
         ({"ehlo": None, "end": "EHLO/closed"}, "EHLO ended the session (closed)."),
@@ -220,10 +235,11 @@ def test_what_was_tested(words: dict[str, str], tested: list[bool]) -> None:
         ({"greeting": "@20 220 mx"}, "info"),
         ({"greeting": "554 5.7.1 not you"}, "unknown"),
         ({"greeting": "421 busy"}, "warning"),
-        ({"greeting": "554 no"}, "critical"),
+        ({"greeting": "554 no"}, "unknown"),
+        ({"greeting": "554 no SMTP service here"}, "critical"),
         (dict.fromkeys(("null", "postmaster", "relay"), "554 5.7.1 not you"), "unknown"),
-        (dict.fromkeys(("null", "postmaster", "relay"), "450 later"), "info"),
-        ({"null": None, "postmaster": None, "relay": None, "end": "MAIL/timeout"}, "info"),
+        (dict.fromkeys(("null", "postmaster", "relay"), "450 later"), "unknown"),
+        ({"null": None, "postmaster": None, "relay": None, "end": "MAIL/timeout"}, "unknown"),
         ({"connected": False, "end": "connect/timeout"}, "unknown"),
         ({"connected": False, "end": "connect/refused"}, "critical"),
         ({"ehlo": "502 no", "helo": "250 mx"}, "warning"),

@@ -21,6 +21,7 @@ M365 = "550 5.4.1 Recipient address rejected: Access denied. [DB5EUR03FT033.eop 
 REFUSED_US = "refused_us info refused-us"
 NOT_TESTED = "not_tested info not-tested"
 LATER_RELAY = "not_tested info transient"
+LOGIN = "auth.required crit fail"
 NULL_CRIT = "null_sender.rejected crit fail"
 NULL_LATER = "null_sender.deferred info transient"
 POST_CRIT = "postmaster.rejected crit fail"
@@ -50,11 +51,19 @@ TABLE = {
     "bounces deferred at MAIL": (f"MAIL {LATER}", OK, DENIED, [NULL_LATER]),
     "bounces answered with 3yz": ("354 go on", OK, DENIED, [NULL_LATER]),
     "bounces refused, others deferred": (NO_BOUNCE, LATER, DENIED, [NULL_LATER, POST_LATER]),
-    "bounces refused, other sender refused at MAIL": (
+    "unknown to bounces, other sender refused at MAIL: the mailbox decides": (
         UNKNOWN,
         f"MAIL {NO_SENDER}",
         f"MAIL {NO_SENDER}",
-        [NOT_TESTED, REFUSED_US, NOT_TESTED],
+        [POST_CRIT, NOT_TESTED, NOT_TESTED],
+    ),
+    "bounces refused at MAIL without a reason, others deferred": (
+        *("MAIL 550 no", LATER, DENIED),
+        [NULL_CRIT, POST_LATER],
+    ),
+    "null sender refused and postmaster, at MAIL, the relay probe's sender accepted": (
+        *("MAIL 550 no", "MAIL 550 no", DENIED),
+        [REFUSED_US],
     ),
     "our name deferred everywhere": (NO_NAME, NO_NAME, NO_NAME, [REFUSED_US]),
     "everybody deferred everywhere": (LATER, LATER, LATER, [NULL_LATER, POST_LATER, LATER_RELAY]),
@@ -72,9 +81,9 @@ TABLE = {
     "greylisted but for the relay": (LATER, LATER, DENIED, [NULL_LATER, POST_LATER]),
     "our sender refused at MAIL": (OK, f"MAIL {NO_SENDER}", f"MAIL {NO_SENDER}", [NOT_TESTED]),
     "our sender refused at RCPT": (OK, NO_SENDER, NO_SENDER, [NOT_TESTED]),
-    "bounces unsure, our sender refused at RCPT": (
+    "bounces deferred, our sender refused at RCPT: the client decides": (
         *(LATER, NO_SENDER, NO_SENDER),
-        [NULL_LATER, REFUSED_US, NOT_TESTED],
+        [REFUSED_US],
     ),
     "mailbox full": (FULL, FULL, DENIED, ["postmaster.rejected warn fail", NOT_TESTED]),
     "mailbox full for now": (
@@ -83,8 +92,14 @@ TABLE = {
         DENIED,
         ["postmaster.rejected warn transient", NULL_LATER],
     ),
-    "disk full": ("452 4.3.1 no space", "452 4.3.1 no space", DENIED, [NULL_LATER, POST_LATER]),
-    "policy on postmaster": ("550 5.7.1 members only",) * 2 + (DENIED, [REFUSED_US, NOT_TESTED][::-1]),
+    "disk full: waiting does not help": (
+        *("452 4.3.1 no space", "452 4.3.1 no space", DENIED),
+        ["postmaster.deferred warn transient", NULL_LATER],
+    ),
+    "policy on postmaster, undecided without a control": (
+        *("550 5.7.1 members only",) * 2,
+        *(DENIED, [REFUSED_US]),
+    ),
     "no such mailbox at Microsoft, and no relay in the same words": (
         M365,
         M365,
@@ -119,7 +134,7 @@ TABLE = {
         "550 Your IP is banned",
         "550 Your IP is banned",
         "550 relay not permitted",
-        [NOT_TESTED, REFUSED_US],
+        [REFUSED_US],
     ),
     "Exim, where the sender could not be verified": (
         OK,
@@ -127,31 +142,33 @@ TABLE = {
         "550 relay not permitted",
         [],
     ),
-    "TLS or login first": (*(f"MAIL {TLS_FIRST}",) * 3, [NOT_TESTED]),
-    "TLS or login first, said at RCPT": (TLS_FIRST, TLS_FIRST, TLS_FIRST, [NOT_TESTED]),
-    "login first, said in other words each": (
+    "TLS first, said on TLS": (*(f"MAIL {TLS_FIRST}",) * 3, [REFUSED_US]),
+    "TLS first, said on TLS at RCPT": (TLS_FIRST, TLS_FIRST, TLS_FIRST, [REFUSED_US]),
+    "login first, on TLS: critical": (*("MAIL 530 5.7.0 Authentication required",) * 3, [LOGIN]),
+    "login first, on TLS, said in other words each: critical": (
         f"MAIL {TLS_FIRST}",
         "530 5.7.0 Authentication required",
         "530 5.7.1 Authentication required",
-        [NOT_TESTED, NOT_TESTED],
+        [LOGIN],
     ),
     # relaying
     "relay deferred": (OK, OK, LATER, [LATER_RELAY]),
     "relay deferred at MAIL": (OK, OK, f"MAIL {LATER}", [LATER_RELAY]),
     "relay refused at MAIL": (OK, OK, f"MAIL {NO_SENDER}", [NOT_TESTED]),
-    "relay answered with 3yz": (OK, OK, "354 go on", []),
+    "relay answered with 3yz: that is no refusal": (OK, OK, "354 go on", [NOT_TESTED]),
     "relay taken, no control": (OK, OK, OK, [SUSPECT]),
     # not answered
-    "421 to the null sender": (
+    "421 against this client to the null sender": (
         "421 4.7.0 Too many connections from your host",
         None,
         None,
-        [LATER_RELAY, NULL_LATER],
+        [REFUSED_US],
     ),
+    "421 to the null sender": ("421 4.3.2 closing", None, None, [LATER_RELAY, NULL_LATER, POST_LATER]),
     "421 to MAIL of postmaster": (OK, "MAIL 421 busy", None, [LATER_RELAY]),
     "nothing answered": (None, None, None, [NOT_TESTED]),
     "only bounces answered": (NO_BOUNCE, None, None, [NOT_TESTED, NOT_TESTED]),
-    "one refusal is no pattern": (LISTED, None, None, [NOT_TESTED, NOT_TESTED]),
+    "one refusal with a reason is enough": (LISTED, None, None, [REFUSED_US]),
 }
 
 

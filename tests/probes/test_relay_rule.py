@@ -100,11 +100,11 @@ def test_the_last_answer_counts_where_the_probe_was_repeated() -> None:
 @pytest.mark.parametrize(
     ("answer", "where"),
     [
-        ("450 4.2.0 later", "450 4.2.0 at RCPT"),
+        ("450 4.2.0 later", '450 4.2.0 (it says "later") at RCPT'),
         ("MAIL 553 5.1.8 no", "553 5.1.8 at MAIL"),
         ("553 5.1.8 no", "553 5.1.8 at RCPT"),
     ],
 )
 def test_an_answer_that_says_nothing_of_relaying_is_quoted_with_its_step(answer: str, where: str) -> None:
     finding = only(observation(endpoint(relay=answer)))
-    assert finding.message == f"Whether the server relays is not known: {where} does not answer that."
+    assert finding.message == f"It is not known if the server relays: {where} does not answer that."

@@ -107,12 +107,12 @@ async def test_greylisting_is_settled_by_the_second_visit(later: RuleServer, exp
         (RuleServer(rcpt_replies=REFUSED), {"postmaster.rejected crit fail", "not_tested info not-tested"}),
         (RuleServer(fault="handshake"), {"starttls.failed crit fail"}),
         (RuleServer(fault="starttls-454"), {"starttls.deferred warn transient"}),
-        (RuleServer(fault="554"), {"banner.refused crit fail"}),
+        (RuleServer(fault="554"), {"refused_us info refused-us"}),
         (RuleServer(limit=0, ending="timeout"), {"not_tested info not-tested"}),
         (RuleServer(rcpt_replies=GREYLISTED), set(BOUNCES)),
     ],
 )
-async def test_who_was_shown_the_door_is_judged_by_the_second_visit(
+async def test_a_client_refused_before_mail_is_judged_by_the_second_visit(
     now: RuleServer, later: RuleServer, expected: set[str]
 ) -> None:
     server = UnreliableServer(now, later)
@@ -123,9 +123,11 @@ async def test_who_was_shown_the_door_is_judged_by_the_second_visit(
 
 
 @pytest.mark.parametrize("later", [RuleServer(fault=fault) for fault in ("refused", "timeout", "silent")])
-async def test_a_door_that_was_not_opened_again_leaves_the_first_answer(later: RuleServer) -> None:
+async def test_a_second_visit_without_a_greeting_leaves_the_first_refusal(
+    later: RuleServer,
+) -> None:
     seen = await UnreliableServer(RuleServer(fault="421"), later).checked(retry_deferred=1)
-    assert endpoint_findings(seen) == {"banner.deferred warn transient"}
+    assert endpoint_findings(seen) == {"refused_us info refused-us"}
     assert purposes(seen) == ["main", "revisit"]
 
 

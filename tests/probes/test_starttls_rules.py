@@ -219,8 +219,8 @@ def test_a_masked_keyword_names_the_device_in_between(keyword: str, masked: bool
         ),
         (
             "AUTH",
-            "warn",
-            f"AUTH is offered before TLS (no mechanism named); {NOT_CLEAR}",
+            "info",
+            "AUTH is offered before TLS without any mechanism: no login is possible there.",
         ),
         (
             "AUTH \x1b[31m é PLAINER {}",

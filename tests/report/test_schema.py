@@ -108,7 +108,7 @@ def test_a_document_without_a_version_is_read_and_evaluated() -> None:
     EXACTLY.validate(json.loads(text))
     result = load(text)
     assert result.observation.domain == "dev-conn421.test"
-    assert evaluate(result.observation).status == "warning"
+    assert evaluate(result.observation).status == "unknown"
     assert load(dump(result)) == result
 
 

@@ -265,6 +265,9 @@ def _verdict(meaning: CodeMeaning, words: str) -> _Verdict:
 
 def _at_step(verdict: _Verdict, step: Step, reply: MaskedText, sender: str) -> _Verdict:
     """Return the verdict for the step: only at RCPT do words about addresses mean the recipient's."""
+    if step is not Step.RCPT and verdict.reason is Reason.MAILBOX_FULL and verdict.words.isdigit():
+        # RFC 5321 §4.2.3: 452 and 552 by themselves are about storage, and no mailbox has been named
+        return _Verdict(Reason.SERVER_STATE, verdict.words, lasting=True)
     if verdict.reason in _ABOUT_RECIPIENTS and step is not Step.RCPT:
         about = _ABOUT_NAMES.get(step, Reason.UNCLEAR)
         return replace(verdict, reason=about, blames=step is not Step.GREETING, lasting=False)

@@ -7,7 +7,7 @@ only where the server accepted a recipient that it surely serves, which shows th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -17,9 +17,12 @@ from checker_smtp.probes.refusals import Reason, Refusal, Step, read_refusal
 __all__ = [
     "Answer",
     "Kind",
+    "RefusedAnswer",
     "any_answered",
     "client_refusal",
+    "defers_everything",
     "is_accepted",
+    "is_against_client",
     "is_clear_session",
     "is_served_elsewhere",
     "is_welcome",
@@ -29,7 +32,7 @@ __all__ = [
 
 _OWN = ("postmaster", "null-sender")
 _ASKED = ("null-sender", "postmaster", "relay")
-# The reasons that are the domain's or its server's own, the most telling first.
+# The reasons that are the domain's or its server's own, the clearest first.
 _DOMAIN_REASONS = (Reason.MAILBOX, Reason.NOT_SERVED, Reason.MAILBOX_FULL, Reason.SERVER_STATE)
 _GATES = (Reason.LOGIN, Reason.TLS)
 # A scan reads the same refusals over and over.
@@ -52,6 +55,10 @@ class Kind(StrEnum):
     UNANSWERED = "unanswered"
 
 
+# The recipient's own fault counts whichever sender met it; then what blames this client.
+_ORDER = (Kind.REFUSED, Kind.LOGIN, Kind.TLS, Kind.CLIENT, Kind.UNDECIDED, Kind.DEFERRED)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer, with the reply, the transaction and the refusal that decide."""
@@ -65,6 +72,14 @@ class Answer:
     def is_settled(self) -> bool:
         """True where the recipient was accepted or refused for what it is."""
         return self.kind in (Kind.ACCEPTED, Kind.REFUSED, Kind.LOGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAnswer(Answer):
+    """An answer that a refusal gave, of the class 4 or 5."""
+
+    reply: ReplySeen
+    refusal: Refusal
 
 
 def is_accepted(transaction: Transaction | None) -> bool:
@@ -83,12 +98,7 @@ def _read(code: int, enhanced_code: str, text: str, step: Step, sender: str) -> 
     return read_refusal(code, enhanced_code, text, step=step, sender=sender)
 
 
-def _read_verdict(transaction: Transaction, reply: ReplySeen) -> Refusal:
-    step = Step.MAIL if reply is transaction.mail else Step.RCPT
-    return read_reply(reply, step, transaction.sender)
-
-
-def client_refusal(endpoint: Endpoint) -> Answer | None:
+def client_refusal(endpoint: Endpoint) -> RefusedAnswer | None:
     """Return the refusal of this client, at the greeting, EHLO, MAIL or RCPT; None where it is welcome.
 
     A 421 without words against the client is none: it may be said to anybody at any time.
@@ -101,48 +111,79 @@ def is_welcome(endpoint: Endpoint) -> bool:
     return client_refusal(endpoint) is None
 
 
-def _refused_before_mail(endpoint: Endpoint) -> Answer | None:
-    greeting = endpoint.main.greeting
-    if greeting is not None and not greeting.positive:
-        return _against_client(greeting, Step.GREETING)
-    if greeting is None or endpoint.ready_session is not None:
+def is_against_client(refusal: Refusal, step: Step) -> bool:
+    """Return whether a refusal of the greeting or of EHLO is about this client.
+
+    No recipient was named yet, so security and policy (X.7.x) can only be about the client.
+    """
+    if refusal.code < 500:
+        return refusal.defers_client
+    by_code = refusal.enhanced_code.startswith("5.7.")
+    by_words = refusal.of_client if step is Step.GREETING else refusal.reason is Reason.POLICY
+    return refusal.blames_client or by_code or by_words
+
+
+def _refused_before_mail(endpoint: Endpoint) -> RefusedAnswer | None:
+    if endpoint.ready_session is not None or not endpoint.sessions:
         return None
     session = endpoint.sessions[-1]
-    reply = session.helo or session.ehlo or endpoint.main.ehlo
-    return _against_client(reply, Step.EHLO) if reply is not None else None
-
-
-def _against_client(reply: ReplySeen, step: Step) -> Answer | None:
-    """Return the refusal where its words blame the client, or its code says security or policy (X.7.x)."""
-    if reply.code < 400:
-        return None
+    greeting = endpoint.main.greeting
+    if greeting is not None and not greeting.positive:
+        reply, step = greeting, Step.GREETING
+    else:
+        hello = session.helo or session.ehlo or endpoint.main.ehlo
+        if hello is None:
+            return None
+        reply, step = hello, Step.EHLO
     refusal = read_reply(reply, step)
-    about_client = refusal.blames_client or (step is Step.GREETING and refusal.of_client)
-    if about_client or refusal.enhanced_code[1:].startswith(".7."):
-        return Answer(Kind.CLIENT, reply, refusal)
-    return None
+    if reply.code < 400 or not is_against_client(refusal, step):
+        return None
+    return RefusedAnswer(Kind.CLIENT, reply, refusal)
 
 
-def _refused_at_mail(endpoint: Endpoint) -> Answer | None:
+def _refused_at_mail(endpoint: Endpoint) -> RefusedAnswer | None:
     """Return the refusal where every MAIL met one (530 excepted), or one that blames the client."""
     asked = [t for purpose in _ASKED if (t := endpoint.asked(purpose)) is not None and t.mail is not None]
-    refused = [(t, t.mail) for t in asked if t.mail is not None and t.mail.code >= 400]
-    if not asked or len(refused) < len(asked):
+    refused = [answer for t in asked if (answer := _refusal_in(t)) is not None and answer.reply is t.mail]
+    if len(refused) < len(asked) or any(a.refusal.reason in _GATES for a in refused):
         return None
-    transaction, reply = refused[0]
-    readings = [_read_verdict(t, mail) for t, mail in refused]
-    if any(r.reason in _GATES for r in readings):
-        return None
-    blaming = next((r for r in readings if r.blames_client), None)
-    if blaming is None and not all(mail.permanent for _, mail in refused):
-        return None
-    return Answer(Kind.CLIENT, reply, blaming or readings[0], transaction)
+    # words against the null sender are not about this client: every sender of bounces hears them
+    of_client = [answer for answer in refused if not _is_of_null_sender(answer)]
+    blaming = [answer for answer in of_client if answer.refusal.blames_client]
+    if blaming:
+        return blaming[0]
+    return of_client[0] if of_client and all(answer.reply.permanent for answer in refused) else None
 
 
-def _refused_at_rcpt(endpoint: Endpoint) -> Answer | None:
-    """Return the refusal of an own recipient that blames the client, where no own recipient was accepted."""
+def _refused_at_rcpt(endpoint: Endpoint) -> RefusedAnswer | None:
+    """Return the refusal that blames the client, where the own recipients were not judged."""
     answer = own_answer(endpoint)
-    return answer if answer.kind is Kind.CLIENT else None
+    if answer.kind is Kind.CLIENT and isinstance(answer, RefusedAnswer):
+        return answer
+    if answer.kind not in (Kind.UNANSWERED, Kind.UNDECIDED):
+        return None
+    relay = endpoint.asked("relay")
+    probe = _refusal_in(relay) if relay is not None else None
+    return probe if probe is not None and probe.refusal.blames_client else None
+
+
+def _refusal_in(transaction: Transaction) -> RefusedAnswer | None:
+    """Return the refusal that the transaction met, read as one of this client; None where it met none."""
+    reply = transaction.verdict
+    if reply is None or reply.code < 400:
+        return None
+    step = Step.MAIL if reply is transaction.mail else Step.RCPT
+    refusal = read_reply(reply, step, transaction.sender)
+    return RefusedAnswer(Kind.CLIENT, reply, refusal, transaction)
+
+
+def _is_of_null_sender(answer: RefusedAnswer) -> bool:
+    """Return whether the null sender itself is refused: that says nothing about the client or recipient."""
+    transaction, refusal = answer.transaction, answer.refusal
+    if transaction is None or transaction.sender:
+        return False
+    at_mail = answer.reply is transaction.mail and answer.reply.permanent and not refusal.blames_client
+    return refusal.reason is Reason.SENDER or (at_mail and refusal.reason not in _GATES)
 
 
 def own_answer(endpoint: Endpoint) -> Answer:
@@ -150,54 +191,46 @@ def own_answer(endpoint: Endpoint) -> Answer:
     asked = [t for purpose in _OWN if (t := endpoint.asked(purpose)) is not None]
     if accepted := next((t for t in asked if is_accepted(t)), None):
         return Answer(Kind.ACCEPTED, accepted.verdict, None, accepted)
-    answers = [
-        Answer(Kind.UNANSWERED, reply, _read_verdict(t, reply), t)
-        for t in asked
-        if (reply := t.verdict) is not None and reply.code >= 400
-    ]
-    if not answers:
-        return Answer(Kind.UNANSWERED)
-    kinds = [(_kind_of(endpoint, answer), answer) for answer in answers]
-    # the recipient's own fault counts whichever sender met it; then what blames this client
-    for kind in (Kind.REFUSED, Kind.LOGIN, Kind.TLS, Kind.CLIENT, Kind.UNDECIDED, Kind.DEFERRED):
-        of_kind = [answer for known, answer in kinds if known is kind]
-        if of_kind:
-            chosen = min(of_kind, key=_weight)
-            return Answer(_settle(endpoint, kind), chosen.reply, chosen.refusal, chosen.transaction)
-    raise AssertionError("every answer has a kind")
+    refused = [answer for t in asked if (answer := _refusal_in(t)) is not None]
+    answers = [_judged(endpoint, answer) for answer in refused if not _is_of_null_sender(answer)]
+    return min(answers, key=_weight, default=Answer(Kind.UNANSWERED))
 
 
-def _weight(answer: Answer) -> int:
-    reason = answer.refusal.reason if answer.refusal is not None else Reason.UNCLEAR
-    return _DOMAIN_REASONS.index(reason) if reason in _DOMAIN_REASONS else len(_DOMAIN_REASONS)
+def _weight(answer: RefusedAnswer) -> tuple[int, int]:
+    reason = answer.refusal.reason
+    known = _DOMAIN_REASONS.index(reason) if reason in _DOMAIN_REASONS else len(_DOMAIN_REASONS)
+    return _ORDER.index(answer.kind), known
 
 
-def _kind_of(endpoint: Endpoint, answer: Answer) -> Kind:
+def _judged(endpoint: Endpoint, answer: RefusedAnswer) -> RefusedAnswer:
+    """Return the answer with its kind, after the control: a client that is welcome is not the one refused."""
+    kind = _kind_of(endpoint, answer)
+    if kind is Kind.UNDECIDED and is_accepted(endpoint.asked("served-control")):
+        kind = Kind.REFUSED
+    return replace(answer, kind=kind)
+
+
+def _kind_of(endpoint: Endpoint, answer: RefusedAnswer) -> Kind:
     """Return what one refusal of an own recipient shows."""
     refusal, reply, transaction = answer.refusal, answer.reply, answer.transaction
-    assert refusal is not None and reply is not None and transaction is not None  # noqa: S101, PT018 - for the type checker
     if refusal.blames_client:
         return Kind.CLIENT
     if refusal.reason in _GATES and (kind := _gate(endpoint, transaction, refusal)) is not None:
         return kind
     if refusal.reason is Reason.MAILBOX_FULL:
         return Kind.REFUSED
-    if reply.transient:
+    if reply.transient or refusal.reason is Reason.GREYLIST:
         return Kind.DEFERRED
-    if reply is transaction.mail:
+    if transaction is not None and reply is transaction.mail:
         return Kind.CLIENT
     if refusal.reason in _DOMAIN_REASONS:
         return Kind.REFUSED
-    if refusal.reason is Reason.GREYLIST:
-        return Kind.DEFERRED
-    if refusal.reason in (Reason.POLICY, Reason.UNCLEAR, *_GATES):
-        return Kind.UNDECIDED
-    return Kind.CLIENT
+    return Kind.UNDECIDED
 
 
-def _gate(endpoint: Endpoint, transaction: Transaction, refusal: Refusal) -> Kind | None:
+def _gate(endpoint: Endpoint, transaction: Transaction | None, refusal: Refusal) -> Kind | None:
     """Return what a demand for TLS or a login means in the session that met it; None where it is neither."""
-    session = _session_of(endpoint, transaction)
+    session = next(s for s in endpoint.sessions if any(transaction is one for one in s.transactions))
     if is_clear_session(session) and session.offers("STARTTLS"):
         return Kind.TLS
     if refusal.reason is Reason.LOGIN:
@@ -205,20 +238,17 @@ def _gate(endpoint: Endpoint, transaction: Transaction, refusal: Refusal) -> Kin
     return Kind.TLS if is_clear_session(session) else None
 
 
+def defers_everything(endpoint: Endpoint) -> bool:
+    """Return whether STARTTLS and MAIL are both deferred: then neither is at fault itself."""
+    starttls, answer = endpoint.main.starttls, own_answer(endpoint)
+    if starttls is None or not starttls.transient or answer.kind is not Kind.DEFERRED:
+        return False
+    return answer.transaction is not None and answer.reply is answer.transaction.mail
+
+
 def is_clear_session(session: Session) -> bool:
     """Return whether the transactions of the session travelled without TLS."""
     return session.tls is None
-
-
-def _session_of(endpoint: Endpoint, transaction: Transaction) -> Session:
-    return next(s for s in endpoint.sessions if any(transaction is one for one in s.transactions))
-
-
-def _settle(endpoint: Endpoint, kind: Kind) -> Kind:
-    """Return the kind after the control: a client that is welcome elsewhere there is not the one refused."""
-    if kind is Kind.UNDECIDED and is_accepted(endpoint.asked("served-control")):
-        return Kind.REFUSED
-    return kind
 
 
 def any_answered(purpose: str, observation: Observation) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.refusals import Reason
 
-from ._answers import Answer, Kind, client_refusal, own_answer
+from ._answers import Kind, RefusedAnswer, client_refusal, own_answer
 from ._finding import Finding, Outcome
 from ._reading import end_evidence, listed, quoted, reply_evidence, shown
 from ._shared import NOT_TESTED, REFUSED_US, client_fix
@@ -30,17 +30,19 @@ def obstacles(purpose: str, observation: Observation) -> Iterator[Finding]:
 def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
     if (refused := client_refusal(endpoint)) is not None:
         yield _client_refused(endpoint, refused)
-    elif (answer := own_answer(endpoint)).kind is Kind.UNDECIDED:
-        yield _undecided(endpoint, answer)
-    elif answer.kind is not Kind.TLS:
-        yield from _unanswered(endpoint, asked)
+        return
+    match own_answer(endpoint):
+        case RefusedAnswer(kind=Kind.UNDECIDED) as answer:
+            yield _undecided(endpoint, answer)
+        case answer if answer.kind is not Kind.TLS:
+            yield from _unanswered(endpoint, asked)
 
 
-def _client_refused(endpoint: Endpoint, answer: Answer) -> Finding:
+def _client_refused(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     refusal, transaction = answer.refusal, answer.transaction
     step = "MAIL" if transaction is not None and answer.reply is transaction.mail else "RCPT"
     sender = f"the sender <{transaction.sender}>" if transaction is not None else "the sender"
-    about = sender if refusal is not None and refusal.reason is Reason.SENDER else "this client"
+    about = sender if refusal.reason is Reason.SENDER else "this client"
     return REFUSED_US.finding(
         endpoint.subject,
         f"The server refuses {about} at {step} with {shown(answer.reply)}{quoted(refusal)}: "
@@ -52,31 +54,25 @@ def _client_refused(endpoint: Endpoint, answer: Answer) -> Finding:
     )
 
 
-def _undecided(endpoint: Endpoint, answer: Answer) -> Finding:
+def _undecided(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     control = endpoint.asked("served-control")
-    tried = control is not None and control.verdict is not None
-    other = (
-        f"{control.recipient}, which the server should accept, is refused as well"
-        if tried and control is not None
-        else "no recipient is known that the server should accept"
-    )
-    evidence = (
-        *reply_evidence(endpoint, answer.reply),
-        *reply_evidence(endpoint, control.verdict if control is not None else None),
-    )
+    verdict = control.verdict if control is not None else None
+    other = "no recipient is known that the server should accept"
+    if control is not None and verdict is not None:
+        other = (
+            f"{control.recipient}, which the server should accept, is not accepted either ({shown(verdict)})"
+        )
+    evidence = (*reply_evidence(endpoint, answer.reply), *reply_evidence(endpoint, verdict))
     return REFUSED_US.finding(
         endpoint.subject,
         f"Mail to the domain is refused with {shown(answer.reply)}{quoted(answer.refusal)}, and {other}. "
-        "Either "
-        "the server refuses this client, or it does not serve the domain or has no postmaster.",
+        "Either the server refuses this client, or it does not serve the domain or has no postmaster.",
         *evidence,
         outcome=Outcome.REFUSED_US,
         refusal=answer.refusal,
         fix="Find the refusal in the server's log. If it names the client, repeat the check from another "
-        "address "
-        "and with a `--helo-name` that resolves to it. If it names the recipient, add the domain to those "
-        "that "
-        "the server accepts mail for, and create postmaster.",
+        "address and with a `--helo-name` that resolves to it. If it names the recipient, add the domain to "
+        "those that the server accepts mail for, and create postmaster.",
     )
 
 

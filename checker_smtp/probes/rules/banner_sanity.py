@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen
-from checker_smtp.probes.refusals import Reason, Step
+from checker_smtp.probes.refusals import Reason, Refusal, Step
 
-from ._answers import client_refusal, read_reply
+from ._answers import is_against_client, read_reply
 from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import any_connected, end_evidence, quoted, reply_evidence, shown
@@ -64,8 +64,8 @@ SLOW = Code(
 _SLOW_AFTER = 10.0
 # Postfix and others wait five seconds for a PROXY line; a second may be lost on the way.
 _PROXY_TIMEOUT = 3.0
-# RFC 7504 §3: the host never accepts mail.
-_NO_MAIL_HERE = 521
+# RFC 3463 §3.4: the host accepts no mail. A bare 521 is also sent to blocked clients.
+_NO_MAIL_HERE = "5.3.2"
 
 
 @rule(
@@ -86,12 +86,8 @@ def banner_sanity(observation: Observation) -> Iterator[Finding]:
             yield from _missing(endpoint)
         elif greeting.positive:
             yield from _slow(endpoint, greeting)
-        elif client_refusal(endpoint) is not None:
-            yield _client_refused(endpoint, greeting)
-        elif greeting.transient:
-            yield _deferred(endpoint, greeting)
         else:
-            yield _refused(endpoint, greeting)
+            yield _refusal(endpoint, greeting, read_reply(greeting, Step.GREETING))
 
 
 def _missing(endpoint: Endpoint) -> Iterator[Finding]:
@@ -124,8 +120,15 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
         )
 
 
-def _client_refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
-    refusal = read_reply(greeting, Step.GREETING)
+def _refusal(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Finding:
+    if greeting.code >= 400 and is_against_client(refusal, Step.GREETING):
+        return _client_refused(endpoint, greeting, refusal)
+    if greeting.transient:
+        return _deferred(endpoint, greeting, refusal)
+    return _refused(endpoint, greeting, refusal)
+
+
+def _client_refused(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Finding:
     return REFUSED_US.finding(
         endpoint.subject,
         f"The greeting is {shown(greeting)}{quoted(refusal)}: the server refuses this client.",
@@ -136,8 +139,7 @@ def _client_refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
     )
 
 
-def _deferred(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
-    refusal = read_reply(greeting, Step.GREETING)
+def _deferred(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Finding:
     waited = greeting.at - (endpoint.main.connected_at or 0)
     message = f"The greeting is {shown(greeting)}{quoted(refusal)}: temporarily no service."
     if waited >= _PROXY_TIMEOUT and refusal.reason in (Reason.SERVER_STATE, Reason.UNCLEAR):
@@ -155,10 +157,10 @@ def _deferred(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
     )
 
 
-def _refused(endpoint: Endpoint, greeting: ReplySeen) -> Finding:
-    evidence, refusal = reply_evidence(endpoint, greeting), read_reply(greeting, Step.GREETING)
-    speaks_of_service = refusal.of_service or refusal.reason is Reason.SERVER_STATE
-    if greeting.code == _NO_MAIL_HERE or speaks_of_service or not greeting.permanent:
+def _refused(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Finding:
+    evidence = reply_evidence(endpoint, greeting)
+    by_words = refusal.of_service or refusal.reason is Reason.SERVER_STATE
+    if by_words or refusal.enhanced_code == _NO_MAIL_HERE or not greeting.permanent:
         return REFUSED.finding(
             endpoint.subject,
             f"The greeting is {shown(greeting)}{quoted(refusal)}: no mail is accepted.",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session
 from checker_smtp.probes.refusals import Step
 
-from ._answers import client_refusal, read_reply
+from ._answers import is_against_client, read_reply
 from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import any_greeted, end_evidence, greeted, quoted, reply_evidence, shown
@@ -109,7 +109,7 @@ def _failed(endpoint: Endpoint, session: Session) -> Finding:
         return _unanswered(endpoint, endpoint.main)
     evidence = (*reply_evidence(endpoint, endpoint.main.ehlo), *reply_evidence(endpoint, session.helo))
     replies, refusal = _replies(endpoint.main.ehlo, session.helo), read_reply(reply, Step.EHLO)
-    if client_refusal(endpoint) is not None:
+    if is_against_client(refusal, Step.EHLO):
         return REFUSED_US.finding(
             endpoint.subject,
             f"The server answers {replies}{quoted(refusal)}: it refuses this client.",

@@ -65,10 +65,12 @@ def null_sender(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
         asked = endpoint.asked("null-sender")
         reply = asked.verdict if asked else None
-        if asked is None or reply is None or reply.code < 400 or _is_reported(endpoint):
+        if asked is None or reply is None or reply.positive or _is_reported(endpoint):
             continue
         step = Step.MAIL if reply is asked.mail else Step.RCPT
-        refused = _Refused(endpoint, reply, step, read_reply(reply, step), endpoint.asked("postmaster"))
+        refused = _Refused(
+            endpoint, reply, step, read_reply(reply, step, asked.sender), endpoint.asked("postmaster")
+        )
         yield _refusal(refused) if reply.permanent else _deferred(refused)
 
 
@@ -128,19 +130,13 @@ def _refusal(refused: _Refused) -> Finding:
         )
     if control.positive:
         return _rejected(refused)
-    if control.transient:
+    if not control.permanent:
         return _deferred(refused)
-    everybody = (
-        "Any sender is refused at MAIL"
-        if refused.step is Step.MAIL
-        else "Postmaster is refused under any sender"
-    )
     return _not_tested(
         refused,
-        f"{everybody} ({shown(refused.reply)}), so the null sender could not be tested.",
-        ""
-        if refused.step is Step.MAIL
-        else "Let the server accept mail for postmaster, then repeat the check.",
+        f"Postmaster is refused under any sender ({shown(refused.reply)}), so the null sender could not be "
+        "tested.",
+        "Let the server accept mail for postmaster, then repeat the check.",
     )
 
 

@@ -76,8 +76,9 @@ def _refused(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Iter
     """Yield a finding where the refusal is not one of relaying, so that nothing is shown."""
     step = Step.MAIL if verdict is asked.mail else Step.RCPT
     refusal = read_reply(verdict, step, asked.sender)
-    is_of_relaying = refusal.reason in (Reason.NOT_SERVED, Reason.LOGIN)
-    if step is Step.RCPT and (is_of_relaying or (verdict.permanent and not refusal.blames_client)):
+    if refusal.reason in (Reason.NOT_SERVED, Reason.LOGIN):
+        return
+    if step is Step.RCPT and verdict.permanent and not refusal.blames_client:
         return
     yield NOT_TESTED.finding(
         endpoint.subject,

@@ -10,10 +10,11 @@ from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.refusals import Reason, Step
 
 from ._answers import (
-    Answer,
     Kind,
+    RefusedAnswer,
     any_answered,
     client_refusal,
+    defers_everything,
     is_accepted,
     is_served_elsewhere,
     own_answer,
@@ -103,76 +104,74 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
         return
     yield from obstacles("postmaster", observation)
     for endpoint in observation.endpoints:
-        answer = own_answer(endpoint)
         if client_refusal(endpoint) is not None:
             continue
-        if answer.kind is Kind.REFUSED:
-            yield _refused(observation, endpoint, answer)
-        elif answer.kind is Kind.DEFERRED:
-            yield _deferred(endpoint, answer)
-        elif answer.kind is Kind.LOGIN:
-            yield _login_required(endpoint, answer)
+        match own_answer(endpoint):
+            case RefusedAnswer(kind=Kind.REFUSED) as answer:
+                yield _refused(observation, endpoint, answer)
+            case RefusedAnswer(kind=Kind.DEFERRED) as answer:
+                yield _deferred(observation, endpoint, answer)
+            case RefusedAnswer(kind=Kind.LOGIN) as answer:
+                yield _login_required(endpoint, answer)
 
 
-def _refused(observation: Observation, endpoint: Endpoint, answer: Answer) -> Finding:
-    assert answer.refusal is not None  # noqa: S101 - for the type checker
+def _refused(observation: Observation, endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     reason, fix = answer.refusal.reason, _FIXES.get(answer.refusal.reason, "")
-    severity = (
-        Severity.CRIT if reason in (Reason.MAILBOX, Reason.NOT_SERVED, Reason.UNCLEAR) else Severity.WARN
-    )
+    severity = Severity.CRIT if answer.refusal.may_be_critical else Severity.WARN
     if severity is Severity.CRIT and is_served_elsewhere(observation, endpoint):
         severity, fix = Severity.WARN, _OTHER_MX_FIX
-    is_transient = answer.reply is not None and answer.reply.transient
     return REJECTED.finding(
         endpoint.subject,
-        _refusal_message(observation, endpoint, answer),
+        f"{_refusal_message(observation, endpoint, answer)}{_control_note(endpoint, reason)}.",
         *_evidence(endpoint, answer),
-        outcome=Outcome.TRANSIENT if is_transient else Outcome.FAIL,
+        outcome=Outcome.TRANSIENT if answer.reply.transient else Outcome.FAIL,
         severity=severity,
         refusal=answer.refusal,
         fix=fix,
     )
 
 
-def _refusal_message(observation: Observation, endpoint: Endpoint, answer: Answer) -> str:
+def _refusal_message(observation: Observation, endpoint: Endpoint, answer: RefusedAnswer) -> str:
     recipient = f"postmaster@{observation.domain}"
     said = f"{shown(answer.reply)}{quoted(answer.refusal)}"
-    reason = answer.refusal.reason if answer.refusal is not None else Reason.UNCLEAR
+    reason = answer.refusal.reason
     if reason is Reason.MAILBOX_FULL:
-        return f"The mailbox of {recipient} is full: {said}."
+        return f"The mailbox of {recipient} is full: {said}"
+    message = f"Mail to {recipient} is refused with {said}"
     if reason is Reason.NOT_SERVED:
-        return f"Mail to {recipient} is refused with {said}: the server does not accept mail for this domain."
+        return f"{message}: the server does not accept mail for this domain"
     if reason is Reason.SERVER_STATE:
-        return f"Mail to {recipient} is refused with {said}: the server reports a fault of its own."
-    if reason in (Reason.POLICY, Reason.UNCLEAR):
-        control = endpoint.asked("served-control")
-        other = control.recipient if control is not None else "another recipient"
+        return f"{message}: the server reports a fault of its own"
+    if reason is Reason.MAILBOX and _outside_gets_the_same(endpoint):
         return (
-            f"Mail to {recipient} is refused with {said}, although this client is welcome: {other} is "
-            "accepted."
+            f"{message}. Recipients of other domains get the same reply, so the domain may not be set up on "
+            "this server"
         )
-    if _outside_gets_the_same(endpoint):
-        return (
-            f"Mail to {recipient} is refused with {said}. Recipients of other domains get the same reply, "
-            "so the "
-            "domain may not be set up on this server."
-        )
-    return f"Mail to {recipient} is refused with {said}."
+    return message
+
+
+def _control_note(endpoint: Endpoint, reason: Reason) -> str:
+    """Return the words about the control, where it decided that the refusal is the domain's."""
+    control = endpoint.asked("served-control")
+    if control is None or reason not in (Reason.POLICY, Reason.UNCLEAR):
+        return ""
+    return f", although this client is welcome: {control.recipient} is accepted"
 
 
 def _outside_gets_the_same(endpoint: Endpoint) -> bool:
     relay = endpoint.asked("relay")
-    verdict = relay.verdict if relay is not None else None
-    if verdict is None or not verdict.permanent:
+    if relay is None or relay.rcpt is None or not relay.rcpt.permanent:
         return False
-    return read_reply(verdict, Step.RCPT).reason is Reason.MAILBOX
+    return read_reply(relay.rcpt, Step.RCPT, relay.sender).reason is Reason.MAILBOX
 
 
-def _deferred(endpoint: Endpoint, answer: Answer) -> Finding:
-    refusal, transaction = answer.refusal, answer.transaction
-    assert refusal is not None and transaction is not None  # noqa: S101, PT018 - for the type checker
-    lasting = refusal.is_lasting or (refusal.is_transient and refusal.reason is Reason.MAILBOX)
-    if lasting:
+def _deferred(observation: Observation, endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
+    refusal = answer.refusal
+    everything = defers_everything(endpoint)
+    lasting = everything or refusal.is_lasting or refusal.reason is Reason.MAILBOX
+    if everything:
+        end, fix = ", and so is STARTTLS: the server defers everything", _FIXES[Reason.SERVER_STATE]
+    elif lasting:
         end, fix = ": waiting will not change that", _lasting_fix(refusal.reason)
     elif refusal.is_greylisting:
         end, fix = (
@@ -184,9 +183,10 @@ def _deferred(endpoint: Endpoint, answer: Answer) -> Finding:
             "",
             "Repeat the check with `--retry-deferred 5`; if that does not help, see the server's log.",
         )
+    said = f"{shown(answer.reply)}{quoted(refusal)}"
     return DEFERRED.finding(
         endpoint.subject,
-        f"Mail to {transaction.recipient} is deferred with {shown(answer.reply)}{quoted(refusal)}{end}.",
+        f"Mail to postmaster@{observation.domain} is deferred with {said}{end}.",
         *_evidence(endpoint, answer),
         outcome=Outcome.TRANSIENT,
         severity=Severity.WARN if lasting else Severity.INFO,
@@ -199,8 +199,8 @@ def _lasting_fix(reason: Reason) -> str:
     return REJECTED.fix if reason is Reason.MAILBOX else _FIXES.get(reason, _FIXES[Reason.SERVER_STATE])
 
 
-def _login_required(endpoint: Endpoint, answer: Answer) -> Finding:
-    is_transient = answer.reply is not None and answer.reply.transient
+def _login_required(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
+    is_transient = answer.reply.transient
     return AUTH_REQUIRED.finding(
         endpoint.subject,
         f"Mail to the domain is refused with {shown(answer.reply)}{quoted(answer.refusal)}: the server "
@@ -212,7 +212,7 @@ def _login_required(endpoint: Endpoint, answer: Answer) -> Finding:
     )
 
 
-def _evidence(endpoint: Endpoint, answer: Answer) -> tuple[Evidence, ...]:
+def _evidence(endpoint: Endpoint, answer: RefusedAnswer) -> tuple[Evidence, ...]:
     """Return the deciding reply, and the control's where it decided."""
     control = endpoint.asked("served-control")
     accepted = control.verdict if control is not None and is_accepted(control) else None

@@ -5,7 +5,7 @@ from itertools import islice
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
 
-from ._answers import Kind, own_answer
+from ._answers import defers_everything
 from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import end_evidence, reply_evidence, shown
@@ -52,7 +52,7 @@ INJECTION = Code(
     badge="STARTTLS injection",
 )
 
-_CERTIFICATE_DEMANDS = ("certificate required", "no client certificate", "client certificate not presented")
+_CERTIFICATE_DEMANDS = ("certificate required", "no client certificate", "client certificate not")
 
 
 @rule(
@@ -82,8 +82,8 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
         if end is not None and end.step == "STARTTLS":
             yield from _unanswered(endpoint, session, end)
     elif reply.transient:
-        if own_answer(endpoint).kind is Kind.DEFERRED:
-            return  # the server defers everything: that is no fault of its TLS
+        if defers_everything(endpoint):
+            return  # postmaster reports it; that is no fault of the server's TLS
         yield DEFERRED.finding(
             endpoint.subject,
             f"STARTTLS is answered with {shown(reply)}: temporarily refused.",
@@ -96,11 +96,12 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
             f"STARTTLS is offered and answered with {shown(reply)}.",
             *reply_evidence(endpoint, reply),
         )
-    elif (demand := _certificate_demand(session)) is not None:
+    elif demand := _certificate_demand(endpoint, session):
+        words, evidence = demand
         yield FAILED.finding(
             endpoint.subject,
-            f"The server requires a client certificate of everybody: {demand}.",
-            *_demand_evidence(endpoint, session),
+            f"The server requires a client certificate of everybody: {words}.",
+            *evidence,
             fix="Do not require client certificates on port 25 (Postfix: `smtpd_tls_req_ccert = no`; Exim: "
             "`tls_verify_hosts` empty): other mail servers have none.",
         )
@@ -178,32 +179,22 @@ def _not_tested(endpoint: Endpoint, why: str, evidence: tuple[Evidence, ...]) ->
     )
 
 
-def _certificate_demand(session: Session) -> str | None:
-    """Return the alert or the words that demand a client certificate; None where there is no such demand.
+def _certificate_demand(endpoint: Endpoint, session: Session) -> tuple[str, tuple[Evidence, ...]] | None:
+    """Return the alert or the reply that demands a client certificate, with its evidence; None without one.
 
     In TLS 1.3 the alert comes with the first read after the handshake.
     """
-    if session.end is not None and _demands_certificate(session.end.detail):
-        return f"TLS alert, {session.end.detail}"
-    replies = (session.ehlo_tls, *(reply for t in session.transactions for reply in (t.mail, t.rcpt)))
-    refusals = (
-        reply for reply in replies if reply is not None and reply.permanent and session.tls is not None
-    )
-    refusal = next((reply for reply in refusals if _demands_certificate(reply.text)), None)
-    return shown(refusal) if refusal is not None else None
+    end = session.end
+    if end is not None and _demands_certificate(end.detail):
+        return f"TLS alert, {end.detail}", end_evidence(endpoint, session, end)
+    if session.tls is None:
+        return None
+    replies = (session.ehlo_tls, *(t.verdict for t in session.transactions))
+    for reply in replies:
+        if reply is not None and reply.permanent and _demands_certificate(reply.text):
+            return shown(reply), reply_evidence(endpoint, reply)
+    return None
 
 
 def _demands_certificate(text: str) -> bool:
-    words = text.lower()
-    return (
-        "certificate required" in words
-        or "no client certificate" in words
-        or "client certificate not" in words
-    )
-
-
-def _demand_evidence(endpoint: Endpoint, session: Session) -> tuple[Evidence, ...]:
-    """Return the end of the session, else the reply to EHLO after the handshake."""
-    if session.end is not None:
-        return end_evidence(endpoint, session, session.end)
-    return reply_evidence(endpoint, session.ehlo_tls)
+    return any(words in text.lower() for words in _CERTIFICATE_DEMANDS)

@@ -113,12 +113,12 @@ async def test_a_throttled_server_is_retried_after_a_pause(busy: RuleServer) -> 
     assert internet.connections(HERE) == 4
 
 
-async def test_after_the_last_pause_the_reply_is_reported() -> None:
+async def test_after_the_last_pause_the_refusal_of_this_client_is_reported() -> None:
     internet = fake_internet(30, BUSY)
     found = await scanned(internet, shared(30), settings(retry_delay=30, per_session=20))
     assert internet.gaps(HERE) == [30, 60, 120]
     assert len(internet.gaps(HERE)) == MAX_BACKOFFS
-    assert all("smtp.banner.deferred" in found.codes(domain) for domain in shared(30))
+    assert all("smtp.refused_us" in found.codes(domain) for domain in shared(30))
 
 
 async def test_pauses_are_counted_in_a_row() -> None:
