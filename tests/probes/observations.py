@@ -114,6 +114,10 @@ CONTROL = Transaction(
     purpose="relay-control", sender="postmaster@probe.test", recipient="nobody-1@example.net"
 )
 
+SERVED = Transaction(
+    purpose="served-control", sender="postmaster@probe.test", recipient="postmaster@hoster.example"
+)
+
 
 def session(
     purpose: str = "main",
@@ -129,12 +133,14 @@ def session(
     postmaster: str | None = "250 2.1.5 ok",
     relay: str | None = DENIED,
     control: str | None = None,
+    served: str | None = None,
     end: str | None = None,
     asked: tuple[Transaction, ...] | None = None,
 ) -> Session:
     """Return one connection."""
     tape = Tape(entries=[{"do": "connect", "host": V4, "port": 25, "at": 0.0}] if connected else [])
-    wanted = asked if asked is not None else (CONTROL,) if control else transactions_for(options())
+    usual = (CONTROL,) if control else (SERVED,) if served else transactions_for(options())
+    wanted = asked if asked is not None else usual
     first = tape.hear(greeting if connected else None)
     hello = tape.hear(ehlo if _accepted(first) else None)
     hello_old = tape.hear(helo if _accepted(first) else None)
@@ -146,6 +152,7 @@ def session(
     clear = not _accepted(begun) and not broken
     ready = _accepted(again) or (clear and (_accepted(hello) or _accepted(hello_old)))
     answers = {"null-sender": null, "postmaster": postmaster, "relay": relay, "relay-control": control}
+    answers["served-control"] = served
     transactions = tuple(_transaction(tape, t, answers[t.purpose] if ready else None) for t in wanted)
     return Session(
         purpose=purpose,
