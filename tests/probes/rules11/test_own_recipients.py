@@ -21,9 +21,7 @@ FULL = "552 5.2.2 <postmaster@example.org>: mailbox full"
 NO_SENDER = "553 5.1.8 <postmaster@probe.test>: Sender address rejected: Domain not found"
 GREYLISTED = "450 4.2.0 <postmaster@example.org>: Recipient address rejected: Greylisted"
 UNCLEAR, POLICY = "550 no", "550 5.7.1 no"
-BOTH_READINGS = (
-    "Either the server refuses this client, or it does not serve the domain or has no postmaster."
-)
+BOTH_READINGS = "Either the server refuses this client, or it does not serve the domain or has no postmaster."
 
 CRIT = "postmaster.rejected crit fail"
 WARN = "postmaster.rejected warn fail"
@@ -112,8 +110,7 @@ def test_a_server_in_trouble_that_says_so_with_5yz_is_a_warning() -> None:
     "answer",
     [
         "454 4.7.1 <postmaster@example.org>: Relay access denied",
-        "450 4.1.1 <postmaster@example.org>: unverified address: Address verification failed: "
-        "connect to mail.example.org: Connection refused",
+        "450 4.1.1 <postmaster@example.org>: unverified address: connect to mx.local: Connection refused",
         "450 4.1.1 <postmaster@example.org>: unverified address: host not found",
         "452 4.3.1 Insufficient system storage",
         "451 4.3.5 Server configuration problem",
@@ -169,9 +166,7 @@ def test_policy_and_unclear_are_the_domains_where_the_control_is_accepted(
     seen = own(answer, "250 2.1.5 ok", relay=relay)
     assert lines(seen) == [verdict, NOT_TESTED]
     finding = of("postmaster.rejected", seen)
-    assert finding.message.endswith(
-        "although this client is welcome: postmaster@hoster.example is accepted."
-    )
+    assert finding.message.endswith("although this client is welcome: postmaster@hoster.example is accepted.")
     assert [e.quote for e in finding.evidence] == [f"{answer}\r\n", "250 2.1.5 ok\r\n"]
 
 
