@@ -214,3 +214,12 @@ def test_the_evidence_is_the_pair() -> None:
     ]
     transcript = seen_.endpoints[0].main.transcript
     assert [transcript[e.entry or 0]["got"] for e in finding.evidence] == [e.quote for e in finding.evidence]
+
+
+def test_the_null_sender_refused_without_another_sender_to_compare_is_not_tested() -> None:
+    refused = seen("postmaster", "open_relay", null="550 5.7.1 <>: Sender address rejected")
+    alone = refused.endpoints[0].main
+    alone = replace(alone, transactions=tuple(t for t in alone.transactions if t.purpose == "null-sender"))
+    (finding,) = apply_rules(replace(refused, endpoints=(endpoint(alone),)))
+    assert (finding.code, finding.outcome) == ("smtp.not_tested", "not-tested")
+    assert finding.message.endswith("but no other sender was answered there.")

@@ -33,17 +33,13 @@ NOT_TESTED = Code(
 # The remedy for each reason against this client; it is the checker's own, or nobody's.
 _CLIENT_FIXES = {
     Reason.BLOCKLIST: "This machine's address is on a blocklist: look it up at the list that the reply "
-    "names, have it "
-    "removed there, or repeat the check from another address.",
+    "names, have it removed there, or repeat the check from another address.",
     Reason.REPUTATION: "This machine's address has a bad or no reputation with that provider: repeat the "
-    "check from an "
-    "address that sends mail regularly.",
+    "check from an address that sends mail regularly.",
     Reason.HELO: "The server does not accept the EHLO name of this checker: give one that resolves to this "
-    "machine's "
-    "address, with `--helo-name`.",
+    "machine's address, with `--helo-name`.",
     Reason.PTR: "This machine's address has no PTR name that leads back to it: set one, or repeat the "
-    "check from an "
-    "address that has one.",
+    "check from an address that has one.",
     Reason.SENDER: "The server does not accept the checker's own sender, postmaster at the EHLO name: give a "
     "`--helo-name` whose domain exists and accepts mail for postmaster.",
     Reason.RATE: "The server limits how often this machine may connect or ask: repeat the check in an hour.",

@@ -145,8 +145,7 @@ def _deferred(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Find
     if waited >= _PROXY_TIMEOUT and refusal.reason in (Reason.SERVER_STATE, Reason.UNCLEAR):
         message += (
             f" It came after {waited:.0f} s of silence: the server may wait for the line of a proxy (PROXY "
-            "protocol) "
-            "that is not there."
+            "protocol) that is not there."
         )
     return DEFERRED.finding(
         endpoint.subject,
@@ -170,14 +169,12 @@ def _refused(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Findi
     return REFUSED_US.finding(
         endpoint.subject,
         f"The greeting is {shown(greeting)} and gives no reason. Either the server accepts no mail from "
-        "anybody, or it "
-        "refuses this client: one vantage point cannot decide that.",
+        "anybody, or it refuses this client: one vantage point cannot decide that.",
         *evidence,
         outcome=Outcome.REFUSED_US,
         refusal=refusal,
         fix="Repeat the check from another network. If the greeting is the same there, remove the server "
-        "from the MX "
-        "records or let it greet with 220.",
+        "from the MX records or let it greet with 220.",
     )
 
 

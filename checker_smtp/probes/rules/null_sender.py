@@ -121,8 +121,7 @@ def _refusal(refused: _Refused) -> Finding:
         return REFUSED_US.finding(
             refused.endpoint.subject,
             f"The null sender is refused at {where} with {refused.said} because of this client; a normal "
-            "sender is "
-            "accepted there.",
+            "sender is accepted there.",
             *refused.evidence,
             outcome=Outcome.REFUSED_US,
             refusal=refused.refusal,
@@ -154,8 +153,7 @@ def _rejected(refused: _Refused) -> Finding:
         severity=Severity.WARN,
         refusal=refused.refusal,
         fix="If every message of the domain leaves with a tag (BATV), real bounces pass. Otherwise accept "
-        "the null "
-        "sender, because senders that verify addresses by calling back are refused.",
+        "the null sender, because senders that verify addresses by calling back are refused.",
     )
 
 
@@ -177,8 +175,7 @@ def _deferred(refused: _Refused) -> Finding:
     if refused.reply.permanent:
         message = (
             f"The null sender is refused at {refused.step.upper()} with {refused.said}, and a normal one "
-            "deferred with "
-            f"{shown(control)}: undecided."
+            f"deferred with {shown(control)}: undecided."
         )
     lasting = is_alone and (refused.refusal.is_lasting or refused.refusal.reason is Reason.SENDER)
     return DEFERRED.finding(

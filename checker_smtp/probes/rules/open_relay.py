@@ -83,8 +83,7 @@ def _refused(endpoint: Endpoint, asked: Transaction, verdict: ReplySeen) -> Iter
     yield NOT_TESTED.finding(
         endpoint.subject,
         f"It is not known if the server relays: {shown(verdict)}{quoted(refusal)} at {step.upper()} does "
-        "not answer "
-        "that.",
+        "not answer that.",
         *reply_evidence(endpoint, verdict),
         outcome=Outcome.TRANSIENT if verdict.transient else Outcome.NOT_TESTED,
         refusal=refusal,

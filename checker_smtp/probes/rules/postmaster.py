@@ -73,15 +73,12 @@ AUTH_REQUIRED = Code(
 _FIXES = {
     Reason.NOT_SERVED: "Add the domain to those that the server accepts mail for (Postfix: `mydestination`, "
     "`virtual_mailbox_domains` or `relay_domains`; Exim: `local_domains` or `relay_to_domains`; a hosted "
-    "service: its "
-    "list of domains), or let the MX records name the server that does.",
+    "service: its list of domains), or let the MX records name the server that does.",
     Reason.MAILBOX_FULL: "Free space in the mailbox, and let somebody read it.",
     Reason.SERVER_STATE: "Find the cause in the server's log: it reports a fault of its own (disk space, a "
-    "lookup "
-    "table, a filter or policy service, its configuration).",
+    "lookup table, a filter or policy service, its configuration).",
     Reason.POLICY: "The server accepts this client for another recipient, so a policy for this domain or "
-    "mailbox refuses "
-    "it: look for blocklists, allowlists and filters that apply to it.",
+    "mailbox refuses it: look for blocklists, allowlists and filters that apply to it.",
 }
 _OTHER_MX_FIX = (
     "A more preferred MX accepts the domain's mail: remove this one from the MX records, or let it accept "

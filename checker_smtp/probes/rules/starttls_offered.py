@@ -44,8 +44,7 @@ REQUIRED = Code(
     why="A public mail server must not require TLS: senders without it, or whose handshake fails, cannot "
     "deliver.",
     fix="Offer TLS and do not require it on port 25 (Postfix: `smtpd_tls_security_level = may`; Exim: no "
-    "`encrypted = *` "
-    "condition in `acl_smtp_mail`), and let STARTTLS work.",
+    "`encrypted = *` condition in `acl_smtp_mail`), and let STARTTLS work.",
     reference="RFC 3207 §4",
     reproduce=RepeatTransactions(),
     badge="TLS required",
@@ -92,8 +91,7 @@ def _required(observation: Observation) -> Iterator[Finding]:
             yield REQUIRED.finding(
                 endpoint.subject,
                 f"Mail in the clear is refused with {shown(answer.reply)}{quoted(answer.refusal)}, and TLS "
-                "was not "
-                "established here: whether mail is accepted with TLS was not tested.",
+                "was not established here: whether mail is accepted with TLS was not tested.",
                 *reply_evidence(endpoint, answer.reply),
                 refusal=answer.refusal,
             )
