@@ -29,6 +29,7 @@ QUESTIONS = {
     "postmaster": "Postmaster",
     "relay": "Relaying",
     "relay-control": "Relaying, random mailbox",
+    "served-control": "Control: a recipient that the server should accept",
 }
 _SESSIONS = {
     "main": "Session",
@@ -36,8 +37,10 @@ _SESSIONS = {
     "without-sni": "Again without a server name in the TLS handshake",
     "without-tls": "Again without TLS",
     "one-by-one": "Again one command at a time",
+    "continued": "Continued with the questions that were not answered",
     "relay": "Elsewhere, for all domains of this server at once: relaying",
     "relay-control": "Again for a random mailbox at another domain",
+    "served-control": "Control: a recipient that the server should accept",
     "revisit": "Again later, as the server had asked for",
 }
 _LEVELS = {Severity.CRIT: "crit", Severity.WARN: "warn", Severity.INFO: "info"}

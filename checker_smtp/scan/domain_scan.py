@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from checker_smtp.probes.check import ResolvedDomain, build_observation
+from checker_smtp.probes.check import ResolvedDomain, build_observation, server_name
 from checker_smtp.probes.dns import resolve_reverse_dns
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
@@ -42,6 +42,10 @@ class DomainScan:
     @property
     def name(self) -> str:
         return self.resolved.options.domain
+
+    def mx_host(self, address: str) -> str:
+        """Return the name of the domain's MX host at this address; empty where it is no host name."""
+        return next(server_name(e) for e in self.resolved.endpoints if e.address == address)
 
     async def evaluate(
         self, probe_control: Callable[[Options, str], Awaitable[str]], resolver_name: str

@@ -225,7 +225,7 @@ class Scan:
             runner = self.rate_limit.runner_for(server)
             probe = server.new_probe(runner, domains[0], settings, self._seed, started_at)
             try:
-                sessions = await probe.run([domain.options for domain in domains])
+                sessions = await _run_probe(probe, server.address, domains)
             except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
                 await self._fail(domains, error)
                 continue
@@ -273,7 +273,7 @@ class Scan:
             purpose="revisit",
         )
         try:
-            retried = await probe.run([domain.options for domain in domains])
+            retried = await _run_probe(probe, server.address, domains)
         except Exception as error:  # noqa: BLE001 - as above
             await self._fail(domains, error)
             return
@@ -334,3 +334,10 @@ class Scan:
         self._write(number, line)
         self.stats.done += 1
         self.stats.statuses[status] += 1
+
+
+async def _run_probe(
+    probe: EndpointProbe, address: str, domains: list[DomainScan]
+) -> dict[str, tuple[Session, ...]]:
+    hosts = {domain.name: domain.mx_host(address) for domain in domains}
+    return await probe.run([domain.options for domain in domains], hosts)

@@ -11,7 +11,7 @@ Three tables say what is sent, one reducer says when:
 """
 
 from .fallbacks import FALLBACKS
-from .follow_ups import FOLLOW_UPS, control_address
+from .follow_ups import FOLLOW_UPS, control_address, served_address
 from .probe import EndpointProbe, probe_endpoint
 from .transactions import TRANSACTIONS, transactions_for
 
@@ -22,5 +22,6 @@ __all__ = [
     "EndpointProbe",
     "control_address",
     "probe_endpoint",
+    "served_address",
     "transactions_for",
 ]

@@ -1,6 +1,6 @@
 """The probe of one address: makes the connections that the reducer asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from checker_smtp.probes.observation import Session, Transaction
@@ -16,7 +16,7 @@ __all__ = ["EndpointProbe", "probe_endpoint"]
 async def probe_endpoint(
     options: Options, runner: Runner, address: str, server_name: str, seed: int
 ) -> tuple[Session, ...]:
-    """Return every session with `address`, the main one first; `server_name` is the SNI."""
+    """Return every session with `address`, the main one first; `server_name` is its MX host and the SNI."""
     probe = EndpointProbe(runner, options, address, server_name, seed)
     return (await probe.run([options]))[options.domain]
 
@@ -29,7 +29,7 @@ class EndpointProbe:
     `connections` counts all connections.
     """
 
-    __slots__ = ("_controls", "_runner", "_seed", "connections", "facts")
+    __slots__ = ("_controls", "_mx_host", "_runner", "_seed", "connections", "facts")
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class EndpointProbe:
         purpose: str = "main",
         starttls: bool = True,
     ) -> None:
-        """Prepare a probe of `address` with the SNI `server_name`.
+        """Prepare a probe of `address`, which is the MX host `server_name`: the SNI as well.
 
         At most `max_domains` domains share a connection; `seed` decides what is random; `purpose` names the
         connection in the results; without `starttls` TLS is not tried.
@@ -63,11 +63,18 @@ class EndpointProbe:
         self.connections = 0
         self._runner = runner
         self._seed = seed
+        self._mx_host = server_name
         self._controls: dict[tuple[Transaction, ...], Session] = {}
 
-    async def run(self, domains: Sequence[Options]) -> dict[str, tuple[Session, ...]]:
-        """Return the sessions of each of these domains by its name, the main one first."""
-        state, spec = begin(self.facts, domains, self._seed, dict(self._controls))
+    async def run(
+        self, domains: Sequence[Options], mx_hosts: Mapping[str, str] | None = None
+    ) -> dict[str, tuple[Session, ...]]:
+        """Return the sessions of each of these domains by its name, the main one first.
+
+        `mx_hosts` are the names of their MX hosts at this address, where they differ from the probe's.
+        """
+        names = {options.domain: self._mx_host for options in domains} | dict(mx_hosts or {})
+        state, spec = begin(self.facts, domains, self._seed, dict(self._controls), names)
         while spec is not None:
             self.connections += 1
             shared = await self._runner.run(run_shared_session(spec))

@@ -26,7 +26,7 @@ from checker_smtp.probes.observation import Ending, Session, Transaction
 from checker_smtp.probes.options import Options
 
 from .fallbacks import FALLBACKS
-from .follow_ups import FOLLOW_UPS, FollowUp
+from .follow_ups import FOLLOW_UPS, DomainProbe, FollowUp
 from .retry_conditions import completed, relay_answered
 from .session import SessionSpec, SharedSession
 from .transactions import has_shared_transaction, own_transactions, shared_transactions, transactions_for
@@ -66,6 +66,7 @@ class ProbeState:
     `waiting` are the domains without an answer yet, `group` those of the open connection; `sessions` has each
     domain's result so far. `controls` are the follow-ups made at this address, by their transactions.
     `is_alone` is true for a domain that shares nothing with others: all its transactions form one flight.
+    `mx_hosts` are the names under which the domains know the address, by domain.
     """
 
     facts: AddressFacts
@@ -80,6 +81,7 @@ class ProbeState:
     stage: Stage = Stage.QUESTIONS
     next_fallback: int = 0
     next_follow_up: int = 0
+    mx_hosts: Mapping[str, str] = field(default_factory=dict)
 
     def add(self, sessions: Mapping[str, Session]) -> "ProbeState":
         """Return the state with one more session for each of these domains."""
@@ -100,11 +102,12 @@ def begin(
     domains: Sequence[Options],
     seed: int,
     controls: Mapping[tuple[Transaction, ...], Session],
+    mx_hosts: Mapping[str, str] | None = None,
 ) -> Step:
     """Return the state before the first connection, and its specification.
 
     `domains` are options that differ in the domain only; `facts` and `controls` come from an earlier probe of
-    the address, or are empty.
+    the address, or are empty. `mx_hosts` are the names of the address, by domain.
     """
     state = ProbeState(
         facts=facts,
@@ -114,6 +117,7 @@ def begin(
         is_alone=len(domains) == 1 and facts.last is None,
         waiting=tuple(domains),
         controls=controls,
+        mx_hosts=mx_hosts or {},
     )
     return _next_group(state)
 
@@ -270,12 +274,23 @@ def _follow_ups(state: ProbeState) -> list[tuple[Options, FollowUp]]:
     return list(product(state.domains, FOLLOW_UPS))
 
 
+def _domain_probe(state: ProbeState, options: Options) -> DomainProbe:
+    return DomainProbe(
+        options=options,
+        sessions=state.sessions[options.domain],
+        seed=state.seed,
+        mx_host=state.mx_hosts.get(options.domain, ""),
+        is_single=len(state.domains) == 1,
+    )
+
+
 def _next_follow_up(state: ProbeState) -> Step:
     """Open a connection for the next follow-up that applies and is not known yet."""
     for number, (options, row) in enumerate(_follow_ups(state)):
-        if number < state.next_follow_up or not row.applies(options, state.sessions[options.domain]):
+        probe = _domain_probe(state, options)
+        if number < state.next_follow_up or not row.applies(probe):
             continue
-        wanted = row.transactions(options, state.sessions[options.domain], state.seed)
+        wanted = row.transactions(probe)
         if wanted in state.controls:
             state = state.add({options.domain: state.controls[wanted]})
         elif state.seconds_left > 0:
@@ -286,9 +301,9 @@ def _next_follow_up(state: ProbeState) -> Step:
 
 def _on_follow_up(state: ProbeState, shared: SharedSession) -> Step:
     options, row = _follow_ups(state)[state.next_follow_up]
-    wanted = row.transactions(options, state.sessions[options.domain], state.seed)
+    wanted = row.transactions(_domain_probe(state, options))
     state = replace(state.add({options.domain: shared.common}), next_follow_up=state.next_follow_up + 1)
-    if not any(options.domain in t.recipient for t in wanted):
+    if not any(options.domain == t.recipient.rpartition("@")[2] for t in wanted):
         state = replace(state, controls={**state.controls, wanted: shared.common})
     return _next_follow_up(state)
 

@@ -1,17 +1,23 @@
 """Conditions under which a session calls for a further connection, each named for the fault it finds."""
 
-from checker_smtp.probes.observation import Session
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from checker_smtp.probes.observation import Session, Transaction
 
 __all__ = [
+    "answered",
     "broken_by_tls",
     "completed",
+    "cut_short",
     "dropped_at_ehlo",
+    "last_answers",
     "out_of_step",
     "relay_answered",
-    "relayed",
     "sni_refused",
 ]
 
+_CLOSED = ("closed", "reset")
 _CUT = ("closed", "reset", "timeout")
 _ASKING = ("MAIL", "RCPT", "RSET")
 
@@ -38,13 +44,53 @@ def broken_by_tls(session: Session) -> bool:
 
 
 def out_of_step(session: Session) -> bool:
-    """Return True where a group left transactions unanswered, without a 421 to explain it."""
+    """Return True where a group left transactions unanswered, and neither a 421 nor `cut_short` explains it."""
     keywords = session.capabilities_tls if session.tls else session.capabilities
     if session.end is None or not any(known.keyword == "PIPELINING" for known in keywords):
         return False
-    if any(reply.code == 421 for reply in session.replies):
+    if cut_short(session) or any(reply.code == 421 for reply in session.replies):
         return False
     return session.end.step in _ASKING and any(t.verdict is None for t in session.transactions)
+
+
+def cut_short(session: Session) -> bool:
+    """Return True where a server stopped answering because of what it was asked, not of how it was asked.
+
+    It refused something and closed (a 421 closes too, but is no refusal), or it refused RSET, so that the
+    transactions after it do not begin afresh.
+    """
+    resets = [t.rset for t in session.transactions if t.rset is not None]
+    if any(not reply.positive for reply in resets):
+        return True
+    replies = [reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset) if reply is not None]
+    closed = session.end is not None and session.end.kind in _CLOSED
+    refused = any(reply.code >= 400 and reply.code != 421 for reply in replies)
+    return refused and (closed or any(reply.code == 421 for reply in replies))
+
+
+def answered(session: Session) -> Iterator[Transaction]:
+    """Yield the transactions that were accepted or refused.
+
+    A 421 is neither, and so is a 503 to the MAIL after a refused RSET: it answers to the old transaction.
+    """
+    first = session.transactions[:1]
+    later = (
+        one
+        for before, one in pairwise(session.transactions)
+        if not (_is_reset_refused(before) and one.mail is not None and one.mail.code == 503)
+    )
+    for transaction in (*first, *later):
+        if transaction.verdict is not None and transaction.verdict.code != 421:
+            yield transaction
+
+
+def _is_reset_refused(transaction: Transaction) -> bool:
+    return transaction.rset is not None and not transaction.rset.positive
+
+
+def last_answers(sessions: Iterable[Session]) -> dict[str, Transaction]:
+    """Return the last answered transaction of each purpose."""
+    return {transaction.purpose: transaction for session in sessions for transaction in answered(session)}
 
 
 def completed(session: Session, first: int) -> bool:
@@ -58,11 +104,4 @@ def relay_answered(session: Session) -> bool:
     """Return True where the relay probe was accepted or rejected; 421 is neither."""
     return any(
         t.purpose == "relay" and t.verdict is not None and t.verdict.code != 421 for t in session.transactions
-    )
-
-
-def relayed(session: Session) -> bool:
-    """Return True where the server accepted the relay probe."""
-    return any(
-        t.purpose == "relay" and t.verdict is not None and t.verdict.positive for t in session.transactions
     )
