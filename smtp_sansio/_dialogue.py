@@ -134,6 +134,22 @@ class Dialogue:
         """Send QUIT and wait for its reply."""
         return (yield from self.ask(Quit()))
 
+    def wait_for_unsolicited(self) -> Script[Unsolicited | None]:
+        """Wait, as long as at any step, for a reply while no command is outstanding; None where none comes.
+
+        That shows whether the replies before it were those to the commands: the session continues either way.
+        """
+        while (event := self._next_received_event()) is None:
+            outcome = yield Receive(self._time_left())
+            if isinstance(outcome, Failed) and outcome.kind is FailureKind.TIMEOUT:
+                self._count(outcome)
+                return None
+            self._require_success(outcome)
+            assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
+            self.connection.receive_data(outcome.data)
+        assert isinstance(event, Unsolicited), event  # noqa: S101 - no command is outstanding
+        return event
+
     def _time_left(self) -> float:
         """Return the seconds that the next effect may take; `SessionAborted` where the budget is spent."""
         left = self.budget - self.at

@@ -38,6 +38,7 @@ def dry_run(entries: Iterable[Entry], settings: ScanSettings) -> str:
         f"DNS          {domains} MX queries; A and AAAA of each MX host; PTR of each address, and back",
         f"connections  {min_connections} if one server has all of the domains, up to one for each address of",
         f"             each domain (at most {MAX_ENDPOINTS}); more where a session fails",
+        *_further_connections(options, reuse=settings.reuse),
         f"at once      {settings.concurrency}: {limits}",
         f"delay        {settings.delay:g} s between two connections to one address",
         "",
@@ -52,6 +53,15 @@ def dry_run(entries: Iterable[Entry], settings: ScanSettings) -> str:
     if options.retry_deferred:
         lines.append(f"retry        {_span(60 * options.retry_deferred)} later, for deferred domains")
     return "\n".join(lines) + "\n"
+
+
+def _further_connections(options: Options, *, reuse: bool) -> Iterator[str]:
+    """Yield how many connections at most come on top, each only where an answer calls for it."""
+    yield "             at most 2 more for a domain at an address that closes after a refusal"
+    if options.test_null_sender or options.test_postmaster:
+        per = "for each address and domain of its MX host" if reuse else "for a domain at an address"
+        yield f"             at most 1 more {per}, where own recipients"
+        yield "             are refused without a clear reason: RCPT TO:<postmaster@(that MX host's domain)>"
 
 
 def _commands(options: Options) -> Iterator[str]:

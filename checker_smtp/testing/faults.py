@@ -30,6 +30,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "group": "more than one command in a write",
     "slow-group": "the same, by silence",
     "rset": "RSET",
+    "refusal-closes": "RCPT refused, and the connection closes",
 }
 """The faults a server may have, and the step at which each shows."""
 

@@ -278,7 +278,8 @@ class RuleSession(ServerSession):
             return ["501 5.1.3 The recipient has no domain"]
         reply = self.rcpt_reply(Path(mailbox, domain, ""))
         self._recipient = self._recipient or reply.startswith("250")
-        return [reply]
+        closes = self.server.fault == "refusal-closes" and reply[0] in "45"
+        return [reply, "eof"] if closes else [reply]
 
     def _data(self, _: str) -> list[str]:
         return ["554 5.3.2 No message is accepted here" if self._recipient else "503 5.5.1 Send RCPT first"]

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from checker_smtp.probes.endpoint import FOLLOW_UPS, reducer
-from checker_smtp.probes.endpoint.follow_ups import FollowUp
+from checker_smtp.probes.endpoint.follow_ups import DomainProbe, FollowUp
 from checker_smtp.probes.endpoint.reducer import advance, begin
-from checker_smtp.probes.observation import Session, Transaction
-from checker_smtp.probes.options import Options
+from checker_smtp.probes.observation import Transaction
 from tests.probes.connections import (
     ALFA,
     BRAVO,
@@ -52,19 +51,19 @@ def test_the_control_takes_time() -> None:
 # a further row is all that a further question takes
 
 
-def _unanswered(_: Options, sessions: tuple[Session, ...], __: int) -> tuple[Transaction, ...]:
-    return tuple(t for t in sessions[0].transactions if t.verdict is None and t.purpose != "relay")
+def _unanswered(probe: DomainProbe) -> tuple[Transaction, ...]:
+    return tuple(t for t in probe.sessions[0].transactions if t.verdict is None and t.purpose != "relay")
 
 
 UNANSWERED = FollowUp(
-    applies=lambda domain, sessions: bool(_unanswered(domain, sessions, SEED)),
+    applies=lambda probe: bool(_unanswered(probe)),
     transactions=_unanswered,
     change=lambda spec: replace(spec, purpose="unanswered"),
 )
 RECIPIENT = FollowUp(
-    applies=lambda _, sessions: sessions[0].end is not None,
-    transactions=lambda domain, _, __: (
-        Transaction(purpose="control", sender=domain.sender, recipient="postmaster@mx.test"),
+    applies=lambda probe: probe.sessions[0].end is not None,
+    transactions=lambda probe: (
+        Transaction(purpose="control", sender=probe.options.sender, recipient="postmaster@mx.test"),
     ),
     change=lambda spec: replace(spec, purpose="control", pipelining=False),
 )

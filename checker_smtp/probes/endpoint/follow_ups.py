@@ -20,10 +20,10 @@ _CONTROLS = ("relay", "relay-control", "served-control")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainProbe:
-    """One domain's probe so far: its options, its sessions, and the name of its MX host at this address.
+    """One domain's probe so far: options, sessions, and the name of its MX host at this address.
 
-    `seed` is that of what is random. `is_single` is False where the address is probed for several domains at a
-    time, so that transactions which name none of them are asked for all of them together.
+    `seed` is that of what is random. `is_single` is False where the address is probed for several domains at
+    a time, so that transactions which name none of them are asked for all of them together.
     """
 
     options: Options

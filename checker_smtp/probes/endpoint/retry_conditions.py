@@ -44,7 +44,7 @@ def broken_by_tls(session: Session) -> bool:
 
 
 def out_of_step(session: Session) -> bool:
-    """Return True where a group left transactions unanswered, and neither a 421 nor `cut_short` explains it."""
+    """Return True where a group left transactions unanswered, and no 421 or refusal explains it."""
     keywords = session.capabilities_tls if session.tls else session.capabilities
     if session.end is None or not any(known.keyword == "PIPELINING" for known in keywords):
         return False

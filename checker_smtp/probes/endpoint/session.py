@@ -33,10 +33,11 @@ from smtp_sansio import (
     StartTls,
     State,
     Transcript,
+    Unsolicited,
     tap,
 )
 
-from .session_log import SHARED, SessionLog, SplitLog, verb
+from .session_log import SHARED, SessionLog, SplitLog, lists_keywords, verb
 
 __all__ = ["SessionSpec", "SharedSession", "run_session", "run_shared_session"]
 
@@ -161,8 +162,23 @@ class _SessionRun:
     def _hello(self, *, first: bool) -> Script[None]:
         if first and not self.spec.ehlo:
             yield from self.dialogue.ask(Helo(self.spec.helo_name))
-        else:
-            yield from self.dialogue.hello(self.spec.helo_name)
+            return
+        replies = yield from self.dialogue.hello(self.spec.helo_name)
+        if first and len(replies) == 2 and (yield from self._is_one_late(replies[1])):
+            yield from self.dialogue.ask(Ehlo(self.spec.helo_name))
+
+    def _is_one_late(self, helo: Reply) -> Script[bool]:
+        """Return True where EHLO got the reply to something else, and its own reply came after that.
+
+        A proxy's PROXY line before our EHLO has this effect. The reply that is left over is read here, so
+        that the next command gets its own; a server that refuses EHLO lists no keywords.
+        """
+        if any(
+            isinstance(logged.event, Unsolicited) and lists_keywords(logged.event)
+            for logged in self.dialogue.log
+        ):
+            return True
+        return lists_keywords(helo) and (yield from self.dialogue.wait_for_unsolicited()) is not None
 
     def _secure(self) -> Script[None]:
         """Send STARTTLS and EHLO again; a failed handshake ends the session and is its cause."""

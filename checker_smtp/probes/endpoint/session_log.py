@@ -36,11 +36,15 @@ from smtp_sansio import (
     Unsolicited,
 )
 
-__all__ = ["SHARED", "SessionLog", "SplitLog", "verb"]
+__all__ = ["SHARED", "SessionLog", "SplitLog", "lists_keywords", "verb"]
 
 # Servers repeat a few hundred keywords and short replies: caching both saves parsing them for every session.
 _MAX_KEYWORDS = _MAX_REPLIES = 256
 _MAX_CACHED_REPLY = 512
+
+_KEYWORDS = frozenset(
+    (b"8BITMIME", b"AUTH", b"ENHANCEDSTATUSCODES", b"PIPELINING", b"SIZE", b"SMTPUTF8", b"STARTTLS")
+)
 
 _entry_of = itemgetter(1)
 
@@ -110,7 +114,7 @@ class SplitLog:
             capabilities_tls=self._capabilities_tls,
             transactions=replies.transactions,
             quit=replies.others.get("QUIT*") or replies.others.get("QUIT"),
-            unsolicited=tuple(replies.unsolicited),
+            unsolicited=tuple(sorted(replies.unsolicited, key=lambda reply: reply.entry)),
             end=replace(end, entry=max(len(transcript) - 1, 0)) if end is not None else None,
             transcript=tuple(transcript),
         )
@@ -155,7 +159,10 @@ class _ReplySorter:
             elif kind is Rcpt or kind is Rset:
                 self._replies[-1][kind] = reply
             else:
-                self.others[verb(event.command) + ("*" if "STARTTLS" in self.others else "")] = reply
+                name = verb(event.command) + ("*" if "STARTTLS" in self.others else "")
+                if name == "EHLO" and name in self.others:
+                    self.unsolicited.append(self.others[name])  # EHLO is repeated where that answered nothing
+                self.others[name] = reply
         elif isinstance(event, Greeting):
             self.greeting = reply
         else:
@@ -208,6 +215,12 @@ def _read(octets: bytes) -> tuple[str, str, str]:
 
 
 _read_cached = lru_cache(_MAX_REPLIES)(_read)
+
+
+def lists_keywords(reply: Reply | Unsolicited) -> bool:
+    """Return True for a reply such as only EHLO has: accepted, with keywords behind its first line."""
+    words = [line.split(b" ")[0].upper() for line in reply.lines[1:]]
+    return reply.reply_class == 2 and any(word in _KEYWORDS for word in words)
 
 
 def verb(command: Command) -> str:

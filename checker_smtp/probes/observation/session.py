@@ -19,7 +19,7 @@ Entry: TypeAlias = dict[str, str | int | float]
 """One line of a transcript, as `smtp_sansio.Transcript` writes it."""
 
 Purpose: TypeAlias = str
-"""The question of a transaction: `null-sender`, `postmaster`, `relay`, `relay-control` or `served-control`."""
+"""The question of a transaction: `null-sender`, `postmaster`, `relay`, a control (`relay-control`, `served-control`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +120,8 @@ class Session:
     `main` · `helo-only` (EHLO was rejected and the connection closed) · `without-sni` · `without-tls` ·
     `one-by-one` (a group was answered out of step) · `continued` (the questions that the server left when it
     closed after a refusal, or refused RSET) · `relay` (made for all domains of the address) ·
-    `relay-control` · `served-control` (a recipient that the server surely serves) · `revisit` (a retry: the server had deferred) · `not-held` (no connection was made:
-    none of the chosen rules needs one).
+    `relay-control` · `served-control` (a recipient that the server surely serves) · `revisit` (a retry: the
+    server had deferred) · `not-held` (no connection was made: none of the chosen rules needs one).
     """
 
     purpose: str

@@ -55,6 +55,8 @@ DESYNC = Code(
     badge="Replies out of step",
 )
 
+_EHLO_ONLY = {"8BITMIME", "AUTH", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE", "SMTPUTF8", "STARTTLS"}
+
 
 @rule(
     "smtp.ehlo_supported",
@@ -90,7 +92,8 @@ def _out_of_step(endpoint: Endpoint) -> Iterator[Finding]:
     """
     for session in endpoint.sessions:
         asked = [t.mail.entry for t in session.transactions if t.mail is not None]
-        extra = [r for r in session.unsolicited if r.code != 421 and (not asked or r.entry < min(asked))]
+        early = [r for r in session.unsolicited if r.code != 421 and (not asked or r.entry < min(asked))]
+        extra = early or _answers_to_nothing(session)
         if extra and session.greeting is not None and session.greeting.positive:
             yield DESYNC.finding(
                 endpoint.subject,
@@ -101,6 +104,15 @@ def _out_of_step(endpoint: Endpoint) -> Iterator[Finding]:
                 *reply_evidence(endpoint, extra[0]),
             )
             return
+
+
+def _answers_to_nothing(session: Session) -> list[ReplySeen]:
+    """Return the reply to EHLO where HELO then got EHLO's, in a session that ended before it was in step."""
+    ehlo, helo = session.ehlo, session.helo
+    if ehlo is None or helo is None or session.end is None or any(t.mail for t in session.transactions):
+        return []
+    keywords = {line.split(" ")[0].upper() for line in helo.text.splitlines()[1:]}
+    return [ehlo] if ehlo.permanent and helo.positive and keywords & _EHLO_ONLY else []
 
 
 def _failed(endpoint: Endpoint, session: Session) -> Finding:

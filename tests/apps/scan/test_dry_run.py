@@ -19,6 +19,9 @@ REPORT = """\
 DNS          250 MX queries; A and AAAA of each MX host; PTR of each address, and back
 connections  13 if one server has all of the domains, up to one for each address of
              each domain (at most 32); more where a session fails
+             at most 2 more for a domain at an address that closes after a refusal
+             at most 1 more for each address and domain of its MX host, where own recipients
+             are refused without a clear reason: RCPT TO:<postmaster@(that MX host's domain)>
 at once      100: 2 with one address, 8 with one network, 20 with one provider
 delay        1.5 s between two connections to one address
 
@@ -45,6 +48,14 @@ def test_the_report_follows_the_options() -> None:
     assert "MAIL FROM:<>" not in text
     assert "example.com" not in text
     assert text.endswith("retry        5 minutes later, for deferred domains\n")
+
+
+def test_the_controls_are_counted_where_own_recipients_are_asked() -> None:
+    assert "at most 1 more for a domain at an address, where" in dry_run(LISTED, settings(reuse=False))
+    asked_nothing = {"test_null_sender": False, "test_postmaster": False}
+    text = dry_run(LISTED, settings(given=asked_nothing))
+    assert "at most 1 more" not in text
+    assert "at most 2 more" in text
 
 
 def test_an_empty_list() -> None:

@@ -1,5 +1,7 @@
 """A scan reports for every domain the same as a check of it alone, field by field."""
 
+import re
+
 import pytest
 
 from checker_smtp.api import RunContext, check
@@ -8,6 +10,7 @@ from checker_smtp.report.document import dump, load
 from checker_smtp.testing import FAULTS, FakeResolver, RuleServer
 from tests.apps.scan.comparing import comparable
 from tests.apps.scan.fake_internet import FakeInternet, scanned, settings, zone
+from tests.probes.sessions import answers
 from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +21,8 @@ NAMES = ("alfa", "bravo", "charlie", "delta", "echo")
 MIXED = {"postmaster@bravo.test": "550 5.1.1 no such user", "postmaster@delta.test": "450 4.2.0 greylisted"}
 OPEN = {f"postmaster@example.{tld}": "250 2.1.5 ok" for tld in ("com", "net", "org")}
 # some faults look different in a shared session, which sends its commands in other writes
-UNLIKE = ("group", "slow-group", "rset")
+UNLIKE = ("group", "slow-group", "rset", "refusal-closes")
+HOSTS = {"mx.host.test": "192.0.2.7", "mx.own.test": "192.0.2.7"}
 SHAPES = """
     null.test        MX  0 .
     cname.test       MX  10 alias.test.
@@ -80,6 +84,58 @@ async def test_an_open_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for result in results.values():
         assert "smtp.open_relay" in {finding.code for finding in result.findings}
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("welcome", [True, False])
+@pytest.mark.parametrize("refusal", ["550 no", "554 5.7.1 rejected by policy"])
+async def test_refusals_for_no_clear_reason(
+    monkeypatch: pytest.MonkeyPatch, refusal: str, welcome: bool, pipelining: bool
+) -> None:
+    """The control is the same, made once; the domain of the MX host itself has none."""
+    names = ["alfa.test", "bravo.test", "host.test", "own.test", "charlie.test"]
+    records = zone(dict.fromkeys(names, "mx.host.test") | {"own.test": "mx.own.test"}, HOSTS)
+    refused = {f"postmaster@{name}": refusal for name in names if name != "host.test" or not welcome}
+    host = RuleServer(rcpt_replies=refused, pipelining=pipelining)
+    results = await compare(monkeypatch, records, {"192.0.2.7": host}, names)
+    controls = {name: _purposes(result).count("served-control") for name, result in results.items()}
+    assert controls == dict.fromkeys(names, 1) | {"host.test": 0, "own.test": 0}
+    assert host.count("RCPT TO:<postmaster@host.test>") == (1 + 2) + (3 + 2)  # in the scan, and alone
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("fault", ["rset", "refusal-closes"])
+async def test_a_server_that_leaves_questions_open(
+    monkeypatch: pytest.MonkeyPatch, fault: str, pipelining: bool
+) -> None:
+    """How many connections it takes depends on how many domains share them; the verdicts do not."""
+    monkeypatch.setattr("checker_smtp.scan.scan.randbits", lambda _: SEED)
+    names = [f"{name}.test" for name in NAMES]
+    records = zone(dict.fromkeys(names, "mx.host.test"), {"mx.host.test": "192.0.2.7"})
+    hosts = {"192.0.2.7": RuleServer(fault=fault, pipelining=pipelining, rcpt_replies=MIXED)}
+    found = await scanned(FakeInternet(FakeResolver(records), dict(hosts)), names, settings())
+    for name in names:
+        alone = await check(
+            options(name), FakeInternet(FakeResolver(records), dict(hosts)), context=RunContext(seed=SEED)
+        )
+        of_scan = found.of(name)
+        assert _verdicts(of_scan) == _verdicts(alone)
+        assert answers(of_scan.observation.endpoints[0].sessions) == answers(
+            alone.observation.endpoints[0].sessions
+        )
+        assert of_scan.status == alone.status
+        assert _purposes(of_scan).count("continued") <= 2
+
+
+def _purposes(result: Result) -> list[str]:
+    return [session.purpose for session in result.observation.endpoints[0].sessions]
+
+
+def _verdicts(result: Result) -> list[tuple[str, ...]]:
+    # the number of deviations is that of all commands sent
+    return [
+        (f.code, f.severity, f.outcome, f.subject, re.sub(r"\(\d+×", "", f.message)) for f in result.findings
+    ]
 
 
 @pytest.mark.parametrize("relays", [True, False])
