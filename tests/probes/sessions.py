@@ -46,7 +46,7 @@ def answers(sessions: tuple[Session, ...]) -> dict[str, str]:
     endpoint = endpoint_of(sessions)
     transactions = {
         purpose: endpoint.asked(purpose)
-        for purpose in ("null-sender", "postmaster", "relay", "relay-control")
+        for purpose in ("null-sender", "postmaster", "relay", "relay-control", "served-control")
     }
     return {
         purpose: f"{t.sender} {t.recipient} {t.verdict.raw if t.verdict else None}"

@@ -51,7 +51,16 @@ STEPS = [
     "QUIT",
 ]
 KINDS = [*map(str, FailureKind), "syntax.reply", "limit.line", "starttls.plaintext"]
-PURPOSES = ["main", "helo-only", "without-sni", "without-tls", "one-by-one", "relay-control"]
+PURPOSES = [
+    "main",
+    "helo-only",
+    "without-sni",
+    "without-tls",
+    "one-by-one",
+    "continued",
+    "relay-control",
+    "served-control",
+]
 KEYWORDS = ["STARTTLS", "PIPELINING", "8BITMIME", "AUTH", "XXXXXXXA", "SIZE", "\x1b[31m"]
 REPLIES = [
     *[

@@ -153,16 +153,16 @@ async def visited(*plays: str) -> tuple[Session, ...]:
 async def test_a_refusal_heard_counts_and_the_rest_is_asked(offered: str, end: str) -> None:
     by_one = "C: RSET\n" + end + (BYE if "421" in end else "")
     flight = FLIGHT + "S: 250 ok\n" + REFUSED + end + ("-- eof" if "421" in end else "")
-    told = await visited(
+    sessions = await visited(
         offered + (flight if offered == PIPELINING else NULL_REFUSED + by_one),
         offered + POSTMASTER_REFUSED + by_one,
         offered + RELAY_ASKED + BYE,
     )
-    assert [s.purpose for s in told] == ["main", "continued", "continued"]
-    endpoint = endpoint_of(told)
+    assert [s.purpose for s in sessions] == ["main", "continued", "continued"]
+    endpoint = endpoint_of(sessions)
     heard = [t.verdict.code for p in QUESTIONS if (t := endpoint.asked(p)) is not None and t.verdict]
     assert heard == [550, 550, 554]
-    assert [len(list(answered(session))) for session in told] == [1, 1, 1]
+    assert [len(list(answered(session))) for session in sessions] == [1, 1, 1]
 
 
 @pytest.mark.anyio
@@ -170,47 +170,47 @@ async def test_a_refusal_heard_counts_and_the_rest_is_asked(offered: str, end: s
 async def test_a_flight_that_is_cut_before_the_first_refusal_is_asked_one_by_one_and_then_continued(
     end: str,
 ) -> None:
-    told = await visited(
+    sessions = await visited(
         PIPELINING + FLIGHT + "S: 250 ok\n" + end,
         PIPELINING + NULL_REFUSED + "C: RSET\n" + end,
         PIPELINING + POSTMASTER + RELAY_ASKED + BYE,
     )
-    assert [s.purpose for s in told] == ["main", "one-by-one", "continued"]
-    assert codes(told[1])[0] == "250 550 -"
-    assert codes(told[2]) == ["250 250 250", "250 554 250"]
+    assert [s.purpose for s in sessions] == ["main", "one-by-one", "continued"]
+    assert codes(sessions[1])[0] == "250 550 -"
+    assert codes(sessions[2]) == ["250 250 250", "250 554 250"]
 
 
 @pytest.mark.anyio
 async def test_a_refused_rset_is_followed_by_a_connection_with_what_is_left() -> None:
-    told = await visited(PLAIN + NO_RSET + BYE, PLAIN + POSTMASTER + RELAY_ASKED + BYE)
-    assert [s.purpose for s in told] == ["main", "continued"]
-    assert codes(told[0])[0] == "250 250 502"
+    sessions = await visited(PLAIN + NO_RSET + BYE, PLAIN + POSTMASTER + RELAY_ASKED + BYE)
+    assert [s.purpose for s in sessions] == ["main", "continued"]
+    assert codes(sessions[0])[0] == "250 250 502"
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("word", ["550 5.7.0 too many RSET", "421 4.7.0 too many RSET"])
 async def test_rsets_that_are_counted_are_followed_by_a_connection_with_what_is_left(word: str) -> None:
     counted = NULL + POSTMASTER.replace("C: RSET\n    S: 250 ok", f"C: RSET\n    S: {word}")
-    told = await visited(PLAIN + counted + BYE, PLAIN + RELAY_ASKED + BYE)
-    assert [s.purpose for s in told] == ["main", "continued"]
+    sessions = await visited(PLAIN + counted + BYE, PLAIN + RELAY_ASKED + BYE)
+    assert [s.purpose for s in sessions] == ["main", "continued"]
 
 
 @pytest.mark.anyio
 async def test_a_503_to_mail_after_a_refused_rset_in_a_flight_is_no_answer() -> None:
     nested = "S: 250 ok\nS: 250 ok\nS: 502 what\n" + "S: 503 nested\nS: 250 ok\nS: 502 what\n" * 2
-    told = await visited(
+    sessions = await visited(
         PIPELINING + FLIGHT + nested + "S: 221 bye",
         PIPELINING + NO_RSET.replace("<>", "<postmaster@probe.test>") + BYE,
         PIPELINING + RELAY_ASKED + BYE,
     )
-    assert [s.purpose for s in told] == ["main", "continued", "continued"]
+    assert [s.purpose for s in sessions] == ["main", "continued", "continued"]
 
 
 @pytest.mark.anyio
 async def test_a_continuation_that_is_not_answered_is_not_repeated() -> None:
-    told = await visited(PLAIN + NULL_REFUSED + "C: RSET\n-- eof", "-- refused")
-    assert [s.purpose for s in told] == ["main", "continued"]
-    asked = endpoint_of(told).asked("null-sender")
+    sessions = await visited(PLAIN + NULL_REFUSED + "C: RSET\n-- eof", "-- refused")
+    assert [s.purpose for s in sessions] == ["main", "continued"]
+    asked = endpoint_of(sessions).asked("null-sender")
     assert asked is not None
     assert asked.verdict is not None
     assert asked.verdict.code == 550
@@ -223,7 +223,7 @@ async def test_whatever_was_answered_in_full_is_one_connection() -> None:
 
 # in company
 
-GUESTS = [options(name) for name in ("alfa.test", "bravo.test", "charlie.test")]
+TESTED = [options(name) for name in ("alfa.test", "bravo.test", "charlie.test")]
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -237,10 +237,10 @@ def test_each_of_several_domains_has_the_answers_that_it_would_have_alone(
     }
     kind = replace(server, pipelining=pipelining, rcpt_replies=refused, received=[])
     host = replace(kind, received=[])
-    probe = EndpointProbe(host, GUESTS[0], ADDRESS, "mx.test", SEED, max_domains=10)
-    told = result_of(probe.run(GUESTS))
-    for guest in GUESTS:
-        alone = result_of(probe_endpoint(guest, replace(kind, received=[]), ADDRESS, "mx.test", SEED))
-        assert answers(told[guest.domain]) == answers(alone)
+    probe = EndpointProbe(host, TESTED[0], ADDRESS, "mx.test", SEED, max_domains=10)
+    sessions = result_of(probe.run(TESTED))
+    for given in TESTED:
+        alone = result_of(probe_endpoint(given, replace(kind, received=[]), ADDRESS, "mx.test", SEED))
+        assert answers(sessions[given.domain]) == answers(alone)
         assert all(t.verdict is not None for t in map(endpoint_of(alone).asked, answers(alone)) if t)
         assert [s.purpose for s in alone].count("continued") <= 2

@@ -98,10 +98,10 @@ ONE_BY_ONE = f"""
 @pytest.mark.parametrize("offered", [PLAIN, PIPELINING])
 async def test_the_connection_has_this_one_question_and_no_group(offered: str) -> None:
     servers = ScriptedServer({ADDRESS: [PLAIN + REFUSED, offered + ONE_BY_ONE + BYE]})
-    told = await probe_endpoint(options(), servers, ADDRESS, HOST, SEED)
+    sessions = await probe_endpoint(options(), servers, ADDRESS, HOST, SEED)
     servers.expect_end()
-    assert [s.purpose for s in told] == ["main", "served-control"]
-    asked = endpoint_of(told).asked("served-control")
+    assert [s.purpose for s in sessions] == ["main", "served-control"]
+    asked = endpoint_of(sessions).asked("served-control")
     assert asked is not None
     assert asked.verdict is not None
     assert (asked.sender, asked.recipient, asked.verdict.code) == ("postmaster@probe.test", CONTROL, 250)
@@ -113,15 +113,15 @@ async def test_a_name_that_the_handshake_refused_is_the_hosts_all_the_same() -> 
     no_name = offered + "C: STARTTLS\nS: 220 go\n-- tls tlsv1 unrecognized name"
     secured = offered + "C: STARTTLS\nS: 220 go\n-- tls TLSv1.3 X\nC: EHLO probe.test\nS: 250 mx\n"
     servers = ScriptedServer({ADDRESS: [no_name, secured + REFUSED, secured + ONE_BY_ONE + BYE]})
-    told = await probe_endpoint(options(), servers, ADDRESS, HOST, SEED)
-    assert [s.purpose for s in told] == ["main", "without-sni", "served-control"]
+    sessions = await probe_endpoint(options(), servers, ADDRESS, HOST, SEED)
+    assert [s.purpose for s in sessions] == ["main", "without-sni", "served-control"]
     assert servers.server_names == [HOST, "", ""]
 
 
 # in company
 
 NAMES = ("alfa.test", "bravo.test", "charlie.test", "hoster.test")
-GUESTS = [options(name) for name in NAMES]
+DOMAINS = [options(name) for name in NAMES]
 SERVER = RuleServer(rcpt_replies={f"postmaster@{name}": "550 no" for name in NAMES[:3]})
 
 
@@ -132,37 +132,39 @@ def count(host: RuleServer, address: str = CONTROL) -> int:
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_it_is_asked_once_for_an_address_and_all_copies_of_its_probe(pipelining: bool) -> None:
     host = replace(SERVER, pipelining=pipelining, received=[])
-    probe = EndpointProbe(host, GUESTS[0], ADDRESS, HOST, SEED, max_domains=10)
-    told = result_of(probe.run(GUESTS[:2]))
-    told |= result_of(copy(probe).run(GUESTS[2:3]))
+    probe = EndpointProbe(host, DOMAINS[0], ADDRESS, HOST, SEED, max_domains=10)
+    sessions = result_of(probe.run(DOMAINS[:2]))
+    sessions |= result_of(copy(probe).run(DOMAINS[2:3]))
     assert (count(host), probe.connections) == (1, 2)
-    for guest in GUESTS[:3]:
-        alone = result_of(probe_endpoint(guest, replace(SERVER, received=[]), ADDRESS, HOST, SEED))
-        assert answers(told[guest.domain]) == answers(alone)
-        assert "served-control" in [s.purpose for s in told[guest.domain]]
+    for given in DOMAINS[:3]:
+        alone = result_of(probe_endpoint(given, replace(SERVER, received=[]), ADDRESS, HOST, SEED))
+        assert answers(sessions[given.domain]) == answers(alone)
+        assert "served-control" in [s.purpose for s in sessions[given.domain]]
 
 
 def test_the_domain_of_the_host_itself_has_none() -> None:
-    host = replace(SERVER, rcpt_replies=SERVER.rcpt_replies | {CONTROL: "550 no"}, received=[])
-    probe = EndpointProbe(host, GUESTS[0], ADDRESS, HOST, SEED, max_domains=10)
-    told = result_of(probe.run(GUESTS))
-    assert "served-control" in [s.purpose for s in told["alfa.test"]]
-    assert "served-control" not in [s.purpose for s in told["hoster.test"]]
+    host = replace(SERVER, rcpt_replies={**SERVER.rcpt_replies, CONTROL: "550 no"}, received=[])
+    probe = EndpointProbe(host, DOMAINS[0], ADDRESS, HOST, SEED, max_domains=10)
+    sessions = result_of(probe.run(DOMAINS))
+    assert "served-control" in [s.purpose for s in sessions["alfa.test"]]
+    assert "served-control" not in [s.purpose for s in sessions["hoster.test"]]
     # twice for its own sake, once as the control of the others
     assert count(host) == 3
 
 
 def test_each_domain_has_the_control_of_the_name_that_its_own_mx_has() -> None:
     host = replace(SERVER, received=[])
-    probe = EndpointProbe(host, GUESTS[0], ADDRESS, HOST, SEED, max_domains=10)
-    told = result_of(probe.run(GUESTS[:3], {"bravo.test": "mx.bravo.test", "charlie.test": "mx.other.test"}))
-    assert [len(told[name]) for name in NAMES[:3]] == [2, 1, 2]
+    probe = EndpointProbe(host, DOMAINS[0], ADDRESS, HOST, SEED, max_domains=10)
+    sessions = result_of(
+        probe.run(DOMAINS[:3], {"bravo.test": "mx.bravo.test", "charlie.test": "mx.other.test"})
+    )
+    assert [len(sessions[name]) for name in NAMES[:3]] == [2, 1, 2]
     assert (count(host), count(host, "postmaster@other.test")) == (1, 1)
 
 
 def test_it_takes_time() -> None:
-    guest = options("alfa.test", timeout=12.0)
-    told = result_of(
-        probe_endpoint(guest, replace(SERVER, seconds_per_step=7.0, received=[]), ADDRESS, HOST, SEED)
+    given = options("alfa.test", timeout=12.0)
+    sessions = result_of(
+        probe_endpoint(given, replace(SERVER, seconds_per_step=7.0, received=[]), ADDRESS, HOST, SEED)
     )
-    assert [s.purpose for s in told] == ["main"]
+    assert [s.purpose for s in sessions] == ["main"]

@@ -19,7 +19,7 @@ Entry: TypeAlias = dict[str, str | int | float]
 """One line of a transcript, as `smtp_sansio.Transcript` writes it."""
 
 Purpose: TypeAlias = str
-"""The question of a transaction: `null-sender`, `postmaster`, `relay`, a control (`relay-control`, `served-control`)."""
+"""The question of a transaction: `null-sender`, `postmaster`, `relay`, `relay-control`, `served-control`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
