@@ -106,6 +106,13 @@ def test_a_close_without_a_refusal_is_not_continued() -> None:
     assert (spec, purposes(state)) == (None, ["main"])
 
 
+@pytest.mark.parametrize("code", [421, 500, 503])
+def test_a_close_after_a_reply_about_commands_is_not_continued(code: int) -> None:
+    state, spec = started(ALFA)
+    state, spec = advance(state, closed(spec, code))
+    assert (spec, purposes(state)) == (None, ["main"])
+
+
 def test_nothing_left_is_not_continued() -> None:
     state, spec = started(ALFA)
     state, spec = advance(state, closed(spec, 550, 550, 554))

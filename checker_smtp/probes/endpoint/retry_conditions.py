@@ -19,6 +19,7 @@ __all__ = [
 
 _CLOSED = ("closed", "reset")
 _CUT = ("closed", "reset", "timeout")
+_NO_REFUSALS = (421, *range(500, 505))
 _ASKING = ("MAIL", "RCPT", "RSET")
 
 
@@ -56,15 +57,15 @@ def out_of_step(session: Session) -> bool:
 def cut_short(session: Session) -> bool:
     """Return True where a server stopped answering because of what it was asked, not of how it was asked.
 
-    It refused something and closed (a 421 closes too, but is no refusal), or it refused RSET, so that the
-    transactions after it do not begin afresh.
+    It refused something and closed (a 421 closes too, but is no refusal, and neither are 500 to 504, which are
+    about commands), or it refused RSET, so that the transactions after it do not begin afresh.
     """
     resets = [t.rset for t in session.transactions if t.rset is not None]
     if any(not reply.positive for reply in resets):
         return True
     replies = [reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset) if reply is not None]
     closed = session.end is not None and session.end.kind in _CLOSED
-    refused = any(reply.code >= 400 and reply.code != 421 for reply in replies)
+    refused = any(reply.code >= 400 and reply.code not in _NO_REFUSALS for reply in replies)
     return refused and (closed or any(reply.code == 421 for reply in replies))
 
 

@@ -161,7 +161,9 @@ class _ReplySorter:
             else:
                 name = verb(event.command) + ("*" if "STARTTLS" in self.others else "")
                 if name == "EHLO" and name in self.others:
-                    self.unsolicited.insert(0, self.others[name])  # EHLO is repeated where that answered nothing
+                    self.unsolicited.insert(
+                        0, self.others[name]
+                    )  # EHLO is repeated where that answered nothing
                 self.others[name] = reply
         elif isinstance(event, Greeting):
             self.greeting = reply
