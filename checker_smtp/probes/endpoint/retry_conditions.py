@@ -57,8 +57,8 @@ def out_of_step(session: Session) -> bool:
 def cut_short(session: Session) -> bool:
     """Return True where a server stopped answering because of what it was asked, not of how it was asked.
 
-    It refused something and closed (a 421 closes too, but is no refusal, and neither are 500 to 504, which are
-    about commands), or it refused RSET, so that the transactions after it do not begin afresh.
+    It refused something and closed (a 421 closes too, but is no refusal, and neither are 500 to 504, which
+    are about commands), or it refused RSET, so that the transactions after it do not begin afresh.
     """
     resets = [t.rset for t in session.transactions if t.rset is not None]
     if any(not reply.positive for reply in resets):
