@@ -6,7 +6,8 @@ Values that differ in every run (the random mailbox, seconds) are ignored.
 
 The domain got worse if a warning or a critical finding appeared, if the severity of a finding rose, if TLS
 is missing or has an older version, if an extension is missing that some mail cannot be sent without, or if
-the domain stopped accepting mail. A server that moved to another address with its old faults is not worse.
+the domain stopped accepting mail: by a null MX, or because its servers refuse it. A server that moved to
+another address with its old faults is not worse.
 """
 
 import re
@@ -16,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import RULES, Finding, Severity
+from checker_smtp.probes.rules import RULES, Delivery, Finding, MailState, Severity
 
 from .diff_endpoints import (
     ExtensionChange,
@@ -28,6 +29,7 @@ from .diff_endpoints import (
     pair_endpoints,
 )
 from .diff_mx import AddressChange, MxChange, compare_addresses, compare_mx
+from .mail_state import describe_mail
 from .metrics import UNSETTLED
 from .visible import visible
 
@@ -77,6 +79,8 @@ class Difference:
     new_run_at: str
     old_status: str
     new_status: str
+    old_mail: Delivery
+    new_mail: Delivery
     worse: bool
     reasons: tuple[str, ...]
     appeared: tuple[Finding, ...] = ()
@@ -110,6 +114,7 @@ def compare(old: Result, new: Result) -> Difference:
     extensions = tuple(compare_extensions(both))
     reasons = (
         *_new_null_mx(before, after),
+        *_lost_mail(old.mail, new.mail),
         *(_describe(finding, "appeared") for finding in _new_faults(appeared, gone, before, after)),
         *(_describe(pair.new, "got worse") for pair in changed if _rank(pair.new) > _rank(pair.old)),
         *find_weaker_tls(tls),
@@ -123,6 +128,8 @@ def compare(old: Result, new: Result) -> Difference:
         new_run_at=after.run_at,
         old_status=old.status,
         new_status=new.status,
+        old_mail=old.mail,
+        new_mail=new.mail,
         worse=bool(reasons),
         reasons=reasons,
         appeared=appeared,
@@ -222,6 +229,12 @@ def _describe(finding: Finding, change: str) -> str:
 def _new_null_mx(before: Observation, after: Observation) -> Iterator[str]:
     if after.mx.null_mx and not before.mx.null_mx:
         yield "the domain does not accept mail any more (null MX)"
+
+
+def _lost_mail(old: Delivery, new: Delivery) -> Iterator[str]:
+    # a deferral may be over in a minute; one that lasts is a finding
+    if new.state is MailState.REFUSED and old.state in (MailState.ACCEPTED, MailState.DEFERRED):
+        yield f"mail was {describe_mail(old)} and is {describe_mail(new)}"
 
 
 def _settings(before: Observation, after: Observation) -> Iterator[SettingChange]:

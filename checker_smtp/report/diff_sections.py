@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from checker_smtp.probes.rules import Finding
 
 from .diff import Difference, FindingChange
+from .mail_state import describe_mail
 from .visible import visible
 
 __all__ = ["DiffLine", "DiffSection", "build_headline", "build_sections", "describe_status"]
@@ -59,6 +60,7 @@ def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
             title="Why it is worse",
             items=tuple(DiffLine(mark="", text=visible(r)) for r in difference.reasons),
         ),
+        DiffSection(title="Mail", items=tuple(_mail(difference))),
         DiffSection(title="New findings", items=tuple(_finding(f, "+") for f in difference.appeared)),
         DiffSection(title="Changed findings", items=tuple(_change(pair) for pair in difference.changed)),
         DiffSection(title="Gone", items=tuple(_finding(f, "-") for f in difference.gone)),
@@ -101,6 +103,12 @@ def _change(pair: FindingChange) -> DiffLine:
         details.append(f"{old.outcome} → {new.outcome}")
     line = _finding(new, "~")
     return replace(line, details=(*map(visible, details), *line.details))
+
+
+def _mail(difference: Difference) -> Iterator[DiffLine]:
+    old, new = difference.old_mail, difference.new_mail
+    if old.state != new.state:
+        yield DiffLine(mark="~", text=f"{describe_mail(old)} → {describe_mail(new)}")
 
 
 def _mx(difference: Difference) -> Iterator[DiffLine]:

@@ -1,25 +1,29 @@
-"""The JSON document: a version, the observation, the findings, the status.
+"""The JSON document: a version, the observation, the findings, the status, the state of the domain's mail.
 
 ASCII only, so that no reply of a server can control a terminal. `load` reads a document of `dump` without
 loss, for another evaluation. Within a version, fields are only added, with a default, and unknown fields are
-ignored. So older documents stay readable, even those without a version. A document may come from anyone:
-the result of `load` is safe to evaluate and to render.
+ignored. So older documents stay readable, even those without a version. Version 2 added `mail`, and the `id`,
+`reason` and `words` of a finding; in an older document `load` computes the first two and leaves the others
+empty. A document may come from anyone: the result of `load` is safe to evaluate and to render.
 """
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import msgspec
 
 from checker_smtp.probes.observation import Entry, Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Severity
+from checker_smtp.probes.rules import Delivery, Finding, Severity, finding_id, judge_delivery
 
 __all__ = [
+    "MAX_REASON",
+    "MAX_WORDS",
     "NOT_CHECKED",
+    "REASON_PATTERN",
     "STATUSES",
     "VERSION",
     "DocumentError",
@@ -30,7 +34,14 @@ __all__ = [
     "load_observation",
 ]
 
-VERSION = 1
+VERSION = 2
+# documents without a version are of the first one
+_FIRST = 1
+# A later release may have other reasons, but each is a word.
+MAX_REASON = 40
+MAX_WORDS = 200
+REASON_PATTERN = "^[a-z0-9-]*$"
+_is_reason = re.compile(r"[a-z0-9-]*").fullmatch
 _not_ascii = re.compile(r"[^\x00-\x7f]+")
 NOT_CHECKED = "not_checked"
 STATUSES = ("ok", "info", "warning", "critical", "unknown")
@@ -50,7 +61,17 @@ class DocumentError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Head:
-    version: int = VERSION
+    version: int = _FIRST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """The members of a document of any version; `Result` documents them."""
+
+    observation: Observation
+    findings: tuple[Finding, ...]
+    status: str
+    mail: Delivery | None = None
 
 
 def dump(result: Result) -> str:
@@ -87,17 +108,39 @@ def load(text: str | bytes) -> Result:
                 f"this document has version {version}, and this checker-smtp reads versions up to {VERSION}: "
                 "install a newer checker-smtp"
             )
-        result = msgspec.json.decode(text, type=Result)
+        document = msgspec.json.decode(text, type=_Document)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise DocumentError(f"this is not a document of checker-smtp: {error}") from error
-    error_text = next(_errors(result.observation), "")
-    if result.status not in STATUSES:
-        error_text = f"the status {result.status[:40]!r} is none of {', '.join(STATUSES)}"
-    if version < 1:
-        error_text = f"the version is {version}"
-    if error_text:
+    if error_text := next(_document_errors(version, document), ""):
         raise DocumentError(f"this is not a document of checker-smtp: {error_text}")
-    return result
+    observation = document.observation
+    return Result(
+        observation=observation,
+        findings=tuple(
+            # an id is made of other fields, so the document's own is not needed
+            replace(finding, id=finding_id(observation.domain, finding.code, finding.subject))
+            for finding in document.findings
+        ),
+        status=document.status,
+        mail=document.mail or judge_delivery(observation, document.findings),
+    )
+
+
+def _document_errors(version: int, document: _Document) -> Iterator[str]:
+    """Yield the violations of the invariants of a document, the most fundamental first."""
+    if version < _FIRST:
+        yield f"the version is {version}"
+    if document.status not in STATUSES:
+        yield f"the status {document.status[:40]!r} is none of {', '.join(STATUSES)}"
+    if document.mail is None and version > _FIRST:
+        yield "the object misses the required field `mail`"
+    reasons = [finding.reason for finding in document.findings]
+    for reason in (*reasons, document.mail.reason if document.mail is not None else ""):
+        if len(reason) > MAX_REASON or not _is_reason(reason):
+            yield f"the reason {reason[:MAX_REASON]!r} is no word of at most {MAX_REASON} characters"
+    if any(len(finding.words) > MAX_WORDS for finding in document.findings):
+        yield f"the words of a finding have more than {MAX_WORDS} characters"
+    yield from _errors(document.observation)
 
 
 def load_observation(text: str | bytes) -> Observation:

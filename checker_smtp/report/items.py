@@ -14,6 +14,7 @@ from checker_smtp.probes.rules import Code, Evidence, Finding, Outcome, Severity
 
 from .advice import advice_for
 from .commands import commands_for, endpoint_of
+from .mail_state import describe_reason
 from .software import Recognised
 from .transcript import Citation, TranscriptView, shorten
 from .visible import visible
@@ -56,7 +57,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One problem."""
+    """One problem. `reasons` are those of the refusals in its evidence, with the words that show them."""
 
     anchor: str
     code: str
@@ -70,6 +71,7 @@ class Item:
     fixes: tuple[Fix, ...]
     quotes: tuple[Quote, ...]
     more_quotes: int
+    reasons: tuple[str, ...]
     commands: tuple[str, ...]
 
 
@@ -126,6 +128,7 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
         fixes=tuple(_fixes(group, context)),
         quotes=tuple(quotes[:_MAX_QUOTES]),
         more_quotes=max(len(quotes) - _MAX_QUOTES, 0),
+        reasons=tuple(dict.fromkeys(describe_reason(f) for f in group if f.reason))[:_MAX_QUOTES],
         commands=tuple(visible(command) for command in commands_for(first, context.observation)),
     )
 

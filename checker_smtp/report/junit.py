@@ -2,7 +2,8 @@
 
 A rule with a warning or a critical finding is a failure. A rule that could not be evaluated is skipped,
 because a pass would claim too much. Any other rule passes, with its notes as output. A test case has at most
-one failure, because most readers of the format support only one; it quotes all findings of the rule.
+one failure, because most readers of the format support only one; it quotes all findings of the rule. The
+state of the domain's mail is a property of the suite.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding, Severity
 
+from .mail_state import describe_reason
 from .metrics import UNSETTLED
 from .visible import octets_visible, visible
 
@@ -30,6 +32,9 @@ def render_junit(result: Result) -> str:
     observation = result.observation
     root = Element("testsuites", name="checker-smtp")
     suite = SubElement(root, "testsuite", name=visible(observation.domain))
+    properties = SubElement(suite, "properties")
+    for name, value in (("mail", result.mail.state), ("mail.reason", result.mail.reason)):
+        SubElement(properties, "property", name=name, value=visible(value))
     cases = [_case(result, rule) for rule in _rules(result)]
     suite.extend(cases)
     for element in (root, suite):
@@ -90,6 +95,8 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield visible(f"Fix: {finding.fix}")
     if finding.reference:
         yield visible(f"See: {finding.reference}")
+    if finding.reason:
+        yield f"Reason: {describe_reason(finding)}"
     for item in finding.evidence:
         escape = octets_visible if item.source == "session" else visible
         for line in item.quote.removesuffix("\n").split("\n"):

@@ -4,11 +4,16 @@ The Monitoring Plugins guidelines define it: `STATUS TEXT | 'label'=value[unit];
 `|` would begin performance data and a line break would end the status, so both are escaped in every text. The
 command line sets the exit code. The output is ASCII, because agents (NRPE, NSClient++) do not agree on an
 encoding.
+
+The text of the first line is the same from run to run while the verdict is: it begins with the state of the
+domain's mail, and names the worst finding by its title and code. The replies of servers, which may contain a
+time or a queue id, are in the lines below.
 """
 
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Finding, Severity
+from checker_smtp.probes.rules import Finding, Severity, record_of
 
+from .mail_state import describe_mail
 from .metrics import count_findings, is_probed, measure_phases
 from .visible import visible
 
@@ -29,7 +34,8 @@ _MAX_ENDPOINTS = 8
 
 def render_nagios(result: Result) -> str:
     """Return the output of the plugin, with a final newline."""
-    lines = [f"SMTP {_STATUS[result.status]}: {_summary(result)} | {' '.join(_performance(result))}"]
+    head = f"SMTP {_STATUS[result.status]}: mail {_plain(describe_mail(result.mail))}; {_summary(result)}"
+    lines = [f"{head} | {' '.join(_performance(result))}"]
     lines += [_line(finding) for finding in result.findings[:_MAX_FINDINGS]]
     if (more := len(result.findings) - _MAX_FINDINGS) > 0:
         lines.append(f"and {more} more findings")
@@ -51,7 +57,13 @@ def _summary(result: Result) -> str:
     worst = next((f for f in result.findings if f.severity is not Severity.INFO), None)
     if worst is None and result.status == "unknown":
         worst = next(iter(result.findings), None)
-    return f"{summary}; {_plain(worst.message)}" if worst else summary
+    return f"{summary}; {_plain(_name(worst))}" if worst else summary
+
+
+def _name(finding: Finding) -> str:
+    """Return the title of the finding's kind and its code, which hold nothing that differs in each run."""
+    record = record_of(finding.code)
+    return f"{record.title} [{finding.code}]" if record else f"[{finding.code}]"
 
 
 def _line(finding: Finding) -> str:

@@ -1,7 +1,8 @@
 """Metrics of one check in the text format of Prometheus, for node_exporter's textfile directory.
 
-Labels are bounded: the domain, its endpoints (at most 32 are probed), and words from fixed lists. No other
-text of a server is in a label. A value that is not known has no sample, because 0 would claim too much.
+Labels are bounded: the domain, its endpoints (at most 32 are probed), the codes and subjects of its worst
+findings (at most 64), and words from fixed lists. No other text of a server is in a label. A value that is
+not known has no sample, because 0 would claim too much.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Severity
+from checker_smtp.probes.rules import Finding, MailState, Severity, record_of
 
 from .document import STATUSES
 from .metrics import TLS_VERSIONS, count_findings, find_tls, is_probed, measure_phases
@@ -23,6 +24,8 @@ __all__ = ["build_metrics", "render_prometheus"]
 # The limit of probes.check. A document may come from anyone, so the limit holds here too.
 _MAX_ENDPOINTS = 32
 _MAX_LABEL = 253
+_MAX_FINDINGS = 64
+_MAX_CODE = 64
 
 
 def render_prometheus(result: Result) -> str:
@@ -58,7 +61,22 @@ class _Collector:
         findings = self._gauge("findings", "Findings of the last check.", "severity")
         for severity in Severity:
             findings.add_metric([self._domain, severity.value], count_findings(self._result, severity))
-        yield from (status, findings)
+        yield from (status, self._mail(), findings, self._each_finding())
+
+    def _mail(self) -> "GaugeMetricFamily":
+        mail = self._gauge("mail_accepted", "1 if a server accepts the domain's mail, 0 if none does.")
+        state = self._result.mail.state
+        if state is not MailState.UNKNOWN:
+            mail.add_metric([self._domain], state is MailState.ACCEPTED)
+        return mail
+
+    def _each_finding(self) -> "GaugeMetricFamily":
+        labels = ("code", "subject", "severity", "outcome")
+        each = self._gauge("finding", "A finding of the last check; always 1.", *labels)
+        # a series for each combination, as in `_endpoints`
+        for values in dict.fromkeys(map(_finding_labels, self._result.findings[:_MAX_FINDINGS])):
+            each.add_metric([self._domain, *values], 1)
+        return each
 
     def _endpoints(self) -> Iterator["GaugeMetricFamily"]:
         endpoints = self._result.observation.endpoints
@@ -106,6 +124,11 @@ class _Collector:
 
         unit = "seconds" if name.endswith("_seconds") else ""
         return GaugeMetricFamily(f"checker_smtp_{name}", help_, labels=["domain", *labels], unit=unit)
+
+
+def _finding_labels(finding: Finding) -> tuple[str, str, str, str]:
+    code = _label(finding.code)[:_MAX_CODE] if record_of(finding.code) is not None else "other"
+    return code, _label(finding.subject), finding.severity.value, finding.outcome.value
 
 
 def _label(text: str) -> str:

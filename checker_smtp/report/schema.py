@@ -1,4 +1,4 @@
-"""The JSON Schema (draft 2020-12) of the document that `document.dump` writes.
+"""The JSON Schema (draft 2020-12) of the document that `document.dump` writes, and of older ones.
 
 It is made from the types, so the two cannot differ; this module adds the descriptions. Unknown properties are
 allowed, because a later release may add some without a new version.
@@ -12,18 +12,21 @@ import msgspec
 
 from checker_smtp.probes.result import Result
 
-from .document import STATUSES, VERSION
+from .document import MAX_REASON, MAX_WORDS, REASON_PATTERN, STATUSES, VERSION
 
 __all__ = ["build_schema", "dump_schema"]
 
 _ID = f"urn:checker-smtp:document:{VERSION}"
 _OCTETS = "Octets as latin-1 text: one character, one octet."
+_REASON = {"maxLength": MAX_REASON, "pattern": REASON_PATTERN}
 _AT = "Seconds since the session began."
 
 # The meaning and the limits of a field, where its name and type do not give them.
 _FIELDS: dict[str, dict[str, Any]] = {
     "Result.status": {"enum": list(STATUSES), "description": "The verdict in one word."},
     "Result.findings": {"description": "The findings, worst first."},
+    "Result.mail": {"description": "Whether mail to the domain arrives, and the reason."},
+    "Delivery.reason": {**_REASON, "description": "The reason in a word; empty where mail is accepted."},
     "Observation.domain": {"description": "The domain checked, in A-labels."},
     "Observation.run_at": {"format": "date-time", "description": "The start of the check."},
     "Observation.seconds": {"description": "Duration of the check."},
@@ -35,6 +38,12 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Endpoint.targets": {"description": "The MX targets with this address."},
     "Finding.code": {"description": "The kind of finding; `checker-smtp explain` describes it."},
     "Finding.subject": {"description": "An endpoint, an MX target, or empty for the domain."},
+    "Finding.id": {"description": "Domain, code and subject: the same for the same fault in every check."},
+    "Finding.reason": {**_REASON, "description": "The reason of a refusal in a word; empty without one."},
+    "Finding.words": {
+        "maxLength": MAX_WORDS,
+        "description": "The words of the reply, or its code, that show the reason, verbatim.",
+    },
     "Finding.rule": {"description": "The rule that reported it."},
     "Evidence.source": {"enum": ["dns", "session"]},
     "Evidence.quote": {"description": f"Verbatim. In a session: {_OCTETS[0].lower()}{_OCTETS[1:]}"},
@@ -68,9 +77,10 @@ def build_schema() -> dict[str, Any]:
     document = types.pop("Result")
     version = {
         "type": "integer",
-        "const": VERSION,
-        "default": VERSION,
-        "description": "The version of this format; the first documents have none.",
+        "minimum": 1,
+        "maximum": VERSION,
+        "default": 1,
+        "description": "The version of this format; the first documents have none, and no `mail`.",
     }
     document_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -79,7 +89,9 @@ def build_schema() -> dict[str, Any]:
         "description": "The observation of the inbound mail service of a domain, and the verdict on it.",
         "type": "object",
         "properties": {"version": version, **document["properties"]},
-        "required": document["required"],
+        "required": [name for name in document["required"] if name != "mail"],
+        "if": {"required": ["version"], "properties": {"version": {"minimum": 2}}},
+        "then": {"required": ["mail"]},
         "$defs": types,
     }
     # through JSON, which turns tuples into lists and copies the parts of this module

@@ -76,6 +76,7 @@ class _Page:
             + (self._terminal.lines(f"Why: {item.why}", first=_INDENT) if item.why else "")
             + "".join(self._fix(fix, item) for fix in item.fixes)
             + "".join(self._quote(quote) for quote in item.quotes)
+            + "".join(self._terminal.lines(f"Reason: {r}", "dim", first=_INDENT) for r in item.reasons)
             + "".join(self._terminal.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
             + self._terminal.lines(f"{item.code} · {item.reference}".strip(" ·"), "dim", first=_INDENT)
         )

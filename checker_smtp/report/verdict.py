@@ -1,17 +1,16 @@
 """The verdict in sentences: can mail arrive, how severe are the findings, how certain are they.
 
-Delivery and faults are two questions: an open relay accepts mail perfectly well. Delivery is answered from
-the observation alone, and an accepted recipient is the best proof. Without an observed session it is reported
-as not known.
+Delivery and faults are two questions: an open relay accepts mail perfectly well. The sentence on delivery is
+that of the state of the domain's mail.
 """
 
 from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Finding, Outcome, Severity, any_answered
+from checker_smtp.probes.rules import MailState, Outcome, any_answered
 
-from .metrics import is_probed
+from .mail_state import describe_arrival
 from .timeline import format_seconds
 
 __all__ = ["STATUS_WORDS", "Verdict", "build_verdict", "list_disabled_tests"]
@@ -48,58 +47,13 @@ def build_verdict(result: Result, counts: dict[str, int]) -> Verdict:
     return Verdict(
         status=result.status,
         word=STATUS_WORDS.get(result.status, "Unknown"),
-        arrival=_arrival(result),
-        faults=_faults(counts),
+        arrival=describe_arrival(result),
+        faults=_faults(result, counts),
         doubts=tuple(_doubts(result)),
     )
 
 
-def _arrival(result: Result) -> str:
-    observation = result.observation
-    if observation.mx.null_mx:
-        return "The domain declares that it receives no mail."
-    if any(_accepted_mail(endpoint) for endpoint in observation.endpoints):
-        return "Mail can arrive."
-    ready = [e for e in observation.endpoints if e.ready_session is not None]
-    refused = {f.subject for f in result.findings if f.outcome is Outcome.REFUSED_US}
-    fair = [e for e in ready if e.subject not in refused]
-    if fair:
-        return _arrival_unproven(fair)
-    if refused:
-        return "It is not known if mail can arrive: the server refuses this checker."
-    if observation.endpoints and not any(map(is_probed, observation.endpoints)):
-        return "It was not tested if mail can arrive: no server was probed."
-    return _arrival_without_session(result.findings)
-
-
-def _accepted_mail(endpoint: Endpoint) -> bool:
-    transactions = (endpoint.asked(purpose) for purpose in ("postmaster", "null-sender"))
-    return any(t is not None and t.verdict is not None and t.verdict.positive for t in transactions)
-
-
-def _arrival_unproven(endpoints: list[Endpoint]) -> str:
-    """Return the sentence for servers that reply, but accepted no recipient."""
-    purposes = ("postmaster", "null-sender")
-    transactions = [t for e in endpoints for p in purposes if (t := e.asked(p)) is not None]
-    replies = [t.verdict for t in transactions if t.verdict is not None]
-    if not transactions:
-        return "A mail server replies; no recipient was tested."
-    if any(reply.transient for reply in replies):
-        return "A mail server replies and defers mail for now."
-    if any(reply.permanent for reply in replies):
-        return "A mail server replies, but rejected the mail it was offered."
-    return "A mail server replies; it is not settled if it accepts mail."
-
-
-def _arrival_without_session(findings: tuple[Finding, ...]) -> str:
-    if any(f.severity is Severity.CRIT for f in findings):
-        return "Mail cannot arrive."
-    if any(f.outcome is Outcome.TRANSIENT for f in findings):
-        return "No mail could be delivered at the time of the check; that may be temporary."
-    return "It is not known if mail can arrive: nothing could be tested from here."
-
-
-def _faults(counts: dict[str, int]) -> str:
+def _faults(result: Result, counts: dict[str, int]) -> str:
     crit, warn = counts["crit"], counts["warn"]
     parts = [
         f"{crit} critical fault{'s' * (crit != 1)}" if crit else "",
@@ -107,7 +61,8 @@ def _faults(counts: dict[str, int]) -> str:
     ]
     if faults := " and ".join(filter(None, parts)):
         return f"{faults} to fix."
-    return "Nothing to fix." if not counts["unsettled"] else "Nothing to fix was found."
+    is_known = result.mail.state in (MailState.ACCEPTED, MailState.NONE) and result.status != "unknown"
+    return "Nothing to fix." if is_known and not counts["unsettled"] else "Nothing to fix was found."
 
 
 def _doubts(result: Result) -> list[str]:

@@ -67,7 +67,14 @@ def _rule_states(rule: Rule, observation: Observation) -> Iterator[dict[str, obj
 
 
 def _finding_state(finding: Finding, rule: Rule) -> dict[str, object]:
-    meta = {"outcome": str(finding.outcome), "fix": finding.fix, "reference": finding.reference}
+    meta = {
+        "id": finding.id,
+        "outcome": str(finding.outcome),
+        "reason": finding.reason,
+        "words": finding.words,
+        "fix": finding.fix,
+        "reference": finding.reference,
+    }
     state = _state(_STATUS[finding.severity], rule, visible(finding.message[:_MAX_TEXT]))
     state["code"] = visible(finding.code)
     if finding.subject:

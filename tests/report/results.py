@@ -32,7 +32,7 @@ from checker_smtp.probes.observation import (
 )
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Evidence, Finding, Outcome, Severity
+from checker_smtp.probes.rules import Evidence, Finding, Outcome, Severity, judge_delivery
 
 _T = TypeVar("_T")
 DATA = Path(__file__).parent / "data"
@@ -167,8 +167,13 @@ def finding(
     )
 
 
+def result(seen: Observation, findings: tuple[Finding, ...] = (), status: str = "ok") -> Result:
+    """Return a result with these findings, and the state of mail that the observation has."""
+    return Result(observation=seen, findings=findings, status=status, mail=judge_delivery(seen, findings))
+
+
 def _healthy() -> Result:
-    return Result(observation=observation(), findings=(), status="ok")
+    return result(observation())
 
 
 def _relay() -> Result:
@@ -177,11 +182,8 @@ def _relay() -> Result:
         "smtp.starttls.missing", Severity.WARN, rule="smtp.starttls_offered", message="No STARTTLS."
     )
     dead = endpoint("2001:db8::1", unreached())
-    return Result(
-        observation=observation(endpoint("192.0.2.1", session(tls="", relays=True)), dead),
-        findings=(finding(), missing, slow),
-        status="critical",
-    )
+    seen = observation(endpoint("192.0.2.1", session(tls="", relays=True)), dead)
+    return result(seen, (finding(), missing, slow), "critical")
 
 
 def _unknown() -> Result:
@@ -194,7 +196,7 @@ def _unknown() -> Result:
         message="Port 25 may be blocked on this side.",
     )
     seen = observation(endpoint("192.0.2.1", unreached("timeout", 12.0)))
-    return Result(observation=seen, findings=(silent,), status="unknown")
+    return result(seen, (silent,), "unknown")
 
 
 POSTURES: dict[str, Callable[[], Result]] = {"healthy": _healthy, "relay": _relay, "unknown": _unknown}
@@ -223,7 +225,7 @@ def everywhere_hostile() -> Result:
         finding("smtp.starttls.missing", Severity.WARN, rule="smtp.starttls_offered"),
         replace(finding("smtp.null_mx", Severity.INFO, rule="smtp.null_mx"), evidence=(_dns(),)),
     )
-    return _attacked(Result(observation=seen, findings=findings, status="critical"))
+    return _attacked(result(seen, findings, "critical"))
 
 
 def _dns() -> Evidence:
@@ -254,8 +256,8 @@ def _attacked(value: _T, name: str = "") -> _T:
     elif is_dataclass(value) and not isinstance(value, type):
         values = {field.name: getattr(value, field.name) for field in fields(value)}
         changed = replace(value, **{key: _attacked(one, key) for key, one in values.items()})
-    result: _T = changed
-    return result
+    attacked: _T = changed
+    return attacked
 
 
 def hidden(text: str) -> list[str]:

@@ -9,14 +9,14 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding
 from checker_smtp.report.document import dump
 from checker_smtp.report.summary.tally import Tally
-from tests.report.results import endpoint, observation, reply, session
+from tests.report.results import endpoint, observation, reply, result, session
 
 __all__ = ["checked", "line", "no_address", "not_checked", "speaking", "tallied"]
 
 
-def line(result: Result, **more: object) -> bytes:
+def line(of_check: Result, **more: object) -> bytes:
     """A check's document in one line; `more` are further members of it."""
-    return json.dumps({**json.loads(dump(result)), **more}).encode() + b"\n"
+    return json.dumps({**json.loads(dump(of_check)), **more}).encode() + b"\n"
 
 
 def not_checked(domain: str, why: str = "bad-name", reason: str = "It is no name.") -> bytes:
@@ -36,7 +36,7 @@ def checked(
     seen = replace(observation(*endpoints), domain=domain)
     if targets:
         seen = _served_by(seen, *targets)
-    return line(Result(observation=replace(seen, **other), findings=findings, status=status))  # type: ignore[arg-type]
+    return line(result(replace(seen, **other), findings, status))  # type: ignore[arg-type]
 
 
 def _served_by(seen: Observation, *targets: str) -> Observation:

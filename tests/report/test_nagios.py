@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from checker_smtp.probes.result import Result
 from checker_smtp.report.nagios import render_nagios
 from tests.report.results import (
     FIXTURES,
@@ -18,6 +17,7 @@ from tests.report.results import (
     hidden,
     observation,
     replayed,
+    result,
 )
 
 # 'label'=value[UOM];[warn];[crit];[min];[max], where a quote in a label is doubled
@@ -93,7 +93,7 @@ def test_the_worst_finding_is_in_the_status_line_and_all_are_below() -> None:
 def test_a_null_mx_is_ok_and_reported() -> None:
     seen = observation()
     nowhere = replace(seen, endpoints=(), mx=replace(seen.mx, records=(), null_mx=True))
-    text, _, _ = parse(render_nagios(Result(observation=nowhere, findings=(), status="info")))
+    text, _, _ = parse(render_nagios(result(nowhere, (), "info")))
     assert text == "SMTP OK: example.org: declares that it receives no mail (null MX)"
 
 
@@ -111,7 +111,7 @@ def test_hostile_content_changes_no_structure() -> None:
 def test_output_stays_within_the_limit_of_nagios() -> None:
     many = observation(*(endpoint(f"2001:db8:1111:2222:3333:4444:5555:{n:x}") for n in range(32)))
     found = tuple(finding(message="x" * 10000) for _ in range(100))
-    output = render_nagios(Result(observation=many, findings=found, status="critical"))
+    output = render_nagios(result(many, found, "critical"))
     parse(output)
     assert len(output) < 8192
     assert output.endswith("and 88 more findings\n")

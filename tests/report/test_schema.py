@@ -39,8 +39,8 @@ def agrees(result: Result) -> None:
     text = dump(result)
     document = json.loads(text)
     EXACTLY.validate(document)
-    assert list(document) == ["version", "observation", "findings", "status"]
-    assert document["version"] == VERSION == 1
+    assert list(document) == ["version", "observation", "findings", "status", "mail"]
+    assert document["version"] == VERSION == 2
     assert text.isascii()
     assert dump(load(text)) == text
 
@@ -118,7 +118,7 @@ def test_fields_of_a_later_release_are_ignored() -> None:
     assert load(json.dumps(document)) == POSTURES["healthy"]()
 
 
-@pytest.mark.parametrize("version", [2, 10**30])
+@pytest.mark.parametrize("version", [3, 10**30])
 def test_a_newer_version_is_rejected(version: int) -> None:
     with pytest.raises(DocumentError, match="install a newer checker-smtp") as caught:
         load(json.dumps({"version": version, "observations": []}))

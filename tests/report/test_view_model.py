@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from checker_smtp.probes.observation import Control, Observation
-from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import CODES, Outcome, Severity
 from checker_smtp.report.timeline import format_seconds, split_phases
 from checker_smtp.report.view_model import Report, build_report
@@ -17,6 +16,7 @@ from tests.report.results import (
     finding,
     observation,
     replayed,
+    result,
     session,
     unreached,
 )
@@ -52,7 +52,7 @@ def test_arrival_is_not_known_without_a_session() -> None:
 
 def test_arrival_without_a_tested_recipient() -> None:
     quiet = observation(endpoint("192.0.2.1", replace(session(), transactions=())))
-    verdict = build_report(Result(observation=quiet, findings=(), status="ok")).head.verdict
+    verdict = build_report(result(quiet)).head.verdict
     assert verdict.arrival == "A mail server replies; no recipient was tested."
 
 
@@ -71,7 +71,7 @@ def test_one_problem_on_several_endpoints_is_one_item() -> None:
     subjects = ("192.0.2.1:25", "[2001:db8::1]:25")
     own = CODES["smtp.open_relay"].fix
     found = tuple(replace(finding(subject=subject), fix=own) for subject in subjects)
-    report = build_report(Result(observation=observation(), findings=found, status="critical"))
+    report = build_report(result(observation(), found, "critical"))
     (item,) = report.to_fix
     assert tuple(subject.name for subject in item.subjects) == subjects
     assert [(fix.software, fix.subjects) for fix in item.fixes] == [("Postfix", ())]
@@ -82,7 +82,7 @@ def test_each_software_has_its_own_fix() -> None:
     seen = observation(endpoint(), endpoint("192.0.2.2", exim))
     own = CODES["smtp.open_relay"].fix
     found = tuple(replace(finding(subject=e.subject), fix=own) for e in seen.endpoints)
-    (item,) = build_report(Result(observation=seen, findings=found, status="critical")).to_fix
+    (item,) = build_report(result(seen, found, "critical")).to_fix
     assert [(fix.software, fix.subjects) for fix in item.fixes] == [
         ("Postfix", ("192.0.2.1:25",)),
         ("Exim", ("192.0.2.2:25",)),
@@ -90,7 +90,7 @@ def test_each_software_has_its_own_fix() -> None:
 
 
 def test_a_fix_of_the_rule_has_priority_over_advice() -> None:
-    (item,) = build_report(Result(observation=observation(), findings=(finding(),), status="critical")).to_fix
+    (item,) = build_report(result(observation(), (finding(),), "critical")).to_fix
     assert [(fix.software, fix.text) for fix in item.fixes] == [("", "Relay for nobody.")]
 
 
@@ -98,7 +98,7 @@ def test_a_fix_of_the_rule_has_priority_over_advice() -> None:
 def test_findings_that_are_not_the_domains_fault_are_separate(outcome: Outcome) -> None:
     note = finding("smtp.ipv6.none", Severity.INFO, "")
     aside = finding("smtp.not_tested", Severity.INFO, outcome=outcome)
-    report = build_report(Result(observation=observation(), findings=(note, aside), status="info"))
+    report = build_report(result(observation(), (note, aside), "info"))
     assert [item.code for item in report.to_fix] == ["smtp.ipv6.none"]
     assert [item.code for item in report.unsettled] == ["smtp.not_tested"]
     assert report.is_unsettled_first
@@ -111,15 +111,13 @@ def test_verdicts_that_rest_on_a_weak_default() -> None:
     assert "`--timeout 300`" in recorded("odd-silent").head.verdict.doubts[0]
     assert any("`--helo-name`" in doubt for doubt in recorded("postfix-blocklisted").head.verdict.doubts)
     own = replace(SETTINGS, probe_address="x7@example.edu")
-    sure = Result(observation=observation(settings=own), findings=(), status="ok")
+    sure = result(observation(settings=own))
     assert build_report(sure).head.verdict.doubts == ()
 
 
 def test_the_head_lists_disabled_tests() -> None:
     off = replace(SETTINGS, test_open_relay=False, test_null_sender=False, ipv6=False)
-    facts = dict(
-        build_report(Result(observation=observation(settings=off), findings=(), status="ok")).head.facts
-    )
+    facts = dict(build_report(result(observation(settings=off))).head.facts)
     assert facts["Not tested, by option"] == "null sender, open relay, IPv6"
     assert facts["IPv6"] == "not tested, by option"
     assert facts["Checked"] == "2026-03-01 12:00:00 UTC, in 0.34 s"
@@ -127,13 +125,13 @@ def test_the_head_lists_disabled_tests() -> None:
 
 def test_probed_controls_are_listed() -> None:
     asked = Control(host="mx.example.edu", address="198.51.100.7", port=25, outcome="timeout")
-    report = build_report(Result(observation=observation(controls=(asked,)), findings=(), status="ok"))
+    report = build_report(result(observation(controls=(asked,))))
     assert dict(report.head.details)["Control hosts"] == "mx.example.edu at 198.51.100.7: timeout"
 
 
 def test_an_unknown_code_is_reported() -> None:
     found = (finding("smtp.tls.expired"), finding("smtp.from.the.future"))
-    report = build_report(Result(observation=observation(), findings=found, status="critical"))
+    report = build_report(result(observation(), found, "critical"))
     assert [item.title for item in report.to_fix] == [
         "The TLS checker found a weakness",
         "A finding that this version does not know",
@@ -231,5 +229,5 @@ def test_seconds(length: float, text: str) -> None:
 
 def test_a_report_is_the_same_every_time() -> None:
     seen: Observation = observation()
-    result = Result(observation=seen, findings=(finding(),), status="critical")
-    assert build_report(result) == build_report(result)
+    odd = result(seen, (finding(),), "critical")
+    assert build_report(odd) == build_report(odd)

@@ -10,7 +10,8 @@ from operator import or_
 from checker_smtp.probes.observation import Observation
 
 from ._answers import any_answered, client_refusal, own_answer
-from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
+from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency, finding_id
+from ._mail import MAIL_REASONS, Delivery, MailState, judge_delivery
 from ._registry import Registry
 from ._reproduction import (
     HoldSession,
@@ -26,12 +27,15 @@ from ._rule import Input, RegistryError, Rule
 
 __all__ = [
     "CODES",
+    "MAIL_REASONS",
     "RULES",
     "Code",
+    "Delivery",
     "Evidence",
     "Finding",
     "HoldSession",
     "Input",
+    "MailState",
     "OpenPort",
     "Outcome",
     "QueryDns",
@@ -46,7 +50,9 @@ __all__ = [
     "Urgency",
     "any_answered",
     "apply_rules",
+    "finding_id",
     "inputs_of",
+    "judge_delivery",
     "load_rules",
     "record_of",
     "status_of",

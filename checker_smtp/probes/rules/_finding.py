@@ -13,7 +13,7 @@ from checker_smtp.probes.refusals import Refusal
 
 from ._reproduction import Reproduction
 
-__all__ = ["Code", "Evidence", "Finding", "Outcome", "Severity", "Urgency"]
+__all__ = ["Code", "Evidence", "Finding", "Outcome", "Severity", "Urgency", "finding_id"]
 
 _MAX_WORDS = 200
 
@@ -88,6 +88,11 @@ class Finding:
     """Why a server refused (`probes.refusals.Reason`); empty where nothing was refused."""
     words: str = ""
     """The words of the reply, or its code, from which the reason was read, verbatim."""
+
+
+def finding_id(domain: str, code: str, subject: str) -> str:
+    """Return the id of a finding, which is the same for the same fault in every check."""
+    return " ".join((domain, code, subject)).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from checker_smtp.probes.observation import Observation
 
-from ._finding import Code, Finding, Severity
+from ._finding import Code, Finding, Severity, finding_id
 
 __all__ = ["Evaluation", "Input", "RegistryError", "Rule", "Switch", "rule"]
 
@@ -71,7 +71,7 @@ class Rule:
                 f"the rule {self.name} found {finding.code}, which it does not declare: "
                 "add the Code to codes=(…) of its decorator"
             )
-        return replace(finding, rule=self.name, id=" ".join([domain, finding.code, finding.subject]).strip())
+        return replace(finding, rule=self.name, id=finding_id(domain, finding.code, finding.subject))
 
 
 def rule(

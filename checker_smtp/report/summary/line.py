@@ -143,7 +143,7 @@ class ResultLine(msgspec.Struct, gc=False):
     """A line: `observation`, `findings` and `status`, or for a domain that was not checked `not_checked` (the
     reason in a word), `domain` as given, and `reason` (the sentence)."""
 
-    version: int = VERSION
+    version: int = 1
     observation: LineObservation | None = None
     findings: tuple[_Finding, ...] = ()
     status: _Word = ""
@@ -161,8 +161,10 @@ def read_line(text: bytes) -> ResultLine:
         line = _decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise LineError(str(error)) from error
-    if line.version != VERSION:
-        raise LineError(f"it has version {line.version}, and this checker-smtp reads version {VERSION}")
+    if not 1 <= line.version <= VERSION:
+        raise LineError(
+            f"it has version {line.version}, and this checker-smtp reads versions up to {VERSION}"
+        )
     if line.observation is not None and line.status not in STATUSES:
         raise LineError(f"the status is none of {', '.join(STATUSES)}")
     if (line.observation is None) is not bool(line.not_checked):
