@@ -32,7 +32,7 @@ from checker_smtp.probes.observation import (
 )
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Evidence, Finding, Outcome, Severity, judge_delivery
+from checker_smtp.probes.rules import Evidence, Finding, Outcome, Severity, finding_id, judge_delivery
 
 _T = TypeVar("_T")
 DATA = Path(__file__).parent / "data"
@@ -164,6 +164,7 @@ def finding(
         fix="Relay for nobody.",
         reference="RFC 5321 §3.6",
         evidence=(Evidence(source="session", where=subject, quote="250 2.1.5 Ok\r\n", session=0, entry=8),),
+        id=finding_id(DOMAIN, code, subject),
     )
 
 

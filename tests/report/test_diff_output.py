@@ -17,7 +17,7 @@ from checker_smtp.report.diff import Difference, compare
 from checker_smtp.report.diff_html import render_difference_html
 from checker_smtp.report.diff_sections import build_headline, build_sections
 from checker_smtp.report.diff_text import dump_difference, render_difference_text
-from checker_smtp.report.document import dump
+from checker_smtp.report.document import VERSION, dump
 from checker_smtp.report.terminal import Terminal
 from tests.report.results import (
     DATA,
@@ -74,7 +74,7 @@ def test_text(change: str) -> None:
 def test_json(change: str) -> None:
     text = dump_difference(CHANGES[change]())
     document = json.loads(text)
-    assert document["version"] == 1
+    assert document["version"] == VERSION
     assert document["worse"] is CHANGES[change]().worse is bool(document["reasons"])
     assert text.isascii()
 

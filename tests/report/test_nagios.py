@@ -65,7 +65,7 @@ def test_output_is_that_of_a_plugin(posture: str) -> None:
 )
 def test_the_status_word_matches_the_exit_code(status: str, word: str) -> None:
     text, _, _ = parse(render_nagios(replace(POSTURES["healthy"](), status=status)))
-    assert text.startswith(f"SMTP {word}: example.org: ")
+    assert text.startswith(f"SMTP {word}: mail accepted; example.org: ")
 
 
 def test_performance_data_has_counts_and_phases() -> None:
@@ -85,16 +85,24 @@ def test_performance_data_has_counts_and_phases() -> None:
 
 def test_the_worst_finding_is_in_the_status_line_and_all_are_below() -> None:
     text, _, rest = parse(render_nagios(POSTURES["relay"]()))
-    assert text.endswith("The server relays.")
+    assert text.endswith("; The server accepts mail from outside for other domains [smtp.open_relay]")
     assert [line.split()[0] for line in rest] == ["CRIT", "WARN", "INFO"]
-    assert rest[0].endswith("[smtp.open_relay]")
+    assert rest[0] == "CRIT 192.0.2.1:25 The server relays. [smtp.open_relay]"
+
+
+def test_the_status_text_does_not_change_with_the_words_of_a_reply() -> None:
+    texts = {
+        parse(render_nagios(replace(POSTURES["relay"](), findings=(finding(message=message),))))[0]
+        for message in ("550 Try later (4F2A1B)", "550 Try later (77C0DE)")
+    }
+    assert len(texts) == 1
 
 
 def test_a_null_mx_is_ok_and_reported() -> None:
     seen = observation()
     nowhere = replace(seen, endpoints=(), mx=replace(seen.mx, records=(), null_mx=True))
     text, _, _ = parse(render_nagios(result(nowhere, (), "info")))
-    assert text == "SMTP OK: example.org: declares that it receives no mail (null MX)"
+    assert text == "SMTP OK: mail none (null-mx); example.org: declares that it receives no mail (null MX)"
 
 
 def test_hostile_content_changes_no_structure() -> None:

@@ -20,7 +20,7 @@ from tests.report.results import (
     session,
 )
 
-LABELS = {"domain", "endpoint", "phase", "severity", "version", "status"}
+LABELS = {"domain", "endpoint", "phase", "severity", "version", "status", "code", "subject", "outcome"}
 
 
 def samples(text: str) -> dict[tuple[str, tuple[str, ...]], float]:

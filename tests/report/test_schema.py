@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from checker_smtp.probes.result import Result, evaluate
+from checker_smtp.probes.rules import Delivery, MailState
 from checker_smtp.report.document import VERSION, DocumentError, dump, load, load_observation
 from checker_smtp.report.schema import build_schema, dump_schema
 from tests.report.results import DATA, FIXTURES, POSTURES, everywhere_hostile, replayed
@@ -81,6 +82,11 @@ def test_hostile_content_agrees_with_the_schema() -> None:
     # an endpoint's address went through a parser on its way in, and has to on its way back
     for endpoint in clean["observation"]["endpoints"]:
         endpoint["address"] = "192.0.2.1"
+    # a reason is a word, and the words of a reply are few
+    for holder in (*clean["findings"], clean["mail"]):
+        holder["reason"] = "mailbox"
+    for found in clean["findings"]:
+        found["words"] = found["words"][:200]
     agrees(load(json.dumps(clean)))
 
 
@@ -108,8 +114,61 @@ def test_a_document_without_a_version_is_read_and_evaluated() -> None:
     EXACTLY.validate(json.loads(text))
     result = load(text)
     assert result.observation.domain == "dev-conn421.test"
+    # "too many connections from your" address is said of this client
     assert evaluate(result.observation).status == "unknown"
     assert load(dump(result)) == result
+    assert result.mail == Delivery(state=MailState.UNKNOWN, reason="rate")
+    assert [found.id for found in result.findings] == [
+        "dev-conn421.test smtp.banner.deferred 127.1.1.21:25",
+        "dev-conn421.test smtp.ipv6.none",
+    ]
+    assert not any(found.reason or found.words for found in result.findings)
+
+
+@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
+def test_a_document_of_version_1_is_read_as_if_it_had_the_new_fields(folder: Path) -> None:
+    result = replayed(folder)
+    document = json.loads(dump(result)) | {"version": 1}
+    del document["mail"]
+    for found in document["findings"]:
+        del found["id"], found["reason"], found["words"]
+    EXACTLY.validate(document)
+    old = load(json.dumps(document))
+    assert evaluate(old.observation) == result
+    assert old.mail == result.mail
+    assert [f.id for f in old.findings] == [f.id for f in result.findings]
+
+
+WRONG: dict[str, tuple[dict[str, object], str]] = {
+    "no mail": ({"mail": None}, "mail"),
+    "a state of its own": ({"mail": {"state": "perhaps", "reason": ""}}, "perhaps"),
+    "no state": ({"mail": {"reason": ""}}, "state"),
+    "a reason that is no word": ({"mail": {"state": "refused", "reason": "\x1b[2J"}}, "the reason"),
+    "a reason without end": ({"mail": {"state": "refused", "reason": "x" * 41}}, "the reason"),
+    "a finding with such a reason": ({"findings": [{"reason": "<b>"}]}, "the reason"),
+    "words without end": ({"findings": [{"words": "x" * 201}]}, "more than 200 characters"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), WRONG.values(), ids=WRONG)
+def test_mail_reasons_and_words_are_bounded(change: dict[str, Any], said: str) -> None:
+    document = json.loads(dump(POSTURES["relay"]()))
+    if "findings" in change:
+        document["findings"][0] |= change["findings"][0]
+    elif change["mail"] is None:
+        del document["mail"]
+    else:
+        document |= change
+    assert not EXACTLY.is_valid(document)
+    with pytest.raises(DocumentError, match=said) as caught:
+        load(json.dumps(document))
+    assert "\x1b" not in str(caught.value)
+
+
+def test_the_id_of_a_document_does_not_count() -> None:
+    document = json.loads(dump(POSTURES["relay"]()))
+    document["findings"][0]["id"] = "x" * 10_000
+    assert load(json.dumps(document)) == POSTURES["relay"]()
 
 
 def test_fields_of_a_later_release_are_ignored() -> None:

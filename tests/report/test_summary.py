@@ -172,6 +172,19 @@ def test_names_that_were_not_checked() -> None:
     assert "exa mple.com: It has a space." in words(parse(page))
 
 
+def test_lines_of_both_versions_are_counted() -> None:
+    second = json.loads(checked("b.example", finding()))
+    first = {key: value for key, value in second.items() if key != "mail"} | {"version": 1}
+    first["findings"] = [
+        {key: value for key, value in found.items() if key not in ("id", "reason", "words")}
+        for found in first["findings"]
+    ]
+    no_version = {key: value for key, value in first.items() if key != "version"}
+    lines = [json.dumps(one).encode() + b"\n" for one in (first, second, no_version)]
+    tally = tallied(*lines)
+    assert (tally.checked, tally.broken) == (3, 0)
+
+
 BROKEN = {
     "no JSON": b"<html>\n",
     "half a line with an end": checked("a.example")[:300] + b"\n",
@@ -179,7 +192,7 @@ BROKEN = {
     "nothing in it": b"{}\n",
     "neither one": b'{"version": 1, "domain": "a.example"}\n',
     "both": line(POSTURES["healthy"](), not_checked="error"),
-    "a later version": line(POSTURES["healthy"](), version=2),
+    "a later version": line(POSTURES["healthy"](), version=3),
     "no status": line(POSTURES["healthy"](), status="fine"),
     "a severity of its own": checked("a.example", finding()).replace(b'"crit"', b'"doom"'),
     "a code without end": checked("a.example", finding("x" * 10_000)),

@@ -30,12 +30,16 @@ ARRIVAL = {
     "postfix-healthy": "Mail can arrive.",
     "postfix-open-relay": "Mail can arrive.",
     "dns-null-mx": "The domain declares that it receives no mail.",
-    "dns-no-such-domain": "Mail cannot arrive.",
-    "dns-nothing-listens": "Mail cannot arrive.",
-    "postfix-greylisting": "A mail server replies and defers mail for now.",
-    "postfix-no-postmaster": "A mail server replies, but rejected the mail it was offered.",
+    "dns-no-such-domain": "Mail cannot arrive: the domain has no mail server.",
+    "dns-nothing-listens": "Mail is deferred: no mail server of the domain replies.",
+    "dns-mx-without-address": "Mail cannot arrive: the domain's mail servers have no address that can be "
+    "reached.",
+    "dns-servfail": "Mail is deferred: the lookup of the domain's mail servers fails.",
+    "postfix-greylisting": "Mail is deferred: the server asks unknown senders to retry later (greylisting).",
+    "postfix-no-postmaster": "Mail to postmaster is refused: the server does not know the mailbox. No other "
+    "mailbox was tested.",
     "postfix-blocklisted": "It is not known if mail can arrive: the server refuses this checker.",
-    "odd-silent": "No mail could be delivered at the time of the check; that may be temporary.",
+    "odd-silent": "Mail is deferred: no mail server of the domain replies.",
 }
 
 
@@ -52,8 +56,11 @@ def test_arrival_is_not_known_without_a_session() -> None:
 
 def test_arrival_without_a_tested_recipient() -> None:
     quiet = observation(endpoint("192.0.2.1", replace(session(), transactions=())))
-    verdict = build_report(result(quiet)).head.verdict
+    off = replace(SETTINGS, test_null_sender=False, test_postmaster=False)
+    verdict = build_report(result(replace(quiet, settings=off))).head.verdict
     assert verdict.arrival == "A mail server replies; no recipient was tested."
+    verdict = build_report(result(quiet)).head.verdict
+    assert verdict.arrival == "It is not known if mail can arrive: nothing could be tested from here."
 
 
 def test_the_worst_comes_first_and_among_equals_the_most_urgent() -> None:
