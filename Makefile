@@ -8,14 +8,19 @@ VENV ?= .venv
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# servers and replies from reports of operators; they are not part of this repository
+FIELD ?= ../shared
+CASES := $(FIELD)/cases/smtp
+REPLIES := $(FIELD)/replies/dev.json
 E2E_OPTIONS := -ra --strict-markers --strict-config --import-mode=importlib
 
-.PHONY: help demo test e2e lint bench clean
+.PHONY: help demo test field e2e lint bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   check a lab of mail servers in this process (pages in demo/report.html)"
 	@echo "make test   unit tests with coverage; no network"
+	@echo "make field  the checker against servers and replies of the field, if they are in FIELD=../shared"
 	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs missing packages)"
 	@echo "make lint   ruff, mypy, codespell, import contracts, contents of the wheels"
 	@echo "make bench  the figures of the README"
@@ -26,6 +31,15 @@ demo: $(VENV)/.has-test
 
 test: $(VENV)/.has-test
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+# the cases are copied, because they write beside their files and may be read-only
+field: $(VENV)/.has-test
+	@if [ -f "$(REPLIES)" ]; then $(BIN)/python -m pytest -q tests/probes/refusals/test_field.py; \
+	  else echo "field: replies skipped, because $(REPLIES) does not exist"; fi
+	@if [ -f "$(CASES)/run.sh" ]; then \
+	  copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R "$(CASES)/." "$$copy" && chmod -R u+w "$$copy" && \
+	  CLI="$(abspath $(BIN)/checker-smtp)" bash "$$copy/run.sh"; \
+	  else echo "field: cases skipped, because $(CASES)/run.sh does not exist"; fi
 
 e2e: $(VENV)/.has-test
 	$(BIN)/python -m pytest tests/e2e -p no:cacheprovider -o addopts="$(E2E_OPTIONS)"

@@ -63,11 +63,14 @@ def test_json_is_the_whole_document() -> None:
     assert done.out.isascii()
     read = json.loads(done.out)
     assert {"observation", "findings", "status"} <= set(read)
+    assert read["mail"] == {"state": "accepted", "reason": ""}
     relay, *others = read["findings"]
     assert set(relay) == {
         *("code", "severity", "outcome", "rule", "subject"),
-        *("message", "fix", "reference", "evidence", "id", "reason", "words"),
+        *("message", "fix", "reference", "evidence"),
+        *("id", "reason", "words"),
     }
+    assert relay["id"] == "dev-openrelay.test smtp.open_relay 127.1.1.11:25"
     assert (relay["code"], relay["severity"], relay["outcome"]) == ("smtp.open_relay", "crit", "fail")
     assert relay["rule"] in RULES
     main, control = read["observation"]["endpoints"][0]["sessions"]

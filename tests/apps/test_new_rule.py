@@ -131,7 +131,8 @@ def test_nagios(folder: Path) -> None:
 
 def test_prometheus(folder: Path) -> None:
     counted = [line for line in report(folder, "prometheus").splitlines() if 'severity="warn' in line]
-    assert [line.split()[-1] for line in counted] == ["1.0"]
+    assert [line.split()[-1] for line in counted] == ["1.0", "1.0"]
+    assert 'code="smtp.politeness.grumpy"' in counted[1]
 
 
 def test_junit(folder: Path) -> None:

@@ -39,7 +39,7 @@ def bugs(found: Scanned) -> dict[str, str]:
     for raw, line in zip(found.raw, found.lines, strict=True):
         read_line(raw)
         if "not_checked" in line:
-            assert (line["version"], line["not_checked"]) == (1, "error")
+            assert (line["version"], line["not_checked"]) == (2, "error")
             assert len(line["reason"]) < 400
             reasons[line["domain"]] = line["reason"]
     assert found.scan.stats.statuses["not_checked"] == len(reasons)
@@ -125,7 +125,7 @@ async def test_a_resolver_that_answers_nothing_at_all() -> None:
     internet = FakeInternet(FakeResolver(records), {HERE: RuleServer()})
     found = await scanned(internet, ["dead.test", "d0.test"])
     assert json.loads(found.line("dead.test")) == {
-        "version": 1,
+        "version": 2,
         "domain": "dead.test",
         "not_checked": "resolver",
         "reason": "the resolver does not answer: no answer",

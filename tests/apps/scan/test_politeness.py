@@ -106,7 +106,7 @@ async def test_an_excluded_host_is_never_contacted() -> None:
     assert {s.address for s in internet.sessions} == {"192.0.2.7"}
     for domain in ("excluded.test", "d.excluded.test"):
         assert json.loads(found.line(domain)) == {
-            "version": 1,
+            "version": 2,
             "domain": domain,
             "not_checked": "stop-list",
             "reason": f"{domain} is on the stop list of this scan",

@@ -57,7 +57,10 @@ async def test_every_kind_of_state(host: HappyDomain) -> None:
     assert short(states["smtp.reverse_dns"]) == [(0,)]
     (state,) = states["smtp.postmaster"]
     assert state.meta == {
+        "id": f"example.org smtp.postmaster.rejected {HERE}",
         "outcome": "fail",
+        "reason": "mailbox",
+        "words": "5.1.1",
         "reference": "RFC 5321 §4.5.1, RFC 2142 §5",
         "fix": next(code.fix for code in RULES["smtp.postmaster"].codes if code.code == state.code),
     }
