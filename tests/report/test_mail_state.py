@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from checker_smtp import Result, evaluate, render
-from checker_smtp.probes.observation import Endpoint, Mx, MxTarget, Observation, Session
+from checker_smtp.probes.observation import Ending, Endpoint, Mx, MxTarget, Observation, Session
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import MAIL_REASONS, MailState
+from checker_smtp.probes.rules import MAIL_REASONS, MailState, Severity
 from checker_smtp.report.diff import compare
 from checker_smtp.report.diff_sections import build_sections
 from checker_smtp.report.diff_text import dump_difference, render_difference_text
@@ -43,7 +43,20 @@ def no_endpoint(**mx: object) -> Observation:
     return replace(observation(), endpoints=(), mx=Mx(**mx))  # type: ignore[arg-type]
 
 
+def hello(code: int, text: str) -> Endpoint:
+    refused = reply(code, text, 0.06, 3)
+    ready = reply(220, "mx.example.org ESMTP", 0.03, 1)
+    held = Session(purpose="main", connected_at=0.01, greeting=ready, ehlo=refused, helo=refused)
+    return endpoint("192.0.2.1", held)
+
+
+def lost(kind: str) -> Endpoint:
+    end = Ending(step="greeting", kind=kind, detail="", at=0.02, entry=1)
+    return endpoint("192.0.2.1", Session(purpose="main", connected_at=0.01, end=end))
+
+
 NO_ADDRESS = MxTarget(preference=10, target=MX, ipv4_status=DnsStatus.NODATA, ipv6_status=DnsStatus.NXDOMAIN)
+DESYNC = endpoint("192.0.2.1", replace(session(), unsolicited=(reply(500, "Not recognized", 0.04, 2),)))
 OFF = replace(SETTINGS, test_null_sender=False, test_postmaster=False)
 UNKNOWN_USER = answering(550, "5.1.1 User unknown")
 BLOCKED = answering(550, "5.7.1 Your IP 198.51.100.7 is listed by zen.spamhaus.example")
@@ -76,6 +89,15 @@ STATES: dict[str, tuple[Observation, str, str]] = {
     "blocked or refused": (observation(answering(550, "No")), "unknown", "unclear"),
     "a bare 554": (observation(greeting(554, "mx.example.org")), "unknown", "unclear"),
     "no service": (observation(greeting(521, "No SMTP service here")), "refused", ""),
+    "a reply to no command": (observation(DESYNC), "unknown", "desync"),
+    "EHLO is refused": (observation(hello(502, "5.5.1 Not implemented")), "refused", "unclear"),
+    "no greeting": (observation(lost("closed")), "deferred", "unreachable"),
+    "our network failed": (observation(lost("network-unreachable")), "unknown", "not-tested"),
+    "not contacted": (
+        no_endpoint(status=DnsStatus.ANSWER, records=(replace(NO_ADDRESS, ipv6=("2001:db8::1",)),)),
+        "unknown",
+        "not-tested",
+    ),
     "silence": (observation(endpoint("192.0.2.1", unreached("timeout", 12.0))), "unknown", "not-tested"),
     "switched off": (
         observation(endpoint("192.0.2.1", replace(session(), transactions=())), settings=OFF),
@@ -123,10 +145,11 @@ def test_the_sentence_never_claims_more_than_is_known(case: str) -> None:
     assert verdict.arrival.startswith("Mail can arrive.") is (state is MailState.ACCEPTED)
     if state is MailState.UNKNOWN and case != "switched off":
         assert verdict.arrival.startswith("It is not known if mail can arrive: ")
-        assert verdict.word == ("Warning" if case == "dead beside blocked" else "Unknown")
+        has_faults = any(found.severity is not Severity.INFO for found in checked.findings)
+        assert (verdict.word == "Unknown") is not has_faults
     if state not in (MailState.ACCEPTED, MailState.NONE):
         assert verdict.faults != "Nothing to fix."
-    if state in (MailState.REFUSED, MailState.DEFERRED):
+    if state is not MailState.ACCEPTED and state is not MailState.NONE and case != "switched off":
         assert verdict.word not in ("OK", "OK, with notes")
 
 
