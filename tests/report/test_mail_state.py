@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
 
 from checker_smtp import Result, evaluate, render
 from checker_smtp.probes.observation import Ending, Endpoint, Mx, MxTarget, Observation, Session
@@ -15,6 +16,7 @@ from checker_smtp.report.diff_sections import build_sections
 from checker_smtp.report.diff_text import dump_difference, render_difference_text
 from checker_smtp.report.document import dump_line
 from checker_smtp.report.view_model import build_report
+from tests.probes.strategies import observations
 from tests.report.results import (
     MX,
     SETTINGS,
@@ -151,6 +153,19 @@ def test_the_sentence_never_claims_more_than_is_known(case: str) -> None:
         assert verdict.faults != "Nothing to fix."
     if state is not MailState.ACCEPTED and state is not MailState.NONE and case != "switched off":
         assert verdict.word not in ("OK", "OK, with notes")
+
+
+@settings(max_examples=200, deadline=None)
+@given(observations)
+def test_every_observation_has_a_state_and_a_sentence(seen: Observation) -> None:
+    checked = evaluate(seen)
+    assert checked.mail.reason in ("", *MAIL_REASONS)
+    assert (checked.mail.reason == "") is (checked.mail.state is MailState.ACCEPTED)
+    verdict = build_report(checked).head.verdict
+    if "not known" in verdict.arrival:
+        assert verdict.faults != "Nothing to fix."
+        is_ok = verdict.word in ("OK", "OK, with notes")
+        assert not is_ok
 
 
 def test_every_format_has_the_state() -> None:
