@@ -79,4 +79,6 @@ def describe_reason(finding: Finding) -> str:
     """Return the reason of a refusal with the words that show it; empty where nothing was refused."""
     if not finding.words:
         return visible(finding.reason)
+    if finding.words.replace(".", "").isdecimal():
+        return visible(f"{finding.reason}, by the code {finding.words}")
     return visible(f"{finding.reason}, by the words “{finding.words}”")

@@ -208,11 +208,13 @@ def test_an_unknown_state_has_no_metric() -> None:
 def test_reason_and_words_stand_with_the_evidence() -> None:
     checked = evaluate(observation(UNKNOWN_USER))
     (item,) = (one for one in build_report(checked).to_fix if one.code == "smtp.postmaster.rejected")
-    assert item.reasons == ("mailbox, by the words “5.1.1”",)
-    line = "Reason: mailbox, by the words “5.1.1”"
+    assert item.reasons == ("mailbox, by the code 5.1.1",)
+    line = "Reason: mailbox, by the code 5.1.1"
     assert line in render(checked, "text")
     assert line in ET.fromstring(render(checked, "junit")).find(".//failure").text  # type: ignore[union-attr, operator] # noqa: S314
-    assert '<span class="label">Reason</span> mailbox, by the words' in render(checked, "html")
+    assert '<span class="label">Reason</span> mailbox, by the code' in render(checked, "html")
+    blocked = render(evaluate(observation(BLOCKED)), "text")
+    assert "Reason: blocklist, by the words “" in blocked
 
 
 def changed(old: Observation, new: Observation) -> tuple[list[str], bool, Result]:
