@@ -42,6 +42,10 @@ class Verdict:
     doubts: tuple[str, ...]
 
 
+# Reasons of a refusal that the EHLO name may be behind; version 1 documents have none.
+_ABOUT_NAME = ("", "helo", "ptr", "policy", "unclear")
+
+
 def build_verdict(result: Result, counts: dict[str, int]) -> Verdict:
     """Build the verdict on `result`; `counts` are its items under `crit`, `warn`, `info` and `unsettled`."""
     return Verdict(
@@ -83,7 +87,7 @@ def _doubts(result: Result) -> list[str]:
             f"{_names(silent)} sent nothing for {format_seconds(settings.timeout)} or longer. RFC 5321 "
             "§4.5.3.2 allows a server five minutes: repeat the check with `--timeout 300` to be certain."
         )
-    if any(f.outcome is Outcome.REFUSED_US for f in result.findings):
+    if any(f.outcome is Outcome.REFUSED_US and f.reason in _ABOUT_NAME for f in result.findings):
         doubts.append(
             f"A server may refuse this checker because of its EHLO name: {settings.helo_name} should resolve "
             "to the address that the check comes from (`--helo-name`)."

@@ -5,7 +5,7 @@ from checker_smtp.probes.refusals import Reason, Refusal
 from ._finding import Code, Severity
 from ._reproduction import RepeatSession
 
-__all__ = ["NOT_TESTED", "REFUSED_US", "client_fix"]
+__all__ = ["NOT_TESTED", "REFUSED_US", "client_fix", "retry_fix"]
 
 REFUSED_US = Code(
     "smtp.refused_us",
@@ -49,3 +49,10 @@ _CLIENT_FIXES = {
 def client_fix(refusal: Refusal | None) -> str:
     """Return the remedy for a refusal of this client; empty where the record's own is the best."""
     return _CLIENT_FIXES.get(refusal.reason, "") if refusal is not None else ""
+
+
+def retry_fix(refusal: Refusal) -> str:
+    """Return the remedy for a deferral that waiting may change."""
+    if refusal.is_greylisting:
+        return "Repeat the check with `--retry-deferred 5`: the second attempt should pass."
+    return "Repeat the check with `--retry-deferred 5`; if that does not help, see the server's log."

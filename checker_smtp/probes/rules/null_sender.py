@@ -17,7 +17,7 @@ from ._obstacles import obstacles
 from ._reading import quoted, reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US, client_fix
+from ._shared import NOT_TESTED, REFUSED_US, client_fix, retry_fix
 
 REJECTED = Code(
     "smtp.null_sender.rejected",
@@ -185,4 +185,5 @@ def _deferred(refused: _Refused) -> Finding:
         outcome=Outcome.TRANSIENT,
         severity=Severity.WARN if lasting else Severity.INFO,
         refusal=refused.refusal,
+        fix="" if refused.refusal.is_lasting else retry_fix(refused.refusal),
     )

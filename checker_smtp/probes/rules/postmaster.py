@@ -25,7 +25,7 @@ from ._obstacles import obstacles
 from ._reading import quoted, reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US
+from ._shared import NOT_TESTED, REFUSED_US, retry_fix
 
 REJECTED = Code(
     "smtp.postmaster.rejected",
@@ -170,16 +170,8 @@ def _deferred(observation: Observation, endpoint: Endpoint, answer: RefusedAnswe
         end, fix = ", and so is STARTTLS: the server defers everything", _FIXES[Reason.SERVER_STATE]
     elif lasting:
         end, fix = ": waiting will not change that", _lasting_fix(refusal.reason)
-    elif refusal.is_greylisting:
-        end, fix = (
-            ", as greylisting does",
-            "Repeat the check with `--retry-deferred 5`: the second attempt should pass.",
-        )
     else:
-        end, fix = (
-            "",
-            "Repeat the check with `--retry-deferred 5`; if that does not help, see the server's log.",
-        )
+        end, fix = ", as greylisting does" if refusal.is_greylisting else "", retry_fix(refusal)
     said = f"{shown(answer.reply)}{quoted(refusal)}"
     return DEFERRED.finding(
         endpoint.subject,
