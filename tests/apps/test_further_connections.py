@@ -6,6 +6,7 @@ import pytest
 
 from checker_smtp.api import RunContext, check, replay
 from checker_smtp.backends.recording.case import write_case
+from checker_smtp.backends.recording.player import ReplayMismatch
 from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.result import Result
 from checker_smtp.testing import FakeResolver, RuleServer
@@ -68,3 +69,18 @@ async def test_a_refusal_that_closes_is_critical_and_everything_is_asked(tmp_pat
     assert server.count(f"RCPT TO:<postmaster@{NAME}>") == 2
     asked = [result.observation.endpoints[0].asked(p) for p in ("null-sender", "postmaster", "relay")]
     assert all(t is not None and t.verdict is not None for t in asked)
+
+
+async def test_a_case_from_before_there_were_controls_is_replayed(tmp_path: Path) -> None:
+    """What its version did not ask is not tested; what it recorded still has to be said."""
+    folder = tmp_path / "case"
+    result = await recorded(folder, RuleServer(rcpt_replies={f"postmaster@{NAME}": UNCLEAR}))
+    assert severity(result, "smtp.postmaster.rejected") == "crit"
+    (folder / "2-192.0.2.7.jsonl").unlink()
+    header = (folder / "case.toml").read_text()
+    with pytest.raises(ReplayMismatch, match=r"no connection to 192\.0\.2\.7 is left"):
+        await replay(folder)
+    (folder / "case.toml").write_text(header.replace("format = 2\n", ""))
+    old = await replay(folder)
+    assert purposes(old) == ["main", "served-control"]
+    assert (old.status, severity(old, "smtp.postmaster.rejected")) == ("unknown", None)

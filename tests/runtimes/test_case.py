@@ -123,6 +123,7 @@ def test_what_is_written(case: Case, tmp_path: Path) -> None:
             "seed = 9223372036854775807\n"
             "seconds = 1.5\n"
             'resolver = "192.0.2.53"\n'
+            "format = 1\n"
             "\n"
             "[options]\n"
             'domain = "mx.test"\n'
@@ -254,15 +255,15 @@ LONG = "9" * 5000
         ),
         (
             edit("case.toml", "timeout = 0.001", "timeout = 0"),
-            "/case.toml, line 9: timeout is 0: give seconds, more than 0, at most 3600",
+            "/case.toml, line 10: timeout is 0: give seconds, more than 0, at most 3600",
         ),
         (
             edit("case.toml", "timeout =", "time ="),
-            f"/case.toml, line 9: there is no 'time' here: the keys are {OPTION_KEYS}",
+            f"/case.toml, line 10: there is no 'time' here: the keys are {OPTION_KEYS}",
         ),
         (
             edit("case.toml", '"192.0.2.0/24", ', "7, "),
-            "/case.toml, line 18: allow_targets[0]: Expected `str`, got `int`",
+            "/case.toml, line 19: allow_targets[0]: Expected `str`, got `int`",
         ),
         (
             edit("case.toml", "[options]", "[option]"),

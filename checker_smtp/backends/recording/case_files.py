@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = [
+    "CASE_FORMAT",
     "Header",
     "TextError",
     "dump_dns",
@@ -50,9 +51,16 @@ class TextError(ValueError):
         self.key = key
 
 
+CASE_FORMAT = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The head of a case: `run_at` is RFC 3339, `seconds` the duration of the check, `resolver` a name."""
+    """The head of a case: `run_at` is RFC 3339, `seconds` the duration of the check, `resolver` a name.
+
+    `format` is 1 where the case has none: such a check made no connections to continue one that a server
+    closed, and none to a control recipient.
+    """
 
     version: str
     run_at: str
@@ -60,6 +68,7 @@ class Header:
     seconds: float
     resolver: str
     options: Options
+    format: int = 1
 
     def __post_init__(self) -> None:
         try:

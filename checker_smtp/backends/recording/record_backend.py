@@ -15,6 +15,7 @@ from checker_smtp.probes.result import Result
 from smtp_sansio import Script, Transcript, tap
 
 from .case import Case, Header, write_case
+from .case_files import CASE_FORMAT
 
 __all__ = ["Backend", "Recording"]
 
@@ -58,6 +59,7 @@ class Recording:
             seed=seed,
             seconds=result.observation.seconds,
             resolver=result.observation.resolver,
+            format=CASE_FORMAT,
             options=options,
         )
         return self.case(header, [(finding.code, finding.subject) for finding in result.findings])

@@ -2,7 +2,8 @@
 
 Sessions are matched by the address they connect to, in the recorded order for each address, because those
 with different addresses run at the same time and their order is chance. A DNS question asked more often
-than it was recorded gets its last answer again; one that was not recorded is a mismatch.
+than it was recorded gets its last answer again; one that was not recorded is a mismatch. A case of format 1
+lacks the connections that only later versions make: those fail at once, as if they were not permitted here.
 """
 
 from collections import deque
@@ -11,14 +12,18 @@ from typing import TypeVar
 import anyio.lowlevel
 
 from checker_smtp.probes.ports import DnsAnswer
-from smtp_sansio import Connect, Effect, Script, Transcript
+from smtp_sansio import Connect, Effect, Failed, FailureKind, Script, Transcript
 
 from .case import Case, file_name, host_of
+from .case_files import CASE_FORMAT
 from .player import Entries, ReplayMismatch, run_matching
 
 __all__ = ["Replay"]
 
 _T = TypeVar("_T")
+_NOT_RECORDED = Failed(
+    0.0, FailureKind.NOT_PERMITTED, "not recorded by the version of checker-smtp that made this case"
+)
 
 
 class Replay:
@@ -30,6 +35,7 @@ class Replay:
             self._answers.setdefault((answer.name, answer.rdtype), deque()).append(answer)
         self._asked: set[tuple[str, str]] = set()
         self._sessions: dict[str, deque[tuple[str, Transcript]]] = {}
+        self._lacks_connections = case.format < CASE_FORMAT
         for number, one in enumerate(case.sessions, start=1):
             self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
 
@@ -59,4 +65,6 @@ class Replay:
         waiting = self._sessions.get(host)
         if waiting:
             return waiting.popleft()
+        if effect is not None and waiting is not None and self._lacks_connections:
+            return "not recorded", [(effect, _NOT_RECORDED)]
         return f"no connection to {host} is left" if host else "no connection", ()
