@@ -28,7 +28,7 @@ WANTED: dict[str, set[str]] = {
     "nopostmaster": {"crit smtp.postmaster.rejected"},
     "greylist": set(),
     "tlsonly": set(),
-    "conn421": {"warn smtp.banner.deferred"},
+    "conn421": set(),  # 4.7.0 is security or policy: the client is refused
     "ptrmissing": {"warn smtp.ptr.missing"},
     "nullmx": set(),
     "cname": {"crit smtp.mx.cname"},

@@ -17,13 +17,13 @@ def test_a_control_that_answers_shows_that_the_port_leaves(lab: Lab, tool: Tool,
     told = " ".join(done.out.decode().split())
     assert done.err == ""
     assert "mx.healthy.e2e.test (127." in told
-    assert "the port leaves from here over IPv4" in told
+    assert "the port is open from here over IPv4" in told
 
 
 def test_a_control_that_refuses_stands_in_the_way(lab: Lab, tool: Tool) -> None:
     done = tool("vantage", *ASKED, "--resolver", RESOLVER, "--control", "mx.refused.e2e.test")
     assert done.code == 1
-    assert "does not answer (refused)" in " ".join(done.out.decode().split())
+    assert "does not accept connections (refused)" in " ".join(done.out.decode().split())
 
 
 def test_a_control_is_left_alone_where_everything_answers(lab: Lab, tool: Tool) -> None:

@@ -6,6 +6,7 @@
     DRIP                  from here on says everything octet by octet
     TLS                   does the handshake, as server
     TLS FAILS             begins one, and gives up in the middle with an alert
+    TLS WANTS CERTIFICATE requires a certificate of the client, and ends with an alert
     HELLO                 waits until a ClientHello begins to come in, and leaves it unread
     EAT                   reads once
     SILENT                says nothing more, and waits for the client to go away
@@ -79,9 +80,9 @@ class ScriptedPeer:
                     self._drip = True
                 case "TLS":
                     sock = self._context().wrap_socket(sock, server_side=True)
-                case "TLS FAILS":
+                case "TLS FAILS" | "TLS WANTS CERTIFICATE":
                     with suppress(ssl.SSLError):
-                        sock = self._context().wrap_socket(sock, server_side=True)
+                        sock = self._context(asks="CERTIFICATE" in kind).wrap_socket(sock, server_side=True)
                 case "HELLO":
                     assert sock.recv(1, socket.MSG_PEEK) == b"\x16"
                 case "RESET":
@@ -102,9 +103,12 @@ class ScriptedPeer:
         for piece in [bytes([octet]) for octet in data] if self._drip else [data]:
             sock.sendall(piece)
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self, *, asks: bool = False) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _certificate().configure_cert(context)
+        if asks:
+            context.load_verify_locations(cadata=_certificate().cert_chain_pems[0].bytes().decode())
+            context.verify_mode = ssl.CERT_REQUIRED
 
         def seen(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
             self.sni.append(name)

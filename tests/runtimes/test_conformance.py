@@ -159,6 +159,11 @@ def test_handshakes_that_fail(answer: str, failed: Failed) -> None:
     assert outcome.tls == failed
 
 
+def test_an_alert_after_the_handshake_is_named_although_the_write_fails_first() -> None:
+    outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nTLS WANTS CERTIFICATE")
+    assert outcome.end == Failed(0.0, FailureKind.TLS, "tlsv13 alert certificate required")
+
+
 def test_the_peer_closes_in_the_handshake() -> None:
     outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nEAT")
     assert outcome.tls == Failed(0.0, FailureKind.CLOSED, "the peer closed the connection")

@@ -184,8 +184,11 @@ class Transport:
 
     def _send(self, data: bytes) -> Steps[Done]:
         rest = memoryview(data)
-        while rest:
-            rest = rest[(yield from _until_done(partial(self.socket.send, rest), Readiness.WRITABLE)) :]
+        try:
+            while rest:
+                rest = rest[(yield from _until_done(partial(self.socket.send, rest), Readiness.WRITABLE)) :]
+        except OSError as error:
+            raise _alert_before(error, self.socket) from None
         return Done(self._at())
 
     def _receive(self) -> Steps[Received]:
@@ -200,6 +203,24 @@ class Transport:
         yield from _until_done(sock.do_handshake, Readiness.READABLE)
         cipher = sock.cipher()
         return Secured(self._at(), sock.version() or "", cipher[0] if cipher else "")
+
+
+def _alert_before(error: OSError, sock: socket.socket) -> OSError:
+    """Return the TLS alert that arrived before a write failed, because it names the cause; else `error`.
+
+    In TLS 1.3 the handshake is over for the client before the server has seen its certificate: a server that
+    requires one sends the alert and closes, and the first write fails (RFC 8446 §4.4.2.4).
+    """
+    if isinstance(sock, ssl.SSLSocket):
+        try:
+            sock.recv(1)
+        except (ssl.SSLWantReadError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            pass
+        except ssl.SSLError as alert:
+            return alert
+        except OSError:
+            pass
+    return error
 
 
 def _until_done(call: Callable[[], _T], blocked: Readiness) -> Steps[_T]:
