@@ -66,7 +66,9 @@ def _faults(result: Result, counts: dict[str, int]) -> str:
     if faults := " and ".join(filter(None, parts)):
         return f"{faults} to fix."
     is_known = result.mail.state in (MailState.ACCEPTED, MailState.NONE) and result.status != "unknown"
-    return "Nothing to fix." if is_known and not counts["unsettled"] else "Nothing to fix was found."
+    if not is_known:
+        return "No fault was found, and none is ruled out."
+    return "Nothing to fix was found." if counts["unsettled"] else "Nothing to fix."
 
 
 def _doubts(result: Result) -> list[str]:

@@ -51,7 +51,7 @@ def test_whether_mail_can_arrive(name: str, sentence: str) -> None:
 def test_arrival_is_not_known_without_a_session() -> None:
     verdict = build_report(POSTURES["unknown"]()).head.verdict
     assert verdict.arrival == "It is not known if mail can arrive: nothing could be tested from here."
-    assert verdict.faults == "Nothing to fix was found."
+    assert verdict.faults == "No fault was found, and none is ruled out."
 
 
 def test_arrival_without_a_tested_recipient() -> None:
