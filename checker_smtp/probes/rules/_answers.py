@@ -9,7 +9,6 @@ only where the server accepted a recipient that it surely serves, which shows th
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session, Transaction
 from checker_smtp.probes.refusals import Reason, Refusal, Step, read_refusal
@@ -35,8 +34,6 @@ _ASKED = ("null-sender", "postmaster", "relay")
 # The reasons that are the domain's or its server's own, the clearest first.
 _DOMAIN_REASONS = (Reason.MAILBOX, Reason.NOT_SERVED, Reason.MAILBOX_FULL, Reason.SERVER_STATE)
 _GATES = (Reason.LOGIN, Reason.TLS)
-# A scan reads the same refusals over and over.
-_REPLIES_KNOWN = 1024
 
 
 class Kind(StrEnum):
@@ -90,12 +87,7 @@ def is_accepted(transaction: Transaction | None) -> bool:
 
 def read_reply(reply: ReplySeen, step: Step, sender: str = "") -> Refusal:
     """Return what a refusal of the class 4 or 5 says; one of another class is unclear."""
-    return _read(reply.code, reply.enhanced_code, reply.text, step, sender)
-
-
-@lru_cache(_REPLIES_KNOWN)
-def _read(code: int, enhanced_code: str, text: str, step: Step, sender: str) -> Refusal:
-    return read_refusal(code, enhanced_code, text, step=step, sender=sender)
+    return read_refusal(reply.code, reply.enhanced_code, reply.text, step=step, sender=sender)
 
 
 def client_refusal(endpoint: Endpoint) -> RefusedAnswer | None:
