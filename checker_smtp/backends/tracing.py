@@ -28,12 +28,12 @@ class TracingBackend:
         self._backend = backend
         self._note = note
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Resolve by the wrapped backend; the question is reported until it is answered."""
         question = f"{rdtype} {name}"
         self._note(question, "DNS")
         try:
-            return await self._backend.resolve(name, rdtype)
+            return await self._backend.resolve(name, rdtype, unvalidated=unvalidated)
         finally:
             self._note(question, "")
 

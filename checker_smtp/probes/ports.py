@@ -16,7 +16,12 @@ _T = TypeVar("_T")
 
 
 class DnsStatus(StrEnum):
-    """How a question was answered; the first four are answers of a server, each with its own meaning."""
+    """How a question was answered; the first four are answers of a server, each with its own meaning.
+
+    `TIMEOUT` is the silence of a resolver that answers other questions, `ERROR` any other answer of a server,
+    by name in the detail. `UNUSABLE` is a fault of this side: the resolver was not reached, is none, or sent
+    what cannot be read, such as a truncated answer whose whole it does not give over TCP.
+    """
 
     ANSWER = "answer"
     NODATA = "nodata"
@@ -25,6 +30,7 @@ class DnsStatus(StrEnum):
     REFUSED = "refused"
     TIMEOUT = "timeout"
     ERROR = "error"
+    UNUSABLE = "unusable"
 
     @property
     def known(self) -> bool:
@@ -37,8 +43,10 @@ class DnsAnswer:
     """The answer to one question.
 
     `name` is a host name in A-labels, lower case, without the final dot (the root is `.`); `records` the
-    answer section in presentation format (`name ttl IN type data`), aliases included; `seconds` the time it
-    took; `detail` the error text of a failure.
+    answer section in presentation format (`name ttl IN type data`), aliases and records of other names
+    included, the most preferred MX first; `omitted` the number of records beyond the limit. `seconds` is the
+    time it took, `detail` what the server said beside the records: the error and the extended errors (RFC
+    8914). `unvalidated` is True where the question had CD=1 (RFC 4035 §3.2.2).
     """
 
     name: str
@@ -47,13 +55,19 @@ class DnsAnswer:
     records: tuple[str, ...] = ()
     seconds: float = 0.0
     detail: str = ""
+    omitted: int = 0
+    unvalidated: bool = False
 
 
 class Resolver(Protocol):
     """Resolves names; failures are answers too, so `resolve` raises nothing but cancellation."""
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        """Return the answer for `name` and the type `rdtype` (`MX`, `A`, `AAAA`, `PTR`, `NS`)."""
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
+        """Return the answer for `name` and the type `rdtype` (`MX`, `A`, `AAAA`, `PTR`, `NS`).
+
+        `unvalidated` asks the resolver not to check DNSSEC signatures (CD=1): where only that is answered,
+        the signatures are bogus.
+        """
         ...
 
 

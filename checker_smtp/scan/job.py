@@ -126,9 +126,9 @@ class SharedNetwork:
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Send the question to the resolver."""
-        return await self._resolver.resolve(name, rdtype)
+        return await self._resolver.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` over TCP to its end."""

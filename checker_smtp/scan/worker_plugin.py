@@ -174,9 +174,9 @@ class SerializedRunner:
         name = f"{plugin.config.name}-control"
         self._semaphore = Semaphore(1, name, scheduler_rpc=worker.scheduler, loop=worker.loop)
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Send the question to the worker's resolver."""
-        return await self._plugin.resolver.resolve(name, rdtype)
+        return await self._plugin.resolver.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` to its end, when no other session runs."""

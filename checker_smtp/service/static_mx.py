@@ -43,11 +43,11 @@ class StaticMxBackend:
             detail="given with the request, not asked for in the DNS",
         )
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Return the given MX set for its domain, else the answer of the backend."""
         if (name, rdtype) == (self._answer.name, "MX"):
             return self._answer
-        return await self._backend.resolve(name, rdtype)
+        return await self._backend.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[_T]) -> _T:
         """Run `script` with the backend."""

@@ -21,11 +21,11 @@ class FakeNetwork:
         self.resolver = resolver
         self.runner = runner
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Let the resolver answer."""
         if self.resolver is None:
             raise AssertionError(f"{name} {rdtype} was queried: no DNS query was expected")
-        return await self.resolver.resolve(name, rdtype)
+        return await self.resolver.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[_T]) -> _T:
         """Let the runner run `script`."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import anyio
@@ -102,8 +103,9 @@ def _answer(name: str, rdtype: str, status: DnsStatus, records: list[str], detai
 class FakeResolver:
     """A `Resolver` over a `Zone`, or over any function from a question to its answer.
 
-    `world` is the function, or records and `answers` as `Zone` takes them. While `gate` is an event, a
-    question waits for it; otherwise it waits `seconds` (0: it lets other tasks run, and that is all).
+    `world` is the function, or records and `answers` as `Zone` takes them; an answer with `unvalidated` is
+    for the question with CD=1. While `gate` is an event, a question waits for it; otherwise it waits
+    `seconds` (0: it lets other tasks run, and that is all).
 
     `asked` has every question in order and `queries` counts them, `responses` counts the answers that were
     not a timeout. `waiting` is the number of questions that wait now, `max_waiting` the largest it has been.
@@ -115,7 +117,9 @@ class FakeResolver:
     def __init__(
         self, world: Lookup | str | Iterable[str] = "", *answers: DnsAnswer, seconds: float = 0.0
     ) -> None:
-        self.lookup: Lookup = world if callable(world) else Zone(world, *answers).lookup
+        validated = [answer for answer in answers if not answer.unvalidated]
+        self.lookup: Lookup = world if callable(world) else Zone(world, *validated).lookup
+        self._unvalidated = {(a.name, a.rdtype): a for a in answers if a.unvalidated}
         self.seconds = seconds
         self.gate: anyio.Event | None = None
         self.asked: list[tuple[str, str]] = []
@@ -128,7 +132,7 @@ class FakeResolver:
         """Return a resolver that answers every question with this failure."""
         return cls(lambda name, rdtype: _answer(name, rdtype, status, [], detail))
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Answer one question; see the class."""
         self.asked.append((name, rdtype))
         self.queries += 1
@@ -139,6 +143,8 @@ class FakeResolver:
         finally:
             self.waiting -= 1
         answer = self.lookup(name, rdtype)
+        if unvalidated:
+            answer = self._unvalidated.get((name, rdtype)) or replace(answer, unvalidated=True)
         self.responses += answer.status is not DnsStatus.TIMEOUT
         return answer
 

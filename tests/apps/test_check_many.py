@@ -40,12 +40,12 @@ class FakeNetwork(Network):
         self.questions: Counter[tuple[str, str]] = Counter()
         self.silent: set[str] = set()
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         self.questions[name, rdtype] += 1
         if self.silent & {name, "*"}:
             return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT)
         self.responses += 1
-        return await self.internet.resolve(name, rdtype)
+        return await self.internet.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[T]) -> T:
         return await self.internet.run(script)

@@ -68,8 +68,8 @@ class Recut:
         for number, one in enumerate(case.sessions, start=1):
             self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        return await self._dns.resolve(name, rdtype)
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
+        return await self._dns.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[object]) -> object:
         await anyio.lowlevel.checkpoint()

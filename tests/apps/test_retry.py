@@ -35,8 +35,8 @@ class GreylistingNetwork:
         self._names = FakeResolver(ZONE)
         self._seen: set[str] = set()
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        return await self._names.resolve(name, rdtype)
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
+        return await self._names.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[T]) -> T:
         effect = next(script)

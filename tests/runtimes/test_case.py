@@ -393,7 +393,7 @@ class PeerBackend:
         self._play = play
         self.peers: list[ScriptedPeer] = []
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:  # noqa: ARG002
         await anyio.lowlevel.checkpoint()
         return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.NODATA, seconds=0.001 * len(self.peers))
 

@@ -39,7 +39,7 @@ from .resolver import DnsResolver, most_informative
 
 __all__ = ["SharedResolver"]
 
-_CONTROL = (".", "NS")
+_CONTROL = (".", "NS", False)
 # Lifetimes in seconds.
 _MIN_LIFETIME, _MAX_LIFETIME, _FAILURE_LIFETIME = 3600.0, 86400.0, 5.0
 # 60,000 usual answers: those of the hosts that serve nearly all domains there are.
@@ -55,7 +55,8 @@ _MAX_UPSTREAMS = 2
 _MAX_SILENT = 3
 _EXCLUDED_FOR = 30.0
 
-_Key: TypeAlias = tuple[str, str]
+_Key: TypeAlias = tuple[str, str, bool]
+"""Name, type, and True where DNSSEC validation is disabled."""
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class _Upstream:
     async def resolve(self, key: _Key) -> tuple[DnsAnswer, bool]:
         """Return the answer, and whether any response was received from the upstream in the meantime."""
         before = self.resolver.responses
-        answer = await self.resolver.resolve(*key)
+        answer = await self.resolver.resolve(key[0], key[1], unvalidated=key[2])
         is_alive = self.resolver.responses > before
         self.silent = 0 if is_alive else self.silent + 1
         return answer, is_alive
@@ -110,9 +111,9 @@ class SharedResolver:
         """Questions sent so far, second tries and TCP included."""
         return sum(upstream.resolver.queries for upstream in self._upstreams)
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Return the answer to a question, asked now or before. Raises nothing but cancellation."""
-        key = name.lower(), rdtype
+        key = name.lower(), rdtype, unvalidated
         cache = self._mx if rdtype == "MX" else self._hosts
         while True:
             if (answer := cache.get(key, self._clock())) is not None:

@@ -34,7 +34,7 @@ _MAX_RECORDS = 100
 _MAX_MESSAGE = 16 * 1024
 _MAX_RECORD = 1000
 
-_AA, _TC, _RD, _RA = 0x0400, 0x0200, 0x0100, 0x0080
+_AA, _TC, _RD, _RA, _CD = 0x0400, 0x0200, 0x0100, 0x0080, 0x0010
 # RFC 6891 §6.1.2: the root, OPT, the payload of the DNS flag day 2020 (no path fragments it), no options.
 _EDNS = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
 
@@ -54,10 +54,14 @@ class Response:
 class Question:
     """One question under one random ID."""
 
-    def __init__(self, name: str, rdtype: str) -> None:
-        """Encode the question; raises ValueError, in one sentence, for a name or a type that cannot be."""
+    def __init__(self, name: str, rdtype: str, *, unvalidated: bool = False) -> None:
+        """Encode the question; raises ValueError, in one sentence, for a name or a type that cannot be.
+
+        `unvalidated` sets CD=1 (RFC 4035 §3.2.2).
+        """
+        flags = _RD | (_CD if unvalidated else 0)
         self._name, self._rdtype, self._section = _encode(name, rdtype)
-        self.wire = HEADER.pack(secrets.randbits(16), _RD, 1, 0, 0, 1) + self._section + _EDNS
+        self.wire = HEADER.pack(secrets.randbits(16), flags, 1, 0, 0, 1) + self._section + _EDNS
 
     def read(self, data: bytes) -> Response | None:
         """Return the result in the message `data`; None where it is no response to this question."""

@@ -70,11 +70,11 @@ class DnsResolver:
         self._udp = udp
         self._tcp = tcp
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Ask for `name`'s records of the type `rdtype`. Raises nothing but cancellation."""
         started_at = monotonic()
         name = name.lower()
-        response = await self._ask(name, rdtype, started_at + self.timeout)
+        response = await self._ask(name, rdtype, unvalidated, started_at + self.timeout)
         return DnsAnswer(
             name=name,
             rdtype=rdtype,
@@ -82,15 +82,16 @@ class DnsResolver:
             records=response.records,
             seconds=round(monotonic() - started_at, 3),
             detail=response.detail,
+            unvalidated=unvalidated,
         )
 
-    async def _ask(self, name: str, rdtype: str, deadline: float) -> Response:
+    async def _ask(self, name: str, rdtype: str, unvalidated: bool, deadline: float) -> Response:
         failures: list[Response] = []
         servers = deque(self.servers)
         tries = max(_MIN_TRIES, len(servers))
         while servers and len(failures) < tries:
             try:
-                question = Question(name, rdtype)
+                question = Question(name, rdtype, unvalidated=unvalidated)
             except ValueError as error:
                 return Response(DnsStatus.ERROR, detail=str(error))
             server = servers.popleft()

@@ -137,8 +137,13 @@ def _line_of(text: str, key: str) -> int:
 
 def dump_dns(answers: Iterable[DnsAnswer]) -> str:
     """Return the text of `dns.jsonl`, sorted by name and type; equal questions stay in their order."""
-    ordered = sorted(answers, key=lambda answer: (answer.name, answer.rdtype))
-    return "".join(json.dumps(msgspec.to_builtins(answer)) + "\n" for answer in ordered)
+    ordered = sorted(answers, key=lambda answer: (answer.name, answer.rdtype, answer.unvalidated))
+    return "".join(json.dumps(_dns_row(answer)) + "\n" for answer in ordered)
+
+
+def _dns_row(answer: DnsAnswer) -> dict[str, object]:
+    row: dict[str, object] = msgspec.to_builtins(answer)
+    return {key: value for key, value in row.items() if value or key not in ("omitted", "unvalidated")}
 
 
 def load_dns(text: str) -> tuple[DnsAnswer, ...]:

@@ -34,9 +34,9 @@ class Recording:
         self._dns: list[DnsAnswer] = []
         self._sessions: list[Transcript] = []
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Resolve with the backend, and record the answer."""
-        answer = await self._backend.resolve(name, rdtype)
+        answer = await self._backend.resolve(name, rdtype, unvalidated=unvalidated)
         self._dns.append(answer)
         return answer
 

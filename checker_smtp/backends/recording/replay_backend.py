@@ -7,7 +7,7 @@ lacks the connections that only later versions make: those fail at once, as if t
 """
 
 from collections import deque
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import anyio.lowlevel
 
@@ -21,6 +21,10 @@ from .player import Entries, ReplayMismatch, run_matching
 __all__ = ["Replay"]
 
 _T = TypeVar("_T")
+
+_Question: TypeAlias = tuple[str, str, bool]
+"""Name, type, and True where DNSSEC validation was disabled."""
+
 _NOT_RECORDED = Failed(
     0.0, FailureKind.NOT_PERMITTED, "not recorded by the version of checker-smtp that made this case"
 )
@@ -30,22 +34,22 @@ class Replay:
     """Plays `case`; both ports of `probes`."""
 
     def __init__(self, case: Case) -> None:
-        self._answers: dict[tuple[str, str], deque[DnsAnswer]] = {}
+        self._answers: dict[_Question, deque[DnsAnswer]] = {}
         for answer in case.dns:
-            self._answers.setdefault((answer.name, answer.rdtype), deque()).append(answer)
-        self._asked: set[tuple[str, str]] = set()
+            self._answers.setdefault(_question(answer), deque()).append(answer)
+        self._asked: set[_Question] = set()
         self._sessions: dict[str, deque[tuple[str, Transcript]]] = {}
         self._lacks_connections = case.format < CASE_FORMAT
         for number, one in enumerate(case.sessions, start=1):
             self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Return the recorded answer. Raises `ReplayMismatch` where the question is not in the record."""
         await anyio.lowlevel.checkpoint()
-        key = (name.lower(), rdtype)
+        key = (name.lower(), rdtype, unvalidated)
         answers = self._answers.get(key)
         if answers is None:
-            raise ReplayMismatch(f"dns.jsonl: {key[0]} {rdtype} is asked for, and was not recorded")
+            raise ReplayMismatch(f"dns.jsonl: {_shown(key)} is asked for, and was not recorded")
         self._asked.add(key)
         return answers.popleft() if len(answers) > 1 else answers[0]
 
@@ -56,7 +60,7 @@ class Replay:
 
     def unused(self) -> tuple[str, ...]:
         """Return what was recorded and not used, as `example.com MX` and `2-192.0.2.7.jsonl`."""
-        questions = sorted(f"{name} {rdtype}" for name, rdtype in self._answers.keys() - self._asked)
+        questions = sorted(map(_shown, self._answers.keys() - self._asked))
         sessions = sorted(name for waiting in self._sessions.values() for name, _ in waiting)
         return (*questions, *sessions)
 
@@ -68,3 +72,12 @@ class Replay:
         if effect is not None and waiting is not None and self._lacks_connections:
             return "not recorded", [(effect, _NOT_RECORDED)]
         return f"no connection to {host} is left" if host else "no connection", ()
+
+
+def _question(answer: DnsAnswer) -> _Question:
+    return answer.name, answer.rdtype, answer.unvalidated
+
+
+def _shown(question: _Question) -> str:
+    name, rdtype, unvalidated = question
+    return f"{name} {rdtype}" + " with CD=1" * unvalidated

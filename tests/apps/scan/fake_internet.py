@@ -55,8 +55,8 @@ class FakeInternet:
     most: int = 0
     most_by: Counter[str] = field(default_factory=Counter)
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
-        return await self.names.resolve(name, rdtype)
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
+        return await self.names.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[T]) -> T:
         first = next(script)

@@ -62,10 +62,10 @@ async def test_a_lookup_that_fails() -> None:
     internet = fake_internet()
     resolve = internet.names.resolve
 
-    async def fail(name: str, rdtype: str) -> object:
+    async def fail(name: str, rdtype: str, *, unvalidated: bool = False) -> object:
         if name == "d3.test":
             raise RuntimeError("what?")
-        return await resolve(name, rdtype)
+        return await resolve(name, rdtype, unvalidated=unvalidated)
 
     internet.names.resolve = fail  # type: ignore[method-assign, assignment]
     assert list(bugs(await scanned(internet, shared(5)))) == ["d3.test"]
@@ -76,10 +76,10 @@ async def test_a_reverse_lookup_that_fails() -> None:
     internet = fake_internet()
     resolve = internet.names.resolve
 
-    async def fail(name: str, rdtype: str) -> object:
+    async def fail(name: str, rdtype: str, *, unvalidated: bool = False) -> object:
         if rdtype == "PTR":
             raise RuntimeError("what?")
-        return await resolve(name, rdtype)
+        return await resolve(name, rdtype, unvalidated=unvalidated)
 
     internet.names.resolve = fail  # type: ignore[method-assign, assignment]
     reasons = bugs(await scanned(internet, shared(5)))

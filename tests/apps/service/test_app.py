@@ -27,11 +27,11 @@ class NullMxNetwork(FakeNetwork):
         self._silent = silent
         self.asked_first = asyncio.Event()
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         self.asked_first.set()
         if self._silent:
             await asyncio.Event().wait()
-        return await super().resolve(name, rdtype)
+        return await super().resolve(name, rdtype, unvalidated=unvalidated)
 
 
 def dead() -> FakeNetwork:

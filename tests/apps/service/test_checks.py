@@ -46,9 +46,9 @@ class TracedNetwork(FakeNetwork):
         super().__init__(self.names, self.servers)
         self.loops: set[tuple[str, int]] = set()
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         self.loops.add(("trio" if trio.lowlevel.in_trio_run() else "asyncio", threading.get_ident()))
-        return await super().resolve(name, rdtype)
+        return await super().resolve(name, rdtype, unvalidated=unvalidated)
 
 
 class Endless(TracedNetwork):
@@ -59,7 +59,7 @@ class Endless(TracedNetwork):
         self.waiting = threading.Semaphore(0)
         self.given_up = 0
 
-    async def resolve(self, name: str, rdtype: str) -> DnsAnswer:
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:  # noqa: ARG002
         self.waiting.release()
         try:
             await anyio.sleep_forever()
