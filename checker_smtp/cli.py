@@ -191,7 +191,7 @@ def _check(
             return anyio.run(partial(run, pause=progress.pause), options, progress, backend=loop)
     except ResolverError as error:
         raise click.UsageError(
-            f"the resolver {resolver_name or 'of this system'} does not answer ({error.detail}): "
+            f"the resolver {resolver_name or 'of this system'} {error.problem} ({error.detail}): "
             "give another one with --resolver ADDR[:PORT]"
         ) from None
 

@@ -136,7 +136,7 @@ async def check(
     `ResolverError` where the resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
-    resolved = await resolve_domain(options, LookupCache(resolver).view(), rules)
+    resolved = await resolve_domain(options, LookupCache(resolver, seed=seed).view(), rules)
     sessions: dict[str, tuple[Session, ...]] = {}
     names: dict[str, ReverseDns] = {}
 
@@ -156,12 +156,15 @@ async def check(
             seed,
             purpose=purpose,
             starttls=resolved.requirements.starttls,
+            translated=endpoint.translated,
         )
         async with limits.connection(endpoint.address):
             return (await probe.run([resolved.options]))[options.domain]
 
-    async def resolve_ptr(address: str) -> None:
-        names[address] = await resolve_reverse_dns(resolved.lookups, address)
+    async def resolve_ptr(endpoint: Endpoint) -> None:
+        names[endpoint.address] = await resolve_reverse_dns(
+            resolved.lookups, endpoint.address, endpoint.targets
+        )
 
     async def probe_control_host(address: str) -> str:
         async with limits.connection(address):
@@ -172,7 +175,7 @@ async def check(
             if resolved.requirements.sessions:
                 group.start_soon(probe_address, endpoint)
             if resolved.requirements.reverse:
-                group.start_soon(resolve_ptr, endpoint.address)
+                group.start_soon(resolve_ptr, endpoint)
     return await build_observation(
         resolved, sessions, names, probe_control_host, run_at=run_at, resolver_name=resolver_name
     )
@@ -187,6 +190,7 @@ def _silent(endpoints: tuple[Endpoint, ...]) -> tuple[int, ...]:
 def _endpoints(mx: Mx, options: Options) -> list[Endpoint]:
     """Return the endpoints to probe, each once, in the order in which a sender would try them."""
     targets: dict[str, list[str]] = {}
+    translated = {ipv4: ipv6 for record in mx.records for ipv6, ipv4 in record.translated}
     for record in mx.records:
         private = [address for address, _ in record.not_public]
         public = (address for address in _families(record, options) if address not in private)
@@ -195,7 +199,13 @@ def _endpoints(mx: Mx, options: Options) -> list[Endpoint]:
             if record.target not in names:
                 names.append(record.target)
     return [
-        Endpoint(address=address, port=options.port, targets=tuple(names), reverse=None)
+        Endpoint(
+            address=address,
+            port=options.port,
+            targets=tuple(names),
+            reverse=None,
+            translated=translated.get(address, ""),
+        )
         for address, names in targets.items()
     ]
 

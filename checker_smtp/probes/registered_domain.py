@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
-__all__ = ["registered_domain"]
+__all__ = ["has_public_suffix", "registered_domain"]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -25,6 +25,11 @@ def registered_domain(host: str) -> str:
     if ":" in host or host.rpartition(".")[2].strip("]").isdigit():
         return ""
     return _suffixes().privatesuffix(host) or ""
+
+
+def has_public_suffix(name: str) -> bool:
+    """Return whether `name` ends in a top-level domain that exists on the Internet."""
+    return _suffixes().publicsuffix(name, accept_unknown=False) is not None
 
 
 @cache

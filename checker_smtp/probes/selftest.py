@@ -18,7 +18,7 @@ import anyio
 from smtp_sansio import Dialogue, Failed, Script, SessionAborted
 
 from .addresses import why_not_public
-from .dns import Lookups, parse_addresses, resolve_reverse_dns
+from .dns import Lookups, Soundness, parse_addresses, resolve_reverse_dns
 from .limits import ConnectionLimits
 from .observation import Control, ReverseDns
 from .options import Options
@@ -60,19 +60,20 @@ class FamilyView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTest:
-    """The result: address families, the EHLO name and its addresses, the outcome of each control host."""
+    """The result: address families, the resolver, the EHLO name and its addresses, each control's outcome."""
 
     families: tuple[FamilyView, ...]
+    resolver: Soundness
     helo_name: str
     helo_status: DnsStatus
-    helo_addresses: tuple[str, ...]
+    helo_addresses: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
 
 
 async def run_selftest(
     options: Options, lookups: Lookups, runner: Runner, local_addresses: dict[int, str]
 ) -> SelfTest:
-    """Resolve this machine's names and connect to the controls.
+    """Resolve this machine's names and connect to the controls; only the resolver is tested where it is dead.
 
     `local_addresses` are this machine's own, by address family (4, 6), empty where there is no route.
     """
@@ -82,10 +83,16 @@ async def run_selftest(
         async with limits.connection(address):
             return await runner.run(probe_control(address, options))
 
+    soundness = await lookups.soundness()
+    if not soundness.is_alive:
+        return SelfTest(
+            families=(), resolver=soundness, helo_name=options.helo_name, helo_status=DnsStatus.UNUSABLE
+        )
     families = tuple([await _view(lookups, family, local_addresses[family]) for family in (4, 6)])
     answers = [await lookups.ask(options.helo_name, rdtype) for rdtype in ("A", "AAAA")]
     return SelfTest(
         families=families,
+        resolver=soundness,
         helo_name=options.helo_name,
         helo_status=max(answers, key=lambda answer: answer.status is DnsStatus.ANSWER).status,
         helo_addresses=tuple(address for answer in answers for address in parse_addresses(answer)),
@@ -106,22 +113,38 @@ async def probe_controls(
 ) -> tuple[Control, ...]:
     """Connect to the control hosts over these address families; return the outcomes in the order given."""
     wanted: list[tuple[str, str]] = []
-    for host in options.controls:
-        for family in families:
-            addresses = parse_addresses(await lookups.ask(host, "A" if family == 4 else "AAAA"))
-            allowed = [a for a in addresses if not why_not_public(a, options.allow_targets)]
-            wanted += [(host, address) for address in allowed[:_MAX_ADDRESSES]]
-    if not wanted:
-        return ()
     outcomes: dict[tuple[str, str], str] = {}
+    for host in options.controls if families else ():
+        addresses, reason = await _control_addresses(options, lookups, host, families)
+        wanted += [(host, address) for address in addresses or [""]]
+        if not addresses:
+            outcomes[host, ""] = reason
 
     async def one(host: str, address: str) -> None:
         outcomes[host, address] = await probe(address)
 
     async with anyio.create_task_group() as group:
         for host, address in wanted:
-            group.start_soon(one, host, address)
+            if address:
+                group.start_soon(one, host, address)
     return tuple(Control(host=h, address=a, port=options.port, outcome=outcomes[h, a]) for h, a in wanted)
+
+
+async def _control_addresses(
+    options: Options, lookups: Lookups, host: str, families: tuple[int, ...]
+) -> tuple[list[str], str]:
+    """Return the addresses of a control host to connect to, and in words why there is none."""
+    answers = [await lookups.ask(host, "A" if family == 4 else "AAAA") for family in families]
+    found = [parse_addresses(answer) for answer in answers]
+    allowed = [
+        [address for address in addresses if not why_not_public(address, options.allow_targets)]
+        for addresses in found
+    ]
+    wanted = [address for addresses in allowed for address in addresses[:_MAX_ADDRESSES]]
+    if any(found):
+        return wanted, "its addresses are not public"
+    known = next((answer for answer in answers if not answer.status.known), answers[0])
+    return wanted, f"it has no address ({known.detail or known.status})"
 
 
 def probe_control(address: str, options: Options) -> Script[str]:

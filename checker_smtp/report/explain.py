@@ -19,6 +19,8 @@ __all__ = ["SEVERITIES", "Explanation", "UnknownCodeError", "explain", "render_e
 SEVERITIES = {"crit": "critical", "warn": "warning", "info": "note"}
 _STYLES = {"crit": "red", "warn": "yellow", "info": "cyan"}
 _CLOSE = 3
+# Codes named of those that begin like an unknown one.
+_MOST = 6
 
 
 class UnknownCodeError(ValueError):
@@ -62,7 +64,7 @@ def _unknown(code: str, name: str) -> str:
     shown = visible(code if len(code) <= 60 else f"{code[:57]}...")
     below = [known for known in CODES if known.startswith(f"{name.removesuffix('.')}.")]
     foreign = record_of(name)
-    close = below or get_close_matches(name[:80], CODES, n=_CLOSE, cutoff=0.85 if foreign else 0.6)
+    close = below[:_MOST] or get_close_matches(name[:80], CODES, n=_CLOSE, cutoff=0.85 if foreign else 0.6)
     if close:
         return f"there is no code '{shown}': did you mean {' or '.join(close)}?"
     if foreign:

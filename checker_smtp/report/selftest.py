@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from checker_smtp.probes.dns import Soundness
 from checker_smtp.probes.selftest import FamilyView, SelfTest
 
 from .terminal import Terminal
@@ -18,9 +19,15 @@ class Remark:
 
 
 def build_remarks(selftest: SelfTest) -> tuple[Remark, ...]:
-    """Return the remarks on routes and PTR names, then on the EHLO name, then on port 25."""
+    """Return the remarks on the resolver, on routes and PTR names, on the EHLO name, and on port 25.
+
+    Without a resolver nothing else can be said.
+    """
+    resolver = _resolver(selftest.resolver)
+    if not selftest.resolver.is_alive:
+        return (resolver,)
     families = [remark for family in selftest.families for remark in _family(family)]
-    return (*families, _helo(selftest), *_controls(selftest))
+    return (resolver, *families, _helo(selftest), *_controls(selftest))
 
 
 def render_selftest(selftest: SelfTest, terminal: Terminal) -> str:
@@ -30,6 +37,26 @@ def render_selftest(selftest: SelfTest, terminal: Terminal) -> str:
         terminal.lines(remark.text, style[remark.good][0], first=style[remark.good][1])
         for remark in build_remarks(selftest)
     )
+
+
+def _resolver(resolver: Soundness) -> Remark:
+    if not resolver.is_alive:
+        return Remark(
+            False,
+            f"The resolver does not answer ({resolver.failure}), so nothing else was tested. Name another "
+            "one: "
+            "--resolver 9.9.9.9.",
+        )
+    if resolver.fault:
+        return Remark(
+            False,
+            f"The resolver gives untrue answers: {resolver.fault}. No check can rely on it. Name another "
+            "one: --resolver 9.9.9.9.",
+        )
+    refused = [f"{answer.name} {answer.rdtype}" for answer in resolver.answers if not answer.status.known]
+    if refused:
+        return Remark(True, f"The resolver answers, but not for {', '.join(refused)}.")
+    return Remark(True, "The resolver answers, and denies a name that does not exist.")
 
 
 def _family(view: FamilyView) -> list[Remark]:
@@ -98,6 +125,9 @@ def _controls(selftest: SelfTest) -> list[Remark]:
     remarks = []
     for control in selftest.controls:
         server = f"{control.host} ({control.address}, port {control.port})"
+        if not control.address:
+            remarks.append(Remark(False, f"{control.host} was not connected to: {control.outcome}."))
+            continue
         if control.outcome == "connected":
             text = f"{server} accepts connections: the port is open from here over IPv{control.family}."
         else:

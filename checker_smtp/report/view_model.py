@@ -182,7 +182,9 @@ def _details(observation: Observation) -> list[tuple[str, str]]:
         ("Resolver", observation.resolver or "the system's"),
     ]
     if observation.controls:
-        outcomes = [f"{c.host} at {c.address}: {c.outcome}" for c in observation.controls[:10]]
+        outcomes = [
+            f"{c.host} at {c.address or 'no address'}: {c.outcome}" for c in observation.controls[:10]
+        ]
         details.append(("Control hosts", "; ".join(outcomes)))
     if observation.rules is not None:
         details.append(("Rules", ", ".join(observation.rules) or "none"))

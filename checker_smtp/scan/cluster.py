@@ -21,7 +21,7 @@ from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from checker_smtp import __version__
-from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.dns import ResolverError
 
 from .batches import Batches
 from .domain_list import read_domains
@@ -210,8 +210,8 @@ async def _workers_ready(
 
 
 async def _require_answers(client: Client, name: str, workers: Iterable[str]) -> None:
-    """Raise `ResolverError` where no resolver answers one of the workers."""
+    """Raise `ResolverError` where one of the workers cannot rely on its resolvers."""
     failures = [client.submit(resolver_failure, name, workers=[worker], pure=False) for worker in workers]
     for failure in failures:
         if error := await failure:
-            raise ResolverError(error)
+            raise ResolverError(*error)

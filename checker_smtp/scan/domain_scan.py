@@ -52,8 +52,10 @@ class DomainScan:
     ) -> Result:
         """Return the result, once no address is pending; `probe_control` probes a control host by address."""
         resolved = self.resolved
-        addresses = [endpoint.address for endpoint in resolved.endpoints]
-        names = {address: await resolve_reverse_dns(resolved.lookups, address) for address in addresses}
+        names = {
+            endpoint.address: await resolve_reverse_dns(resolved.lookups, endpoint.address, endpoint.targets)
+            for endpoint in resolved.endpoints
+        }
         observation = await build_observation(
             resolved,
             self.sessions,

@@ -18,7 +18,7 @@ from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.lines import LinesError, open_lines
-from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.dns import require_sound
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver
 from smtp_sansio import Script
@@ -209,10 +209,8 @@ def innermost(error: BaseException) -> BaseException:
 
 
 async def _require_answers(job: ScanJob) -> None:
-    """Raise `ResolverError` where no resolver answers, before any result is overwritten."""
-    control = await SharedResolver(job.resolvers).resolve(".", "NS")
-    if not control.status.known:
-        raise ResolverError(control.detail or str(control.status))
+    """Raise `ResolverError` where no resolver can be relied on, before any result is overwritten."""
+    await require_sound(job.resolvers)
 
 
 async def _scan(job: ScanJob, duplicates: DuplicateFilter, done_before: int) -> tuple[ScanStats, bool]:

@@ -67,7 +67,7 @@ class DnsFacts(msgspec.Struct, frozen=True, array_like=True):
     def to_domain(self, number: int, options: Options, resolver: Resolver) -> DomainScan:
         """Return the domain for use on another worker; `options` are those of the scan."""
         lookups = LookupCache(resolver).view()
-        lookups.answered.update({(answer.name, answer.rdtype): answer for answer in self.dns})
+        lookups.add(self.dns)
         resolved = ResolvedDomain(
             options=options.about(self.domain),
             requirements=Requirements.of(None),
@@ -91,7 +91,7 @@ class ProbeResults(msgspec.Struct, frozen=True, array_like=True):
     def add_to(self, domain: DomainScan) -> None:
         """Store these results in `domain`."""
         domain.sessions.update(self.sessions)
-        domain.resolved.lookups.answered.update({(a.name, a.rdtype): a for a in self.dns})
+        domain.resolved.lookups.add(self.dns)
         domain.failed = domain.failed or self.failed
 
 

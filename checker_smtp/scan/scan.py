@@ -71,7 +71,8 @@ class Scan:
         self._exclusions = exclusions or Exclusions()
         self._resolver_name = resolver_name
         self._seed = randbits(63)
-        self._lookups = LookupCache(backend, settings.server_cache_ttl if settings.reuse else 0, monotonic)
+        cache_ttl = settings.server_cache_ttl if settings.reuse else 0
+        self._lookups = LookupCache(backend, cache_ttl, monotonic, seed=self._seed)
         self._servers: dict[str, ServerQueue] = {}
         self._changed = anyio.Event()
         self._cancel_scope = anyio.CancelScope()
@@ -192,7 +193,7 @@ class Scan:
         key = endpoint.address if self.settings.reuse else f"{endpoint.address} {domain.number}"
         if key not in self._servers:
             name = server_name(endpoint)
-            self._servers[key] = ServerQueue(endpoint.address, provider_of(name), name)
+            self._servers[key] = ServerQueue(endpoint.address, provider_of(name), name, endpoint.translated)
         return self._servers[key]
 
     def _start_worker(self, server: ServerQueue) -> None:

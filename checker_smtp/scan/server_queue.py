@@ -48,6 +48,7 @@ class ServerQueue:
     address: str
     provider: str
     server_name: str
+    translated: str = ""
     pending: deque[DomainScan] = field(default_factory=deque)
     workers: int = 0
     backoffs: int = 0
@@ -68,7 +69,13 @@ class ServerQueue:
         if self._cached is not None and now < self._cached_until:
             return copy(self._cached)
         return EndpointProbe(
-            runner, first.options, self.address, self.server_name, seed, max_domains=settings.per_session
+            runner,
+            first.options,
+            self.address,
+            self.server_name,
+            seed,
+            max_domains=settings.per_session,
+            translated=self.translated,
         )
 
     def cache_facts(self, probe: EndpointProbe, started_at: float, ttl: float, *, replied: bool) -> None:

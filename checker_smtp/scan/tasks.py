@@ -23,7 +23,7 @@ import msgspec
 
 from checker_smtp.lines import LineWriter
 from checker_smtp.probes.check import ResolvedDomain, server_name
-from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
+from checker_smtp.probes.dns import LookupCache, ResolverError, require_sound, resolve_reverse_dns
 from checker_smtp.probes.observation import Endpoint, Mx
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
@@ -71,12 +71,14 @@ class EvaluatedPart(NamedTuple):
     unfinished: list[int]
 
 
-def resolver_failure(name: str) -> str:
-    """Return the error if no resolver answers this worker; empty where one does."""
+def resolver_failure(name: str) -> tuple[str, str] | None:
+    """Return the arguments of the `ResolverError` if this worker cannot rely on its resolvers."""
     plugin = plugin_of(name)
-    answer = plugin.run(plugin.resolver.resolve, ".", "NS")
-    error = "" if answer.status.known else answer.detail or str(answer.status)
-    return error and f"{error} (reported by the worker {plugin.worker.address})"
+    try:
+        plugin.run(require_sound, [plugin.resolver])
+    except ResolverError as error:
+        return f"{error.detail} (reported by the worker {plugin.worker.address})", error.problem
+    return None
 
 
 def resolve_part(name: str, index: int, part: Part) -> ResolvedPart:
@@ -126,13 +128,13 @@ async def _probe_partition(
     scan = Scan(settings, network, lambda *_: None, exclusions=plugin.config.exclusions)
     domains = _domains_of(endpoints, settings.options, network)
     answers: dict[str, tuple[DnsAnswer, ...]] = {}
-    remaining = iter({item.endpoint.address for item in endpoints})
+    remaining = iter({item.endpoint.address: item.endpoint for item in endpoints}.values())
 
     async def resolve_ptr() -> None:
-        for address in remaining:
+        for endpoint in remaining:
             lookups = LookupCache(network).view()
-            await resolve_reverse_dns(lookups, address)
-            answers[address] = lookups.answers
+            await resolve_reverse_dns(lookups, endpoint.address, endpoint.targets)
+            answers[endpoint.address] = lookups.answers
 
     async with plugin.reserve_files(slots), plugin.report_sessions_of(scan):
         # a task that ran before, even if it failed, may have ended its last session this very moment

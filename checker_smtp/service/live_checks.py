@@ -78,7 +78,7 @@ class LiveCheck:
             self.refusal = refusal
         except ResolverError as error:
             self.outcome = FailedCheck(
-                message=f"the DNS resolver of this service does not answer ({error.detail}), "
+                message=f"the DNS resolver of this service {error.problem} ({error.detail}), "
                 "so nothing could be checked: try again later"
             )
         except CheckTimeout as error:

@@ -6,6 +6,7 @@ import pytest
 
 from checker_smtp.api import RunContext, check, replay
 from checker_smtp.backends.recording.case import write_case
+from checker_smtp.backends.recording.case_files import CASE_FORMAT
 from checker_smtp.backends.recording.player import ReplayMismatch
 from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.result import Result
@@ -80,7 +81,7 @@ async def test_a_case_from_before_there_were_controls_is_replayed(tmp_path: Path
     header = (folder / "case.toml").read_text()
     with pytest.raises(ReplayMismatch, match=r"no connection to 192\.0\.2\.7 is left"):
         await replay(folder)
-    (folder / "case.toml").write_text(header.replace("format = 2\n", ""))
+    (folder / "case.toml").write_text(header.replace(f"format = {CASE_FORMAT}\n", ""))
     old = await replay(folder)
     assert purposes(old) == ["main", "served-control"]
     assert (old.status, severity(old, "smtp.postmaster.rejected")) == ("unknown", None)

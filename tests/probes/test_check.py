@@ -16,7 +16,7 @@ from checker_smtp.probes.observation import (
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.testing import FakeResolver, ScriptedServer
 from tests.probes.dialogues import ASKED, BYE, PLAIN, SECURED, TAKES_ALL
-from tests.probes.world import options
+from tests.probes.world import options, questions
 
 pytestmark = pytest.mark.anyio
 
@@ -42,8 +42,8 @@ async def checked(zone: str, plays: dict[str, str | list[str]], **given: object)
         resolver_name="192.0.2.53",
     )
     servers.expect_end()
-    assert len(set(names.asked)) == len(names.asked)
-    assert [(a.name, a.rdtype) for a in observation.dns] == sorted(names.asked)
+    assert len(set(questions(names))) == len(questions(names))
+    assert [(a.name, a.rdtype) for a in observation.dns] == sorted(questions(names))
     return observation
 
 
@@ -250,9 +250,7 @@ async def test_the_same_world_gives_the_same_observation() -> None:
 async def test_where_the_resolver_is_dead_nothing_is_dialled() -> None:
     servers = ScriptedServer({})
     with pytest.raises(ResolverError):
-        await check(
-            options(), FakeResolver("example.org MX !timeout\n. NS !timeout"), servers, run_at="", seed=1
-        )
+        await check(options(), FakeResolver.failing(DnsStatus.TIMEOUT), servers, run_at="", seed=1)
     assert servers.connected == []
 
 

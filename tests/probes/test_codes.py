@@ -26,6 +26,12 @@ SEVERITIES = ORIGINAL | {
     "smtp.mx.ip_literal": "crit",
     "smtp.mx.unresolved": "crit",
     "smtp.mx.not_public": "crit",
+    "smtp.mx.address_lookup_failed": "warn",
+    "smtp.mx.domain_alias": "info",
+    "smtp.mx.alias_beside": "info",
+    "smtp.mx.underscore": "info",
+    "smtp.mx.translated": "info",
+    "smtp.ptr.lookup_failed": "info",
     "smtp.tcp.unreachable": "warn",
     "smtp.all_unreachable": "crit",
     "smtp.banner.missing": "crit",
@@ -58,10 +64,30 @@ SEVERITIES = ORIGINAL | {
 SHARED = {"smtp.refused_us", "smtp.not_tested"}
 RULES_AND_CODES = {
     "smtp.null_mx": ("info", {"smtp.null_mx", "smtp.null_mx.mixed"}),
-    "smtp.mx_present": ("crit", {"smtp.mx.none", "smtp.mx.lookup_failed", "smtp.mx.implicit"}),
+    "smtp.mx_present": (
+        "crit",
+        {
+            "smtp.mx.none",
+            "smtp.mx.lookup_failed",
+            "smtp.mx.implicit",
+            "smtp.mx.domain_alias",
+            "smtp.mx.alias_beside",
+            "smtp.not_tested",
+        },
+    ),
     "smtp.mx_sanity": (
         "crit",
-        {"smtp.mx.ip_literal", "smtp.mx.cname", "smtp.mx.unresolved", "smtp.mx.not_public"},
+        {
+            "smtp.mx.ip_literal",
+            "smtp.mx.cname",
+            "smtp.mx.unresolved",
+            "smtp.mx.not_public",
+            "smtp.mx.address_lookup_failed",
+            "smtp.mx.underscore",
+            "smtp.mx.translated",
+            "smtp.mx.alias_beside",
+            "smtp.not_tested",
+        },
     ),
     "smtp.endpoint_reachable": (
         "crit",
@@ -84,7 +110,10 @@ RULES_AND_CODES = {
         {"smtp.starttls.failed", "smtp.starttls.deferred", "smtp.starttls.injection", "smtp.not_tested"},
     ),
     "smtp.auth_posture": ("crit", {"smtp.auth.plaintext"}),
-    "smtp.reverse_dns": ("warn", {"smtp.ptr.missing", "smtp.fcrdns.mismatch"}),
+    "smtp.reverse_dns": (
+        "warn",
+        {"smtp.ptr.missing", "smtp.fcrdns.mismatch", "smtp.ptr.lookup_failed", "smtp.not_tested"},
+    ),
     "smtp.null_sender": ("crit", {"smtp.null_sender.rejected", "smtp.null_sender.deferred"} | SHARED),
     "smtp.postmaster": (
         "crit",

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.probes.dns import LookupCache, parse_addresses, parse_mx, resolve_mx, resolve_reverse_dns
+from checker_smtp.probes.dns import (
+    LookupCache,
+    ResolverError,
+    parse_addresses,
+    parse_mx,
+    resolve_mx,
+    resolve_reverse_dns,
+)
 from checker_smtp.probes.observation import Mx
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.testing import FakeResolver
-from tests.probes.world import answer, options
+from tests.probes.world import answer, options, questions
 from tests.sansio.strategies import steady
 
 
@@ -36,8 +43,8 @@ def test_what_is_no_mx_record_is_left_out(record: str) -> None:
 async def test_an_answer_of_nothing_but_such_records_is_an_error_and_no_implicit_mx() -> None:
     names = FakeResolver("example.org A 192.0.2.7", answer("example.org", "MX", "example.org. 300 IN MX"))
     mx = await resolve_mx(LookupCache(names).view(), options())
-    assert mx == Mx(status=DnsStatus.ERROR, error="an answer that holds no MX record")
-    assert names.asked == [("example.org", "MX")]
+    assert mx == Mx(status=DnsStatus.UNUSABLE, error="an answer that holds no MX record")
+    assert questions(names) == [("example.org", "MX")]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,7 @@ async def test_thousands_of_targets_cost_no_more_than_fifty() -> None:
     mx = await resolve_mx(LookupCache(names).view(), options())
     assert len(mx.records) == 50
     assert {record.preference for record in mx.records} == {0}
-    assert len(names.asked) == 101
+    assert len(questions(names)) == 101
 
 
 @pytest.mark.anyio
@@ -117,7 +124,10 @@ def hostile_resolver(data: st.DataObject) -> FakeResolver:
 def test_no_answer_makes_a_lookup_raise(data: st.DataObject) -> None:
     async def look() -> None:
         lookups = LookupCache(hostile_resolver(data)).view()
-        mx = await resolve_mx(lookups, Options(domain="example.org"))
+        try:
+            mx = await resolve_mx(lookups, Options(domain="example.org"))
+        except ResolverError:
+            return  # a resolver that lies
         for record in mx.records:
             assert record.target != "."
             assert not (record.literal and (record.ipv4 or record.ipv6))

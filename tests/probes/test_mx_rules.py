@@ -50,7 +50,7 @@ def finding(zone: str, code: str) -> Finding:
         ("example.org AAAA 2001:db8::7", ["mx.implicit warn fail", "ipv4.none warn fail"]),
         (
             "example.org A 192.0.2.7\nexample.org AAAA !servfail",
-            ["mx.implicit warn fail", "mx.unresolved warn transient example.org"],
+            ["mx.implicit warn fail", "mx.address_lookup_failed warn fail example.org"],
         ),
         (
             "example.org A 10.0.0.1\nexample.org AAAA 2001:db8::7",
@@ -58,12 +58,12 @@ def finding(zone: str, code: str) -> Finding:
         ),
         (
             "example.org CNAME web.test.\nweb.test A 192.0.2.7\nweb.test AAAA 2001:db8::7",
-            ["mx.implicit warn fail"],
+            ["mx.implicit warn fail", "mx.domain_alias info fail"],
         ),
         ("example.org TXT x\nexample.org A !servfail", ["mx.lookup_failed crit fail"]),
-        ("example.org TXT x\nexample.org AAAA !timeout", ["mx.lookup_failed crit fail"]),
+        ("example.org TXT x\nexample.org AAAA !timeout", ["mx.lookup_failed warn transient"]),
         ("example.org MX !servfail\nexample.org A 192.0.2.7", ["mx.lookup_failed crit fail"]),
-        ("example.org MX !timeout", ["mx.lookup_failed crit fail"]),
+        ("example.org MX !timeout", ["mx.lookup_failed warn transient"]),
         ("example.org MX !refused", ["mx.lookup_failed crit fail"]),
         ("example.org MX !error", ["mx.lookup_failed crit fail"]),
         # IP literals
@@ -84,18 +84,21 @@ def finding(zone: str, code: str) -> Finding:
         # no address
         (f"{WELL}\nexample.org MX 20 gone.test.", ["mx.unresolved crit fail gone.test"]),
         (f"{WELL}\nexample.org MX 20 b.test.\nb.test TXT x", ["mx.unresolved crit fail b.test"]),
-        (f"{WELL}\nexample.org MX 20 b.test.\nb.test A !servfail", ["mx.unresolved warn transient b.test"]),
+        (
+            f"{WELL}\nexample.org MX 20 b.test.\nb.test A !servfail",
+            ["mx.address_lookup_failed warn transient b.test"],
+        ),
         (
             f"{WELL}\nexample.org MX 20 b.test.\nb.test A 192.0.2.8\nb.test AAAA !timeout",
-            ["mx.unresolved warn transient b.test"],
+            ["mx.address_lookup_failed warn transient b.test"],
         ),
         (
             "example.org MX 10 b.test.\nb.test A 192.0.2.8\nb.test AAAA !timeout",
-            ["mx.unresolved warn transient b.test"],
+            ["mx.address_lookup_failed warn transient b.test"],
         ),
         (
             "example.org MX 10 b.test.\nb.test AAAA 2001:db8::7\nb.test A !timeout",
-            ["mx.unresolved warn transient b.test"],
+            ["mx.address_lookup_failed warn transient b.test"],
         ),
         # not public
         (
@@ -134,19 +137,19 @@ def test_what_is_published_and_the_verdict(zone: str, verdicts: list[str]) -> No
         ("example.org TXT x", "The domain has neither an MX record nor an address."),
         (
             "example.org MX !servfail",
-            f"The MX lookup ended in SERVFAIL {ALTHOUGH}.",
+            f"The MX lookup failed (SERVFAIL), {ALTHOUGH}.",
         ),
         (
             "example.org MX !error",
-            f"The MX lookup ended in an invalid answer {ALTHOUGH}.",
+            f"The MX lookup failed (ERROR), {ALTHOUGH}.",
         ),
         (
             "example.org MX !timeout",
-            f"The MX lookup ended in no answer in time {ALTHOUGH}.",
+            f"The MX lookup failed (no answer in time), {ALTHOUGH}.",
         ),
         (
             "example.org TXT x\nexample.org A !servfail",
-            "The domain has no MX record, and the lookup of its address ended in SERVFAIL.",
+            f"There is no MX record, and the A lookup failed (SERVFAIL), {ALTHOUGH}.",
         ),
     ],
 )
@@ -189,9 +192,9 @@ def test_the_message_says_what_was_met(zone: str, message: str) -> None:
             "The MX target a.test has neither an A nor an AAAA record.",
         ),
         (
-            "example.org MX 10 a.test.\na.test A !servfail\na.test AAAA !timeout",
-            "smtp.mx.unresolved",
-            "The lookup of a.test (A and AAAA) failed with servfail; senders retry later.",
+            f"{WELL}\nexample.org MX 10 a.test.\na.test A !servfail\na.test AAAA !timeout",
+            "smtp.mx.address_lookup_failed",
+            "The lookup of a.test failed for A (SERVFAIL) and AAAA (no answer in time): senders retry later.",
         ),
         (
             "example.org MX 10 a.test.\na.test A 192.168.0.1",
@@ -214,7 +217,10 @@ def test_the_evidence_is_the_answer() -> None:
         ("AAAA gone.test", "nxdomain"),
     ]
     found = finding("example.org MX !servfail DNSSEC Bogus", "smtp.mx.lookup_failed")
-    assert [(e.where, e.quote) for e in found.evidence] == [("MX example.org", "servfail DNSSEC Bogus")]
+    assert [(e.where, e.quote) for e in found.evidence] == [
+        ("MX example.org", "servfail DNSSEC Bogus"),
+        ("MX example.org", "servfail DNSSEC Bogus\nasked without DNSSEC validation (CD=1)"),
+    ]
 
 
 def test_a_target_that_is_allowed_is_no_fault() -> None:

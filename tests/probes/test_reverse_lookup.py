@@ -6,6 +6,7 @@ from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.observation import ReverseDns
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.testing import FakeResolver
+from tests.probes.world import questions
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,7 @@ async def test_ipv6_is_compared_as_addresses_of_its_own_family() -> None:
     names = FakeResolver(zone)
     reverse = await resolve_reverse_dns(LookupCache(names).view(), "2001:db8::7")
     assert reverse.confirmed_by == ("mx.example.org",)
-    assert names.asked == [(pointer, "PTR"), ("mx.example.org", "AAAA")]
+    assert questions(names) == [(pointer, "PTR"), ("mx.example.org", "AAAA")]
 
 
 async def test_a_pointer_behind_an_alias_is_followed() -> None:
@@ -81,4 +82,4 @@ async def test_ten_names_at_most_are_looked_up() -> None:
     reverse = await resolve_reverse_dns(LookupCache(names).view(), "192.0.2.7")
     assert reverse.names == tuple(f"n{n:02}.test" for n in range(10))
     assert (reverse.total, reverse.confirmed_by) == (40, ("n09.test",))
-    assert len(names.asked) == 11
+    assert len(questions(names)) == 11

@@ -35,13 +35,13 @@ def named(*names: str, confirmed: str = "", unsettled: str = "", status: str = "
         (named(status="answer"), "ptr.missing warn fail", "192.0.2.7 has no PTR name (no PTR record)."),
         (
             named(status="servfail"),
-            "ptr.missing info transient",
-            "The PTR lookup for 192.0.2.7 failed (servfail); it may have one.",
+            "ptr.lookup_failed info transient",
+            "The lookup of 192.0.2.7 (no answer) failed; 192.0.2.7 may have a name that leads back to it.",
         ),
         (
             named(status="timeout"),
-            "ptr.missing info transient",
-            "The PTR lookup for 192.0.2.7 failed (timeout); it may have one.",
+            "ptr.lookup_failed info transient",
+            "The lookup of 192.0.2.7 (no answer) failed; 192.0.2.7 may have a name that leads back to it.",
         ),
         (
             named("a.test", "b.test"),
@@ -50,8 +50,8 @@ def named(*names: str, confirmed: str = "", unsettled: str = "", status: str = "
         ),
         (
             named("a.test", "b.test", unsettled="b.test"),
-            "fcrdns.mismatch info transient",
-            "The lookup of a.test and b.test failed; the name may lead back to 192.0.2.7.",
+            "ptr.lookup_failed info transient",
+            "The lookup of b.test (no answer) failed; 192.0.2.7 may have a name that leads back to it.",
         ),
     ],
 )

@@ -66,5 +66,7 @@ async def test_controls_are_probed_politely_at_two_addresses_of_a_family() -> No
         Control(host="mx.friend.test", address="192.0.2.1", port=25, outcome="connected"),
         Control(host="mx.friend.test", address="192.0.2.2", port=25, outcome="timeout"),
         Control(host="mx.friend.test", address="2001:db8::1", port=25, outcome="connected"),
+        Control(host="mx.inside.test", address="", port=25, outcome="its addresses are not public"),
+        Control(host="nowhere.test", address="", port=25, outcome="it has no address (nxdomain)"),
     )
-    assert [control.family for control in seen.controls] == [4, 4, 6]
+    assert [control.family for control in seen.controls if control.address] == [4, 4, 6]

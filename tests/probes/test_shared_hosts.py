@@ -7,7 +7,7 @@ from checker_smtp.probes.check import resolve_domain
 from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.options import OptionError
 from checker_smtp.testing import FakeClock, FakeResolver
-from tests.probes.world import options
+from tests.probes.world import options, questions
 
 pytestmark = pytest.mark.anyio
 
@@ -24,9 +24,9 @@ async def test_the_second_domain_asks_for_its_mx_alone() -> None:
     names = FakeResolver(ZONE)
     hosts = LookupCache(names, 60, FakeClock())
     first = await resolve_domain(options("one.example"), hosts.view())
-    asked = len(names.asked)
+    asked = len(questions(names))
     second = await resolve_domain(options("two.example"), hosts.view())
-    assert names.asked[asked:] == [("two.example", "MX")]
+    assert questions(names)[asked:] == [("two.example", "MX")]
     assert (first.mx.records[0].preference, second.mx.records[0].preference) == (10, 20)
     assert first.mx.records[0].ipv4 == second.mx.records[0].ipv4 == ("192.0.2.7",)
 
@@ -48,7 +48,7 @@ async def test_who_asks_what_is_being_asked_waits_for_that_answer() -> None:
     async with anyio.create_task_group() as group:
         for _ in range(3):
             group.start_soon(lookups.ask, "one.example", "MX")
-    assert names.asked == [("one.example", "MX")]
+    assert questions(names) == [("one.example", "MX")]
     assert [answer.name for answer in lookups.answers] == ["one.example"]
 
 
@@ -57,7 +57,7 @@ async def test_what_is_too_old_is_looked_up_again() -> None:
     hosts = LookupCache(names, 60, clock)
     for clock.now, times in ((0.0, 1), (59.9, 1), (60.0, 2)):
         await resolve_reverse_dns(hosts.view(), "192.0.2.7")
-        assert names.asked.count(("7.2.0.192.in-addr.arpa", "PTR")) == times
+        assert questions(names).count(("7.2.0.192.in-addr.arpa", "PTR")) == times
 
 
 async def test_a_question_that_stayed_open_is_asked_again() -> None:
@@ -65,7 +65,7 @@ async def test_a_question_that_stayed_open_is_asked_again() -> None:
     hosts = LookupCache(names, 60, FakeClock())
     for times in (1, 2):
         await resolve_reverse_dns(hosts.view(), "192.0.2.7")
-        assert names.asked.count(("mx.example.net", "A")) == times
+        assert questions(names).count(("mx.example.net", "A")) == times
 
 
 async def test_no_more_hosts_are_kept_than_there_is_room_for() -> None:
@@ -73,7 +73,12 @@ async def test_no_more_hosts_are_kept_than_there_is_room_for() -> None:
     hosts = LookupCache(names, 60, FakeClock(), max_hosts=2)
     for last in (1, 2, 3, 3, 2, 1):
         await resolve_reverse_dns(hosts.view(), f"192.0.2.{last}")
-    assert [name.split(".")[0] for name, rdtype in names.asked if rdtype == "PTR"] == ["1", "2", "3", "1"]
+    assert [name.split(".")[0] for name, rdtype in questions(names) if rdtype == "PTR"] == [
+        "1",
+        "2",
+        "3",
+        "1",
+    ]
 
 
 def test_the_same_options_for_another_domain() -> None:

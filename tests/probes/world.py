@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
-from checker_smtp.testing import CHECKER_VERBS, play_dialogue
+from checker_smtp.testing import CHECKER_VERBS, FakeResolver, play_dialogue
 from smtp_sansio import Script
 
 T = TypeVar("T")
@@ -22,6 +22,13 @@ def options(domain: str = "example.org", **given: object) -> Options:
 def answer(name: str, rdtype: str, *records: str, status: DnsStatus = DnsStatus.ANSWER) -> DnsAnswer:
     """Return an answer word by word, for records that no zone could hold."""
     return DnsAnswer(name=name, rdtype=rdtype, status=status, records=records)
+
+
+def questions(resolver: FakeResolver) -> list[tuple[str, str]]:
+    """Return what `resolver` was asked about the domain, without the control questions."""
+    return [
+        (name, rdtype) for name, rdtype in resolver.asked if rdtype != "NS" and not name.endswith(".invalid")
+    ]
 
 
 def act(script: Script[T], text: str) -> T:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from checker_smtp.probes.dns import Soundness
 from checker_smtp.probes.observation import Control, ReverseDns
-from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.selftest import FamilyView, SelfTest
 from checker_smtp.report.selftest import build_remarks, render_selftest
@@ -26,6 +27,7 @@ def seen(
 ) -> SelfTest:
     status = DnsStatus.ANSWER if helo else DnsStatus.NXDOMAIN
     return SelfTest(
+        resolver=Soundness(answers=(DnsAnswer(name=".", rdtype="NS", status=DnsStatus.ANSWER),)),
         families=families,
         helo_name="probe.test",
         helo_status=status,
@@ -67,8 +69,49 @@ def test_nat_is_not_a_fault_of_the_machine() -> None:
     inside = FamilyView(family=4, address="192.168.1.4", not_public="private (RFC 1918)")
     remarks = build_remarks(seen(inside, helo=("9.9.9.1",)))
     assert all(remark.good for remark in remarks)
-    assert "Servers see another address" in remarks[0].text
-    assert "behind NAT it may still be right" in remarks[1].text
+    assert "Servers see another address" in remarks[1].text
+    assert "behind NAT it may still be right" in remarks[2].text
+
+
+def resolver(*statuses: str) -> Soundness:
+    names = (("a.invalid", "A"), (".", "NS"), ("com", "NS"))
+    return Soundness(
+        answers=tuple(
+            DnsAnswer(
+                name=name,
+                rdtype=rdtype,
+                status=DnsStatus(status),
+                records=("a.invalid. 60 IN A 198.51.100.9",) if status == "answer" and rdtype == "A" else (),
+            )
+            for (name, rdtype), status in zip(names, statuses, strict=True)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "good", "text"),
+    [
+        (
+            ("nxdomain", "answer", "answer"),
+            True,
+            "The resolver answers, and denies a name that does not exist.",
+        ),
+        (("nxdomain", "refused", "answer"), True, "The resolver answers, but not for . NS."),
+        (("nxdomain", "nodata", "nxdomain"), False, "neither the root of the DNS nor com has name servers"),
+        (("answer", "answer", "answer"), False, "it has an address for a.invalid"),
+        (("timeout", "timeout", "timeout"), False, "The resolver does not answer (timeout)"),
+    ],
+)
+def test_the_resolver(statuses: tuple[str, ...], good: bool, text: str) -> None:
+    remarks = build_remarks(replace(seen(HERE), resolver=resolver(*statuses)))
+    assert (remarks[0].good, text in remarks[0].text) == (good, True)
+    assert (len(remarks) == 1) is ("does not answer (" in remarks[0].text)
+
+
+def test_a_control_without_an_address_is_named() -> None:
+    remark = build_remarks(seen(HERE, controls=(control("it has no address (nxdomain)", address=""),)))[-1]
+    assert not remark.good
+    assert remark.text == "mx.friend.test was not connected to: it has no address (nxdomain)."
 
 
 def test_without_a_control_the_option_is_named() -> None:
@@ -77,7 +120,14 @@ def test_without_a_control_the_option_is_named() -> None:
 
 def test_a_line_for_each_remark() -> None:
     text = render_selftest(seen(HERE, NO_ROUTE), Terminal(width=200))
-    assert [line[:6] for line in text.splitlines()] == ["ok    ", "ok    ", "note  ", "ok    ", "ok    "]
+    assert [line[:6] for line in text.splitlines()] == [
+        "ok    ",
+        "ok    ",
+        "ok    ",
+        "note  ",
+        "ok    ",
+        "ok    ",
+    ]
     assert "over IPv6 cannot be tested" in text
 
 

@@ -51,7 +51,7 @@ class TextError(ValueError):
         self.key = key
 
 
-CASE_FORMAT = 2
+CASE_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Header:
     """The head of a case: `run_at` is RFC 3339, `seconds` the duration of the check, `resolver` a name.
 
     `format` is 1 where the case has none: such a check made no connections to continue one that a server
-    closed, and none to a control recipient.
+    closed, and none to a control recipient. Before format 3 no control questions were asked.
     """
 
     version: str

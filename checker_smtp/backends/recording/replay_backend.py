@@ -2,8 +2,9 @@
 
 Sessions are matched by the address they connect to, in the recorded order for each address, because those
 with different addresses run at the same time and their order is chance. A DNS question asked more often
-than it was recorded gets its last answer again; one that was not recorded is a mismatch. A case of format 1
-lacks the connections that only later versions make: those fail at once, as if they were not permitted here.
+than it was recorded gets its last answer again; one that was not recorded is a mismatch. A case of an older
+format lacks the connections and questions that only later versions make: those fail at once, as failures of
+this side.
 """
 
 from collections import deque
@@ -11,11 +12,10 @@ from typing import TypeAlias, TypeVar
 
 import anyio.lowlevel
 
-from checker_smtp.probes.ports import DnsAnswer
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Connect, Effect, Failed, FailureKind, Script, Transcript
 
 from .case import Case, file_name, host_of
-from .case_files import CASE_FORMAT
 from .player import Entries, ReplayMismatch, run_matching
 
 __all__ = ["Replay"]
@@ -25,9 +25,11 @@ _T = TypeVar("_T")
 _Question: TypeAlias = tuple[str, str, bool]
 """Name, type, and True where DNSSEC validation was disabled."""
 
-_NOT_RECORDED = Failed(
-    0.0, FailureKind.NOT_PERMITTED, "not recorded by the version of checker-smtp that made this case"
-)
+# The formats since which cases have these.
+_CONTINUED_CONNECTIONS, _CONTROL_QUESTIONS = 2, 3
+_CONTROL_NAMES = (".", "com", "ipv4only.arpa")
+_WHY = "not recorded by the version of checker-smtp that made this case"
+_NOT_RECORDED = Failed(0.0, FailureKind.NOT_PERMITTED, _WHY)
 
 
 class Replay:
@@ -39,7 +41,9 @@ class Replay:
             self._answers.setdefault(_question(answer), deque()).append(answer)
         self._asked: set[_Question] = set()
         self._sessions: dict[str, deque[tuple[str, Transcript]]] = {}
-        self._lacks_connections = case.format < CASE_FORMAT
+        self._lacks_connections = case.format < _CONTINUED_CONNECTIONS
+        self._lacks_questions = case.format < _CONTROL_QUESTIONS
+        self._domain = case.options.domain
         for number, one in enumerate(case.sessions, start=1):
             self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
 
@@ -48,6 +52,14 @@ class Replay:
         await anyio.lowlevel.checkpoint()
         key = (name.lower(), rdtype, unvalidated)
         answers = self._answers.get(key)
+        if answers is None and self._lacks_questions and self._is_newer(key):
+            return DnsAnswer(
+                name=name.lower(),
+                rdtype=rdtype,
+                status=DnsStatus.UNUSABLE,
+                detail=_WHY,
+                unvalidated=unvalidated,
+            )
         if answers is None:
             raise ReplayMismatch(f"dns.jsonl: {_shown(key)} is asked for, and was not recorded")
         self._asked.add(key)
@@ -63,6 +75,12 @@ class Replay:
         questions = sorted(map(_shown, self._answers.keys() - self._asked))
         sessions = sorted(name for waiting in self._sessions.values() for name, _ in waiting)
         return (*questions, *sessions)
+
+    def _is_newer(self, question: _Question) -> bool:
+        """Return whether versions before the control questions never asked this."""
+        name, rdtype, unvalidated = question
+        is_control = name in _CONTROL_NAMES or name.endswith(".invalid")
+        return is_control or unvalidated or (name, rdtype) == (self._domain, "A")
 
     def _find(self, effect: Effect | None) -> tuple[str, Entries]:
         host = effect.host if isinstance(effect, Connect) else ""

@@ -4,17 +4,21 @@
 good or bad; that is for the rules.
 """
 
-from .lookups import LookupCache, Lookups, ResolverError
+from .lookups import LookupCache, Lookups
 from .records import parse_addresses, parse_literal, parse_mx
-from .resolve import resolve_mx, resolve_reverse_dns
+from .resolve import resolve_mx
+from .reverse import resolve_reverse_dns
+from .soundness import ResolverError, Soundness, require_sound
 
 __all__ = [
     "LookupCache",
     "Lookups",
     "ResolverError",
+    "Soundness",
     "parse_addresses",
     "parse_literal",
     "parse_mx",
+    "require_sound",
     "resolve_mx",
     "resolve_reverse_dns",
 ]

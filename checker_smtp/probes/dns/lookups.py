@@ -1,27 +1,23 @@
 """DNS questions, each asked once, and the cache of what they say about hosts that many domains share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 import anyio
 
 from checker_smtp.probes.ports import DnsAnswer, Resolver
 
-__all__ = ["LookupCache", "Lookups", "ResolverError"]
+from .soundness import Soundness, ask_controls
+
+__all__ = ["LookupCache", "Lookups"]
 
 _T = TypeVar("_T")
-_Answers: TypeAlias = dict[tuple[str, str], DnsAnswer]
+_Question: TypeAlias = tuple[str, str, bool]
+"""Name, type, and True where DNSSEC validation is disabled."""
+_Answers: TypeAlias = dict[_Question, DnsAnswer]
 
-
-class ResolverError(Exception):
-    """The resolver answers nothing at all, so nothing is known about the domain.
-
-    `detail` is the last error of the resolver or the network.
-    """
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"the resolver does not answer: {detail}")
-        self.detail = detail
+# Seconds, as for any failure to resolve (RFC 9520 §3.2).
+_FAULT_LIFETIME = 5.0
 
 
 class _Host(NamedTuple):
@@ -36,7 +32,8 @@ class LookupCache:
     """DNS results about hosts, shared by all domains that use them; each domain asks through its own view.
 
     A result is kept for `ttl` seconds of `clock`; with 0 it serves only the domain that asked. It is not kept
-    where one of its questions failed. Beyond `max_hosts` the oldest result goes.
+    where one of its questions failed. Beyond `max_hosts` the oldest result goes. The answers to the control
+    questions are kept like a host; `seed` decides the name that they ask for.
     """
 
     def __init__(
@@ -45,12 +42,17 @@ class LookupCache:
         ttl: float = 0.0,
         clock: Callable[[], float] = lambda: 0.0,
         max_hosts: int = 5000,
+        *,
+        seed: int = 0,
     ) -> None:
         self.resolver = resolver
+        self.seed = seed
         self.ttl = ttl
         self._clock = clock
         self._max_hosts = max_hosts
         self._hosts: dict[str, _Host] = {}
+        self._soundness: tuple[float, Soundness] | None = None
+        self._lock = anyio.Lock()
 
     def view(self) -> "Lookups":
         """Return a new view for one domain, in which nothing was asked yet."""
@@ -67,6 +69,16 @@ class LookupCache:
                 self._keep(key, host)
         return host
 
+    async def soundness(self) -> Soundness:
+        """Return what the control questions show of the resolver; asked again while it is at fault."""
+        async with self._lock:
+            now = self._clock()
+            if self._soundness is None or self._soundness[0] <= now:
+                soundness = await ask_controls(self.resolver.resolve, self.seed)
+                is_kept = soundness.is_alive and not soundness.fault
+                self._soundness = now + (self.ttl if is_kept else min(self.ttl, _FAULT_LIFETIME)), soundness
+            return self._soundness[1]
+
     def _keep(self, key: str, host: _Host) -> None:
         self._hosts.pop(key, None)
         self._hosts[key] = host
@@ -79,17 +91,34 @@ class Lookups:
 
     def __init__(self, cache: LookupCache) -> None:
         self._cache = cache
-        self._locks: dict[tuple[str, str], anyio.Lock] = {}
+        self._locks: dict[_Question, anyio.Lock] = {}
+        self._soundness: Soundness | None = None
         self.answered: _Answers = {}
 
-    async def ask(self, name: str, rdtype: str) -> DnsAnswer:
-        """Return the answer to one question; concurrent callers wait for the same answer."""
-        key = (name.lower(), rdtype)
+    async def ask(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
+        """Return the answer to one question; concurrent callers wait for the same answer.
+
+        `unvalidated` asks the resolver not to check DNSSEC signatures.
+        """
+        name = name.lower()
+        key = (name, rdtype, unvalidated)
         if key not in self.answered:
             async with self._locks.setdefault(key, anyio.Lock()):
-                self.answered[key] = self.answered.get(key) or await self._cache.resolver.resolve(*key)
+                if key not in self.answered:
+                    resolver = self._cache.resolver
+                    self.answered[key] = await resolver.resolve(name, rdtype, unvalidated=unvalidated)
             self._locks.pop(key, None)
         return self.answered[key]
+
+    async def soundness(self) -> Soundness:
+        """Return what the control questions show of the resolver; asked once for this view."""
+        if self._soundness is None:
+            self._soundness = await self._cache.soundness()
+        return self._soundness
+
+    def add(self, answers: Iterable[DnsAnswer]) -> None:
+        """Make these answers of this view, as if it had asked."""
+        self.answered.update({(a.name, a.rdtype, a.unvalidated): a for a in answers})
 
     async def resolve_host(self, key: str, resolve: Callable[["Lookups"], Awaitable[_T]]) -> _T:
         """Return what `resolve` returns, or what it returned for another domain under the same `key`.

@@ -1,12 +1,19 @@
-"""Parsers for the records of an answer in presentation format (`name ttl IN type data`)."""
+"""Parsers for the records of an answer in presentation format (`name ttl IN type data`).
+
+Only an answer that says so has records, and only those at the end of its alias chain count: what else came
+with it is evidence and nothing more.
+"""
 
 import ipaddress
 import re
 
 from checker_smtp.probes.addresses import Address
-from checker_smtp.probes.ports import DnsAnswer
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+
+from .chain import AliasChain, follow_aliases
 
 __all__ = [
+    "has_alias_beside",
     "normalize_name",
     "parse_addresses",
     "parse_aliases",
@@ -15,20 +22,25 @@ __all__ = [
     "parse_records",
 ]
 
-# Exim and Postfix follow chains far shorter; dnspython stops at 16 as well.
-_MAX_ALIASES = 16
 _escape = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
 _is_number = re.compile(r"[0-9]{1,10}").fullmatch
 
 
-def parse_records(answer: DnsAnswer, rdtype: str) -> tuple[tuple[str, int, str], ...]:
-    """Return (owner, ttl, data) of the records with this type; malformed lines are skipped."""
+def parse_records(answer: DnsAnswer) -> tuple[tuple[int, str], ...]:
+    """Return (ttl, data) of the records that answer the question; malformed lines are skipped."""
+    if answer.status is not DnsStatus.ANSWER:
+        return ()
+    end = (answer.name, *parse_aliases(answer).names)[-1]
+    return tuple((ttl, data) for owner, ttl, data in _rows(answer, answer.rdtype) if owner == end)
+
+
+def _rows(answer: DnsAnswer, rdtype: str) -> list[tuple[str, int, str]]:
     rows = (record.split(maxsplit=4) for record in answer.records)
-    return tuple(
+    return [
         (normalize_name(row[0]), int(row[1]), row[4])
         for row in rows
         if len(row) == 5 and _is_number(row[1]) and row[3].upper() == rdtype
-    )
+    ]
 
 
 def normalize_name(name: str) -> str:
@@ -39,7 +51,7 @@ def normalize_name(name: str) -> str:
 
 def parse_addresses(answer: DnsAnswer) -> tuple[str, ...]:
     """Return the addresses of an answer to A or AAAA, in numerical order."""
-    read = (_address(answer.rdtype, data) for _, _, data in parse_records(answer, answer.rdtype))
+    read = (_address(answer.rdtype, data) for _, data in parse_records(answer))
     return tuple(str(ip) for ip in sorted({ip for ip in read if ip is not None}, key=int))
 
 
@@ -54,7 +66,7 @@ def _address(rdtype: str, data: str) -> Address | None:
 
 def parse_mx(answer: DnsAnswer) -> list[tuple[int, str, int]]:
     """Return (preference, target, ttl) of the MX records, the most preferred first."""
-    rows = ((data.split(), ttl) for _, ttl, data in parse_records(answer, "MX"))
+    rows = ((data.split(), ttl) for ttl, data in parse_records(answer))
     return sorted(
         (int(fields[0]), normalize_name(fields[1]), ttl)
         for fields, ttl in rows
@@ -62,17 +74,20 @@ def parse_mx(answer: DnsAnswer) -> list[tuple[int, str, int]]:
     )
 
 
-def parse_aliases(answer: DnsAnswer) -> tuple[tuple[str, ...], bool]:
-    """Return the chain of CNAMEs behind the name in the question, and True where it is a loop."""
-    step = {owner: normalize_name(data) for owner, _, data in parse_records(answer, "CNAME")}
-    chain: list[str] = []
-    name = answer.name
-    while name in step and len(chain) < _MAX_ALIASES:
-        name = step[name]
-        if name == answer.name or name in chain:
-            return (*chain, name), True
-        chain.append(name)
-    return tuple(chain), False
+def parse_aliases(answer: DnsAnswer) -> AliasChain:
+    """Return the chain of aliases behind the name in the question, up to the name whose records count."""
+    owners = {owner for owner, _, _ in _rows(answer, answer.rdtype)}
+    steps = [
+        {owner: normalize_name(data) for owner, _, data in _rows(answer, rdtype)}
+        for rdtype in ("CNAME", "DNAME")
+    ]
+    return follow_aliases(answer.name, owners, *steps)
+
+
+def has_alias_beside(answer: DnsAnswer) -> bool:
+    """Return whether the name in the question has records of its own and an alias as well."""
+    aliased = any(owner == answer.name for owner, _, _ in _rows(answer, "CNAME"))
+    return aliased and not parse_aliases(answer).names
 
 
 def parse_literal(target: str) -> str:

@@ -4,59 +4,98 @@ Special cases are kept as facts: a null MX (`.`), the implicit MX (only where th
 targets that are IP literals in any spelling that `inet_aton` accepts, alias chains with loops and dead ends.
 """
 
-import ipaddress
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-import anyio
-
 from checker_smtp.probes.addresses import why_not_public
-from checker_smtp.probes.observation import Mx, MxTarget, ReverseDns
+from checker_smtp.probes.observation import Mx, MxTarget
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
-from .lookups import Lookups, ResolverError
-from .records import normalize_name, parse_addresses, parse_aliases, parse_literal, parse_mx, parse_records
+from .lookups import Lookups
+from .records import has_alias_beside, parse_addresses, parse_aliases, parse_literal, parse_mx
+from .soundness import UNTRUE, ResolverError, Soundness
+from .together import run_together
+from .translation import find_translated
 
-__all__ = ["resolve_mx", "resolve_reverse_dns"]
+__all__ = ["resolve_mx"]
 
 # More MX targets than any mail provider publishes; a hostile zone may have thousands.
 _MAX_TARGETS = 50
-# RFC 8601 §3 (iprev) allows a limit on names; ten is that of opendkim and of SPF.
-_MAX_PTR_NAMES = 10
 
 
 async def resolve_mx(lookups: Lookups, options: Options) -> Mx:
     """Return the domain's MX set with the addresses and aliases of its targets.
 
-    Raises `ResolverError` where the MX question failed and the resolver does not answer for the root
-    either: the fault is then on this side.
+    Raises `ResolverError` where the MX question failed and the resolver answers no other either, and where
+    the result rests on an untrue answer of the resolver: the fault is then on this side.
     """
-    answer = await lookups.ask(options.domain, "MX")
+    await run_together([partial(_ask_mx, lookups, options), partial(_ask_controls, lookups)])
+    answer, soundness = await lookups.ask(options.domain, "MX"), await lookups.soundness()
     if not answer.status.known:
-        control = await lookups.ask(".", "NS")
-        if not control.status.known:
-            raise ResolverError(control.detail or str(control.status))
-        return Mx(status=answer.status, error=answer.detail or str(answer.status))
-    rows = parse_mx(answer)[:_MAX_TARGETS]
+        if not soundness.is_alive:
+            raise ResolverError(soundness.failure)
+        lookups.add(soundness.answers)
+        return await _failed(lookups, answer)
+    mx = await _resolve_set(lookups, options, answer)
+    await _require_truth(lookups, soundness, mx)
+    return mx
+
+
+async def _ask_mx(lookups: Lookups, options: Options) -> None:
+    await lookups.ask(options.domain, "MX")
+
+
+async def _ask_controls(lookups: Lookups) -> None:
+    await lookups.soundness()
+
+
+async def _failed(lookups: Lookups, answer: DnsAnswer) -> Mx:
+    return Mx(
+        status=answer.status,
+        error=answer.detail or str(answer.status),
+        aliases=parse_aliases(answer).names,
+        bogus=await _is_bogus(lookups, answer),
+    )
+
+
+async def _is_bogus(lookups: Lookups, *answers: DnsAnswer) -> bool:
+    """Return whether a question that failed is answered where DNSSEC signatures are not checked."""
+    for answer in answers:
+        if answer.status is DnsStatus.SERVFAIL:
+            unvalidated = await lookups.ask(answer.name, answer.rdtype, unvalidated=True)
+            if unvalidated.status.known:
+                return True
+    return False
+
+
+async def _resolve_set(lookups: Lookups, options: Options, answer: DnsAnswer) -> Mx:
+    rows = parse_mx(answer)
     if not rows and answer.status is DnsStatus.ANSWER:
-        return Mx(status=DnsStatus.ERROR, error="an answer that holds no MX record")
+        return Mx(status=DnsStatus.UNUSABLE, error="an answer that holds no MX record")
     if not rows:
         return await _resolve_implicit(lookups, options, answer)
     null = tuple(preference for preference, target, _ in rows if target == ".")
     named = [row for row in rows if row[1] != "."]
     return Mx(
         status=answer.status,
-        records=await _resolve_targets(lookups, options, named),
+        records=await _resolve_targets(lookups, options, named[:_MAX_TARGETS]),
         null_mx=not named,
         null_preferences=null,
+        aliases=parse_aliases(answer).names,
+        has_alias_beside=has_alias_beside(answer),
+        omitted=len(named[_MAX_TARGETS:]) + answer.omitted,
     )
 
 
 async def _resolve_implicit(lookups: Lookups, options: Options, answer: DnsAnswer) -> Mx:
+    aliases = parse_aliases(answer).names
     if answer.status is DnsStatus.NXDOMAIN:
-        return Mx(status=answer.status)
+        # RFC 8020: a name that does not exist has no address either; name servers that deny the MX only are
+        # the fault then
+        address = await lookups.ask(options.domain, "A")
+        return Mx(status=answer.status, aliases=aliases, address_status=(address.status,))
     (target,) = await _resolve_targets(lookups, options, [(0, options.domain, 0)])
     statuses = tuple(s for s in (target.ipv4_status, target.ipv6_status) if s is not None)
     found = bool(target.ipv4 or target.ipv6)
@@ -65,7 +104,25 @@ async def _resolve_implicit(lookups: Lookups, options: Options, answer: DnsAnswe
         records=(target,) if found else (),
         implicit_mx=found,
         address_status=statuses,
+        aliases=aliases or target.aliases,
+        bogus=target.bogus,
     )
+
+
+async def _require_truth(lookups: Lookups, soundness: Soundness, mx: Mx) -> None:
+    """Raise `ResolverError` where the result rests on what the resolver denies or invents."""
+    named = {target.target for target in mx.records}
+    addresses = {address for target in mx.records for address in (*target.ipv4, *target.ipv6)}
+    is_missing = mx.status is not DnsStatus.ANSWER or any(
+        not (target.literal or target.ipv4 or target.ipv6) for target in mx.records
+    )
+    rests_on_invention = (named | addresses) & soundness.invented
+    if rests_on_invention or is_missing:
+        soundness.require_truth()
+    if mx.status is DnsStatus.NXDOMAIN and DnsStatus.ANSWER in mx.address_status:
+        root = await lookups.ask(".", "MX")
+        if root.status is DnsStatus.NXDOMAIN:
+            raise ResolverError("it says that a name that has no MX record does not exist", UNTRUE)
 
 
 async def _resolve_targets(
@@ -77,7 +134,7 @@ async def _resolve_targets(
         host = await lookups.resolve_host(f"MX target {target}", partial(_resolve_target, options, target))
         found[index] = replace(host, preference=preference, ttl=ttl)
 
-    await _run_together([partial(one, index, *row) for index, row in enumerate(rows)])
+    await run_together([partial(one, index, *row) for index, row in enumerate(rows)])
     return tuple(found[index] for index in sorted(found))
 
 
@@ -90,57 +147,36 @@ async def _resolve_target(options: Options, target: str, lookups: Lookups) -> Mx
     async def ask(rdtype: str) -> None:
         answers[rdtype] = await lookups.ask(target, rdtype)
 
-    await _run_together([partial(ask, "A"), partial(ask, "AAAA")])
+    await run_together([partial(ask, "A"), partial(ask, "AAAA")])
     a, aaaa = answers["A"], answers["AAAA"]
     ipv4, ipv6 = parse_addresses(a), parse_addresses(aaaa)
-    aliases, loop = max(parse_aliases(a), parse_aliases(aaaa), key=lambda chain: len(chain[0]))
-    dangling = bool(aliases) and not (ipv4 or ipv6) and a.status.known and aaaa.status.known
+    chain = max(parse_aliases(a), parse_aliases(aaaa), key=lambda chain: len(chain.names))
+    is_dangling = bool(chain.names) and not (ipv4 or ipv6) and a.status.known and aaaa.status.known
+    translated = await find_translated(lookups, ipv4, ipv6)
+    published = tuple(address for address in ipv6 if address not in dict(translated))
     return MxTarget(
         preference=0,
         target=target,
         ipv4=ipv4,
-        ipv6=ipv6,
-        ipv4_status=a.status,
-        ipv6_status=aaaa.status,
-        aliases=aliases,
-        alias_problem="loop" if loop else "dangling" if dangling else "",
+        ipv6=published,
+        translated=translated,
+        ipv4_status=await _status(lookups, a),
+        ipv6_status=await _status(lookups, aaaa),
+        aliases=chain.names,
+        alias_problem=chain.problem or ("dangling" if is_dangling else ""),
+        has_alias_beside=has_alias_beside(a) or has_alias_beside(aaaa),
         not_public=tuple(
-            (ip, reason) for ip in ipv4 + ipv6 if (reason := why_not_public(ip, options.allow_targets))
+            (ip, reason) for ip in ipv4 + published if (reason := why_not_public(ip, options.allow_targets))
         ),
+        omitted=a.omitted + aaaa.omitted,
+        bogus=await _is_bogus(lookups, a, aaaa),
     )
 
 
-async def resolve_reverse_dns(lookups: Lookups, address: str) -> ReverseDns:
-    """Return the address's PTR names, at most ten, and those that resolve back to it (RFC 8601 §3)."""
-    return await lookups.resolve_host(f"PTR of {address}", partial(_resolve_reverse_dns, address))
-
-
-async def _resolve_reverse_dns(address: str, lookups: Lookups) -> ReverseDns:
-    ip = ipaddress.ip_address(address)
-    rdtype = "A" if ip.version == 4 else "AAAA"
-    answer = await lookups.ask(ip.reverse_pointer, "PTR")
-    names = sorted({normalize_name(data) for _, _, data in parse_records(answer, "PTR")})
-    forward: dict[str, DnsAnswer] = {}
-
-    async def ask(name: str) -> None:
-        forward[name] = await lookups.ask(name, rdtype)
-
-    asked = names[:_MAX_PTR_NAMES]
-    await _run_together([partial(ask, name) for name in asked])
-    return ReverseDns(
-        status=answer.status,
-        names=tuple(asked),
-        total=len(names),
-        confirmed_by=tuple(name for name in asked if str(ip) in parse_addresses(forward[name])),
-        unsettled=tuple(name for name in asked if not forward[name].status.known),
-    )
-
-
-async def _run_together(jobs: Sequence[Callable[[], Coroutine[object, object, None]]]) -> None:
-    """Run all of these concurrently."""
-    if len(jobs) == 1:
-        await jobs[0]()  # spares the task, which shows over a million domains
-        return
-    async with anyio.create_task_group() as group:
-        for job in jobs:
-            group.start_soon(job)
+async def _status(lookups: Lookups, answer: DnsAnswer) -> DnsStatus:
+    """Return the status of an answer; where the resolver fails whatever the name, the failure is ours."""
+    if answer.status.known:
+        return answer.status
+    soundness = await lookups.soundness()
+    is_silent = answer.status is DnsStatus.TIMEOUT and answer.rdtype in soundness.unanswered
+    return DnsStatus.UNUSABLE if is_silent or not soundness.is_alive else answer.status

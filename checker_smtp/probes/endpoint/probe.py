@@ -6,11 +6,14 @@ from dataclasses import replace
 from checker_smtp.probes.observation import Session, Transaction
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Runner
+from smtp_sansio import FailureKind
 
 from .reducer import AddressFacts, advance, begin
-from .session import SessionSpec, run_shared_session
+from .session import SessionSpec, SharedSession, run_shared_session
 
 __all__ = ["EndpointProbe", "probe_endpoint"]
+
+_NO_ROUTE = str(FailureKind.NETWORK_UNREACHABLE)
 
 
 async def probe_endpoint(
@@ -29,7 +32,7 @@ class EndpointProbe:
     `connections` counts all connections.
     """
 
-    __slots__ = ("_controls", "_mx_host", "_runner", "_seed", "connections", "facts")
+    __slots__ = ("_controls", "_mx_host", "_runner", "_seed", "_translated", "connections", "facts")
 
     def __init__(
         self,
@@ -42,11 +45,13 @@ class EndpointProbe:
         max_domains: int = 1,
         purpose: str = "main",
         starttls: bool = True,
+        translated: str = "",
     ) -> None:
         """Prepare a probe of `address`, which is the MX host `server_name`: the SNI as well.
 
         At most `max_domains` domains share a connection; `seed` decides what is random; `purpose` names the
-        connection in the results; without `starttls` TLS is not tried.
+        connection in the results; without `starttls` TLS is not tried. `translated` is the address to
+        connect to where this machine has no route to `address` itself (RFC 6147).
         """
         spec = SessionSpec(
             purpose=purpose,
@@ -63,6 +68,7 @@ class EndpointProbe:
         self.connections = 0
         self._runner = runner
         self._seed = seed
+        self._translated = translated
         self._mx_host = server_name
         self._controls: dict[tuple[Transaction, ...], Session] = {}
 
@@ -78,8 +84,18 @@ class EndpointProbe:
         while spec is not None:
             self.connections += 1
             shared = await self._runner.run(run_shared_session(spec))
+            if self._translated and _has_no_route(shared):
+                self.facts = replace(self.facts, spec=replace(self.facts.spec, address=self._translated))
+                self._translated = ""
+                state, spec = begin(self.facts, domains, self._seed, dict(self._controls), names)
+                continue
             # a copy of this probe may have made a follow-up meanwhile
             state, spec = advance(replace(state, controls=dict(self._controls)), shared)
             self._controls.update(state.controls)
         self.facts = state.facts
         return dict(state.sessions)
+
+
+def _has_no_route(shared: SharedSession) -> bool:
+    session = shared.head
+    return session.connected_at is None and session.end is not None and session.end.kind == _NO_ROUTE

@@ -28,8 +28,11 @@ class MxTarget:
 
     `literal` is the IP address that the target spells instead of a name; then nothing was resolved and
     `ipv4_status` and `ipv6_status` are None. `aliases` is the CNAME chain after the target; `alias_problem`
-    is `dangling` or `loop` where it ends without an address. `not_public` has the addresses that must not be
-    contacted, each with the reason.
+    is `dangling`, `loop` or `too-long` where it ends without an address, `has_alias_beside` is True for an
+    alias beside the target's own addresses. `not_public` has the addresses that must not be contacted, each
+    with the reason; `translated` the IPv6 addresses that DNS64 on this side made, each with the IPv4 address
+    inside. `omitted` counts addresses beyond the limit. `bogus` is True where a lookup fails only while
+    DNSSEC signatures are checked.
     """
 
     preference: int
@@ -43,13 +46,20 @@ class MxTarget:
     aliases: tuple[str, ...] = ()
     alias_problem: str = ""
     not_public: tuple[tuple[str, str], ...] = ()
+    translated: tuple[tuple[str, str], ...] = ()
+    has_alias_beside: bool = False
+    omitted: int = 0
+    bogus: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mx:
     """The domain's MX set. `error` is set where the lookup failed other than by NXDOMAIN.
 
-    `address_status` has the status of the domain's own A and AAAA, resolved only where it has no MX.
+    `address_status` has the status of the domain's own A and AAAA, resolved only where it has no MX; where
+    the domain does not exist, of A only. `aliases` is the chain of aliases behind the domain itself,
+    `has_alias_beside` is True for an alias beside its own MX records. `omitted` counts MX records beyond the
+    limit. `bogus` is True where a lookup fails only while DNSSEC signatures are checked.
     """
 
     status: DnsStatus
@@ -59,3 +69,7 @@ class Mx:
     null_preferences: tuple[int, ...] = ()
     implicit_mx: bool = False
     address_status: tuple[DnsStatus, ...] = ()
+    aliases: tuple[str, ...] = ()
+    has_alias_beside: bool = False
+    omitted: int = 0
+    bogus: bool = False

@@ -40,13 +40,17 @@ class TlsProbe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One address and port, with every session there and the MX targets that lead to it."""
+    """One address and port, with every session there and the MX targets that lead to it.
+
+    `translated` is the IPv6 address by which a network without IPv4 reaches it (RFC 6147), if there is one.
+    """
 
     address: str
     port: int
     targets: tuple[str, ...]
     reverse: ReverseDns | None
     sessions: tuple[Session, ...] = ()
+    translated: str = ""
 
     @property
     def subject(self) -> str:
@@ -107,7 +111,8 @@ class Coverage:
 class Control:
     """A control host: a server that the caller named, to find out whether port 25 is open on this side.
 
-    `outcome` is `connected`, or the kind of failure (`timeout`, `refused`, …).
+    `outcome` is `connected`, or the kind of failure (`timeout`, `refused`, …). `address` is empty where there
+    is none to connect to; `outcome` then says why, in words.
     """
 
     host: str

@@ -84,7 +84,10 @@ def _without_endpoint(mx: Mx) -> Delivery:
         return _none(_NO_MX)
     targets = mx.records
     statuses = [status for t in targets for status in (t.ipv4_status, t.ipv6_status) if status is not None]
-    if not all(status.known for status in (mx.status, *mx.address_status, *statuses)):
+    asked = (mx.status, *mx.address_status, *statuses)
+    if DnsStatus.UNUSABLE in asked:
+        return _unknown(_NOT_TESTED)
+    if not all(status.known for status in asked):
         return _deferred(_UNRESOLVED)
     if not targets:
         return _none(_NO_MX)

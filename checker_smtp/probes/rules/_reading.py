@@ -1,6 +1,7 @@
 """Helpers for rules: the state of endpoints, the evidence for a finding, and words for messages."""
 
-from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
+from checker_smtp.probes.observation import Ending, Endpoint, MxTarget, Observation, ReplySeen, Session
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.refusals import Refusal
 
 from ._finding import Evidence
@@ -12,6 +13,7 @@ __all__ = [
     "any_target",
     "dns_evidence",
     "end_evidence",
+    "failed_targets",
     "greeted",
     "listed",
     "quoted",
@@ -82,11 +84,35 @@ def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Ev
         Evidence(
             source="dns",
             where=f"{answer.rdtype} {answer.name}",
-            quote="\n".join(answer.records) or f"{answer.status} {answer.detail}".strip(),
+            quote=_quote(answer),
         )
         for answer in observation.dns
         if answer.name == name and answer.rdtype in rdtypes
     )
+
+
+def _quote(answer: DnsAnswer) -> str:
+    """Return the records, and what the server said beside them."""
+    is_plain = answer.status is DnsStatus.ANSWER and not answer.detail
+    said = "" if is_plain else f"{answer.status} {answer.detail}".strip()
+    cut = f"{answer.omitted} more records" if answer.omitted else ""
+    checking = "asked without DNSSEC validation (CD=1)" if answer.unvalidated else ""
+    return "\n".join(filter(None, (*answer.records, cut, said, checking)))
+
+
+def failed_targets(observation: Observation) -> tuple[tuple[MxTarget, str, DnsStatus], ...]:
+    """Return each MX target with the lookup that failed; nothing where one of them is known.
+
+    Then there is no server to deliver to, and senders wait, as they do if the MX lookup itself fails.
+    """
+    failed = []
+    for target in observation.mx.records:
+        asked = (("A", target.ipv4_status), ("AAAA", target.ipv6_status))
+        unknown = [(t, status) for t, status in asked if status is not None and not status.known]
+        if target.ipv4 or target.ipv6 or target.aliases or not unknown:
+            return ()
+        failed.append((target, *unknown[0]))
+    return tuple(failed)
 
 
 def shown(reply: ReplySeen | None) -> str:

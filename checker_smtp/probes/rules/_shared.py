@@ -1,11 +1,11 @@
-"""The records of two codes that any rule may use: this client was refused; the question was not tested."""
+"""The records of codes that several rules use."""
 
 from checker_smtp.probes.refusals import Reason, Refusal
 
 from ._finding import Code, Severity
-from ._reproduction import RepeatSession
+from ._reproduction import QueryDns, RepeatSession
 
-__all__ = ["NOT_TESTED", "REFUSED_US", "client_fix", "retry_fix"]
+__all__ = ["ALIAS_BESIDE", "NOT_TESTED", "REFUSED_US", "client_fix", "retry_fix"]
 
 REFUSED_US = Code(
     "smtp.refused_us",
@@ -28,6 +28,16 @@ NOT_TESTED = Code(
     reference="RFC 5321 §4.5.4.1",
     reproduce=RepeatSession(),
     badge="Not fully tested",
+)
+ALIAS_BESIDE = Code(
+    "smtp.mx.alias_beside",
+    Severity.INFO,
+    title="A name has an alias and other records beside it",
+    why="A CNAME allows no other record at its name, so that some resolvers use the alias and others the "
+    "records: senders disagree about where mail goes.",
+    fix="Remove the CNAME, or the records beside it.",
+    reference="RFC 1034 §3.6.2, RFC 2181 §10.1",
+    reproduce=QueryDns(names="domain", rdtypes=("MX", "CNAME")),
 )
 
 # The remedy for each reason against this client; it is the checker's own, or nobody's.

@@ -69,7 +69,7 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
             )
     for family in (4, 6):
         if untested := [endpoint for endpoint in ours if endpoint.family == family]:
-            yield _not_tested(family, untested, [c for c in observation.controls if c.family == family])
+            yield _not_tested(family, untested, observation.controls)
     if observation.skipped:
         yield NOT_TESTED.finding(
             "",
@@ -78,17 +78,21 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
         )
 
 
-def _not_tested(family: int, untested: list[Endpoint], controls: list[Control]) -> Finding:
+def _not_tested(family: int, untested: list[Endpoint], controls: tuple[Control, ...]) -> Finding:
+    tried = [control.host for control in controls if control.address and control.family == family]
+    missing = [f"{control.host} ({control.outcome})" for control in controls if not control.address]
     names = listed([endpoint.subject for endpoint in untested])
     ends = [end for endpoint in untested if (end := unreached(endpoint)) is not None]
     evidence = [item for endpoint in untested for item in _evidence(endpoint)]
     if any(end.kind in AMBIGUOUS for end in ends):
         port = untested[0].port
         message = f"Nothing answered over IPv{family} ({names}). " + (
-            f"Nor did {listed([c.host for c in controls])}: port {port} is probably blocked on this side."
-            if controls
+            f"Nor did {listed(tried)}: port {port} is probably blocked on this side."
+            if tried
             else f"Port {port} may be blocked on this side, as home, office and cloud networks often do."
         )
+        if missing:
+            message += f" The control host {listed(missing)} was not connected to."
         fix = (
             "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` tests "
             f"whether a machine can connect to port {port} of other networks."

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.observation import MxTarget, Observation
 from checker_smtp.probes.ports import DnsStatus
 
-from ._finding import Code, Finding, Severity, Urgency
-from ._reading import dns_evidence
+from ._finding import Code, Finding, Outcome, Severity, Urgency
+from ._lookups import failure_of, failure_words
+from ._reading import dns_evidence, failed_targets, listed
 from ._reproduction import QueryDns
 from ._rule import Input, rule
+from ._shared import ALIAS_BESIDE, NOT_TESTED
 
 NONE = Code(
     "smtp.mx.none",
@@ -25,8 +27,9 @@ LOOKUP_FAILED = Code(
     Severity.CRIT,
     title="The lookup of the domain's mail servers failed",
     why="Senders keep the mail queued and retry; after some days they return it.",
-    fix="Check that every name server of the domain answers for it (`dig +trace DOMAIN MX`), that its "
-    "delegation is right, and that its DNSSEC signatures are valid.",
+    fix="Check that every name server of the domain and of its mail servers answers (`dig +trace DOMAIN "
+    "MX`), "
+    "that the delegation is right, and that the DNSSEC signatures are valid.",
     reference="RFC 5321 §5.1",
     reproduce=QueryDns(names="domain", rdtypes=("MX",), trace=True),
     urgency=Urgency.STOPS_MAIL,
@@ -42,6 +45,16 @@ IMPLICIT = Code(
     reproduce=QueryDns(names="domain", rdtypes=("MX",)),
     urgency=Urgency.STOPS_MAIL,
 )
+DOMAIN_ALIAS = Code(
+    "smtp.mx.domain_alias",
+    Severity.INFO,
+    title="The domain is an alias, and mail goes where the alias leads",
+    why="Senders use the MX records of the name that the alias leads to. That is allowed; the owner of "
+    "that name also controls the mail of this domain.",
+    fix="Nothing, if this is intended; otherwise publish MX records at the domain instead of the alias.",
+    reference="RFC 5321 §5.1",
+    reproduce=QueryDns(names="domain", rdtypes=("MX", "CNAME")),
+)
 
 
 @rule(
@@ -49,50 +62,130 @@ IMPLICIT = Code(
     Severity.CRIT,
     "Checks that the domain publishes at least one MX record, or a null MX.",
     order=20,
-    codes=(NONE, LOOKUP_FAILED, IMPLICIT),
+    codes=(NONE, LOOKUP_FAILED, IMPLICIT, DOMAIN_ALIAS, ALIAS_BESIDE, NOT_TESTED),
     needs=Input.DNS,
-    tested=lambda _: True,
+    tested=lambda observation: observation.mx.status is not DnsStatus.UNUSABLE,
 )
 def mx_present(observation: Observation) -> Iterator[Finding]:
-    mx, domain = observation.mx, observation.domain
-    evidence = dns_evidence(observation, domain, "MX")
-    addresses = dns_evidence(observation, domain, "A", "AAAA")
+    mx = observation.mx
     if not mx.status.known:
-        yield LOOKUP_FAILED.finding(
-            "",
-            f"The MX lookup ended in {_words(mx.status)} although the resolver answers for other names.",
-            *evidence,
-        )
+        yield _failed(observation, observation.domain, "MX")
     elif mx.status is DnsStatus.NXDOMAIN:
-        yield NONE.finding(
-            "",
-            f"The domain {domain} does not exist (NXDOMAIN).",
-            *evidence,
-            fix="Check the spelling; if it is right, register or renew the domain, or find out why its "
-            "zone is not delegated (`dig +trace DOMAIN`).",
-        )
+        yield _denied(observation)
     elif mx.implicit_mx:
-        yield IMPLICIT.finding(
-            "", "There is no MX record; mail goes to the domain's own address.", *evidence, *addresses
-        )
+        evidence = dns_evidence(observation, observation.domain, "MX", "A", "AAAA")
+        yield IMPLICIT.finding("", "There is no MX record; mail goes to the domain's own address.", *evidence)
     elif mx.status is DnsStatus.NODATA:
-        yield from _nothing(observation, mx.address_status)
+        yield _nothing(observation)
+    elif targets := failed_targets(observation):
+        yield _no_target(observation, targets)
+    yield from _aliased(observation)
+    if mx.omitted:
+        yield _omitted(observation)
 
 
-def _nothing(observation: Observation, statuses: tuple[DnsStatus, ...]) -> Iterator[Finding]:
-    evidence = dns_evidence(observation, observation.domain, "MX", "A", "AAAA")
-    if all(status.known for status in statuses):
-        yield NONE.finding("", "The domain has neither an MX record nor an address.", *evidence)
+def _failed(observation: Observation, name: str, rdtype: str) -> Finding:
+    """Return the finding on a failed lookup of the domain itself."""
+    mx = observation.mx
+    status = next(status for status in (mx.status, *mx.address_status) if not status.known)
+    failure, words = failure_of(status, bogus=mx.bogus), failure_words(observation, name, rdtype)
+    lookup = "The MX lookup" if rdtype == "MX" else f"There is no MX record, and the {rdtype} lookup"
+    if failure.outcome is Outcome.NOT_TESTED:
+        message = (
+            f"{lookup} gave nothing that could be used ({words}). That is the resolver of this side, and "
+            "nothing is known of the domain."
+        )
+    elif mx.bogus:
+        message = (
+            f"{lookup} failed ({words}), and is answered where DNSSEC signatures are not checked: the "
+            "signatures of the zone are bogus."
+        )
     else:
-        failed = next(status for status in statuses if not status.known)
-        yield LOOKUP_FAILED.finding(
+        message = f"{lookup} failed ({words}), although the resolver answers for other names."
+    code = NOT_TESTED if failure.outcome is Outcome.NOT_TESTED else LOOKUP_FAILED
+    return code.finding(
+        "",
+        message,
+        *dns_evidence(observation, name, "MX", rdtype),
+        outcome=failure.outcome,
+        severity=failure.severity,
+        fix=failure.fix,
+    )
+
+
+def _denied(observation: Observation) -> Finding:
+    mx, domain = observation.mx, observation.domain
+    if mx.aliases:
+        message = f"The domain is an alias of {mx.aliases[-1]}, and that name does not exist (NXDOMAIN)."
+        fix = "Correct or remove the CNAME record of the domain, and publish MX records at the domain."
+    elif DnsStatus.ANSWER in mx.address_status:
+        message = (
+            f"The name servers say that {domain} does not exist when they are asked for MX (NXDOMAIN), and "
+            "give an address for it when they are asked for A."
+        )
+        fix = (
+            "Have the name server repaired: for a record that is missing at a name that exists it has to "
+            "answer "
+            "NOERROR without records (RFC 2308 §2.2)."
+        )
+    else:
+        message = f"The domain {domain} does not exist (NXDOMAIN)."
+        fix = (
+            "Check the spelling; if it is right, register or renew the domain, or find out why its zone is "
+            "not "
+            "delegated (`dig +trace DOMAIN`)."
+        )
+    return NONE.finding("", message, *dns_evidence(observation, domain, "MX", "A"), fix=fix)
+
+
+def _nothing(observation: Observation) -> Finding:
+    for rdtype, status in zip(("A", "AAAA"), observation.mx.address_status, strict=False):
+        if not status.known:
+            return _failed(observation, observation.domain, rdtype)
+    evidence = dns_evidence(observation, observation.domain, "MX", "A", "AAAA")
+    return NONE.finding("", "The domain has neither an MX record nor an address.", *evidence)
+
+
+def _no_target(observation: Observation, targets: tuple[tuple[MxTarget, str, DnsStatus], ...]) -> Finding:
+    """Return the finding on a domain none of whose MX targets could be looked up."""
+    names = [
+        f"{target.target} {rdtype} ({failure_words(observation, target.target, rdtype)})"
+        for target, rdtype, _ in targets
+    ]
+    failure = failure_of(*(status for *_, status in targets), bogus=any(t.bogus for t, *_ in targets))
+    evidence = [item for t, *_ in targets for item in dns_evidence(observation, t.target, "A", "AAAA")]
+    code = NOT_TESTED if failure.outcome is Outcome.NOT_TESTED else LOOKUP_FAILED
+    return code.finding(
+        "",
+        f"The addresses of no MX target could be looked up: {listed(names)}.",
+        *evidence,
+        outcome=failure.outcome,
+        severity=failure.severity,
+        fix=failure.fix,
+    )
+
+
+def _aliased(observation: Observation) -> Iterator[Finding]:
+    mx, domain = observation.mx, observation.domain
+    if mx.aliases and mx.records:
+        chain = " → ".join((domain, *mx.aliases))
+        evidence = dns_evidence(observation, domain, "MX")
+        yield DOMAIN_ALIAS.finding("", f"The domain is an alias: {chain}.", *evidence)
+    if mx.has_alias_beside:
+        yield ALIAS_BESIDE.finding(
             "",
-            f"The domain has no MX record, and the lookup of its address ended in {_words(failed)}.",
-            *evidence,
+            f"{domain} has MX records and a CNAME beside them; the MX records were used.",
+            *dns_evidence(observation, domain, "MX"),
         )
 
 
-def _words(status: DnsStatus) -> str:
-    return {DnsStatus.TIMEOUT: "no answer in time", DnsStatus.ERROR: "an invalid answer"}.get(
-        status, status.upper()
+def _omitted(observation: Observation) -> Finding:
+    looked_at = len(observation.mx.records)
+    total = looked_at + observation.mx.omitted
+    return NOT_TESTED.finding(
+        "",
+        f"The domain has {total} MX records. The {looked_at} most preferred were tested, the other "
+        f"{observation.mx.omitted} were not.",
+        outcome=Outcome.NOT_TESTED,
+        fix="Publish no more MX records than senders try; most stop after a handful.",
     )

@@ -6,12 +6,13 @@ from typing import TypeVar
 import pytest
 
 from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.summary.line import read_line
 from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.results import ResultsError
 from checker_smtp.scan.scan import Scan
-from checker_smtp.testing import FakeResolver, RuleServer
+from checker_smtp.testing import FakeResolver, RuleServer, Zone
 from smtp_sansio import Script
 from tests.apps.scan.fake_internet import FakeInternet, Scanned, scanned, settings, shared, zone
 
@@ -119,10 +120,14 @@ async def test_a_domain_with_several_servers_has_one_line() -> None:
 
 
 async def test_a_resolver_that_answers_nothing_at_all() -> None:
-    records = (
-        zone(shared(1), {"mx.host.test": HERE}) + "\ndead.test MX !timeout no answer\n. NS !timeout no answer"
-    )
-    internet = FakeInternet(FakeResolver(records), {HERE: RuleServer()})
+    world = Zone(zone(shared(1), {"mx.host.test": HERE}))
+
+    def lookup(name: str, rdtype: str) -> DnsAnswer:
+        if name in ("dead.test", ".", "com") or name.endswith(".invalid"):
+            return DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="no answer")
+        return world.lookup(name, rdtype)
+
+    internet = FakeInternet(FakeResolver(lookup), {HERE: RuleServer()})
     found = await scanned(internet, ["dead.test", "d0.test"])
     assert json.loads(found.line("dead.test")) == {
         "version": 2,

@@ -15,6 +15,7 @@ import pytest
 from checker_smtp.lines import LinesError
 from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.options import OptionError
+from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.scan import job as jobs
 from checker_smtp.scan.domain_list import DomainListError
 from checker_smtp.scan.job import DomainList, ScanJob, open_domain_list, run_job
@@ -22,6 +23,7 @@ from checker_smtp.scan.politeness import Exclusions
 from checker_smtp.scan.results import ResultsError, ResultsWriter, ScanManifest
 from checker_smtp.testing import FakeResolver, RuleServer
 from tests.apps.scan.fake_internet import FakeInternet, settings, shared, zone
+from tests.probes.world import questions
 
 LOOPS = ("asyncio", "trio")
 HERE, THERE = "192.0.2.7", "192.0.2.8"
@@ -54,7 +56,12 @@ def run(
     how = settings(per_session=5, retry_delay=0.05, server_cache_ttl=given.pop("server_cache_ttl", 3600.0))
     with open_domain_list(listed, column) as names:
         job = ScanJob(
-            settings=how, domain_list=names, results=results, resolvers=(), exclusions=Exclusions(), **given
+            settings=how,
+            domain_list=names,
+            results=results,
+            resolvers=(jobs.SharedResolver(()),),
+            exclusions=Exclusions(),
+            **given,
         )
         stats, whole = run_job(job, loop)
     assert whole
@@ -96,7 +103,7 @@ def test_resume(internet: FakeInternet, listed: Path, tmp_path: Path, loop: str,
         assert run(listed, results, loop, resume=True, in_order=in_order) == 26 - kept
         assert domains(results)[:kept] == done[:kept]
         assert sorted(domains(results)) == sorted(done)
-        asked = {name for name, rdtype in internet.names.asked if rdtype == "MX"} - {"example.com"}
+        asked = {name for name, rdtype in questions(internet.names) if rdtype == "MX"} - {"example.com"}
         assert asked == set(done[kept:]) - {"a b"}
     assert run(listed, results, loop, resume=True) == 0
 
@@ -217,7 +224,7 @@ def test_a_list_that_disappears(
             settings=how,
             domain_list=names,
             results=tmp_path / "r.jsonl",
-            resolvers=(),
+            resolvers=(jobs.SharedResolver(()),),
             exclusions=Exclusions(),
         )
         with pytest.raises(DomainListError, match="cannot be read: No such file"):
@@ -239,7 +246,7 @@ def test_a_resolver_that_does_not_answer(
     internet: FakeInternet, listed: Path, tmp_path: Path, loop: str
 ) -> None:
     (tmp_path / "r.jsonl").write_text("precious")
-    internet.names = FakeResolver(". NS !timeout no answer")
+    internet.names = FakeResolver.failing(DnsStatus.TIMEOUT, "no answer")
     with pytest.raises(ResolverError, match="does not answer: no answer"):
         run(listed, tmp_path / "r.jsonl", loop, force=True)
     assert (tmp_path / "r.jsonl").read_text() == "precious"

@@ -3,12 +3,13 @@
 import msgspec
 import pytest
 
-from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
 from checker_smtp.service.static_mx import StaticMxBackend
 from checker_smtp.testing import FakeNetwork, FakeResolver, ScriptedServer
 from tests.apps.service.hosted import HappyDomain, folded, recorded, service
+from tests.probes.world import questions
 
 pytestmark = pytest.mark.anyio
 
@@ -182,7 +183,7 @@ async def test_a_null_mx_that_is_not_published_yet() -> None:
     collected = await HappyDomain(service(world)).collect(
         {**OPTIONS, "service": mx({"Preference": 0, "Mx": "."})}
     )
-    assert world.names.asked == []
+    assert questions(world.names) == []
     assert world.servers.connected == []
     (state,) = await HappyDomain(service(world)).evaluate(collected.data)
     assert (state.status, state.code) == (2, "smtp.null_mx")
@@ -277,11 +278,7 @@ async def test_records_that_cannot_be(given: object, says: str) -> None:
 
 
 async def test_a_resolver_that_answers_nothing() -> None:
-    dead = [
-        DnsAnswer(name=name, rdtype=rdtype, status=DnsStatus.TIMEOUT, detail="no answer in 5 s")
-        for name, rdtype in (("example.org", "MX"), (".", "NS"))
-    ]
     world = RefusingNetwork()
-    world.resolver = FakeResolver("", *dead)
+    world.resolver = FakeResolver.failing(DnsStatus.TIMEOUT, "no answer in 5 s")
     said = await HappyDomain(service(world)).refused("/collect", {"options": OPTIONS}, 500)
     assert said == "the resolver does not answer: no answer in 5 s"
