@@ -108,7 +108,8 @@ class FakeResolver:
     `seconds` (0: it lets other tasks run, and that is all).
 
     `asked` has every question in order and `queries` counts them, `responses` counts the answers that were
-    not a timeout. `waiting` is the number of questions that wait now, `max_waiting` the largest it has been.
+    not a timeout. `waiting` is the number of questions that wait now, `max_waiting` the largest it has been;
+    `name` stands for the resolver in details.
 
     >>> resolver = FakeResolver("example.org MX 0 .")
     >>> silent = FakeResolver.failing(DnsStatus.TIMEOUT, "no answer")
@@ -124,6 +125,7 @@ class FakeResolver:
         self.gate: anyio.Event | None = None
         self.asked: list[tuple[str, str]] = []
         self.queries = self.responses = 0
+        self.name = "fake resolver"
         self.max_waiting = 0
         self.waiting = 0
 

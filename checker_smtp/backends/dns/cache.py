@@ -27,7 +27,7 @@ Not here: prefetching, serving stale answers, and a cache beyond the run.
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TypeAlias
 
@@ -35,7 +35,8 @@ import anyio
 
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
-from .resolver import DnsResolver, most_informative
+from .failures import Failure, combine
+from .resolver import DnsResolver
 
 __all__ = ["SharedResolver"]
 
@@ -140,7 +141,7 @@ class SharedResolver:
 
     async def _query(self, key: _Key) -> DnsAnswer:
         asked: list[_Upstream] = []
-        failures: list[DnsAnswer] = []
+        failures: list[Failure[DnsAnswer]] = []
         alive = 0
         while alive < _MAX_UPSTREAMS:
             upstream = self._next_upstream(asked, allow_excluded=not alive)
@@ -150,9 +151,10 @@ class SharedResolver:
             answer, is_alive = await upstream.resolve(key)
             if answer.status.known:
                 return answer
-            failures.append(answer)
+            failures.append(Failure(upstream.resolver.name, answer, upstream.resolver.responses > 0))
             alive += is_alive
-        return most_informative(failures)
+        least, detail = combine(failures)
+        return replace(least, detail=detail)
 
     def _next_upstream(self, asked: Sequence[_Upstream], *, allow_excluded: bool) -> _Upstream | None:
         """Return the upstream whose turn it is; an excluded one only where no other is left."""

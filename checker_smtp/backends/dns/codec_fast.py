@@ -58,12 +58,16 @@ class RRset(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DnsMessage:
-    """A response: flags, response code, answer section, and the texts of its extended errors (RFC 8914)."""
+    """A response: flags, response code, answer section, and the texts of its extended errors (RFC 8914).
+
+    `has_soa` is True where the authority section has an SOA, as that of a negative answer has (RFC 2308 §3).
+    """
 
     flags: int
     rcode: int
     answer: tuple[RRset, ...]
     reasons: tuple[str, ...] = ()
+    has_soa: bool = False
 
 
 class _UnusualError(Exception):
@@ -138,12 +142,14 @@ def _decode(data: bytes, question: bytes) -> DnsMessage:
         if ttl != first_ttl or (texts and rdtype in _ONE_AT_MOST):
             raise _UnusualError
         texts[text] = None
+    has_soa = False
     for _ in range(authorities):
-        *_, at = _record(data, names, at)
+        _, rdtype, *_, at = _record(data, names, at)
+        has_soa = has_soa or rdtype == "SOA"
     for left in reversed(range(additional)):
         at = _edns(data, at) if left == 0 and data[at] == 0 else _record(data, names, at)[-1]
     answer = tuple(RRset(*key, ttl, tuple(texts)) for key, (ttl, texts) in sets.items())
-    return DnsMessage(flags, flags & _RCODE, answer)
+    return DnsMessage(flags, flags & _RCODE, answer, has_soa=has_soa)
 
 
 def _record(data: bytes, names: _Names, at: int) -> tuple[str, str, int, str, int]:

@@ -59,7 +59,11 @@ def decode_message(data: bytes, query: bytes) -> DnsMessage | None:
         if rrset.rdclass == dns.rdataclass.IN
     )
     reasons = (option.to_text() for option in response.options if isinstance(option, dns.edns.EDEOption))
-    return DnsMessage(int(response.flags), int(response.rcode()), answer, tuple(reasons))
+    has_soa = any(
+        rrset.rdtype == dns.rdatatype.SOA and rrset.rdclass == dns.rdataclass.IN
+        for rrset in response.authority
+    )
+    return DnsMessage(int(response.flags), int(response.rcode()), answer, tuple(reasons), has_soa)
 
 
 def _data(rdata: dns.rdata.Rdata) -> str:

@@ -1,80 +1,102 @@
 """DNS questions on asyncio or trio.
 
-A question is a script too: connect, send, receive. So it runs on the driver of the SMTP sessions, and its
-failures have the same names. dnspython reads unusual messages here, but its resolver and its sockets are not
-used, for speed and for cancellation: a question costs 0.4 of its processor time (python -m benchmarks dns),
-and a question that is cancelled has closed its socket by then, not in a later turn of the event loop.
+dnspython reads unusual messages here, but its resolver and its sockets are not used, for speed and for
+cancellation: a question costs 0.4 of its processor time (python -m benchmarks dns), and a question that is
+cancelled has closed its socket by then, not in a later turn of the event loop.
 
-Each try has a socket, a port and an ID of its own, and anything but a response to the question is ignored.
-A try gets an equal part of the timeout, and there are at least two; a server whose response settled nothing
-is not asked again. Where all tries fail, the most informative failure is returned.
+A single server is asked twice, each time for half of the timeout. Of several, one is asked first, and has
+half a second; then all are, at once, and the first that settles the question wins. Half a second is more than
+a resolver needs for nearly any name, so the others see few questions, and a dead server costs half a second
+once: a server that was silent is asked last from then on, while those that respond are asked first.
+
+Where all fail, the failure that accuses the domain least is returned (`failures`).
 
 Not here: a search list; and a cache, which `SharedResolver` has.
 """
 
 import ipaddress
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import monotonic
-from typing import TypeVar
 
-from checker_smtp.backends.transport.anyio_driver import run_anyio
+import anyio
+
 from checker_smtp.backends.transport.transport import OpenSocket, connect_tcp, connect_udp
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
-from smtp_sansio import Connect, Done, Failed, FailureKind, Receive, Received, Script, Send
 
+from .failures import Failure, combine
 from .messages import Question, Response
+from .server import DnsServer
+from .system_config import ResolverUnavailable, SystemConfig, read_system_config
 
-__all__ = ["DnsResolver", "ResolverUnavailable", "most_informative"]
+__all__ = ["DnsResolver", "ResolverUnavailable"]
 
+# Seconds for a question, and the most that a system's configuration may make of it.
+_TIMEOUT = 5.0
+_MAX_TIMEOUT = 30.0
 # One lost datagram is no failure; dig asks three times, glibc twice.
-_MIN_TRIES = 2
-_MOST_INFORMATIVE = (DnsStatus.SERVFAIL, DnsStatus.REFUSED, DnsStatus.ERROR, DnsStatus.TIMEOUT)
-
-_F = TypeVar("_F", DnsAnswer, Response)
-
-
-class ResolverUnavailable(ValueError):  # noqa: N818 - a state of this host, in one sentence
-    """No resolver can be asked: none is configured here, or the one given is no address."""
+_TRIES = 2
+# Seconds until the other servers are asked as well.
+_FIRST_ALONE = 0.5
 
 
 class DnsResolver:
     """A client of recursive resolvers, over UDP and, where an answer was truncated, TCP.
 
     `server` is an IP address, or None for those the system is configured with; `timeout` is seconds for
-    one question in all. `udp` and `tcp` open the sockets. Raises `ResolverUnavailable`.
+    one question in all, by default 5 or what the system's configuration says. `udp` and `tcp` open the
+    sockets, `system` reads the configuration. Raises `ResolverUnavailable`.
 
-    `queries` counts the questions sent, second tries and TCP included; `responses` those that were answered
-    over UDP, be it by an error.
+    `notes` has a sentence for each line of the system's configuration that could not be followed. `queries`
+    counts the questions sent, second tries and TCP included; `responses` those that were answered over UDP,
+    be it by an error.
     """
 
     def __init__(
         self,
         server: str | None = None,
         port: int = 53,
-        timeout: float = 5.0,
+        timeout: float | None = None,
         *,
         udp: OpenSocket = connect_udp,
         tcp: OpenSocket = connect_tcp,
+        system: Callable[[], SystemConfig] = read_system_config,
     ) -> None:
-        self.servers = _configured() if server is None else (server,)
-        for address in self.servers:
-            if not _is_address(address):
-                raise ResolverUnavailable(
-                    f"the resolver {address!r} is no IP address: give one such as 9.9.9.9"
-                )
-        self.port = port
-        self.timeout = timeout
-        self.queries = 0
-        self.responses = 0
-        self._udp = udp
-        self._tcp = tcp
+        config = system() if server is None else SystemConfig((_require_address(server),))
+        self.notes = config.notes
+        self.servers = config.servers
+        self._tries = config.attempts or _TRIES
+        self.timeout = timeout or min(
+            config.timeout * self._tries if config.timeout else _TIMEOUT, _MAX_TIMEOUT
+        )
+        self._rotates = config.rotate
+        self._servers = [DnsServer(address, port, udp=udp, tcp=tcp) for address in config.servers]
+
+    @property
+    def name(self) -> str:
+        """The servers, for people."""
+        return ", ".join(server.name for server in self._servers)
+
+    @property
+    def queries(self) -> int:
+        """Questions sent so far, second tries and TCP included."""
+        return sum(server.queries for server in self._servers)
+
+    @property
+    def responses(self) -> int:
+        """Questions answered over UDP so far, be it by an error."""
+        return sum(server.responses for server in self._servers)
 
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Ask for `name`'s records of the type `rdtype`. Raises nothing but cancellation."""
         started_at = monotonic()
         name = name.lower()
-        response = await self._ask(name, rdtype, unvalidated, started_at + self.timeout)
+        try:
+            question = Question(name, rdtype, unvalidated=unvalidated)
+        except ValueError as error:
+            response = Response(DnsStatus.ERROR, detail=str(error))
+        else:
+            response = await self._ask(question, started_at + self.timeout)
         return DnsAnswer(
             name=name,
             rdtype=rdtype,
@@ -82,101 +104,69 @@ class DnsResolver:
             records=response.records,
             seconds=round(monotonic() - started_at, 3),
             detail=response.detail,
+            omitted=response.omitted,
             unvalidated=unvalidated,
         )
 
-    async def _ask(self, name: str, rdtype: str, unvalidated: bool, deadline: float) -> Response:
-        failures: list[Response] = []
-        servers = deque(self.servers)
-        tries = max(_MIN_TRIES, len(servers))
-        while servers and len(failures) < tries:
-            try:
-                question = Question(name, rdtype, unvalidated=unvalidated)
-            except ValueError as error:
-                return Response(DnsStatus.ERROR, detail=str(error))
-            server = servers.popleft()
-            response = await self._try(question, server, self.timeout / tries, deadline)
+    async def _ask(self, question: Question, deadline: float) -> Response:
+        first, *others = self._ordered()
+        if not others:
+            return await first.ask(question, self._tries, self.timeout, deadline)
+        response = await first.ask(question, 1, min(_FIRST_ALONE, self.timeout / 2), deadline)
+        if response.status.known:
+            return response
+        results = await self._ask_all(question, {first: response}, others, deadline)
+        for response in results.values():
             if response.status.known:
                 return response
-            failures.append(response)
-            if response.status is DnsStatus.TIMEOUT:
-                servers.append(server)
-        return most_informative(failures)
+        failures = [Failure(server.name, result, server.responses > 0) for server, result in results.items()]
+        least, detail = combine(failures)
+        return replace(least, detail=detail)
 
-    async def _try(self, question: Question, server: str, seconds: float, deadline: float) -> Response:
-        script = _over_udp(question, server, self.port, seconds)
-        self.queries += 1
-        response = await run_anyio(script, dial=self._udp)
-        if isinstance(response, Failed):
-            return _no_response(response)
-        self.responses += 1
-        if not response.truncated:
-            return response
-        script = _over_tcp(question, server, self.port, deadline - monotonic())
-        self.queries += 1
-        whole = await run_anyio(script, dial=self._tcp)
-        if isinstance(whole, Failed):
-            failure = _no_response(whole)
-            detail = f"the answer was cut short, and over TCP: {failure.detail}"
-            return Response(failure.status, response.records, detail)
-        return whole
+    def _ordered(self) -> Sequence[DnsServer]:
+        """Return the servers in the order to ask them: those that were silent last are the last."""
+        if len(self._servers) == 1:
+            return self._servers
+        if self._rotates:
+            self._servers.append(self._servers.pop(0))
+        return sorted(self._servers, key=lambda server: server.silent > 0)
 
+    async def _ask_all(
+        self,
+        question: Question,
+        results: dict[DnsServer, Response],
+        others: Sequence[DnsServer],
+        deadline: float,
+    ) -> dict[DnsServer, Response]:
+        """Ask the `others`, and once more a server that was silent; return the results of all.
 
-def most_informative(failures: Iterable[_F]) -> _F:
-    """Return the failure that says most about the question, of several failures to answer it."""
-    return min(failures, key=lambda failure: _MOST_INFORMATIVE.index(failure.status))
+        The first response that settles the question ends it. A server that is dead gets as little time as
+        the first one had, where that one did respond.
+        """
+        responded = all(result.status is not DnsStatus.TIMEOUT for result in results.values())
+        tries = dict.fromkeys(others, self._tries)
+        if not responded:
+            tries |= dict.fromkeys(results, max(self._tries - 1, 1))
 
+        async def ask(server: DnsServer) -> None:
+            seconds = deadline - monotonic()
+            if responded and server.is_dead:
+                seconds = min(seconds, _FIRST_ALONE)
+            results[server] = await server.ask(question, tries[server], seconds, deadline)
+            if results[server].status.known:
+                group.cancel_scope.cancel()
 
-def _over_udp(question: Question, server: str, port: int, timeout: float) -> Script[Response | Failed]:
-    outcome = yield Connect(server, port, timeout)
-    if isinstance(outcome, Done):
-        outcome = yield Send(question.wire, timeout)
-    while not isinstance(outcome, Failed):
-        outcome = yield Receive(timeout - outcome.at)
-        if isinstance(outcome, Received) and (response := question.read(outcome.data)) is not None:
-            return response
-    return outcome
-
-
-def _over_tcp(question: Question, server: str, port: int, timeout: float) -> Script[Response | Failed]:
-    outcome = yield Connect(server, port, timeout)
-    if isinstance(outcome, Done):
-        outcome = yield Send(len(question.wire).to_bytes(2, "big") + question.wire, timeout)
-    data = b""
-    while not isinstance(outcome, Failed):
-        outcome = yield Receive(timeout - outcome.at)
-        if isinstance(outcome, Received):
-            data += outcome.data
-            if len(data) >= 2 and len(data) - 2 >= int.from_bytes(data[:2], "big"):
-                return question.read(data[2:]) or Response(
-                    DnsStatus.ERROR, detail="an answer to another question"
-                )
-            if not outcome.data:
-                return Failed(outcome.at, FailureKind.CLOSED, "the server closed the connection")
-    return outcome
+        async with anyio.create_task_group() as group:
+            for server in tries:
+                group.start_soon(ask, server)
+        return results
 
 
-def _no_response(failed: Failed) -> Response:
-    if failed.kind is FailureKind.TIMEOUT:
-        return Response(DnsStatus.TIMEOUT, detail="no answer")
-    return Response(DnsStatus.ERROR, detail=failed.detail)
-
-
-def _configured() -> tuple[str, ...]:
-    """Return the addresses of the system's resolvers."""
-    import dns.resolver  # late: it loads transports that nothing here uses
-
-    try:
-        return tuple(str(server) for server in dns.resolver.Resolver().nameservers)
-    except (dns.resolver.NoResolverConfiguration, OSError, ValueError) as error:
-        raise ResolverUnavailable(
-            f"no DNS resolver is configured here ({error}): name one, as in --resolver 9.9.9.9"
-        ) from None
-
-
-def _is_address(text: str) -> bool:
+def _require_address(text: str) -> str:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        raise ResolverUnavailable(
+            f"the resolver {text!r} is no IP address: give one such as 9.9.9.9"
+        ) from None
+    return text

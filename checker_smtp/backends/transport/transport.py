@@ -13,6 +13,7 @@ kernel, where the handshake fails on them, or already a `Received`, where the co
 Not here: a closing handshake. A checker closes after QUIT, or when it has nothing more to send.
 """
 
+import errno
 import os
 import socket
 import ssl
@@ -42,7 +43,16 @@ from smtp_sansio import (
 from . import tls
 from .os_errors import classify
 
-__all__ = ["DeadlineExceeded", "OpenSocket", "Readiness", "Steps", "Transport", "connect_tcp", "connect_udp"]
+__all__ = [
+    "DeadlineExceeded",
+    "OpenSocket",
+    "Readiness",
+    "Steps",
+    "Transport",
+    "connect_tcp",
+    "connect_udp",
+    "interface_index",
+]
 
 # Octets of one read: the default of asyncio and anyio, and the longest UDP payload.
 _MAX_READ = 65536
@@ -90,11 +100,28 @@ def _connect(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
         if kind is socket.SOCK_STREAM:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(BlockingIOError):
-            sock.connect((host, port))
+            sock.connect(_sockaddr(host, port))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _sockaddr(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """Return the socket address; a pair would drop the interface of a link-local address."""
+    address, _, interface = host.partition("%")
+    return (address, port, 0, interface_index(interface)) if interface else (host, port)
+
+
+def interface_index(interface: str) -> int:
+    """Return the index of an interface, given as its name or index. Raises OSError where there is none."""
+    try:
+        if interface.isdecimal():
+            socket.if_indextoname(int(interface))
+            return int(interface)
+        return socket.if_nametoindex(interface)
+    except (OSError, OverflowError, ValueError):
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None
 
 
 def _family(host: str) -> socket.AddressFamily:
