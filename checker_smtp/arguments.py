@@ -1,17 +1,25 @@
 """Options and arguments that several commands share."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from checker_smtp.probes.options import Options
 
-__all__ = ["backend_option", "check_options", "options_from", "resolver_address"]
+__all__ = [
+    "backend_option",
+    "check_options",
+    "dns_timeout",
+    "options_from",
+    "print_notes",
+    "resolver_address",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -124,7 +132,7 @@ def _require_installed(_: click.Context, __: click.Parameter, loop: str) -> str:
 
 
 def resolver_address(text: str | None) -> tuple[str | None, int]:
-    """Parse `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53` into address and port.
+    """Parse `192.0.2.1`, `192.0.2.1:53`, `fe80::1%eth0` or `[2001:db8::1]:53` into address and port.
 
     None means the system's resolvers. Raises `click.UsageError`.
     """
@@ -137,7 +145,25 @@ def resolver_address(text: str | None) -> tuple[str | None, int]:
     number = int((match and (match["port6"] or match["port"])) or 53)
     if 1 <= number <= 65535:
         with suppress(ValueError):
-            return str(ip_address(host)), number
+            ip = ip_address(host)
+            if ip.version == 6 and ip.is_link_local and not ip.scope_id:
+                raise click.UsageError(f"{host!r} is link-local: name its interface as well, as in {ip}%eth0")
+            return str(ip), number
     raise click.UsageError(
         f"{text!r} is not a resolver: give an IP address such as 9.9.9.9, 127.0.0.1:5353 or [::1]:5353"
     )
+
+
+def dns_timeout() -> float | None:
+    """Return the seconds for a DNS question: the value of `--timeout` where it was given, else None."""
+    context = click.get_current_context()
+    if context.get_parameter_source("timeout") is ParameterSource.DEFAULT:
+        return None
+    seconds: float = context.params["timeout"]
+    return seconds
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print each of the `notes` on the configuration of this system to standard error, once."""
+    for note in dict.fromkeys(notes):
+        click.echo(f"{note}.", err=True)

@@ -17,7 +17,7 @@ import click
 from checker_smtp.report.formats import FORMATS, render
 
 from . import __version__
-from .arguments import backend_option, check_options, options_from, resolver_address
+from .arguments import backend_option, check_options, dns_timeout, options_from, print_notes, resolver_address
 from .cli_reports import diff, explain, schema, terminal_of
 from .cli_scan import scan
 from .cli_selftest import vantage
@@ -157,7 +157,8 @@ def check(
     from .api import RunContext
     from .output import Output
 
-    network = Network(*server)
+    network = Network(*server, dns_timeout())
+    print_notes(network.notes)
     if record is not None:
         require_empty(record)
     out = Output(output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .arguments import backend_option, check_options, options_from, resolver_address
+from .arguments import backend_option, check_options, dns_timeout, options_from, print_notes, resolver_address
 from .cli_summary import write_page
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def scan(
     """
     settings = _settings(given)
     _fit_engine(engine, scheduler, backend, given["in_order"], results)
-    addresses = [resolver_address(text) for text in resolvers] or [(None, 53)]
+    timeout = dns_timeout()
+    addresses = [(*resolver_address(text), timeout) for text in resolvers or (None,)]
     if results is None and not given["dry_run"]:
         raise click.UsageError("the results have no file: give one, as in -o results.jsonl")
     _check_results(results, names, given["exclude_file"], summary)
@@ -155,6 +156,7 @@ def scan(
                 resume=given["resume"],
                 force=given["force"],
             )
+            print_notes(note for resolver in job.resolvers for note in resolver.notes)
             if summary is not None:
                 Output(summary)  # fail before the scan, not after it, if the page cannot be written
             if engine == "local":
@@ -190,7 +192,7 @@ def _fit_engine(
 
 
 def _run_on_cluster(
-    job: "ScanJob", scheduler: str | None, resolvers: list[tuple[str | None, int]]
+    job: "ScanJob", scheduler: str | None, resolvers: list[tuple[str | None, int, float | None]]
 ) -> tuple["ScanStats", bool]:
     try:
         from .scan.cluster import ClusterError, run_on_cluster

@@ -2,7 +2,7 @@
 
 import click
 
-from .arguments import backend_option, resolver_address
+from .arguments import backend_option, dns_timeout, print_notes, resolver_address
 
 __all__ = ["vantage"]
 
@@ -57,6 +57,8 @@ def vantage(
         controls=controls,
         allow_targets=allowed,
     )
-    result = anyio.run(selftest, options, Network(*resolver_address(resolver)), backend=backend)
+    network = Network(*resolver_address(resolver), dns_timeout())
+    print_notes(network.notes)
+    result = anyio.run(selftest, options, network, backend=backend)
     Output(None).write(render_selftest(result, terminal_of(to_file=False)))
     return 0 if all(remark.good for remark in build_remarks(result)) else 1

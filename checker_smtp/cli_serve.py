@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import backend_option, resolver_address
+from .arguments import backend_option, print_notes, resolver_address
 
 if TYPE_CHECKING:
     from .service.settings import ServiceSettings
@@ -142,6 +142,7 @@ def serve(resolver: str | None, **given: Any) -> None:
 
     settings = ServiceSettings(resolver=resolver_address(resolver), resolver_name=resolver or "", **given)
     _require_valid_options(settings)
+    _require_resolver(settings)
     try:
         from .service.server import serve
     except ModuleNotFoundError as error:
@@ -154,6 +155,13 @@ def serve(resolver: str | None, **given: Any) -> None:
         serve(settings)
     except SettingError as error:
         raise click.UsageError(str(error)) from None
+
+
+def _require_resolver(settings: "ServiceSettings") -> None:
+    """Print what the system's configuration lacks. Raises `ResolverUnavailable` where it cannot be read."""
+    from checker_smtp.backends.dns.resolver import DnsResolver
+
+    print_notes(DnsResolver(*settings.resolver).notes)
 
 
 def _require_valid_options(settings: "ServiceSettings") -> None:

@@ -36,8 +36,8 @@ from .worker_plugin import ClusterError, ScanWorkerPlugin, WorkerConfig
 
 __all__ = ["ClusterError", "ResolverAddresses", "run_on_cluster"]
 
-ResolverAddresses: TypeAlias = tuple[tuple[str | None, int], ...]
-"""Resolvers by address and port, None for the one that the system of a worker has configured."""
+ResolverAddresses: TypeAlias = tuple[tuple[str | None, int, float | None], ...]
+"""Resolvers by address, port and timeout, None for what the system of a worker has configured."""
 
 # Seconds for a scheduler to answer, and for a cluster to close.
 _TIMEOUT = 10.0

@@ -49,14 +49,14 @@ class ClusterError(ValueError):
 class WorkerConfig:
     """The configuration of all workers for the scan with the unique `name`.
 
-    `resolvers` are (address, port), None for the resolver that the worker's system has configured. The
+    `resolvers` are (address, port, timeout), None for what the worker's system has configured. The
     concurrency of the settings is divided by `workers` for their queries.
     """
 
     name: str
     settings: ScanSettings
     exclusions: Exclusions
-    resolvers: tuple[tuple[str | None, int], ...]
+    resolvers: tuple[tuple[str | None, int, float | None], ...]
     resolver_name: str
     workers: int
     version: str = __version__

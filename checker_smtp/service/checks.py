@@ -53,11 +53,24 @@ class Checks:
     ) -> None:
         self._settings = settings
         self._admission = admission
-        self.network = network or partial(_network, settings)
+        self._network = network
         # shared by all checks, because many domains may have the same mail server
         self._limits: ConnectionLimits | None = None
         self._on_trio = settings.backend == "trio"
         self._trio = BlockingPortalProvider("trio")
+
+    def network(self, options: Options) -> Backend:
+        """Return a new backend for one check; a `timeout` that a request gives is that of DNS as well."""
+        if self._network is not None:
+            return self._network()
+        settings = self._settings
+        timeout = None if options.timeout == self._default_timeout else options.timeout
+        return RestrictedNetwork(*settings.resolver, timeout, allowed=settings.allow_targets)
+
+    @property
+    def _default_timeout(self) -> float:
+        # it may exceed the maximum of this service
+        return min(_DEFAULT_TIMEOUT, self._settings.max_timeout)
 
     def options(self, given: Mapping[str, object]) -> Options:
         """Return the options in `given`, by their names in the protocol; unknown names are ignored.
@@ -66,8 +79,7 @@ class Checks:
         `OptionError`.
         """
         settings = self._settings
-        # the default timeout may exceed the maximum of this service
-        values: dict[str, object] = {"timeout": min(_DEFAULT_TIMEOUT, settings.max_timeout)}
+        values: dict[str, object] = {"timeout": self._default_timeout}
         for option in OPTIONS:
             value = given.get(option.name)
             if value is not None and (value != "" or option.default is None):
@@ -100,7 +112,7 @@ class Checks:
         is called in the event loop of the caller. Raises `CheckRefused`, `ResolverError`, `CheckTimeout`.
         """
         async with self._admission.slot(client=client, domain=options.domain):
-            backend = backend or self.network()
+            backend = backend or self.network(options)
             if mx is not None:
                 backend = StaticMxBackend(backend, options.domain, mx)
             if on_progress is not None:
@@ -156,7 +168,3 @@ def _typed(option: Option, value: object) -> object:
         # bounded, because a JSON integer may be too large for a float
         return float(max(min(value, 10**9), -(10**9)))
     raise OptionError(option.name, f"{option.name} has the wrong type: give {_KINDS[option.kind]}")
-
-
-def _network(settings: ServiceSettings) -> Backend:
-    return RestrictedNetwork(*settings.resolver, allowed=settings.allow_targets)

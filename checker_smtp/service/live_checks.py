@@ -95,7 +95,7 @@ class LiveCheck:
 
     async def _check(self) -> CompletedCheck:
         context = RunContext()
-        recording = Recording(self._checks.network())
+        recording = Recording(self._checks.network(self._options))
         result = await self._checks.run(
             self._options,
             client=self._client,

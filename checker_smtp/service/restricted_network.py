@@ -25,8 +25,15 @@ _REFUSAL = "this service does not connect to this address"
 class RestrictedNetwork(Network):
     """The network, limited to public unicast addresses and the networks in `allowed` (CIDR)."""
 
-    def __init__(self, server: str | None = None, port: int = 53, *, allowed: tuple[str, ...] = ()) -> None:
-        super().__init__(server, port)
+    def __init__(
+        self,
+        server: str | None = None,
+        port: int = 53,
+        timeout: float | None = None,
+        *,
+        allowed: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(server, port, timeout)
         self._allowed = allowed
 
     async def run(self, script: Script[_T]) -> _T:

@@ -107,6 +107,7 @@ HOUR, DAY = 3600, 86400
         (failing(DnsStatus.REFUSED), 5),
         (failing(DnsStatus.TIMEOUT), 5),
         (failing(DnsStatus.ERROR), 5),
+        (failing(DnsStatus.UNUSABLE), 5),
     ],
 )
 @pytest.mark.parametrize("rdtype", ["A", "MX"])
@@ -219,6 +220,7 @@ def test_no_more_are_in_flight_than_allowed(run: Run, clock: FakeClock) -> None:
         (["servfail", "timeout", "refused", "answer"], "servfail", 3),
         (["timeout", "error", "timeout"], "error", 3),
         (["timeout"], "timeout", 1),
+        (["unusable", "servfail", "answer"], "unusable", 2),
     ],
 )
 def test_a_failure_is_put_to_the_next(clock: FakeClock, statuses: list[str], told: str, asked: int) -> None:
@@ -226,6 +228,42 @@ def test_a_failure_is_put_to_the_next(clock: FakeClock, statuses: list[str], tol
     resolver = shared(*servers, clock=clock)
     assert anyio.run(resolver.resolve, "mx.test", "A").status == told
     assert [server.queries for server in servers] == [1] * asked + [0] * (len(servers) - asked)
+
+
+def test_one_that_is_silent_and_was_not_before_is_no_servfail(clock: FakeClock) -> None:
+    servers = [FakeResolver(answer), FakeResolver(answer)]
+    resolver = shared(*servers, clock=clock)
+    for number, server in enumerate(servers, start=1):
+        server.name = f"192.0.2.{number}"
+
+    async def main() -> DnsAnswer:
+        for name in ("a.test", "b.test"):
+            await resolver.resolve(name, "A")
+        for server, status, detail in zip(
+            servers, ("servfail", "timeout"), ("SERVFAIL", "no answer from 192.0.2.2"), strict=True
+        ):
+            server.lookup = FakeResolver.failing(DnsStatus(status), detail).lookup
+        return await resolver.resolve("broken.test", "A")
+
+    failed = anyio.run(main)
+    assert failed.status is DnsStatus.TIMEOUT
+    assert failed.detail == "192.0.2.1: SERVFAIL; 192.0.2.2: no answer"
+
+
+def test_an_answer_that_one_cannot_give_in_full_is_asked_of_the_next(clock: FakeClock) -> None:
+    servers = [FakeResolver(failing(DnsStatus.UNUSABLE)), FakeResolver(answer)]
+    resolver = shared(*servers, clock=clock)
+    assert anyio.run(resolver.resolve, "mx.test", "A").status is DnsStatus.ANSWER
+
+
+def test_where_all_are_unusable_that_holds_for_five_seconds(clock: FakeClock) -> None:
+    servers = [FakeResolver.failing(DnsStatus.UNUSABLE, "truncated") for _ in range(3)]
+    resolver = shared(*servers, clock=clock)
+    failed = anyio.run(resolver.resolve, "mx.test", "A")
+    assert (failed.status, failed.detail) == (
+        DnsStatus.UNUSABLE,
+        "fake resolver: truncated; fake resolver: truncated",
+    )
 
 
 def test_silence_over_a_name_counts_where_others_are_answered(clock: FakeClock) -> None:

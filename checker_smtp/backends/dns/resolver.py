@@ -65,6 +65,7 @@ class DnsResolver:
         config = system() if server is None else SystemConfig((_require_address(server),))
         self.notes = config.notes
         self.servers = config.servers
+        self.port = port
         self._tries = config.attempts or _TRIES
         self.timeout = timeout or min(
             config.timeout * self._tries if config.timeout else _TIMEOUT, _MAX_TIMEOUT

@@ -194,9 +194,22 @@ async def test_another_backend_is_used_where_one_is_given() -> None:
 
 async def test_the_network_of_the_service_is_pinned() -> None:
     settings = ServiceSettings(resolver=("192.0.2.53", 5353), allow_targets=("192.0.2.0/24",))
-    network = Checks(settings, Admission(settings)).network()
+    network = Checks(settings, Admission(settings)).network(Options(domain="example.org"))
     assert (network.servers, network.port) == (("192.0.2.53",), 5353)  # type: ignore[attr-defined]
     assert type(network).__name__ == "RestrictedNetwork"
+
+
+@pytest.mark.parametrize(
+    ("given", "max_timeout", "seconds"),
+    [({}, 30, 5), ({}, 8, 5), ({"timeout": 20}, 30, 20), ({"timeout": 3}, 8, 3)],
+)
+async def test_the_timeout_of_a_request_is_that_of_dns(
+    given: dict[str, float], max_timeout: float, seconds: float
+) -> None:
+    settings = ServiceSettings(resolver=("192.0.2.53", 53), max_timeout=max_timeout)
+    made = Checks(settings, Admission(settings))
+    network = made.network(made.options({"domain": "example.org", **given}))
+    assert network.timeout == seconds  # type: ignore[attr-defined]
 
 
 async def test_options_are_those_of_a_check() -> None:
