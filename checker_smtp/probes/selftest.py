@@ -144,7 +144,7 @@ async def _control_addresses(
     if any(found):
         return wanted, "its addresses are not public"
     known = next((answer for answer in answers if not answer.status.known), answers[0])
-    return wanted, f"it has no address ({known.detail or known.status})"
+    return wanted, f"it has no address ({known.detail or known.status.upper()})"
 
 
 def probe_control(address: str, options: Options) -> Script[str]:

@@ -1,5 +1,6 @@
 """From a domain to its MX targets and their addresses: what is asked, and which facts come of it."""
 
+import anyio
 import pytest
 
 from checker_smtp.probes.dns import LookupCache, ResolverError, resolve_mx
@@ -236,3 +237,12 @@ async def test_a_target_that_spells_an_address_is_not_looked_up() -> None:
     ]
     assert {record.ipv4_status for record in mx.records} == {None}
     assert questions(names) == [("example.org", "MX")]
+
+
+async def test_a_question_that_is_being_asked_is_not_asked_again() -> None:
+    names = FakeResolver("example.org MX 0 .")
+    lookups = LookupCache(names).view()
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(lookups.ask, "example.org", "MX")
+    assert names.asked == [("example.org", "MX")]

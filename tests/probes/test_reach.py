@@ -121,6 +121,13 @@ def test_a_control_is_a_witness_too(outcome: str, verdict: str) -> None:
     ]
 
 
+def test_a_control_without_an_address_is_named() -> None:
+    control = Control(host="nowhere.test", address="", port=25, outcome="it has no address (NXDOMAIN)")
+    message = only(observation(unreached("timeout"), controls=(control,))).message
+    assert "Port 25 may be blocked on this side" in message
+    assert message.endswith("The control host nowhere.test was not tried: it has no address (NXDOMAIN).")
+
+
 def test_one_dead_address_of_several_is_a_warning() -> None:
     seen = observation(endpoint(), unreached("refused", OTHER), unreached("timeout", "192.0.2.9"))
     assert finding_lines(seen) == [

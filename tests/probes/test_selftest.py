@@ -7,7 +7,7 @@ from checker_smtp.probes.observation import Control
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.selftest import FamilyView, SelfTest, run_selftest
 from checker_smtp.testing import FakeResolver, ScriptedServer
-from tests.probes.world import options
+from tests.probes.world import options, questions
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +67,16 @@ async def test_controls_are_probed_politely_at_two_addresses_of_a_family() -> No
         Control(host="mx.friend.test", address="192.0.2.2", port=25, outcome="timeout"),
         Control(host="mx.friend.test", address="2001:db8::1", port=25, outcome="connected"),
         Control(host="mx.inside.test", address="", port=25, outcome="its addresses are not public"),
-        Control(host="nowhere.test", address="", port=25, outcome="it has no address (nxdomain)"),
+        Control(host="nowhere.test", address="", port=25, outcome="it has no address (NXDOMAIN)"),
     )
     assert [control.family for control in seen.controls if control.address] == [4, 4, 6]
+
+
+async def test_where_the_resolver_is_dead_nothing_else_is_tested() -> None:
+    names, servers = FakeResolver.failing(DnsStatus.TIMEOUT, "no answer"), ScriptedServer({})
+    seen = await run_selftest(
+        options(controls=("mx.friend.test",)), LookupCache(names).view(), servers, {4: "9.9.9.1", 6: ""}
+    )
+    assert (seen.resolver.is_alive, seen.resolver.failure) == (False, "no answer")
+    assert (seen.families, seen.controls, servers.connected) == ((), (), [])
+    assert questions(names) == []

@@ -78,7 +78,7 @@ def _appended_zone(name: str, preference: int, domain: str) -> Mistyped | None:
     for zone in filter(None, zones):
         written = name.removesuffix(f".{zone}")
         if written != name and _is_whole(written, domain):
-            cause = f"The final dot was forgotten, so that the zone {zone} was appended to the name."
+            cause = f"The final dot seems to be missing in the zone file, so that {zone} was appended."
             return Mistyped(cause, _record(preference, written))
     return None
 

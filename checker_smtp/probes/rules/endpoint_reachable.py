@@ -37,6 +37,8 @@ ALL_UNREACHABLE = Code(
     advice="unreachable",
 )
 
+# Control hosts without an address that are named.
+_MAX_LISTED = 5
 _WORDS = {
     "refused": "refused the connection",
     "reset": "reset the connection",
@@ -80,7 +82,7 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
 
 def _not_tested(family: int, untested: list[Endpoint], controls: tuple[Control, ...]) -> Finding:
     tried = [control.host for control in controls if control.address and control.family == family]
-    missing = [f"{control.host} ({control.outcome})" for control in controls if not control.address]
+    missing = [f" The control host {c.host} was not tried: {c.outcome}." for c in controls if not c.address]
     names = listed([endpoint.subject for endpoint in untested])
     ends = [end for endpoint in untested if (end := unreached(endpoint)) is not None]
     evidence = [item for endpoint in untested for item in _evidence(endpoint)]
@@ -91,8 +93,7 @@ def _not_tested(family: int, untested: list[Endpoint], controls: tuple[Control, 
             if tried
             else f"Port {port} may be blocked on this side, as home, office and cloud networks often do."
         )
-        if missing:
-            message += f" The control host {listed(missing)} was not connected to."
+        message += "".join(missing[:_MAX_LISTED])
         fix = (
             "Run the check where outgoing mail is allowed; `checker-smtp vantage --control HOST` tests "
             f"whether a machine can connect to port {port} of other networks."

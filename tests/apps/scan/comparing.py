@@ -19,11 +19,12 @@ def comparable(result: Result) -> dict[str, Any]:
 
     The SNI is the MX host of the first domain: an address is probed once, under however many names.
     """
-    result = load(re.sub("nobody-[0-9a-f]{16}", "nobody", dump(result)))
+    result = load(re.sub("nobody-[0-9a-f]{16}|[0-9a-f]{16}[.]invalid", "nobody", dump(result)))
     document: dict[str, Any] = to_builtins(result)
     seen = document["observation"]
     for field in ("run_at", "seconds"):
         del seen[field]
+    seen["dns"] = sorted(seen["dns"], key=lambda answer: (answer["name"], answer["rdtype"]))
     for answer in seen["dns"]:
         del answer["seconds"]
     for endpoint, observed in zip(seen["endpoints"], result.observation.endpoints, strict=True):

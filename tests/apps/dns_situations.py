@@ -1,0 +1,308 @@
+"""Situations of DNS and the resolver from the field, each with the verdict of an expert.
+
+Each is a zone of records (`checker_smtp.testing.Zone`) around a healthy mail server.
+"""
+
+from typing import Any, NamedTuple
+
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+
+V4, V6 = "192.0.2.7", "2001:db8::7"
+SERVER = f"""
+    mx.host.test A {V4}
+    mx.host.test AAAA {V6}
+    7.2.0.192.in-addr.arpa PTR mx.host.test.
+    7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR mx.host.test.
+"""
+WELL = f"{SERVER}\ngood.test MX 10 mx.host.test.\n"
+OURS = "That is the resolver of this side"
+
+
+def answer(
+    question: str, *records: str, status: str = "answer", unvalidated: bool = False, **given: Any
+) -> DnsAnswer:
+    rdtype, name = question.split()
+    return DnsAnswer(
+        name=name,
+        rdtype=rdtype,
+        status=DnsStatus(status),
+        records=records,
+        unvalidated=unvalidated,
+        **given,
+    )
+
+
+class Situation(NamedTuple):
+    zone: str
+    verdicts: list[str] | None
+    mail: str = "accepted"
+    says: str = ""
+    answers: tuple[DnsAnswer, ...] = ()
+    not_says: str = ""
+
+
+SITUATIONS = {
+    "healthy": Situation(WELL, []),
+    # the resolver's own faults
+    "the answer for MX is truncated and cannot be had over TCP": Situation(
+        f"{SERVER}\ngood.test MX !unusable the answer was cut short, and over TCP it was refused",
+        ["not_tested info not-tested"],
+        "unknown",
+        OURS,
+    ),
+    "the addresses of the target cannot be had": Situation(
+        f"{SERVER}\ngood.test MX 10 big.test.\nbig.test A !unusable cut short\nbig.test AAAA !unusable cut",
+        ["not_tested info not-tested"],
+        "unknown",
+    ),
+    "one family of the target cannot be had": Situation(
+        f"{SERVER}\ngood.test MX 10 big.test.\nbig.test A {V4}\nbig.test AAAA !unusable cut",
+        ["mx.address_lookup_failed info not-tested big.test"],
+        says="that is the resolver of this side",
+    ),
+    "the PTR lookup gives nothing": Situation(
+        WELL.replace("7.2.0.192.in-addr.arpa PTR mx.host.test.", "7.2.0.192.in-addr.arpa PTR !unusable cut"),
+        ["ptr.lookup_failed info not-tested 192.0.2.7:25"],
+    ),
+    "the resolver refuses the root only": Situation(WELL + ". NS !refused", []),
+    "a private root without com": Situation(f"{WELL}\n. NS ns.corp.test.", []),
+    "DNS64 in the well-known prefix": Situation(
+        f"good.test MX 10 m.test.\nm.test A {V4}\nm.test AAAA 64:ff9b::c000:207\n"
+        "7.2.0.192.in-addr.arpa PTR m.test.",
+        ["mx.translated info not-applicable m.test", "ipv6.none info fail"],
+        says="64:ff9b::c000:207 was made of 192.0.2.7 by the resolver (DNS64)",
+    ),
+    "DNS64 in the network's own prefix": Situation(
+        f"good.test MX 10 m.test.\nm.test A {V4}\nm.test AAAA 2001:db8:64:c000:2:700::\n"
+        "7.2.0.192.in-addr.arpa PTR m.test.\nipv4only.arpa AAAA 2001:db8:64:c000:0:aa00::",
+        ["mx.translated info not-applicable m.test", "ipv6.none info fail"],
+    ),
+    "an address that only looks like a translation": Situation(
+        f"{SERVER}\ngood.test MX 10 m.test.\nm.test A {V4}\nm.test AAAA 2001:db8:64::c000:207",
+        ["ptr.missing warn fail [2001:db8:64::c000:207]:25"],
+    ),
+    # the end of the alias chain
+    "records beside NXDOMAIN": Situation(
+        SERVER,
+        ["mx.none crit fail"],
+        "none",
+        "does not exist",
+        (answer("MX good.test", "good.test. 60 IN MX 10 mx.host.test.", status="nxdomain"),),
+    ),
+    "records beside SERVFAIL": Situation(
+        SERVER,
+        ["mx.lookup_failed crit fail"],
+        "deferred",
+        "EDE 6",
+        (
+            answer(
+                "MX good.test",
+                "good.test. 60 IN MX 10 mx.host.test.",
+                status="servfail",
+                detail="SERVFAIL; EDE 6 (DNSSEC Bogus)",
+            ),
+        ),
+    ),
+    "an address of another owner": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.",
+        ["mx.unresolved crit fail t.test"],
+        "refused",
+        "are records of other names",
+        (
+            answer("A t.test", f"other.test. 60 IN A {V4}", status="nodata"),
+            answer("AAAA t.test", status="nodata"),
+        ),
+    ),
+    "a DNAME without the CNAME it stands for": Situation(
+        SERVER,
+        ["mx.domain_alias info fail"],
+        "accepted",
+        "good.test → good.new.test",
+        (answer("MX good.test", "test. 60 IN DNAME new.test.", "good.new.test. 60 IN MX 10 mx.host.test."),),
+    ),
+    "an alias beside MX records": Situation(
+        SERVER,
+        ["mx.alias_beside info fail"],
+        "accepted",
+        "has MX records and a CNAME beside them",
+        (
+            answer(
+                "MX good.test",
+                "good.test. 60 IN CNAME elsewhere.test.",
+                "good.test. 60 IN MX 10 mx.host.test.",
+            ),
+        ),
+    ),
+    "an alias beside the addresses of a target": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.",
+        ["mx.alias_beside info fail t.test"],
+        "accepted",
+        "has addresses and a CNAME beside them",
+        (
+            answer("A t.test", "t.test. 60 IN CNAME elsewhere.test.", f"t.test. 60 IN A {V4}"),
+            answer("AAAA t.test", f"t.test. 60 IN AAAA {V6}"),
+        ),
+    ),
+    "the chain has no end": Situation(
+        "good.test MX 10 a0.test.\n"
+        + "\n".join(f"a{n}.test CNAME a{n + 1}.test." for n in range(30))
+        + f"\na30.test A {V4}",
+        ["mx.cname crit fail a0.test"],
+        "refused",
+        "no end of its chain was found",
+    ),
+    # limits
+    "the best MX of many": Situation(
+        f"{SERVER}\ngood.test MX 5 mx.host.test.\n"
+        + "\n".join(f"good.test MX 10 m{n:02}.test." for n in range(60)),
+        None,
+        says="The domain has 61 MX records. The 50 most preferred were tested, the other 11 were not.",
+    ),
+    "the name of the MX among many PTR names": Situation(
+        WELL + "\n".join(f"7.2.0.192.in-addr.arpa PTR a{n:02}.test." for n in range(60)), []
+    ),
+    "many PTR names without that of the MX": Situation(
+        WELL.replace("7.2.0.192.in-addr.arpa PTR mx.host.test.", "")
+        + "\n".join(f"7.2.0.192.in-addr.arpa PTR a{n:02}.test." for n in range(60)),
+        ["not_tested info not-tested 192.0.2.7:25"],
+        says="has 60 PTR names. The 10 that were looked up do not lead back to it; the other 50 were not",
+    ),
+    "addresses beyond what is read": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.",
+        ["not_tested info not-tested t.test"],
+        "accepted",
+        "has 12 more addresses than are read here",
+        (
+            answer("A t.test", f"t.test. 60 IN A {V4}", omitted=12),
+            answer("AAAA t.test", f"t.test. 60 IN AAAA {V6}"),
+        ),
+    ),
+    # failures
+    "the AAAA lookup fails, A is fine": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.\nt.test A {V4}\nt.test AAAA !servfail SERVFAIL",
+        ["mx.address_lookup_failed warn fail t.test"],
+        says="the server has an address all the same, but senders wait for the AAAA",
+        not_says="no address",
+    ),
+    "AAAA is denied, A is fine": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.",
+        ["mx.address_lookup_failed warn fail t.test", "ipv6.none info fail"],
+        "accepted",
+        "although it has an address",
+        (answer("A t.test", f"t.test. 60 IN A {V4}"), answer("AAAA t.test", status="nxdomain")),
+    ),
+    "SERVFAIL": Situation(
+        f"{SERVER}\ngood.test MX !servfail SERVFAIL", ["mx.lookup_failed crit fail"], "deferred", "SERVFAIL"
+    ),
+    "bogus signatures": Situation(
+        SERVER,
+        ["mx.lookup_failed crit fail"],
+        "deferred",
+        "the signatures of the zone are bogus",
+        (
+            answer("MX good.test", status="servfail", detail="SERVFAIL; EDE 7 (Signature Expired)"),
+            answer("MX good.test", "good.test. 60 IN MX 10 mx.host.test.", unvalidated=True),
+        ),
+    ),
+    "all targets fail": Situation(
+        "good.test MX 10 a.test.\ngood.test MX 20 b.test.\na.test A !servfail\na.test AAAA !servfail\n"
+        "b.test A !servfail\nb.test AAAA !servfail",
+        ["mx.lookup_failed crit fail"],
+        "deferred",
+        "The addresses of no MX target could be looked up: a.test A (SERVFAIL) and b.test A (SERVFAIL).",
+    ),
+    "one of two targets fails": Situation(
+        f"{WELL}\ngood.test MX 20 b.test.\nb.test A !servfail\nb.test AAAA !servfail",
+        ["mx.address_lookup_failed warn transient b.test"],
+        says="senders retry later",
+    ),
+    "silence": Situation(
+        f"{SERVER}\ngood.test MX !timeout no answer from 192.0.2.53",
+        ["mx.lookup_failed warn transient"],
+        "deferred",
+        "no answer from 192.0.2.53",
+    ),
+    "another response code": Situation(
+        f"{SERVER}\ngood.test MX !error NOTIMP", ["mx.lookup_failed crit fail"], "deferred", "NOTIMP"
+    ),
+    "the resolver is silent for AAAA, whatever the name": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.\nt.test A {V4}\nt.test AAAA !timeout no answer",
+        ["mx.address_lookup_failed info not-tested t.test"],
+        answers=(answer("AAAA *.invalid", status="timeout"),),
+    ),
+    "the PTR lookup fails": Situation(
+        WELL.replace("7.2.0.192.in-addr.arpa PTR mx.host.test.", "7.2.0.192.in-addr.arpa PTR !servfail"),
+        ["ptr.lookup_failed info transient 192.0.2.7:25"],
+        says="The lookup of 192.0.2.7 (SERVFAIL) failed",
+    ),
+    "a dangling alias at the domain": Situation(
+        "good.test CNAME gone.test.",
+        ["mx.none crit fail"],
+        "none",
+        "alias of gone.test, and that name does not",
+    ),
+    "MX is denied, an address exists": Situation(
+        SERVER,
+        ["mx.none crit fail"],
+        "none",
+        "give an address for it when they are asked for A",
+        (
+            answer("MX good.test", status="nxdomain"),
+            answer("A good.test", f"good.test. 60 IN A {V4}"),
+        ),
+        not_says="The domain good.test does not exist",
+    ),
+    "an alias at the domain": Situation(
+        f"{SERVER}\ngood.test CNAME mail.test.\nmail.test MX 10 mx.host.test.",
+        ["mx.domain_alias info fail"],
+        says="good.test → mail.test",
+    ),
+    # names
+    "an underscore": Situation(
+        f"{SERVER}\ngood.test MX 10 m_x.test.\nm_x.test A {V4}\nm_x.test AAAA {V6}",
+        ["mx.underscore info fail m_x.test"],
+    ),
+    "only private addresses": Situation(
+        "good.test MX 10 t.test.\nt.test A 10.0.0.1\nt.test AAAA ::",
+        ["mx.not_public crit fail t.test"] * 2,
+        "refused",
+        "This resolver may show an inside view, for hosts of a network only: repeat the check with another "
+        "one",
+    ),
+    "a private address beside a public one": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.\nt.test A 10.0.0.1\nt.test A {V4}\nt.test AAAA {V6}",
+        ["mx.not_public crit fail t.test"],
+        not_says="inside view",
+    ),
+}
+UNTRUE = {
+    "the root and com are denied": (
+        "good.test TXT x",
+        (answer("NS .", status="nodata"), answer("NS com", status="nxdomain")),
+        "it says that neither the root of the DNS nor com has name servers",
+    ),
+    "an address is invented, and no MX": (
+        "good.test A 192.0.2.66",
+        (answer("A *.invalid", "*.invalid. 60 IN A 192.0.2.66"),),
+        "it has an address for",
+    ),
+    "the target's address is the invented one": (
+        "good.test MX 10 gone.test.\ngone.test A 192.0.2.66\ngone.test AAAA 2001:db8::7",
+        (answer("A *.invalid", "*.invalid. 60 IN A 192.0.2.66"),),
+        "it has an address for",
+    ),
+    "the MX is the invented one": (
+        "good.test MX 10 park.test.\npark.test A 192.0.2.66",
+        (answer("MX *.invalid", "*.invalid. 60 IN MX 10 park.test."),),
+        "it has an MX record for",
+    ),
+    "a name without MX does not exist": (
+        "x.test TXT x",
+        (
+            answer("MX good.test", status="nxdomain"),
+            answer("A good.test", f"good.test. 60 IN A {V4}"),
+            answer("MX .", status="nxdomain"),
+        ),
+        "it says that a name that has no MX record does not exist",
+    ),
+}

@@ -1,0 +1,59 @@
+"""Mistyped MX targets: the cause, and the record as it should be."""
+
+import pytest
+
+from checker_smtp.probes.rules._mistyped import read_mistyped
+from tests.probes.test_mx_rules import finding
+
+
+@pytest.mark.parametrize(
+    ("target", "cause", "record"),
+    [
+        ("mx.example.org.example.org", "final dot", "MX 10 mx.example.org."),
+        ("mx1.provider.net.example.org", "final dot", "MX 10 mx1.provider.net."),
+        ("mail.protection.outlook.com.mail.example.org", "final dot", "MX 10 mail.protection.outlook.com."),
+        ("10\\032mx1.provider.net", "preference (10) and a blank", "MX 10 mx1.provider.net."),
+        ("20\\009mx1.provider.net", "preference (20)", "MX 20 mx1.provider.net."),
+        ("192.0.2.1.example.org", "the address 192.0.2.1", "MX 10 mail.sub.example.org. and "),
+        ("192.0.2.1.provider.net", "the address 192.0.2.1", "mail.sub.example.org. A 192.0.2.1"),
+        ("\\@", "`@`", "MX 10 sub.example.org."),
+        ("\\@.example.org", "`@`", "MX 10 sub.example.org."),
+        ("mail\\@provider.net", "an e-mail address", "MX 10 provider.net."),
+        ("https://mx1.provider.net", "a URL", "MX 10 mx1.provider.net."),
+        ("smtp://mx1.provider.net/x", "a URL", "MX 10 mx1.provider.net."),
+        ("mx1.provider.net\\032", "A blank", "MX 10 mx1.provider.net."),
+        ("\\032mx1.provider.net", "A blank", "MX 10 mx1.provider.net."),
+        ("b\\195\\188cher.example.org", "UTF-8 (bücher.example.org)", "MX 10 xn--bcher-kva.example.org."),
+    ],
+)
+def test_a_target(target: str, cause: str, record: str) -> None:
+    domain = "sub.example.org" if "mail.example" not in target else "mail.example.org"
+    mistyped = read_mistyped(target, 10, domain)
+    assert mistyped is not None
+    assert cause in mistyped.cause
+    assert record in mistyped.record
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "gone.example.org",
+        "mail.internal.example.org",
+        "gone.provider.net",
+        "999.0.2.1.example.org",
+        "b\\195cher.example.org",
+        "\\195\\188\\032x.example.org",
+        "mail",
+    ],
+)
+def test_a_target_that_is_only_wrong(target: str) -> None:
+    assert read_mistyped(target, 10, "example.org") is None
+
+
+def test_the_fix_is_the_record() -> None:
+    found = finding("example.org MX 5 mx.provider.net.example.org.", "smtp.mx.unresolved")
+    assert found.message == (
+        "The MX target mx.provider.net.example.org does not exist. The final dot seems to be missing in the "
+        "zone file, so that example.org was appended."
+    )
+    assert found.fix == "Correct the MX record: `MX 5 mx.provider.net.`."
