@@ -158,7 +158,7 @@ def check(
     from .output import Output
 
     network = Network(*server, dns_timeout())
-    print_notes(network.notes)
+    print_notes(network.resolver.notes)
     if record is not None:
         require_empty(record)
     out = Output(output)

@@ -58,7 +58,7 @@ def vantage(
         allow_targets=allowed,
     )
     network = Network(*resolver_address(resolver), dns_timeout())
-    print_notes(network.notes)
+    print_notes(network.resolver.notes)
     result = anyio.run(selftest, options, network, backend=backend)
     Output(None).write(render_selftest(result, terminal_of(to_file=False)))
     return 0 if all(remark.good for remark in build_remarks(result)) else 1

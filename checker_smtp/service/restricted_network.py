@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from checker_smtp.backends.network import Network
 from checker_smtp.backends.transport.anyio_driver import run_anyio
-from checker_smtp.backends.transport.transport import connect_tcp
 from checker_smtp.probes.addresses import why_not_public
 from smtp_sansio import Connect, Done, Effect, Failed, FailureKind, Outcome, Script, intercept
 
@@ -41,7 +40,7 @@ class RestrictedNetwork(Network):
         sockets: list[socket.socket] = []
 
         def dial(host: str, port: int) -> socket.socket:
-            sockets[:] = [connect_tcp(host, port)]
+            sockets[:] = [self.dial(host, port)]
             return sockets[0]
 
         def restricted(effect: Effect) -> Script[Outcome]:

@@ -330,7 +330,7 @@ def test_a_resolver_has_an_address(server: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_network_is_both_ports(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+def test_network_is_both_ports(backend: str) -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
 
@@ -338,8 +338,7 @@ def test_network_is_both_ports(monkeypatch: pytest.MonkeyPatch, backend: str) ->
         return isinstance((yield Connect("192.0.2.7", 25, GENEROUS)), Done)
 
     servers = only(reply(MX))
-    monkeypatch.setattr("checker_smtp.backends.transport.transport._connect", lambda *_: near)
-    network = Network("192.0.2.1", udp=servers.connect_udp)
+    network = Network("192.0.2.1", udp=servers.connect_udp, dial=lambda *_: near)
 
     async def main() -> tuple[bool, DnsAnswer]:
         return await network.run(script()), await network.resolve("mx.test", "MX")

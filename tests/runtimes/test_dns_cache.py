@@ -33,7 +33,7 @@ def clock() -> FakeClock:
 
 
 def shared(*servers: FakeResolver, clock: FakeClock, **options: int) -> SharedResolver:
-    return SharedResolver(servers, clock=clock, **options)  # type: ignore[arg-type]
+    return SharedResolver(servers, clock=clock, **options)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

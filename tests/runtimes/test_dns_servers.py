@@ -105,7 +105,8 @@ def test_a_dead_first_server_costs_half_a_second_once(loop: str) -> None:
     first, *later = ask_often(servers, loop, 4)
     assert FIRST_ALONE <= first.seconds < 2
     assert all(answer.seconds < FIRST_ALONE for answer in later)
-    assert servers.asked_over()[-3:] == [("2", "udp")] * 3
+    assert servers.asked_over().count(("2", "udp")) == 4
+    assert servers.asked_over().count(("1", "udp")) <= 2
 
 
 def test_questions_at_once_wait_half_a_second_together(loop: str) -> None:

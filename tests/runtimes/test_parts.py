@@ -11,6 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from checker_smtp.backends.network import Network
 from checker_smtp.backends.transport import transport
 from checker_smtp.backends.transport.os_errors import MAX_DETAIL, classify
 from checker_smtp.backends.transport.tls import client_context
@@ -28,7 +29,7 @@ class FakeSockets:
         done: list[tuple[Any, ...]] = [(family, kind)]
         self.made.append(done)
         sock = Mock()
-        for name in ("setblocking", "setsockopt", "connect", "close"):
+        for name in ("setblocking", "setsockopt", "bind", "connect", "close"):
             getattr(sock, name).side_effect = partial(self._do, done, name)
         return sock
 
@@ -74,6 +75,45 @@ def test_names_are_never_looked_up(fake: FakeSockets, host: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
         transport.connect_tcp(host, 25)
     assert not fake.made
+
+
+INDEX, INTERFACE = socket.if_nameindex()[0]
+
+
+@pytest.mark.parametrize("interface", [INTERFACE, str(INDEX)])
+def test_a_link_local_address_keeps_its_interface(fake: FakeSockets, interface: str) -> None:
+    transport.connect_udp(f"fe80::53%{interface}", 53)
+    assert fake.made[0][-1] == ("connect", ("fe80::53", 53, 0, INDEX))
+
+
+@pytest.mark.parametrize("interface", ["nowhere0", "999999999", "9" * 30, "\0"])
+def test_an_interface_that_does_not_exist(fake: FakeSockets, interface: str) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.ENODEV)) as raised:
+        transport.connect_udp(f"fe80::53%{interface}", 53)
+    assert raised.value.errno == errno.ENODEV
+    assert fake.made[0][-1] == ("close",)
+
+
+@pytest.mark.parametrize(("host", "source"), [("192.0.2.7", "192.0.2.1"), ("2001:db8::7", "2001:db8::1")])
+def test_a_source_address(fake: FakeSockets, host: str, source: str) -> None:
+    transport.connect_tcp(host, 25, source_address=source)
+    assert fake.made[0][-2:] == [("bind", (source, 0)), ("connect", (host, 25))]
+
+
+@pytest.mark.parametrize(("host", "source"), [("192.0.2.7", "2001:db8::1"), ("2001:db8::7", "192.0.2.1")])
+def test_a_source_address_of_the_other_family_is_ours(fake: FakeSockets, host: str, source: str) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.EAFNOSUPPORT)) as raised:
+        transport.connect_tcp(host, 25, source_address=source)
+    assert classify(raised.value)[0] is FailureKind.NETWORK_UNREACHABLE
+    assert not fake.made
+
+
+def test_a_network_connects_from_its_source_address(fake: FakeSockets) -> None:
+    network = Network("192.0.2.53", source_address="192.0.2.1")
+    network.dial("192.0.2.7", 25)
+    assert ("bind", ("192.0.2.1", 0)) in fake.made[0]
+    with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
+        Network("192.0.2.53", source_address="mx.test")
 
 
 def ssl_error(reason: str | None, text: str = "") -> ssl.SSLError:

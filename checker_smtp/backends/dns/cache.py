@@ -29,16 +29,15 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import anyio
 
-from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
 
 from .failures import Failure, combine
-from .resolver import DnsResolver
 
-__all__ = ["SharedResolver"]
+__all__ = ["SharedResolver", "UpstreamResolver"]
 
 _CONTROL = (".", "NS", False)
 # Lifetimes in seconds.
@@ -60,6 +59,19 @@ _Key: TypeAlias = tuple[str, str, bool]
 """Name, type, and True where DNSSEC validation is disabled."""
 
 
+class UpstreamResolver(Resolver, Protocol):
+    """A resolver that counts, such as `DnsResolver` and `Network`; `name` is for people."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def queries(self) -> int: ...
+
+    @property
+    def responses(self) -> int: ...
+
+
 @dataclass(slots=True)
 class _Pending:
     """A question that is being asked; `answer` stays None where the task that asks it is cancelled."""
@@ -72,7 +84,7 @@ class _Pending:
 class _Upstream:
     """A resolver, its questions in a row without any response, and when to test it again if excluded."""
 
-    resolver: DnsResolver
+    resolver: UpstreamResolver
     silent: int = 0
     test_at: float = 0.0
 
@@ -94,7 +106,7 @@ class SharedResolver:
 
     def __init__(
         self,
-        resolvers: Sequence[DnsResolver],
+        resolvers: Sequence[UpstreamResolver],
         *,
         in_flight: int = 200,
         cache_size: int = _CACHE_SIZE,

@@ -77,12 +77,13 @@ OpenSocket: TypeAlias = Callable[[str, int], socket.socket]
 Steps: TypeAlias = Generator[Readiness, None, _T]
 
 
-def connect_tcp(host: str, port: int) -> socket.socket:
-    """Begin a TCP connection to the address `host`.
+def connect_tcp(host: str, port: int, *, source_address: str | None = None) -> socket.socket:
+    """Begin a TCP connection to the address `host`, from the local address `source_address` or from any.
 
-    Raises OSError, and ValueError for a name: names are never resolved here.
+    Raises OSError, among other things where the two are of different families, and ValueError for a name:
+    names are never resolved here.
     """
-    return _connect(host, port, socket.SOCK_STREAM)
+    return _connect(host, port, socket.SOCK_STREAM, source_address)
 
 
 def connect_udp(host: str, port: int) -> socket.socket:
@@ -93,12 +94,19 @@ def connect_udp(host: str, port: int) -> socket.socket:
     return _connect(host, port, socket.SOCK_DGRAM)
 
 
-def _connect(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    sock = socket.socket(_family(host), kind)
+def _connect(
+    host: str, port: int, kind: socket.SocketKind, source_address: str | None = None
+) -> socket.socket:
+    family = _family(host)
+    if source_address is not None and _family(source_address) is not family:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+    sock = socket.socket(family, kind)
     try:
         sock.setblocking(False)
         if kind is socket.SOCK_STREAM:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source_address is not None:
+            sock.bind(_sockaddr(source_address, 0))
         with suppress(BlockingIOError):
             sock.connect(_sockaddr(host, port))
     except BaseException:

@@ -195,7 +195,8 @@ async def test_another_backend_is_used_where_one_is_given() -> None:
 async def test_the_network_of_the_service_is_pinned() -> None:
     settings = ServiceSettings(resolver=("192.0.2.53", 5353), allow_targets=("192.0.2.0/24",))
     network = Checks(settings, Admission(settings)).network(Options(domain="example.org"))
-    assert (network.servers, network.port) == (("192.0.2.53",), 5353)  # type: ignore[attr-defined]
+    resolver = network.resolver  # type: ignore[attr-defined]
+    assert (resolver.servers, resolver.port) == (("192.0.2.53",), 5353)
     assert type(network).__name__ == "RestrictedNetwork"
 
 
@@ -209,7 +210,7 @@ async def test_the_timeout_of_a_request_is_that_of_dns(
     settings = ServiceSettings(resolver=("192.0.2.53", 53), max_timeout=max_timeout)
     made = Checks(settings, Admission(settings))
     network = made.network(made.options({"domain": "example.org", **given}))
-    assert network.timeout == seconds  # type: ignore[attr-defined]
+    assert network.resolver.timeout == seconds  # type: ignore[attr-defined]
 
 
 async def test_options_are_those_of_a_check() -> None:

@@ -34,7 +34,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     hosts: list[str] = []
     ends: list[socket.socket] = []
 
-    def dial(host: str, _: int) -> socket.socket:
+    def dial(host: str, _: int, **__: None) -> socket.socket:
         hosts.append(host)
         here, there = socket.socketpair()
         ends.append(there)
@@ -43,7 +43,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         ours.setblocking(False)
         return ours
 
-    monkeypatch.setattr("checker_smtp.service.restricted_network.connect_tcp", dial)
+    monkeypatch.setattr("checker_smtp.backends.network.connect_tcp", dial)
     monkeypatch.setattr(Peer, "name", PUBLIC)
     yield hosts
     for end in ends:
