@@ -126,14 +126,19 @@ def test_how_long_an_answer_holds(clock: FakeClock, reply: Lookup, holds: float,
     assert anyio.run(main) == [1, 1, 2, 2]
 
 
-def test_the_control_is_asked_each_time(clock: FakeClock) -> None:
-    server = FakeResolver(answer)
+@pytest.mark.parametrize(("name", "rdtype"), [(".", "NS"), ("com", "NS"), ("1f.invalid", "A")])
+@pytest.mark.parametrize("status", [DnsStatus.ANSWER, DnsStatus.NXDOMAIN])
+def test_a_control_is_asked_each_second(clock: FakeClock, name: str, rdtype: str, status: DnsStatus) -> None:
+    server = FakeResolver(failing(status))
     resolver = shared(server, clock=clock)
 
     async def main() -> None:
-        await resolver.resolve(".", "NS")
+        await resolver.resolve(name, rdtype)
         server.lookup = failing(DnsStatus.TIMEOUT)
-        assert (await resolver.resolve(".", "NS")).status is DnsStatus.TIMEOUT
+        clock.now += 0.5
+        assert (await resolver.resolve(name, rdtype)).status is status
+        clock.now += 0.5
+        assert (await resolver.resolve(name, rdtype)).status is DnsStatus.TIMEOUT
 
     anyio.run(main)
 

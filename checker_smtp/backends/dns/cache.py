@@ -19,8 +19,9 @@ back.
 A question runs in the task that asked it first, so there is no task to look after: if that one is cancelled,
 one of those that wait for the answer asks again.
 
-The root is queried to find out whether a resolver answers at all (`probes.dns`). That has to be known of
-this moment, so the answer is shared between those that ask at once, and not cached.
+Control questions (`probes.dns.soundness`) find out whether a resolver answers, and truthfully. That has
+to be known of this moment, so their answers hold for a second only: with an hour's, a resolver that dies in
+the middle of a scan would seem to be alive, and every domain after that to be at fault.
 
 Not here: prefetching, serving stale answers, and a cache beyond the run.
 """
@@ -39,9 +40,8 @@ from .failures import Failure, combine
 
 __all__ = ["SharedResolver", "UpstreamResolver"]
 
-_CONTROL = (".", "NS", False)
 # Lifetimes in seconds.
-_MIN_LIFETIME, _MAX_LIFETIME, _FAILURE_LIFETIME = 3600.0, 86400.0, 5.0
+_MIN_LIFETIME, _MAX_LIFETIME, _FAILURE_LIFETIME, _CONTROL_LIFETIME = 3600.0, 86400.0, 5.0, 1.0
 # 60,000 usual answers: those of the hosts that serve nearly all domains there are.
 _CACHE_SIZE = 48 * 1024 * 1024
 # 1,000 usual answers: a list has its duplicates close together; the relay probe's domain alone recurs.
@@ -134,8 +134,7 @@ class SharedResolver:
             pending = self._pending.get(key)
             if pending is None:
                 answer = await self._query_once(key)
-                if key != _CONTROL:
-                    cache.put(key, answer, self._clock())
+                cache.put(key, answer, self._clock())
                 return answer
             await pending.done.wait()
             if pending.answer is not None:
@@ -219,6 +218,8 @@ class _AnswerCache:
 
 def _lifetime(answer: DnsAnswer) -> float:
     """Return for how many seconds the answer holds."""
+    if answer.rdtype == "NS" or answer.name.endswith(".invalid"):
+        return _CONTROL_LIFETIME
     if not answer.status.known:
         return _FAILURE_LIFETIME
     if answer.status is not DnsStatus.ANSWER:
