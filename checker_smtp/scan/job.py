@@ -187,10 +187,10 @@ def raise_file_limit(concurrency: int) -> None:
         return
     import resource
 
-    # one socket for each session, two for DNS
-    needed = 3 * concurrency + _OTHER_FILES
+    # one socket for each session, two for DNS, or six where the system's three servers are asked at once
+    needed, wanted = (files * concurrency + _OTHER_FILES for files in (3, 7))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if needed <= soft or soft == resource.RLIM_INFINITY:
+    if wanted <= soft or soft == resource.RLIM_INFINITY:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise OptionError(
@@ -198,7 +198,8 @@ def raise_file_limit(concurrency: int) -> None:
             f"concurrency is {concurrency}, which needs {needed} open files, and {hard} are allowed: "
             f"give at most {max((hard - _OTHER_FILES) // 3, 1)}, or raise the limit with ulimit -n",
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def innermost(error: BaseException) -> BaseException:

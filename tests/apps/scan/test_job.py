@@ -258,8 +258,10 @@ def test_a_resolver_that_does_not_answer(
 @pytest.mark.parametrize(
     ("limits", "wanted"),
     [
-        ((100, 1000), (364, 1000)),
-        ((364, 1000), None),
+        ((100, 1000), (764, 1000)),
+        ((100, 400), (400, 400)),
+        ((764, 1000), None),
+        ((100, resource.RLIM_INFINITY), (764, resource.RLIM_INFINITY)),
         ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None),
     ],
 )
