@@ -143,8 +143,8 @@ async def _control_addresses(
     wanted = [address for addresses in allowed for address in addresses[:_MAX_ADDRESSES]]
     if any(found):
         return wanted, "its addresses are not public"
-    known = next((answer for answer in answers if not answer.status.known), answers[0])
-    return wanted, f"it has no address ({known.detail or known.status.upper()})"
+    failed = next((answer.detail for answer in answers if not answer.status.known), "")
+    return wanted, f"it has no address ({failed or answers[0].status.upper()})"
 
 
 def probe_control(address: str, options: Options) -> Script[str]:

@@ -168,8 +168,8 @@ def test_skipped_endpoints_are_named() -> None:
     seen = observation(endpoint(), skipped=skipped)
     assert finding_lines(seen) == ["not_tested info not-tested"]
     assert only(seen).message == (
-        "The domain has too many endpoints; not tested: 192.0.2.40:25, 192.0.2.41:25, "
-        "192.0.2.42:25, 192.0.2.43:25, 192.0.2.44:25 and 3 more."
+        "The domain has 9 endpoints. Tested: the first 1, in the order in which senders try them. Not "
+        "tested: 192.0.2.40:25, 192.0.2.41:25, 192.0.2.42:25, 192.0.2.43:25, 192.0.2.44:25 and 3 more."
     )
 
 

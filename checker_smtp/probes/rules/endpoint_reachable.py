@@ -73,9 +73,11 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
         if untested := [endpoint for endpoint in ours if endpoint.family == family]:
             yield _not_tested(family, untested, observation.controls)
     if observation.skipped:
+        total = len(observation.endpoints) + len(observation.skipped)
         yield NOT_TESTED.finding(
             "",
-            f"The domain has too many endpoints; not tested: {listed(list(observation.skipped))}.",
+            f"The domain has {total} endpoints. Tested: the first {total - len(observation.skipped)}, in the "
+            f"order in which senders try them. Not tested: {listed(list(observation.skipped))}.",
             outcome=Outcome.NOT_TESTED,
         )
 
