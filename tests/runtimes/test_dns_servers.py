@@ -179,6 +179,13 @@ def test_tries_as_configured(loop: str, attempts: int) -> None:
     assert len(servers.asked) == attempts
 
 
+def test_a_long_timeout_does_not_make_a_lost_datagram_dear(loop: str) -> None:
+    servers = only(in_turn(silent, reply(MX)))
+    answer = ask_of(servers, loop, timeout=60)
+    assert answer.status is DnsStatus.ANSWER
+    assert answer.seconds < 10
+
+
 def edns(servers: Servers) -> list[bool]:
     """Which of the questions over UDP had EDNS."""
     return [query.edns >= 0 for how, *_, query in servers.asked if how == "udp"]

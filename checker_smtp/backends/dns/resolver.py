@@ -4,10 +4,10 @@ dnspython reads unusual messages here, but its resolver and its sockets are not 
 cancellation: a question costs 0.4 of its processor time (python -m benchmarks dns), and a question that is
 cancelled has closed its socket by then, not in a later turn of the event loop.
 
-A single server is asked twice, each time for half of the timeout. Of several, one is asked first, and has
-half a second; then all are, at once, and the first that settles the question wins. Half a second is more than
-a resolver needs for nearly any name, so the others see few questions, and a dead server costs half a second
-once: a server that was silent is asked last from then on, while those that respond are asked first.
+A single server is asked twice, the first time for 2.5 seconds or half of the timeout. Of several, one is
+asked first, and has half a second; then all are, at once, and the first that settles the question wins. Half
+a second is more than a resolver needs for nearly any name, so the others see few questions, and a dead server
+costs half a second once: a server that was silent is asked last from then on.
 
 Where all fail, the failure that accuses the domain least is returned (`failures`).
 

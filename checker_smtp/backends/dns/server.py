@@ -23,6 +23,8 @@ __all__ = ["DnsServer"]
 _PORT = 53
 # Questions in a row without a response until a server that did respond counts as dead.
 _MAX_SILENT = 3
+# Seconds until a datagram seems lost, however long the whole question may take: the last try has the rest.
+_TRY = 2.5
 # Seconds within which a question without EDNS is answered where EDNS was what kept the server silent. A
 # server whose first try was lost, or waited for a slow zone, rarely answers the second one as fast.
 _AT_ONCE = 0.25
@@ -59,7 +61,8 @@ class DnsServer:
         """
         end = monotonic() + seconds
         for left in range(tries, 0, -1):
-            response = await self._try(question, (end - monotonic()) / left)
+            share = (end - monotonic()) / left
+            response = await self._try(question, share if left == 1 else min(share, _TRY))
             if response.status is not DnsStatus.TIMEOUT:
                 break
         return await self._whole(question, response, deadline) if response.truncated else response
