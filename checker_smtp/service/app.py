@@ -1,7 +1,7 @@
 """Build the service: one ASGI application out of its parts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,26 +11,16 @@ from starlette.routing import Route
 
 from checker_smtp.api import Backend
 
-from . import page, protocol
 from .admission import Admission, CheckRefused
 from .checks import Checks
-from .counted import CountedChecks
+from .happydomain import routes as happydomain
+from .http.middleware import BUG, Middleware
 from .load import Load
 from .metrics import Metrics
-from .middleware import BUG, Middleware
 from .settings import ServiceSettings
+from .web import page
 
-__all__ = ["Service", "build"]
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The parts that the routes use."""
-
-    settings: ServiceSettings
-    checks: Checks
-    admission: Admission
-    load: Load
+__all__ = ["build"]
 
 
 def build(settings: ServiceSettings, network: Callable[[], Backend] | None = None) -> Middleware:
@@ -42,10 +32,9 @@ def build(settings: ServiceSettings, network: Callable[[], Backend] | None = Non
     admission = Admission(settings)
     load = Load()
     metrics = Metrics(admission, load)
-    checks = CountedChecks(settings, admission, network, metrics=metrics)
     # only the authentication layer gets the token
-    service = Service(replace(settings, token=""), checks, admission, load)
-    routes = [Route("/", _redirect_to_page), *protocol.routes(service), *page.routes(service)]
+    checks = Checks(replace(settings, token=""), admission, network, on_end=metrics.count_check)
+    routes = [Route("/", _redirect_to_page), *happydomain.routes(checks, load), *page.routes(checks, load)]
     handlers = {HTTPException: _on_http_error, CheckRefused: _on_refused, Exception: _on_bug}
     app = Starlette(routes=routes, exception_handlers=handlers)
     # such a redirect would contain the Host header, which the client chooses
@@ -53,14 +42,14 @@ def build(settings: ServiceSettings, network: Callable[[], Backend] | None = Non
     return Middleware(app, settings, metrics)
 
 
-def _on_bug(_: Request, __: Exception) -> Response:
-    # Starlette raises the exception again after this response, and the middleware logs it
-    return JSONResponse({"error": BUG}, 500)
-
-
 async def _redirect_to_page(_: Request) -> Response:
     # relative, because a proxy may publish the service below a path of its own
     return RedirectResponse("check")
+
+
+def _on_bug(_: Request, __: Exception) -> Response:
+    # Starlette raises the exception again after this response, and the middleware logs it
+    return JSONResponse({"error": BUG}, 500)
 
 
 def _on_http_error(_: Request, error: Exception) -> Response:

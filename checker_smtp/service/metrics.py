@@ -3,9 +3,15 @@
 Each label has a fixed set of values and never contains a client's input, so no client can create time series.
 """
 
+from asyncio import CancelledError
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from .admission import Admission
+from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.result import Result
+
+from .admission import Admission, CheckRefused
+from .checks import CheckTimeout
 from .load import Load
 
 __all__ = ["Metrics"]
@@ -14,6 +20,12 @@ _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _ROUTES = ("/health", "/definition", "/collect", "/evaluate", "/report", "/check")
 # seconds; a healthy domain takes one or two, a silent one as long as the check budget
 _BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 120)
+# the label of a check without a verdict
+_FAILURE_LABELS: dict[type, str] = {
+    CancelledError: "cancelled",
+    CheckTimeout: "out-of-time",
+    ResolverError: "no-resolver",
+}
 
 
 class Metrics:
@@ -53,14 +65,14 @@ class Metrics:
         method = method if method in _METHODS else "other"
         self._requests.labels(method, _route(path), str(status)).inc()
 
-    def count_check(self, verdict: str, seconds: float) -> None:
-        """Count a check; `verdict` is the status of its result, or the label of its failure."""
-        self._checks.labels(verdict).inc()
+    def count_check(self, outcome: Result | BaseException, seconds: float) -> None:
+        """Count a check by its verdict or its error; a refused check has a counter of its own."""
+        if isinstance(outcome, CheckRefused):
+            self._refused.labels(outcome.reason).inc()
+            return
+        failure = _FAILURE_LABELS.get(type(outcome), "failed")
+        self._checks.labels(outcome.status if isinstance(outcome, Result) else failure).inc()
         self._seconds.observe(seconds)
-
-    def count_refused(self, reason: str) -> None:
-        """Count a check that was not started."""
-        self._refused.labels(reason).inc()
 
 
 def _route(path: str) -> str:

@@ -15,9 +15,9 @@ from prometheus_client import start_http_server
 from checker_smtp.probes.addresses import subject_of
 
 from .app import build
-from .http_timeouts import TimeoutProtocol
+from .http.middleware import Middleware
+from .http.timeouts import TimeoutProtocol
 from .logs import configure
-from .middleware import Middleware
 from .settings import ServiceSettings, SettingError
 
 __all__ = ["serve"]

@@ -58,9 +58,9 @@ SERVICE = (
     PROGRAM
     + """
 import json
-from checker_smtp.service.definition import definition
-from checker_smtp.service.evaluate import evaluate
-from checker_smtp.service.schemas import EvaluateRequest
+from checker_smtp.service.happydomain.definition import definition
+from checker_smtp.service.happydomain.evaluate import evaluate
+from checker_smtp.service.happydomain.schemas import EvaluateRequest
 seen = json.load(sys.stdin)["observation"]
 states = evaluate(EvaluateRequest(observations={"smtp": json.dumps(seen).encode()}))
 json.dump({**definition(), **states}, sys.stdout)

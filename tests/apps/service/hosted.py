@@ -20,8 +20,8 @@ from checker_smtp.backends.recording.case import Case, read_case
 from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.service.app import build
-from checker_smtp.service.definition import OPTIONS
-from checker_smtp.service.middleware import Middleware
+from checker_smtp.service.http.middleware import Middleware
+from checker_smtp.service.options import OPTIONS
 from checker_smtp.service.settings import ServiceSettings
 from tests.apps.service.middleware_app import client
 

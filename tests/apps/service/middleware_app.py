@@ -6,9 +6,9 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checker_smtp.service.admission import Admission
+from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.load import Load
 from checker_smtp.service.metrics import Metrics
-from checker_smtp.service.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 
 __all__ = ["client", "echo", "wrapped"]

@@ -16,7 +16,7 @@ from checker_smtp.backends.recording.case import read_case
 from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.backends.recording.replay_backend import Replay
 from checker_smtp.service.app import build
-from checker_smtp.service.middleware import Middleware
+from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 from tests.report.page import parse, words
 
@@ -30,7 +30,7 @@ def replaying(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> Mi
     """Return the service over the recorded check `name`."""
     case = read_case(FIXTURES / name)
     # a random mailbox is in the record, so it must be the same again
-    monkeypatch.setattr("checker_smtp.service.live_checks.RunContext", lambda: RunContext(seed=case.seed))
+    monkeypatch.setattr("checker_smtp.service.web.live_checks.RunContext", lambda: RunContext(seed=case.seed))
     return shown(lambda: Replay(case), allow_targets=case.options.allow_targets, **settings)
 
 

@@ -8,7 +8,7 @@ import pytest
 from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.app import build
-from checker_smtp.service.middleware import Middleware
+from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 from checker_smtp.testing import FakeNetwork, FakeResolver
 from tests.apps.service.middleware_app import client

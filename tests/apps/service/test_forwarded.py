@@ -39,7 +39,7 @@ XFF, FORWARDED = "X-Forwarded-For", "Forwarded"
         (PROXY, ((XFF, "10.0.0.2"),), "10.0.0.2"),
         # what is no address is not believed, nor is what stands left of it
         (PROXY, ((XFF, "192.0.2.1, unknown"),), PROXY),
-        (PROXY, ((XFF, f"192.0.2.1, , {EDGE}"),), EDGE),
+        (PROXY, ((XFF, f"192.0.2.1, , {EDGE}"),), PROXY),
         (PROXY, ((XFF, ""),), PROXY),
         (PROXY, ((XFF, "<script>"),), PROXY),
         (PROXY, ((XFF, "1" * 4000),), PROXY),
@@ -51,17 +51,9 @@ XFF, FORWARDED = "X-Forwarded-For", "Forwarded"
         (f"::ffff:{PROXY}", ((XFF, CLIENT),), CLIENT),
         (f"::ffff:{CLIENT}", (), CLIENT),
         ("fd00::1", ((XFF, "2001:db8::1"),), "2001:db8::1"),
-        # RFC 7239
-        (PROXY, ((FORWARDED, f"for={CLIENT};proto=https;by={PROXY}"),), CLIENT),
-        (PROXY, ((FORWARDED, f'For="{CLIENT}:4711"'),), CLIENT),
-        (PROXY, ((FORWARDED, f"proto=http; for={CLIENT}, for={EDGE}"),), CLIENT),
-        (PROXY, ((FORWARDED, 'for="[2001:db8::1]:4711"'),), "2001:db8::1"),
-        (PROXY, ((FORWARDED, "for=_hidden"),), PROXY),
-        (PROXY, ((FORWARDED, "for=192.0.2.1, by=10.0.0.1"),), PROXY),
-        (PROXY, ((FORWARDED, f'for="192.0.2.1, for={CLIENT}'),), CLIENT),
-        # both: the same client, or neither is believed
-        (PROXY, ((XFF, CLIENT), (FORWARDED, f"for={CLIENT}")), CLIENT),
-        (PROXY, ((XFF, "192.0.2.1"), (FORWARDED, f"for={CLIENT}")), PROXY),
+        # RFC 7239 is not read, so a proxy need not remove it
+        (PROXY, ((FORWARDED, "for=192.0.2.1"),), PROXY),
+        (PROXY, ((XFF, CLIENT), (FORWARDED, "for=192.0.2.1")), CLIENT),
         ("testclient", ((XFF, CLIENT),), "testclient"),
     ],
 )

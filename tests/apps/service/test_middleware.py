@@ -6,7 +6,7 @@ import logging
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from checker_smtp.service.middleware import Middleware
+from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings, SettingError
 from tests.apps.service.middleware_app import client, wrapped
 
@@ -17,7 +17,7 @@ TOKEN = "0123456789abcdef-secret"
 
 async def own_headers(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [
-        (b"Cache-Control", b"max-age=3600"),
+        (b"cache-control", b"max-age=3600"),
         (b"content-security-policy", b"sandbox"),
         (b"content-length", b"0"),
     ]

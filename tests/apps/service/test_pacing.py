@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from checker_smtp.service.pacing import Pacer
+from checker_smtp.service.http.pacing import Pacer
 from checker_smtp.testing import SkippingEventLoop
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import pytest
 
 from checker_smtp.probes.options import OptionError, Options
-from checker_smtp.service.form import Form, check_query, default_fields, parse_fields, parse_options
-from checker_smtp.service.middleware import Middleware
+from checker_smtp.service.http.middleware import Middleware
+from checker_smtp.service.web.form import Form, check_query, default_fields, parse_fields, parse_options
 from checker_smtp.testing import FakeNetwork
 from tests.apps.service.middleware_app import client
 from tests.apps.service.pages import by_id, shown, sound

@@ -1,6 +1,6 @@
 """Stored results: limits in number, octets and time, and access by their random name only."""
 
-from checker_smtp.service.results import ResultStore
+from checker_smtp.service.web.results import ResultStore
 from checker_smtp.testing import FakeClock
 
 

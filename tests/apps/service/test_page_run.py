@@ -20,9 +20,9 @@ from checker_smtp.report.document import dump, load
 from checker_smtp.report.html import render_html
 from checker_smtp.service.admission import Admission, CheckRefused
 from checker_smtp.service.checks import Checks
-from checker_smtp.service.live_checks import start_check
-from checker_smtp.service.middleware import Middleware
+from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
+from checker_smtp.service.web.live_checks import start_check
 from checker_smtp.testing import FakeNetwork, FakeResolver
 from smtp_sansio import Script
 from tests.apps.service.middleware_app import client
@@ -244,7 +244,7 @@ async def test_hostile_names_among_the_steps() -> None:
 
 
 async def test_of_servers_that_say_too_much_the_report_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("checker_smtp.service.results._MAX_RECEIVED", 100)
+    monkeypatch.setattr("checker_smtp.service.web.results._MAX_RECEIVED", 100)
     page = (await checked(replaying(monkeypatch, MIXED), domain="dev-mixed.test", helo_name=HELO)).text
     sound(page)
     assert set(files(page)) == {"report.html"}

@@ -6,7 +6,7 @@ import pytest
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
-from checker_smtp.service.static_mx import StaticMxBackend
+from checker_smtp.service.happydomain.static_mx import StaticMxBackend
 from checker_smtp.testing import FakeNetwork, FakeResolver, ScriptedServer
 from tests.apps.service.hosted import HappyDomain, folded, recorded, service
 from tests.probes.world import questions

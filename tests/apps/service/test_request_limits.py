@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from checker_smtp.service.request_limits import MAX_BODY, RequestLimits
+from checker_smtp.service.http.request_limits import MAX_BODY, RequestLimits
 
 pytestmark = pytest.mark.anyio
 

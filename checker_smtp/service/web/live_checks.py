@@ -19,9 +19,8 @@ from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
-
-from .admission import CheckRefused
-from .checks import Checks, CheckTimeout
+from checker_smtp.service.admission import CheckRefused
+from checker_smtp.service.checks import Checks, CheckTimeout
 
 __all__ = ["CheckStep", "CompletedCheck", "FailedCheck", "LiveCheck", "start_check"]
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from checker_smtp.probes.options import OptionError, Options
-
-from .definition import OPTIONS
+from checker_smtp.service.options import OPTIONS
 
 __all__ = ["Form", "check_query", "default_fields", "parse_fields", "parse_options"]
 

@@ -7,16 +7,25 @@ connection then. The largest body is the one that happyDomain's protocol defines
 
 import asyncio
 
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .pacing import Pacer
-from .responses import send_error
 
 __all__ = ["MAX_BODY", "RequestLimits"]
 
 MAX_BODY = 1024 * 1024
 # seconds for a whole body: 1 MiB takes 17 at half a megabit per second
 _BODY_TIMEOUT = 20.0
+
+
+def _error(status: int, message: str, **headers: str) -> Response:
+    return JSONResponse({"error": message}, status, headers)
+
+
+_SHUTTING_DOWN = JSONResponse(
+    {"error": "this service is shutting down: try again soon"}, 503, {"Retry-After": "10"}
+)
 
 
 class _Disconnected(Exception):  # noqa: N818
@@ -53,12 +62,11 @@ class RequestLimits:
             async with asyncio.timeout(self._body_timeout):
                 body = await _read(scope, receive)
         except _TooLarge:
-            await send_error(
-                send, 413, f"the body of the request is too large: send at most {MAX_BODY} octets"
-            )
+            error = _error(413, f"the body of the request is too large: send at most {MAX_BODY} octets")
+            await error(scope, receive, send)
         except TimeoutError:
             message = f"the body of the request did not arrive within {self._body_timeout:g} seconds"
-            await send_error(send, 408, message, connection="close")
+            await _error(408, message, Connection="close")(scope, receive, send)
         except _Disconnected:
             pass
         else:
@@ -69,7 +77,7 @@ class RequestLimits:
         if scope["method"] == "POST":
             await self._pacer.wait()
         if self._shutdown.is_set():
-            await _send_shutting_down(send)
+            await _SHUTTING_DOWN(scope, receive, send)
             return
         handler = asyncio.ensure_future(self._app(scope, exchange.receive, exchange.send))
         watcher = asyncio.create_task(exchange.watch())
@@ -83,7 +91,7 @@ class RequestLimits:
             if not handler.cancelled():
                 raise
             if self._shutdown.is_set() and not exchange.response_started:
-                await _send_shutting_down(send)
+                await _SHUTTING_DOWN(scope, receive, send)
         finally:
             self._handlers.discard(handler)
             for task in (handler, watcher):
@@ -120,10 +128,6 @@ class _Exchange:
         self.response_started = True
         self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
-
-
-async def _send_shutting_down(send: Send) -> None:
-    await send_error(send, 503, "this service is shutting down: try again soon", retry_after="10")
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:

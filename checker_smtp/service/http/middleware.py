@@ -9,16 +9,17 @@ import re
 from collections.abc import Iterable
 from time import monotonic
 
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from checker_smtp.report.visible import visible
+from checker_smtp.service.metrics import Metrics
+from checker_smtp.service.settings import ServiceSettings, SettingError
 
 from .auth import Auth
 from .forwarded import Forwarded, client_of
-from .metrics import Metrics
 from .request_limits import RequestLimits
-from .responses import send_error
-from .settings import ServiceSettings, SettingError
 
 __all__ = ["BUG", "Middleware"]
 
@@ -32,6 +33,12 @@ _access = logging.getLogger("checker_smtp.access")
 _CLIENT_CLOSED_REQUEST = 499
 _MAX_PATH = 200
 _ANCESTOR = re.compile(r"'self'|[a-z][a-z0-9+.-]*:|(https?://)?(\*\.)?[A-Za-z0-9.-]+(:(\d+|\*))?")
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    # not no-referrer, because browsers would then omit the Origin that `Auth` checks
+    ("Referrer-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
 
 
 class Middleware:
@@ -42,7 +49,7 @@ class Middleware:
         self._limits = RequestLimits(app)
         inside = Auth(self._limits, settings.token)
         self._outermost = Forwarded(
-            _RequestLog(inside, metrics, _headers(settings.frame_ancestors)), settings.trusted_proxies
+            _RequestLog(inside, metrics, _policy(settings.frame_ancestors)), settings.trusted_proxies
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,10 +64,10 @@ class Middleware:
 class _RequestLog:
     """Logs and counts each request, adds the security headers, and answers 500 after an exception."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, policy: str) -> None:
         self._app = app
         self._metrics = metrics
-        self._headers = headers
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,7 +80,11 @@ class _RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": self._with_security_headers(message.get("headers", ()))}
+                headers = MutableHeaders(scope=message)
+                # a route may set a stricter policy of its own, because policies add up
+                headers.append("Content-Security-Policy", self._policy)
+                for name, value in _HEADERS:
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -81,45 +92,26 @@ class _RequestLog:
         except Exception:
             _logger.exception("this is a bug in checker-smtp: please report it with this traceback")
             if not status:
-                await send_error(send_with_headers, 500, BUG)
+                await JSONResponse({"error": BUG}, 500)(scope, receive, send_with_headers)
         finally:
             self._log(scope, status or _CLIENT_CLOSED_REQUEST, monotonic() - started_at)
 
-    def _with_security_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        given = list(headers)
-        names = {name.lower() for name, _ in given}
-        # a route may set a stricter header of its own; policies (CSP) add up, so this one is always sent
-        return given + [
-            (name, value)
-            for name, value in self._headers
-            if name == b"content-security-policy" or name not in names
-        ]
-
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
         self._metrics.count_request(scope["method"], scope["path"], status)
-        client = client_of(scope) or "-"
-        # without the query, because the log must not contain the user's input
-        path = visible(scope["path"][:_MAX_PATH])
-        _access.info(
-            '%s "%s %s" %d %.3fs',
-            client,
-            scope["method"],
-            path,
-            status,
-            seconds,
-            extra={
-                "fields": {
-                    "client": client,
-                    "method": scope["method"],
-                    "path": path,
-                    "status": status,
-                    "seconds": round(seconds, 3),
-                }
-            },
-        )
+        fields = {
+            "client": client_of(scope) or "-",
+            "method": scope["method"],
+            # without the query, because the log must not contain the user's input
+            "path": visible(scope["path"][:_MAX_PATH]),
+            "status": status,
+            "seconds": round(seconds, 3),
+        }
+        line = '%(client)s "%(method)s %(path)s" %(status)d %(seconds).3fs'
+        _access.info(line, fields, extra={"fields": fields})
 
 
-def _headers(frame_ancestors: Iterable[str]) -> list[tuple[bytes, bytes]]:
+def _policy(frame_ancestors: Iterable[str]) -> str:
+    """Return the Content-Security-Policy of all responses. Raises `SettingError`."""
     for ancestor in frame_ancestors:
         if not _ANCESTOR.fullmatch(ancestor):
             raise SettingError(
@@ -127,15 +119,8 @@ def _headers(frame_ancestors: Iterable[str]) -> list[tuple[bytes, bytes]]:
             )
     # the page shows its reports in a frame; a report contains its style and no script
     ancestors = " ".join(dict.fromkeys(["'self'", *frame_ancestors]))
-    policy = (
+    return (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
         f"frame-ancestors {ancestors}"
     )
-    return [
-        (b"content-security-policy", policy.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        # not no-referrer, because browsers would then omit the Origin that `Auth` checks
-        (b"referrer-policy", b"same-origin"),
-        (b"cache-control", b"no-store"),
-    ]

@@ -9,11 +9,11 @@ from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES
 from checker_smtp.probes.tls_checker import tls_targets
+from checker_smtp.service.checks import Checks
 
-from .checks import Checks
 from .definition import KEY
 from .schemas import BodyError, CollectRequest
-from .static_mx import MxSet, read_static_mx
+from .static_mx import MxSet, StaticMxBackend, read_static_mx
 from .truncation import encode_observation
 
 __all__ = ["collect", "enabled_rules", "precheck", "read_options"]
@@ -29,7 +29,9 @@ async def collect(checks: Checks, request: CollectRequest, client: str) -> bytes
     if request.key not in ("", KEY):
         raise BodyError(f"the key {request.key[:40]!r} is not collected here: ask for {KEY!r}")
     options, mx = read_options(checks, request.options or {})
-    result = await checks.run(options, client=client, rules=enabled_rules(request.enabled_rules), mx=mx)
+    backend = None if mx is None else StaticMxBackend(checks.network(options), options.domain, mx)
+    rules = enabled_rules(request.enabled_rules)
+    result = await checks.run(options, client=client, rules=rules, backend=backend)
     # in a thread, because the replies of a hostile server may be large
     return await anyio.to_thread.run_sync(_encode_response, result)
 

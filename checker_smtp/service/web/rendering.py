@@ -14,8 +14,8 @@ from jinja2 import Environment
 
 from checker_smtp.report.environment import build_environment
 from checker_smtp.report.view_model import build_report
+from checker_smtp.service.options import OPTIONS
 
-from .definition import OPTIONS
 from .form import Form
 from .live_checks import CheckStep, CompletedCheck
 from .results import result_title

@@ -15,11 +15,11 @@ import binascii
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from .responses import send_error
 
 __all__ = ["Auth"]
 
@@ -38,30 +38,32 @@ class Auth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = dict(scope["headers"])
         if not _HOST.fullmatch(headers.get(b"host", b"localhost")):
-            await send_error(send, 400, "the Host header is not a host name: send HOST or HOST:PORT")
-        elif not self._is_authorised(scope["path"], headers.get(b"authorization", b"")):
-            # Basic alone, because browsers disagree on how to handle two challenges
-            challenge = 'Basic realm="checker-smtp", charset="UTF-8"'
-            message = (
-                "the token is missing or wrong: send it as a bearer token, or as the password of HTTP Basic"
+            return _error(400, "the Host header is not a host name: send HOST or HOST:PORT")
+        if not self._is_authorised(scope["path"], headers.get(b"authorization", b"")):
+            return _error(
+                401,
+                "the token is missing or wrong: send it as a bearer token, or as the password of HTTP Basic",
+                # Basic alone, because browsers disagree on how to handle two challenges
+                {"WWW-Authenticate": 'Basic realm="checker-smtp", charset="UTF-8"'},
             )
-            await send_error(send, 401, message, www_authenticate=challenge)
-        elif scope["method"] not in _SAFE_METHODS and _is_cross_site(headers):
-            await send_error(
-                send, 403, "the request came from a page of another site: open this service's own page"
-            )
-        else:
-            await self._app(scope, receive, send)
+        if scope["method"] not in _SAFE_METHODS and _is_cross_site(headers):
+            return _error(403, "the request came from a page of another site: open this service's own page")
+        return None
 
     def _is_authorised(self, path: str, authorization: bytes) -> bool:
         if self._digest is None or path in _PUBLIC_PATHS:
             return True
         return hmac.compare_digest(_digest(_credential(authorization)), self._digest)
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": message}, status, headers)
 
 
 def _digest(token: bytes) -> bytes:

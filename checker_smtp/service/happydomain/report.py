@@ -1,4 +1,4 @@
-"""`/report`: evaluate a stored observation, and return an HTML report or metrics."""
+"""`/report`: evaluate a stored observation, for an HTML report or for metrics."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,14 +8,13 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.probes.tls_checker import with_tls_checker
-from checker_smtp.report.html import render_html
 from checker_smtp.report.prometheus import build_metrics
 
 from .definition import KEY
 from .evaluate import TLS_KEY, read_observation
 from .schemas import BodyError, ReportRequest, decode_or_none
 
-__all__ = ["metric_samples", "read_result", "render_page"]
+__all__ = ["metric_samples", "read_result"]
 
 
 def read_result(request: ReportRequest) -> Result:
@@ -30,11 +29,6 @@ def read_result(request: ReportRequest) -> Result:
         )
     observation = with_tls_checker(read_observation(request.data), _related(request.related or {}))
     return evaluate(_limited_to(observation, frozenset(state.rule for state in request.states or ())))
-
-
-def render_page(result: Result) -> str:
-    """Render the report as one HTML document."""
-    return render_html(result)
 
 
 def metric_samples(result: Result, now: datetime) -> list[dict[str, object]]:

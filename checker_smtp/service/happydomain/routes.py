@@ -7,7 +7,6 @@ Work whose time grows with the size of a body runs in a thread, beside the event
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 from anyio.to_thread import run_sync
@@ -17,26 +16,25 @@ from starlette.routing import BaseRoute, Route
 
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import OptionError
+from checker_smtp.report.html import render_html
+from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.http.forwarded import client_of
+from checker_smtp.service.load import Load
 
-from .checks import CheckTimeout
 from .collect import collect, precheck
 from .definition import definition
 from .evaluate import evaluate
-from .forwarded import client_of
-from .reporting import metric_samples, read_result, render_page
+from .report import metric_samples, read_result
 from .schemas import BodyError, CollectRequest, EvaluateRequest, PrecheckRequest, ReportRequest, decode
-
-if TYPE_CHECKING:
-    from .app import Service
 
 __all__ = ["routes"]
 
 _Work = Callable[[bytes], Awaitable[Response]]
 
 
-def routes(service: "Service") -> list[BaseRoute]:
-    """Return the routes of the protocol; `/check` is a route of the page."""
-    protocol = _Protocol(service)
+def routes(checks: Checks, load: Load) -> list[BaseRoute]:
+    """Return the routes of the protocol; `load` counts their POSTs."""
+    protocol = _Protocol(checks, load)
     return [
         Route("/health", protocol.health, methods=["GET"]),
         Route("/definition", protocol.definition, methods=["GET", "POST"]),
@@ -47,13 +45,12 @@ def routes(service: "Service") -> list[BaseRoute]:
 
 
 class _Protocol:
-    """One method for each route; the load counts the POSTs."""
-
-    def __init__(self, service: "Service") -> None:
-        self._service = service
+    def __init__(self, checks: Checks, load: Load) -> None:
+        self._checks = checks
+        self._load = load
 
     async def health(self, _: Request) -> Response:
-        return _json(self._service.load.health())
+        return _json(self._load.health())
 
     async def definition(self, request: Request) -> Response:
         if request.method != "POST":
@@ -71,7 +68,7 @@ class _Protocol:
         return await self._respond(request, _in_thread(partial(_report, as_page=as_page)))
 
     async def _respond(self, request: Request, work: _Work) -> Response:
-        with self._service.load.request():
+        with self._load.request():
             try:
                 return await work(await request.body())
             except (BodyError, OptionError) as error:
@@ -79,11 +76,11 @@ class _Protocol:
 
     async def _precheck(self, body: bytes) -> Response:
         given = decode(body, PrecheckRequest).options if body.strip() else None
-        return _json({**definition(), "precheck_failures": precheck(self._service.checks, given or {})})
+        return _json({**definition(), "precheck_failures": precheck(self._checks, given or {})})
 
     async def _collect(self, body: bytes, client: str) -> Response:
         try:
-            return _json_response(await collect(self._service.checks, decode(body, CollectRequest), client))
+            return _json_response(await collect(self._checks, decode(body, CollectRequest), client))
         except (ResolverError, CheckTimeout) as error:
             return _json({"error": str(error)}, 500)
 
@@ -102,7 +99,7 @@ def _evaluate(body: bytes) -> Response:
 
 def _report(body: bytes, as_page: bool) -> Response:
     result = read_result(decode(body, ReportRequest))
-    return HTMLResponse(render_page(result)) if as_page else _json(metric_samples(result, datetime.now(UTC)))
+    return HTMLResponse(render_html(result)) if as_page else _json(metric_samples(result, datetime.now(UTC)))
 
 
 def _json(content: object, status: int = 200) -> Response:

@@ -14,7 +14,6 @@ connection, `RequestLimits` cancels its check.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
@@ -24,15 +23,14 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checker_smtp.probes.options import Options
+from checker_smtp.service.admission import CheckRefused
+from checker_smtp.service.checks import Checks
+from checker_smtp.service.http.forwarded import client_of
+from checker_smtp.service.load import Load
 
 from . import form, rendering
-from .admission import CheckRefused
-from .forwarded import client_of
 from .live_checks import CompletedCheck, FailedCheck, LiveCheck, start_check
 from .results import CASE, DOCUMENT, REPORT, ResultStore, result_files, result_title
-
-if TYPE_CHECKING:
-    from .app import Service
 
 __all__ = ["routes"]
 
@@ -45,9 +43,9 @@ _REPORT_POLICY = (
 )
 
 
-def routes(service: "Service") -> list[BaseRoute]:
+def routes(checks: Checks, load: Load) -> list[BaseRoute]:
     """Return the routes of the page."""
-    page = _Page(service)
+    page = _Page(checks, load)
     return [
         Route("/check", page.check, methods=["GET", "POST"]),
         Route("/check/results/{name}/{file}", page.result),
@@ -56,10 +54,11 @@ def routes(service: "Service") -> list[BaseRoute]:
 
 
 class _Page:
-    def __init__(self, service: "Service") -> None:
-        self._service = service
+    def __init__(self, checks: Checks, load: Load) -> None:
+        self._checks = checks
+        self._load = load
         self._results = ResultStore()
-        self._defaults = form.default_fields(service.checks.options)
+        self._defaults = form.default_fields(checks.options)
 
     async def check(self, request: Request) -> ASGIApp:
         """Serve the form, or run the check that it requests."""
@@ -69,7 +68,7 @@ class _Page:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
             return self._form(415, message=f"the request is not a form: send it as {_FORM_TYPE}")
         given = form.parse_fields((await request.body()).decode("utf-8", "replace"))
-        options = form.parse_options(given, self._service.checks.options)
+        options = form.parse_options(given, self._checks.options)
         if isinstance(options, dict):
             return self._form(400, given=given, errors=options)
         return partial(self._run_check, given, options, client_of(request.scope))
@@ -121,9 +120,9 @@ class _Page:
         send: Send,
     ) -> None:
         """Stream the page of a check while it runs, or serve the form with the reason for a refusal."""
-        with self._service.load.request():
+        with self._load.request():
             try:
-                async with start_check(self._service.checks, options, client=client) as check:
+                async with start_check(self._checks, options, client=client) as check:
                     await self._stream(given, options, check, send)
             except CheckRefused as refusal:
                 response = self._form(

@@ -1,0 +1,1 @@
+"""The protocol of happyDomain for external checkers."""

@@ -1,0 +1,1 @@
+"""The ASGI middleware: the client of a request, its rights, and its limits in size and time."""
