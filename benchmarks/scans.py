@@ -102,7 +102,7 @@ def fake_internet() -> Iterator[FakeInternet]:
 
 
 def _main() -> int:
-    from checker_smtp.cli import main
+    from checker_smtp.cli.main import main
 
     try:
         return main()

@@ -1,6 +1,6 @@
 """The entry point of the command `checker-smtp` and of `python -m checker_smtp`."""
 
-from .cli import main
+from .cli.main import main
 
 __all__ = ["main"]
 

@@ -10,9 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from checker_smtp.cli import check, demo
-from checker_smtp.cli_scan import scan
-from checker_smtp.cli_selftest import vantage
+from checker_smtp.cli.commands.check import check
+from checker_smtp.cli.commands.demo import demo
+from checker_smtp.cli.commands.scan import scan
+from checker_smtp.cli.commands.vantage import vantage
 from tests.apps.command import FIXTURES, Run, run
 
 LONG = "a" * 64

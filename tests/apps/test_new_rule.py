@@ -53,7 +53,7 @@ from checker_smtp.probes import rules
 rules.__path__.append(sys.argv.pop(1))
 rules.load_rules()
 """
-COMMAND = PROGRAM + "from checker_smtp.cli import main\nmain()"
+COMMAND = PROGRAM + "from checker_smtp.cli.main import main\nmain()"
 SERVICE = (
     PROGRAM
     + """

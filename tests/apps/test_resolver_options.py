@@ -7,13 +7,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from checker_smtp.arguments import resolver_address
 from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.dns.system_config import read_system_config
-from checker_smtp.cli import check
-from checker_smtp.cli_scan import scan
-from checker_smtp.cli_selftest import vantage
-from checker_smtp.cli_serve import serve
+from checker_smtp.cli.arguments import resolver_address
+from checker_smtp.cli.commands.check import check
+from checker_smtp.cli.commands.scan import scan
+from checker_smtp.cli.commands.serve import serve
+from checker_smtp.cli.commands.vantage import vantage
 
 CONFIGURED = "nameserver dns.test\nnameserver 192.0.2.1\n"
 

@@ -10,7 +10,9 @@ import click
 import html5lib
 import pytest
 
-from checker_smtp.cli_reports import diff, explain, schema
+from checker_smtp.cli.commands.diff import diff
+from checker_smtp.cli.commands.explain import explain
+from checker_smtp.cli.commands.schema import schema
 from checker_smtp.probes.observation import Endpoint, Session
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.diff import Difference, compare

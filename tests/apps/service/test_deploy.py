@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from checker_smtp.cli_serve import serve
+from checker_smtp.cli.commands.serve import serve
 from checker_smtp.service.admission import Admission
 from checker_smtp.service.load import Load
 from checker_smtp.service.metrics import Metrics

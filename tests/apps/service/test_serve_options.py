@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner
 
-from checker_smtp.cli_serve import serve
+from checker_smtp.cli.commands.serve import serve
 from checker_smtp.service.settings import ServiceSettings
 from tests.apps.command import run
 

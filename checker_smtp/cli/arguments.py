@@ -3,78 +3,85 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import fields
+from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-if TYPE_CHECKING:
-    from checker_smtp.probes.options import Options
+from checker_smtp.probes.options import Options
 
 __all__ = [
     "backend_option",
     "check_options",
     "dns_timeout",
+    "field_option",
+    "fields_from",
     "options_from",
     "print_notes",
     "resolver_address",
+    "resolver_option",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+
+def field_option(
+    settings: type, name: str, text: str = "", flag: str = "", **more: Any
+) -> Callable[[_F], _F]:
+    """Return the option of a field of the dataclass `settings`, with the type and default of the field.
+
+    The option is `--NAME` without the prefix `test_`, and `--no-NAME` for a field that is true by default;
+    `flag` is another name. `text` is its help, and `more` is for `click.option`.
+    """
+    (field,) = (field for field in fields(settings) if field.name == name)
+    stem = name.removeprefix("test_").replace("_", "-")
+    if field.type is bool:
+        given: dict[str, Any] = {"is_flag": True}
+        if field.default is True:
+            stem = f"no-{stem}"
+            given["callback"] = lambda _, __, value: not value
+    elif field.default == ():
+        given = {"multiple": True}
+    else:
+        given = {"type": field.type, "default": field.default, "show_default": True}
+    return click.option(flag or f"--{stem}", name, help=text, **given | more)
+
+
+_option = partial(field_option, Options)
 _CHECK_OPTIONS = (
-    click.option(
-        "--helo-name",
+    _option(
+        "helo_name",
+        "Host name in EHLO; it should resolve to the address of this machine, and back.",
         metavar="NAME",
-        default="mx-checker.happydomain.org",
-        show_default=True,
-        help="Host name in EHLO; it should resolve to the address of this machine, and back.",
     ),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=float,
-        default=12.0,
-        show_default=True,
-        help="Longest wait for any one reply; one server gets five times that.",
-    ),
-    click.option("--no-null-sender", is_flag=True, help="Do not test whether bounces are accepted."),
-    click.option(
-        "--no-postmaster", is_flag=True, help="Do not test whether mail for postmaster is accepted."
-    ),
-    click.option(
-        "--no-open-relay", is_flag=True, help="Do not test whether mail for other domains is accepted."
-    ),
-    click.option(
-        "--probe-address",
-        metavar="ADDRESS",
-        default="postmaster@example.com",
-        show_default=True,
-        help="Recipient at another domain for the open relay test.",
-    ),
+    _option("timeout", "Longest wait for any one reply; one server gets five times that.", metavar="SECONDS"),
+    _option("test_null_sender", "Do not test whether bounces are accepted."),
+    _option("test_postmaster", "Do not test whether mail for postmaster is accepted."),
+    _option("test_open_relay", "Do not test whether mail for other domains is accepted."),
+    _option("test_probe_address", "Recipient at another domain for the open relay test.", metavar="ADDRESS"),
     click.option("--ipv4", is_flag=True, help="Use IPv4 only."),
     click.option("--ipv6", is_flag=True, help="Use IPv6 only."),
-    click.option("--port", type=int, default=25, show_default=True, help="Port of the mail servers."),
-    click.option(
+    _option("port", "Port of the mail servers."),
+    _option(
+        "allow_targets",
+        "Also connect to addresses in this network, such as a lab; may be repeated.",
         "--allow-target",
-        multiple=True,
         metavar="CIDR",
-        help="Also connect to addresses in this network, such as a lab; may be repeated.",
     ),
-    click.option(
-        "--control",
+    _option(
         "controls",
-        multiple=True,
+        "Mail server to connect to if endpoints do not answer, to test port 25 of this machine.",
+        "--control",
         metavar="HOST",
-        help="Mail server to connect to if endpoints do not answer, to test port 25 of this machine.",
     ),
-    click.option(
-        "--retry-deferred",
+    _option(
+        "retry_deferred",
+        "Retry a server that deferred, as greylisting does, once after MINUTES.",
         metavar="MINUTES",
-        type=float,
-        default=0.0,
-        help="Retry a server that deferred, as greylisting does, once after MINUTES.",
+        show_default=False,
     ),
 )
 
@@ -86,26 +93,18 @@ def check_options(command: _F) -> _F:
     return command
 
 
-def options_from(domain: str, given: Mapping[str, Any]) -> "Options":
-    """Convert the values of `check_options` to options for `domain`. Raises `OptionError`."""
-    from checker_smtp.probes.options import Options
+def fields_from(settings: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the options of `field_option`, by the fields of the dataclass `settings`."""
+    return {field.name: given[field.name] for field in fields(settings) if field.name in given}
 
-    one_family = given["ipv4"] != given["ipv6"]
-    return Options(
-        domain=domain,
-        timeout=given["timeout"],
-        helo_name=given["helo_name"],
-        test_null_sender=not given["no_null_sender"],
-        test_postmaster=not given["no_postmaster"],
-        test_open_relay=not given["no_open_relay"],
-        test_probe_address=given["probe_address"],
-        port=given["port"],
-        ipv4=given["ipv4"] or not one_family,
-        ipv6=given["ipv6"] or not one_family,
-        allow_targets=given["allow_target"],
-        controls=given["controls"],
-        retry_deferred=given["retry_deferred"],
-    )
+
+def options_from(domain: str, given: Mapping[str, Any]) -> Options:
+    """Convert the values of `check_options` to options for `domain`. Raises `OptionError`."""
+    values = fields_from(Options, given)
+    if given["ipv4"] == given["ipv6"]:
+        # both families, without one of the two options
+        values |= {"ipv4": True, "ipv6": True}
+    return Options(domain=domain, **values)
 
 
 def backend_option(text: str = "Event loop to run on.", **more: Any) -> Callable[[_F], _F]:
@@ -129,6 +128,12 @@ def _require_installed(_: click.Context, __: click.Parameter, loop: str) -> str:
     if find_spec(loop) is None:
         raise click.BadParameter(f"{loop} is not installed: pip install 'checker-smtp[{loop}]'")
     return loop
+
+
+def resolver_option(**more: Any) -> Callable[[_F], _F]:
+    """Return the option `--resolver`, whose text `resolver_address` parses; `more` is for `click.option`."""
+    text = "DNS server to use in place of the system's."
+    return click.option("--resolver", metavar="ADDR[:PORT]", help=text, **more)
 
 
 def resolver_address(text: str | None) -> tuple[str | None, int]:

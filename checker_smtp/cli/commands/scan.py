@@ -1,48 +1,40 @@
 """The command `scan`: many domains, one session for the domains that share a server."""
 
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import backend_option, check_options, dns_timeout, options_from, print_notes, resolver_address
-from .cli_summary import write_page
+from checker_smtp.cli.arguments import (
+    backend_option,
+    check_options,
+    dns_timeout,
+    field_option,
+    fields_from,
+    options_from,
+    print_notes,
+    resolver_address,
+)
+from checker_smtp.cli.output import Output
+from checker_smtp.cli.summary_page import write_page
+from checker_smtp.scan.settings import ScanSettings
 
 if TYPE_CHECKING:
+    from checker_smtp.scan.job import DomainList, ScanJob
     from checker_smtp.scan.politeness import Exclusions
     from checker_smtp.scan.stats import ScanStats
 
-    from .scan.job import DomainList, ScanJob
-    from .scan.settings import ScanSettings
-
 __all__ = ["scan"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
 _INTERRUPTED = 130
-_SETTINGS = (
-    "concurrency",
-    "per_session",
-    "per_address",
-    "per_network",
-    "per_provider",
-    "delay",
-    "retry_delay",
-    "server_cache_ttl",
-    "batch_size",
-)
 # A placeholder for the domain in the options, replaced by each domain of the list.
 _PLACEHOLDER = "domain.invalid"
 
-
-def _number(name: str, default: int, text: str) -> Callable[[_F], _F]:
-    return click.option(name, metavar="N", type=int, default=default, show_default=True, help=text)
-
-
-def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
-    return click.option(name, metavar="SECONDS", type=float, default=default, show_default=True, help=text)
+_option = partial(field_option, ScanSettings)
+_number = partial(_option, metavar="N")
+_seconds = partial(_option, metavar="SECONDS")
 
 
 @click.command()
@@ -72,20 +64,16 @@ def _seconds(name: str, default: float, text: str) -> Callable[[_F], _F]:
     type=click.Path(path_type=Path),
     help="Domains and networks that are never contacted, one a line.",
 )
-@_number("--concurrency", 100, "Simultaneous sessions.")
-@_number("--per-session", 20, "Domains in one session, at most.")
-@_number("--per-address", 2, "Simultaneous sessions with one address.")
-@_number("--per-network", 8, "Simultaneous sessions with one network (/24 or /48).")
-@_number("--per-provider", 20, "Simultaneous sessions with the MX hosts below one registered domain.")
-@_seconds("--delay", 1.0, "Delay between two sessions with one address.")
-@_seconds("--retry-delay", 30.0, "First pause of a server that is throttling us; it doubles each time.")
-@_seconds("--server-cache-ttl", 3600.0, "How long facts about an address are cached.")
-@_number("--batch-size", 10_000, "Domains that are resolved before they are grouped by server.")
-@click.option(
-    "--no-reuse",
-    is_flag=True,
-    help="Give every domain sessions of its own, as check does; for comparison.",
-)
+@_number("concurrency", "Simultaneous sessions.")
+@_number("per_session", "Domains in one session, at most.")
+@_number("per_address", "Simultaneous sessions with one address.")
+@_number("per_network", "Simultaneous sessions with one network (/24 or /48).")
+@_number("per_provider", "Simultaneous sessions with the MX hosts below one registered domain.")
+@_seconds("delay", "Delay between two sessions with one address.")
+@_seconds("retry_delay", "First pause of a server that is throttling us; it doubles each time.")
+@_seconds("server_cache_ttl", "How long facts about an address are cached.")
+@_number("batch_size", "Domains that are resolved before they are grouped by server.")
+@_option("reuse", "Give every domain sessions of its own, as check does; for comparison.")
 @check_options
 @click.option(
     "--resolver",
@@ -122,7 +110,7 @@ def scan(
     Domains that share a server share a session with it. To continue an interrupted scan, repeat the command
     with --resume.
     """
-    settings = _settings(given)
+    settings = ScanSettings(**fields_from(ScanSettings, given), options=options_from(_PLACEHOLDER, given))
     _fit_engine(engine, scheduler, backend, given["in_order"], results)
     timeout = dns_timeout()
     addresses = [(*resolver_address(text), timeout) for text in resolvers or (None,)]
@@ -131,13 +119,11 @@ def scan(
     _check_results(results, names, given["exclude_file"], summary)
 
     from checker_smtp.backends.dns.resolver import DnsResolver
+    from checker_smtp.lines import LinesError
     from checker_smtp.probes.dns import ResolverError
     from checker_smtp.scan.domain_list import DomainListError
-
-    from .lines import LinesError
-    from .output import Output
-    from .scan.job import ScanJob, open_domain_list, run_job
-    from .scan.results import ResultsError
+    from checker_smtp.scan.job import ScanJob, open_domain_list, run_job
+    from checker_smtp.scan.results import ResultsError
 
     exclusions = _exclusions(given["exclude_file"])
     try:
@@ -195,7 +181,7 @@ def _run_on_cluster(
     job: "ScanJob", scheduler: str | None, resolvers: list[tuple[str | None, int, float | None]]
 ) -> tuple["ScanStats", bool]:
     try:
-        from .scan.cluster import ClusterError, run_on_cluster
+        from checker_smtp.scan.cluster import ClusterError, run_on_cluster
     except ModuleNotFoundError as error:
         raise click.UsageError(
             f"--engine dask cannot be used: {error.name} is not installed. "
@@ -221,16 +207,6 @@ def _check_results(results: Path | None, *others: Path | None) -> None:
             )
 
 
-def _settings(given: dict[str, Any]) -> "ScanSettings":
-    from .scan.settings import ScanSettings
-
-    return ScanSettings(
-        options=options_from(_PLACEHOLDER, given),
-        reuse=not given["no_reuse"],
-        **{name: given[name] for name in _SETTINGS},
-    )
-
-
 def _exclusions(path: Path | None) -> "Exclusions":
     from checker_smtp.scan.politeness import Exclusions
 
@@ -247,7 +223,7 @@ def _exclusions(path: Path | None) -> "Exclusions":
     return Exclusions(filter(None, (line.partition("#")[0].strip() for line in lines)))
 
 
-def _print_dry_run(domain_list: "DomainList", settings: "ScanSettings", exclusions: "Exclusions") -> int:
+def _print_dry_run(domain_list: "DomainList", settings: ScanSettings, exclusions: "Exclusions") -> int:
     from contextlib import closing
 
     from checker_smtp.scan.domain_list import read_domains
@@ -269,5 +245,5 @@ def _report_end(stats: "ScanStats", results: Path, summary: Path | None, *, comp
         click.echo("checker-smtp: interrupted; repeat the command with --resume to continue", err=True)
         return _INTERRUPTED
     if summary is not None:
-        write_page(results, summary)
+        write_page(results, Output(summary))
     return 0

@@ -12,9 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from checker_smtp.api import Backend
 from checker_smtp.backends.tracing import TracingBackend
-
-from .api import Backend
 
 __all__ = ["Progress"]
 

@@ -1,0 +1,75 @@
+"""The command `diff`: compare two checks of a domain."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from checker_smtp.cli.output import Output, output_option
+
+if TYPE_CHECKING:
+    from checker_smtp.probes.result import Result
+    from checker_smtp.report.diff import Difference
+
+__all__ = ["diff"]
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="text is for a terminal, json for a program, html for a browser.",
+)
+@output_option("Write the comparison to FILE, completely or not at all.")
+def diff(old: Path, new: Path, form: str, output: Output) -> int:
+    """Compare two checks of a domain, OLD and NEW.
+
+    Each is a document of `check --format json` or a folder of `check --record`. The exit code is 1 if the
+    domain got worse, 0 if it did not, 3 if the checks cannot be compared.
+    """
+    from checker_smtp.report.diff import DifferenceError, compare
+
+    results = [_read(path) for path in (old, new)]
+    try:
+        difference = compare(*results)
+    except DifferenceError as error:
+        raise click.ClickException(str(error)) from None
+    output.write(_render(difference, form, output))
+    return int(difference.worse)
+
+
+def _read(path: Path) -> "Result":
+    from checker_smtp.probes.result import evaluate
+    from checker_smtp.report.document import DocumentError, load
+
+    if path.is_dir():
+        import anyio
+
+        from checker_smtp.api import replay
+
+        return anyio.run(replay, path)
+    try:
+        result = load(path.read_bytes())
+    except OSError as error:
+        raise click.ClickException(f"{str(path)!r} cannot be read: {error.strerror}") from None
+    except DocumentError as error:
+        raise click.ClickException(f"{str(path)!r}: {error}") from None
+    # with the current rules, so that a change of the rules does not show up as a change of the domain
+    return evaluate(result.observation)
+
+
+def _render(difference: "Difference", form: str, output: Output) -> str:
+    if form == "html":
+        from checker_smtp.report.diff_html import render_difference_html
+
+        return render_difference_html(difference)
+    from checker_smtp.report.diff_text import dump_difference, render_difference_text
+
+    if form == "json":
+        return dump_difference(difference)
+    return render_difference_text(difference, output.terminal)

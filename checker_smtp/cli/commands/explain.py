@@ -1,0 +1,21 @@
+"""The command `explain`: the meaning of one code."""
+
+import click
+
+from checker_smtp.cli.output import Output
+
+__all__ = ["explain"]
+
+
+@click.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Explain CODE: its meaning, why it matters, and how to fix it."""
+    from checker_smtp.report import explain as explaining
+
+    output = Output()
+    try:
+        explanation = explaining.explain(code)
+    except explaining.UnknownCodeError as error:
+        raise click.ClickException(str(error)) from None
+    output.write(explaining.render_explanation(explanation, output.terminal))

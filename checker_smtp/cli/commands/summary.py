@@ -1,0 +1,22 @@
+"""The command `summary`: the results of a scan on one page."""
+
+from pathlib import Path
+
+import click
+
+from checker_smtp.cli.output import Output, output_option
+from checker_smtp.cli.summary_page import write_page
+
+__all__ = ["summary"]
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path, allow_dash=True))
+@output_option("Write the page to this file, completely or not at all.")
+def summary(results: Path, output: Output) -> None:
+    """Summarise the RESULTS of a scan on one page.
+
+    RESULTS is a file of JSON lines, compressed if it ends in .gz or .zst, a folder of such files, or - for
+    standard input. Lines that cannot be read are counted, and the page reports them.
+    """
+    write_page(results, output)

@@ -1,0 +1,125 @@
+"""The destination of a report: standard output, or a file that is replaced completely or not at all.
+
+click's atomic files are not used, because they replace the old file after an error as well.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from checker_smtp.report.terminal import Terminal
+
+__all__ = ["Output", "is_terminal", "output_option"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Output:
+    """A destination, checked when it is built, which is before anything is sent.
+
+    Nothing is changed before `write`: a program that ends earlier leaves the old file. A pipe or a device is
+    written to directly, a symbolic link is followed, and `-` is standard output. Raises `click.UsageError`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = None if path == Path("-") else path
+        if self.path is None:
+            return
+        if self.path.is_dir():
+            raise click.UsageError(f"{str(path)!r} is a folder: give the name of a file")
+        self._is_replaced = self.path.is_file() or not self.path.exists()
+        if self._is_replaced:
+            try:
+                _beside(self.path).unlink()
+            except OSError as error:
+                raise click.UsageError(
+                    f"{str(path)!r} cannot be written: {error.strerror}. "
+                    "Give a file in a folder that exists and is writable."
+                ) from None
+
+    @property
+    def terminal(self) -> Terminal:
+        """Return the width, colour and encoding of a text for this destination."""
+        interactive = self.path is None and is_terminal(sys.stdout)
+        encoding = "utf-8" if self.path else getattr(sys.stdout, "encoding", None) or "ascii"
+        return Terminal(
+            width=min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120) if interactive else 100,
+            colour=interactive and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+            ascii_only=not encoding.lower().replace("-", "").startswith("utf"),
+        )
+
+    def write(self, text: str) -> None:
+        """Write the whole report. Raise `click.ClickException`."""
+        try:
+            if self.path is None:
+                _to_stdout(text)
+            elif self._is_replaced:
+                _replace(self.path, text)
+            else:
+                self.path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            where = "standard output" if self.path is None else repr(str(self.path))
+            raise click.ClickException(
+                f"the report could not be written to {where}: {error.strerror}"
+            ) from None
+
+
+def output_option(text: str) -> Callable[[_F], _F]:
+    """Return the option `--output` with the help `text`; its value is an `Output`."""
+    return click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        callback=lambda _, __, path: Output(path),
+        help=text,
+    )
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return True for a stream of a terminal."""
+    # None stands for a stream that was closed before Python started
+    return stream is not None and stream.isatty()
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = _beside(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
+        temporary.replace(path.resolve())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _beside(path: Path) -> Path:
+    path = path.resolve()
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", dir=path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _to_stdout(text: str) -> None:
+    try:
+        click.echo(text, nl=False)
+    except OSError as error:
+        # the interpreter must not try to write the rest when it ends
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # a reader that closes the pipe, as `head` does, has read enough
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
