@@ -4,22 +4,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
-from functools import partial
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from checker_smtp.probes.options import Options
-
 __all__ = [
     "backend_option",
-    "check_options",
     "dns_timeout",
     "field_option",
     "fields_from",
-    "options_from",
     "print_notes",
     "resolver_address",
     "resolver_option",
@@ -50,61 +45,9 @@ def field_option(
     return click.option(flag or f"--{stem}", name, help=text, **given | more)
 
 
-_option = partial(field_option, Options)
-_CHECK_OPTIONS = (
-    _option(
-        "helo_name",
-        "Host name in EHLO; it should resolve to the address of this machine, and back.",
-        metavar="NAME",
-    ),
-    _option("timeout", "Longest wait for any one reply; one server gets five times that.", metavar="SECONDS"),
-    _option("test_null_sender", "Do not test whether bounces are accepted."),
-    _option("test_postmaster", "Do not test whether mail for postmaster is accepted."),
-    _option("test_open_relay", "Do not test whether mail for other domains is accepted."),
-    _option("test_probe_address", "Recipient at another domain for the open relay test.", metavar="ADDRESS"),
-    click.option("--ipv4", is_flag=True, help="Use IPv4 only."),
-    click.option("--ipv6", is_flag=True, help="Use IPv6 only."),
-    _option("port", "Port of the mail servers."),
-    _option(
-        "allow_targets",
-        "Also connect to addresses in this network, such as a lab; may be repeated.",
-        "--allow-target",
-        metavar="CIDR",
-    ),
-    _option(
-        "controls",
-        "Mail server to connect to if endpoints do not answer, to test port 25 of this machine.",
-        "--control",
-        metavar="HOST",
-    ),
-    _option(
-        "retry_deferred",
-        "Retry a server that deferred, as greylisting does, once after MINUTES.",
-        metavar="MINUTES",
-        show_default=False,
-    ),
-)
-
-
-def check_options(command: _F) -> _F:
-    """Add the options of a check to a command; `options_from` converts their values."""
-    for option in reversed(_CHECK_OPTIONS):
-        command = option(command)
-    return command
-
-
 def fields_from(settings: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the options of `field_option`, by the fields of the dataclass `settings`."""
     return {field.name: given[field.name] for field in fields(settings) if field.name in given}
-
-
-def options_from(domain: str, given: Mapping[str, Any]) -> Options:
-    """Convert the values of `check_options` to options for `domain`. Raises `OptionError`."""
-    values = fields_from(Options, given)
-    if given["ipv4"] == given["ipv6"]:
-        # both families, without one of the two options
-        values |= {"ipv4": True, "ipv6": True}
-    return Options(domain=domain, **values)
 
 
 def backend_option(text: str = "Event loop to run on.", **more: Any) -> Callable[[_F], _F]:

@@ -9,13 +9,12 @@ import click
 
 from checker_smtp.cli.arguments import (
     backend_option,
-    check_options,
     dns_timeout,
-    options_from,
     print_notes,
     resolver_address,
     resolver_option,
 )
+from checker_smtp.cli.check_options import check_options, options_from
 from checker_smtp.cli.output import Output, is_terminal
 from checker_smtp.cli.report import report_options, write_report
 

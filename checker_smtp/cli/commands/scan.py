@@ -9,14 +9,13 @@ import click
 
 from checker_smtp.cli.arguments import (
     backend_option,
-    check_options,
     dns_timeout,
     field_option,
     fields_from,
-    options_from,
     print_notes,
     resolver_address,
 )
+from checker_smtp.cli.check_options import check_options, options_from
 from checker_smtp.cli.output import Output
 from checker_smtp.cli.summary_page import write_page
 from checker_smtp.scan.settings import ScanSettings
