@@ -2,12 +2,17 @@
 
 import json
 import os
+import pkgutil
+import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 import checker_smtp
+from checker_smtp.cli import commands
 from checker_smtp.probes.rules import CODES, RULES
 from checker_smtp.report.document import load
 from tests.apps.command import FIXTURES, environment, invocation, run, run_in_terminal
@@ -39,6 +44,18 @@ def test_help_names_the_command(command: list[str]) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(" ".join(["Usage: checker-smtp", *command, ""]))
     assert all(len(line) <= 80 for line in done.out.splitlines())
+
+
+def test_a_module_of_commands_defines_the_command_of_its_name() -> None:
+    names = [module.name for module in pkgutil.iter_modules(commands.__path__)]
+    problems = [
+        f"checker_smtp/cli/commands/{name}.py has no command {name}: define a function of that name with "
+        "@click.command(), or move the module to checker_smtp/cli"
+        for name in names
+        if not isinstance(getattr(import_module(f"{commands.__name__}.{name}"), name, None), click.Command)
+    ]
+    assert not problems, "\n".join(problems)
+    assert set(names) == set(re.findall(r"^  ([a-z]+) ", run("--help").out, re.MULTILINE))
 
 
 def test_rules_lists_every_rule_and_code() -> None:

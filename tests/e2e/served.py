@@ -8,14 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.lab.table import PORT, RESOLVER, TARGETS
 
-__all__ = ["IN_THE_LAB", "Answer", "Served", "served"]
+__all__ = ["IN_THE_LAB", "Answer", "Served", "served", "until"]
 
 IN_THE_LAB = ("--resolver", RESOLVER, "--port", str(PORT), "--allow-target", TARGETS)
 _PATIENCE = 20.0
@@ -106,12 +106,18 @@ def served(*arguments: str, listen: str = "127.0.0.1:0", **environment: str) -> 
             process.wait()
 
 
+def until(done: Callable[[], object], seconds: float = _PATIENCE) -> None:
+    """Poll until `done` returns something true."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.02)
+
+
 def _ports(process: "subprocess.Popen[bytes]", log: Path) -> tuple[int, int]:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        text = log.read_text()
-        if (found := re.search(r"listening on http://\S+:(\d+)", text)) is not None:
-            metrics = re.search(r"metrics on http://\S+:(\d+)/", text)
-            return int(found[1]), int(metrics[1]) if metrics else 0
-        time.sleep(0.05)
-    raise AssertionError(f"the service did not start:\n{log.read_text()}")
+    until(lambda: process.poll() is not None or "listening on" in log.read_text())
+    text = log.read_text()
+    found = re.search(r"listening on http://\S+:(\d+)", text)
+    assert found, f"the service did not start:\n{text}"
+    metrics = re.search(r"metrics on http://\S+:(\d+)/", text)
+    return int(found[1]), int(metrics[1]) if metrics else 0

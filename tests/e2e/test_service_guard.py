@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.conftest import Tool
 from tests.e2e.lab import Lab
 from tests.e2e.lab.table import ADDRESS, PORT, REFUSED_ADDRESS, RESOLVER, domain
-from tests.e2e.served import IN_THE_LAB, Served, served
+from tests.e2e.served import IN_THE_LAB, Served, served, until
 
 MIB = 1024 * 1024
 HEAD = b"POST /collect HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -39,13 +39,6 @@ def lab_service(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Served]:
     with served(*IN_THE_LAB, "--backend", request.param) as here:
         yield here
         assert "Traceback" not in here.log
-
-
-def until(done: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 async def drip(stream: Stream, data: bytes, every: float = 0.25) -> bytes:
@@ -105,7 +98,7 @@ async def answers_are_never_read(stream: Stream) -> bytes:
         while True:
             writer.write(GET * 50)
             await writer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0)
     return b""
 
 
@@ -313,9 +306,6 @@ def test_a_short_check_is_finished(lab: Lab, silence: socket.socket) -> None:
 
 def test_a_second_signal_is_impatience(lab: Lab, silence: socket.socket) -> None:
     with served(*IN_THE_LAB) as here:
-        asking = threading.Thread(
-            target=lambda: contextlib.suppress(Exception)(here.collect)(domain("silent"))
-        )
         asking = threading.Thread(target=quietly, args=(here, domain("silent")))
         asking.start()
         session, _ = silence.accept()

@@ -1,17 +1,22 @@
 """Two hundred clients at once, a place for a tenth of them, and the end that nobody is prepared for."""
 
 import asyncio
+import contextlib
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.e2e.lab import Lab
 from tests.e2e.lab.table import PROBE, domain
-from tests.e2e.served import IN_THE_LAB, Served, served
+from tests.e2e.served import IN_THE_LAB, Served, served, until
 
 CLIENTS, PLACES, ROUNDS = 200, 20, 3
 POSTURES = ("healthy", "nostarttls", "greylist", "mixed")
@@ -81,6 +86,7 @@ def test_two_hundred_at_once(lab: Lab, tmp_path: Path) -> None:
         measured = tmp_path / "health"
         poller = subprocess.Popen([sys.executable, "-c", HEALTH, str(here.port), str(measured)])
         try:
+            until(measured.exists)
             statuses: Counter[int] = Counter()
             used = []
             for _ in range(ROUNDS):
@@ -107,30 +113,43 @@ def test_two_hundred_at_once(lab: Lab, tmp_path: Path) -> None:
     assert slow < SLOWEST_OF_TWENTY
 
 
-def test_a_check_without_a_free_slot_is_refused(lab: Lab) -> None:
-    few = ("--max-checks", "2")
-    with served(*LOADED, *few) as here:
-        statuses = Counter(asyncio.run(crowd(here.port)))
+def ask_quietly(here: Served) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        here.collect(domain("silent"), timeout=25)
+
+
+@contextlib.contextmanager
+def checks_in_flight(here: Served, silence: socket.socket, count: int) -> Iterator[None]:
+    """Hold as many checks at a server that accepts a connection and says nothing."""
+    asking = [threading.Thread(target=ask_quietly, args=(here,)) for _ in range(count)]
+    for thread in asking:
+        thread.start()
+    sessions = [silence.accept()[0] for _ in asking]
+    until(lambda: here.inflight() == count)
+    yield
+    for session in sessions:
+        session.close()
+    for thread in asking:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_check_without_a_free_slot_is_refused(lab: Lab, silence: socket.socket) -> None:
+    with served(*LOADED, "--max-checks", "2") as here, checks_in_flight(here, silence, 2):
+        refused = [here.collect(domain("healthy"), helo_name=PROBE) for _ in range(3)]
         figures = here.ask("GET", "/metrics", port=here.metrics_port).body.decode()
-    assert set(statuses) == {200, 503}
-    assert f'checker_smtp_checks_refused_total{{reason="busy"}} {statuses[503]:.1f}' in figures
+    assert [answer.status for answer in refused] == [503] * 3
+    assert "checker_smtp_checks_in_flight 2.0" in figures
+    assert 'checker_smtp_checks_refused_total{reason="busy"} 3.0' in figures
 
 
-def test_killed_in_the_middle_it_leaves_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_killed_in_the_middle_it_leaves_nothing(lab: Lab, silence: socket.socket, tmp_path: Path) -> None:
     with served(*LOADED, TMPDIR=str(tmp_path)) as here:
-        children: list[str] = []
-
-        async def kill_in_the_middle() -> list[int | BaseException]:
-            asking = [asyncio.create_task(post(here.port, number)) for number in range(CLIENTS)]
-            await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
-            children.append(offspring(here.process.pid))
+        with checks_in_flight(here, silence, 2):
+            children = offspring(here.process.pid)
             here.process.send_signal(signal.SIGKILL)
-            return await asyncio.gather(*asking, return_exceptions=True)
-
-        ended = asyncio.run(kill_in_the_middle())
-        assert any(isinstance(answer, BaseException) for answer in ended)
-        here.wait()
-        assert children == [""]
+            here.wait()
+        assert children == ""
         assert list(tmp_path.iterdir()) == []
         # the address is free again, and nothing of before stands in the way
         with served(*LOADED, listen=f"127.0.0.1:{here.port}") as again:
