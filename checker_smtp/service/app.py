@@ -6,7 +6,7 @@ from dataclasses import replace
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from checker_smtp.api import Backend
@@ -14,6 +14,7 @@ from checker_smtp.api import Backend
 from .admission import Admission, CheckRefused
 from .checks import Checks
 from .happydomain import routes as happydomain
+from .http.errors import ErrorResponse
 from .http.middleware import BUG, Middleware
 from .load import Load
 from .metrics import Metrics
@@ -49,7 +50,7 @@ async def _redirect_to_page(_: Request) -> Response:
 
 def _on_bug(_: Request, __: Exception) -> Response:
     # Starlette raises the exception again after this response, and the middleware logs it
-    return JSONResponse({"error": BUG}, 500)
+    return ErrorResponse(500, BUG)
 
 
 def _on_http_error(_: Request, error: Exception) -> Response:
@@ -59,11 +60,9 @@ def _on_http_error(_: Request, error: Exception) -> Response:
         404: "this address does not exist: the page is /check",
         405: f"this address accepts {(error.headers or {}).get('Allow', 'other methods')} only",
     }
-    return JSONResponse(
-        {"error": messages.get(error.status_code, error.detail)}, error.status_code, error.headers
-    )
+    return ErrorResponse(error.status_code, messages.get(error.status_code, error.detail), error.headers)
 
 
 def _on_refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, CheckRefused)  # noqa: S101 - registered for this type only
-    return JSONResponse({"error": str(error)}, error.status, error.headers)
+    return ErrorResponse(error.status, str(error), error.headers)

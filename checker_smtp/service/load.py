@@ -52,16 +52,6 @@ class Load:
             self.inflight -= 1
 
     @property
-    def uptime_seconds(self) -> float:
-        """Return the seconds since the start of the service."""
-        return self._clock() - self._started_at
-
-    @property
-    def num_cpu(self) -> int:
-        """Return the number of processors of this machine."""
-        return os.cpu_count() or 1
-
-    @property
     def loadavg(self) -> list[float]:
         """Return the averages of `inflight` over 1, 5 and 15 minutes."""
         self._sample()
@@ -71,8 +61,8 @@ class Load:
         """Return the response of `/health`."""
         return {
             "status": "ok",
-            "uptime_seconds": round(self.uptime_seconds, 3),
-            "num_cpu": self.num_cpu,
+            "uptime_seconds": round(self._clock() - self._started_at, 3),
+            "num_cpu": os.cpu_count() or 1,
             "inflight": self.inflight,
             "total_requests": self.total_requests,
             "loadavg": [round(average, 4) for average in self.loadavg],
@@ -80,7 +70,7 @@ class Load:
 
     def _sample(self) -> None:
         """Add the samples that are due since the last change."""
-        due = int(self.uptime_seconds / _PERIOD)
+        due = int((self._clock() - self._started_at) / _PERIOD)
         periods, self._samples = due - self._samples, due
         for index, window in enumerate(_WINDOWS):
             decay = math.exp(-periods * _PERIOD / window)

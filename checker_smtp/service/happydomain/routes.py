@@ -18,6 +18,7 @@ from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import OptionError
 from checker_smtp.report.html import render_html
 from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.http.errors import ErrorResponse
 from checker_smtp.service.http.forwarded import client_of
 from checker_smtp.service.load import Load
 
@@ -72,7 +73,7 @@ class _Protocol:
             try:
                 return await work(await request.body())
             except (BodyError, OptionError) as error:
-                return _json({"error": str(error)}, 400)
+                return ErrorResponse(400, str(error))
 
     async def _precheck(self, body: bytes) -> Response:
         given = decode(body, PrecheckRequest).options if body.strip() else None
@@ -82,7 +83,7 @@ class _Protocol:
         try:
             return _json_response(await collect(self._checks, decode(body, CollectRequest), client))
         except (ResolverError, CheckTimeout) as error:
-            return _json({"error": str(error)}, 500)
+            return ErrorResponse(500, str(error))
 
 
 def _in_thread(work: Callable[[bytes], Response]) -> _Work:

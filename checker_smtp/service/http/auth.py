@@ -15,11 +15,11 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .errors import ErrorResponse
 
 __all__ = ["Auth"]
 
@@ -41,29 +41,27 @@ class Auth:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         await (refusal or self._app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _refusal(self, scope: Scope) -> ErrorResponse | None:
         headers = dict(scope["headers"])
         if not _HOST.fullmatch(headers.get(b"host", b"localhost")):
-            return _error(400, "the Host header is not a host name: send HOST or HOST:PORT")
+            return ErrorResponse(400, "the Host header is not a host name: send HOST or HOST:PORT")
         if not self._is_authorised(scope["path"], headers.get(b"authorization", b"")):
-            return _error(
+            return ErrorResponse(
                 401,
                 "the token is missing or wrong: send it as a bearer token, or as the password of HTTP Basic",
                 # Basic alone, because browsers disagree on how to handle two challenges
                 {"WWW-Authenticate": 'Basic realm="checker-smtp", charset="UTF-8"'},
             )
         if scope["method"] not in _SAFE_METHODS and _is_cross_site(headers):
-            return _error(403, "the request came from a page of another site: open this service's own page")
+            return ErrorResponse(
+                403, "the request came from a page of another site: open this service's own page"
+            )
         return None
 
     def _is_authorised(self, path: str, authorization: bytes) -> bool:
         if self._digest is None or path in _PUBLIC_PATHS:
             return True
         return hmac.compare_digest(_digest(_credential(authorization)), self._digest)
-
-
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": message}, status, headers)
 
 
 def _digest(token: bytes) -> bytes:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from time import monotonic
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from checker_smtp.report.visible import visible
@@ -18,6 +17,7 @@ from checker_smtp.service.metrics import Metrics
 from checker_smtp.service.settings import ServiceSettings, SettingError
 
 from .auth import Auth
+from .errors import ErrorResponse
 from .forwarded import Forwarded, client_of
 from .request_limits import RequestLimits
 
@@ -92,7 +92,7 @@ class _RequestLog:
         except Exception:
             _logger.exception("this is a bug in checker-smtp: please report it with this traceback")
             if not status:
-                await JSONResponse({"error": BUG}, 500)(scope, receive, send_with_headers)
+                await ErrorResponse(500, BUG)(scope, receive, send_with_headers)
         finally:
             self._log(scope, status or _CLIENT_CLOSED_REQUEST, monotonic() - started_at)
 

@@ -7,9 +7,9 @@ connection then. The largest body is the one that happyDomain's protocol defines
 
 import asyncio
 
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .errors import ErrorResponse
 from .pacing import Pacer
 
 __all__ = ["MAX_BODY", "RequestLimits"]
@@ -19,13 +19,7 @@ MAX_BODY = 1024 * 1024
 _BODY_TIMEOUT = 20.0
 
 
-def _error(status: int, message: str, **headers: str) -> Response:
-    return JSONResponse({"error": message}, status, headers)
-
-
-_SHUTTING_DOWN = JSONResponse(
-    {"error": "this service is shutting down: try again soon"}, 503, {"Retry-After": "10"}
-)
+_SHUTTING_DOWN = ErrorResponse(503, "this service is shutting down: try again soon", {"Retry-After": "10"})
 
 
 class _Disconnected(Exception):  # noqa: N818
@@ -62,11 +56,13 @@ class RequestLimits:
             async with asyncio.timeout(self._body_timeout):
                 body = await _read(scope, receive)
         except _TooLarge:
-            error = _error(413, f"the body of the request is too large: send at most {MAX_BODY} octets")
+            error = ErrorResponse(
+                413, f"the body of the request is too large: send at most {MAX_BODY} octets"
+            )
             await error(scope, receive, send)
         except TimeoutError:
             message = f"the body of the request did not arrive within {self._body_timeout:g} seconds"
-            await _error(408, message, Connection="close")(scope, receive, send)
+            await ErrorResponse(408, message, {"Connection": "close"})(scope, receive, send)
         except _Disconnected:
             pass
         else:

@@ -12,13 +12,13 @@ its address, because links in a `srcdoc` document refer to the page around it. I
 connection, `RequestLimits` cancels its check.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
 from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,8 +28,9 @@ from checker_smtp.service.checks import Checks
 from checker_smtp.service.http.forwarded import client_of
 from checker_smtp.service.load import Load
 
-from . import form, rendering
-from .live_checks import CompletedCheck, FailedCheck, LiveCheck, start_check
+from . import form
+from .live_checks import FailedCheck, LiveCheck, start_check
+from .rendering import STATIC, render, render_result, static_file
 from .results import CASE, DOCUMENT, REPORT, ResultStore, result_files, result_title
 
 __all__ = ["routes"]
@@ -58,19 +59,20 @@ class _Page:
         self._checks = checks
         self._load = load
         self._results = ResultStore()
+        self._minutes = round(self._results.lifetime / 60)
         self._defaults = form.default_fields(checks.options)
 
     async def check(self, request: Request) -> ASGIApp:
         """Serve the form, or run the check that it requests."""
         if request.method != "POST":
             query = request.scope["query_string"].decode("latin-1")
-            return self._form(200, given=form.parse_fields(query))
+            return self._form(200, form.parse_fields(query))
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
-            return self._form(415, message=f"the request is not a form: send it as {_FORM_TYPE}")
+            return self._form(415, {}, message=f"the request is not a form: send it as {_FORM_TYPE}")
         given = form.parse_fields((await request.body()).decode("utf-8", "replace"))
         options = form.parse_options(given, self._checks.options)
         if isinstance(options, dict):
-            return self._form(400, given=given, errors=options)
+            return self._form(400, given, errors=options)
         return partial(self._run_check, given, options, client_of(request.scope))
 
     async def result(self, request: Request) -> Response:
@@ -78,37 +80,38 @@ class _Page:
         file = request.path_params["file"]
         stored = self._results.find(request.path_params["name"], file)
         if stored is None:
-            return HTMLResponse(rendering.render_expired(lifetime=self._results.lifetime), 404)
+            title = "This result has expired"
+            # the address of a result is two levels below the form
+            page = render("expired", base="../../../check", title=title, narrow=True, minutes=self._minutes)
+            return HTMLResponse(page, 404)
         title, body = stored
-        extension = file.partition(".")[2]
+        shown = "inline" if file == REPORT else "attachment"
+        headers = {"Content-Disposition": f'{shown}; filename="{title}.{file.partition(".")[2]}"'}
         if file == REPORT:
-            headers = {
-                "Content-Disposition": f'inline; filename="{title}.{extension}"',
-                "Content-Security-Policy": _REPORT_POLICY,
-            }
-        else:
-            headers = {"Content-Disposition": f'attachment; filename="{title}.{extension}"'}
+            headers["Content-Security-Policy"] = _REPORT_POLICY
         return Response(body, media_type=_TYPES[file], headers=headers)
 
     async def static(self, request: Request) -> Response:
         """Serve a file that all pages load; its URL changes with its content."""
         file = request.path_params["file"]
-        if file not in rendering.STATIC:
+        if file not in STATIC:
             raise HTTPException(404)
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(rendering.static_file(file), media_type=rendering.STATIC[file], headers=headers)
+        return Response(static_file(file), media_type=STATIC[file], headers=headers)
 
     def _form(
         self,
         status: int,
+        given: Mapping[str, str],
         *,
-        given: Mapping[str, str] | None = None,
         errors: Mapping[str, str] | None = None,
         message: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        filled = form.Form(defaults=self._defaults, given=given or {}, errors=errors or {}, message=message)
-        return HTMLResponse(rendering.render_form(filled), status, headers)
+        """Serve the form as it was filled in; errors are shown above it and at each field."""
+        filled = form.Form(defaults=self._defaults, given=given, errors=errors or {}, message=message)
+        title = f"{'Error: ' if errors or message else ''}Can this domain receive mail?"
+        return HTMLResponse(render("form_page", title=title, form=filled, narrow=True), status, headers)
 
     async def _run_check(
         self,
@@ -120,44 +123,35 @@ class _Page:
         send: Send,
     ) -> None:
         """Stream the page of a check while it runs, or serve the form with the reason for a refusal."""
+        response: Response
         with self._load.request():
             try:
                 async with start_check(self._checks, options, client=client) as check:
-                    await self._stream(given, options, check, send)
+                    page = self._progress(given, options, check)
+                    response = StreamingResponse(
+                        page, media_type="text/html", headers={"X-Accel-Buffering": "no"}
+                    )
+                    await response(scope, receive, send)
             except CheckRefused as refusal:
-                response = self._form(
-                    refusal.status, given=given, message=str(refusal), headers=refusal.headers
-                )
+                response = self._form(refusal.status, given, message=str(refusal), headers=refusal.headers)
                 await response(scope, receive, send)
 
-    async def _stream(self, given: dict[str, str], options: Options, check: LiveCheck, send: Send) -> None:
+    async def _progress(
+        self, given: dict[str, str], options: Options, check: LiveCheck
+    ) -> AsyncIterator[str]:
+        """Yield the page piece by piece: its beginning, each step, and the result."""
         link = form.check_query(options, self._defaults)
-        head = HTMLResponse(headers={"X-Accel-Buffering": "no"})
-        headers = [(name, value) for name, value in head.raw_headers if name != b"content-length"]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-        async def send_text(text: str, *, last: bool = False) -> None:
-            await send({"type": "http.response.body", "body": text.encode(), "more_body": not last})
-
         filled = form.Form(defaults=self._defaults, given=given)
-        await send_text(rendering.render_progress(filled, domain=options.domain, link=link))
+        title = f"{options.domain} – inbound mail"
+        yield render("progress", title=title, form=filled, domain=options.domain, link=link)
         async for step in check.steps:
-            await send_text(rendering.render_step(step))
-        await send_text(await self._render_outcome(check.outcome, link), last=True)
-
-    async def _render_outcome(self, outcome: CompletedCheck | FailedCheck, link: str) -> str:
-        """Return the end of the page."""
-        if isinstance(outcome, FailedCheck):
-            return rendering.render_failure(outcome.message)
+            yield render("step", step=step)
+        if isinstance(check.outcome, FailedCheck):
+            yield render("failure", message=check.outcome.message)
+            return
         # in threads, because both take long enough to delay other requests
-        files = await run_sync(result_files, outcome)
-        name = self._results.keep(result_title(outcome), files)
-        render = partial(
-            rendering.render_result,
-            outcome,
-            name=name,
-            files=files,
-            link=link,
-            lifetime=self._results.lifetime,
+        files = await run_sync(result_files, check.outcome)
+        name = self._results.keep(result_title(check.outcome), files)
+        yield await run_sync(
+            partial(render_result, check.outcome, name=name, files=files, link=link, minutes=self._minutes)
         )
-        return await run_sync(render)

@@ -1,14 +1,13 @@
 """Render the pages of the service, and the two files that every page loads.
 
 Addresses in a page are relative (`base` is the one of the form), so that a proxy may publish the service
-below any path. The page of a check is sent in pieces: each function names the position of its piece.
+below any path.
 """
 
 import hashlib
 from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment
 
@@ -16,20 +15,10 @@ from checker_smtp.report.environment import build_environment
 from checker_smtp.report.view_model import build_report
 from checker_smtp.service.options import OPTIONS
 
-from .form import Form
-from .live_checks import CheckStep, CompletedCheck
+from .live_checks import CompletedCheck
 from .results import result_title
 
-__all__ = [
-    "STATIC",
-    "render_expired",
-    "render_failure",
-    "render_form",
-    "render_progress",
-    "render_result",
-    "render_step",
-    "static_file",
-]
+__all__ = ["STATIC", "render", "render_result", "static_file"]
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 """The files that every page loads, and their media types."""
@@ -38,52 +27,25 @@ STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 _FORM = "check"
 
 
-def render_form(form: Form) -> str:
-    """Render the page with the form; errors are shown above it and at each field."""
-    has_errors = form.errors or form.message
-    title = f"{'Error: ' if has_errors else ''}Can this domain receive mail?"
-    return _render("form_page.html.j2", title=title, form=form, narrow=True)
-
-
-def render_progress(form: Form, *, domain: str, link: str) -> str:
-    """Render the page of a check up to its first step; `link` is the query that repeats it."""
-    return _render("progress.html.j2", title=f"{domain} – inbound mail", form=form, domain=domain, link=link)
-
-
-def render_step(step: CheckStep) -> str:
-    """Render one step; it follows `render_progress` and the steps before."""
-    return _render("step.html.j2", step=step)
+def render(template: str, **values: object) -> str:
+    """Render a template of this folder, named without its extension."""
+    found = _environment().get_template(f"{template}.html.j2")
+    return found.render(**{"base": _FORM, "narrow": False, **values})
 
 
 def render_result(
-    check: CompletedCheck, *, name: str, files: Collection[str], link: str, lifetime: float
+    check: CompletedCheck, *, name: str, files: Collection[str], link: str, minutes: int
 ) -> str:
-    """Render the end of the page; its `files` are stored as `name` for `lifetime` seconds."""
-    return _render(
-        "result.html.j2",
+    """Render the end of the page; its `files` are stored as `name` for some `minutes`."""
+    return render(
+        "result",
         verdict=build_report(check.result).head.verdict,
         domain=check.result.observation.domain,
         at=f"{_FORM}/results/{name}",
         files=files,
         saved_as=result_title(check),
         link=link,
-        minutes=round(lifetime / 60),
-    )
-
-
-def render_failure(message: str) -> str:
-    """Render the end of the page of a check without a result."""
-    return _render("failure.html.j2", message=message)
-
-
-def render_expired(*, lifetime: float) -> str:
-    """Render the page in place of an expired result; its address is two levels below the form."""
-    return _render(
-        "expired.html.j2",
-        base="../../../check",
-        title="This result has expired",
-        narrow=True,
-        minutes=round(lifetime / 60),
+        minutes=minutes,
     )
 
 
@@ -93,10 +55,6 @@ def static_file(name: str) -> bytes:
     if name == "page.css":
         return _environment().get_template("page.css.j2").render().encode()
     return files(__package__).joinpath("static", name).read_bytes()
-
-
-def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**{"base": _FORM, "narrow": False, **values})
 
 
 @cache
