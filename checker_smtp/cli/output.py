@@ -4,9 +4,9 @@ click's atomic files are not used, because they replace the old file after an er
 """
 
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -36,8 +36,10 @@ class Output:
             raise click.UsageError(f"{str(path)!r} is a folder: give the name of a file")
         self._is_replaced = self.path.is_file() or not self.path.exists()
         if self._is_replaced:
+            temporary = _beside(self.path)
             try:
-                _beside(self.path).unlink()
+                temporary.touch(exist_ok=False)
+                temporary.unlink()
             except OSError as error:
                 raise click.UsageError(
                     f"{str(path)!r} cannot be written: {error.strerror}. "
@@ -89,22 +91,21 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def _beside(path: Path) -> Path:
+    return path.resolve().with_name(f".checker-smtp-{secrets.token_hex(8)}")
+
+
 def _replace(path: Path, text: str) -> None:
     temporary = _beside(path)
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+        if path.exists():
+            shutil.copymode(path, temporary)
         temporary.replace(path.resolve())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _beside(path: Path) -> Path:
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", dir=path.parent)
-    os.close(handle)
-    return Path(name)
 
 
 def _to_stdout(text: str) -> None:
@@ -117,9 +118,3 @@ def _to_stdout(text: str) -> None:
         # a reader that closes the pipe, as `head` does, has read enough
         if not isinstance(error, BrokenPipeError):
             raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,6 +13,7 @@ import pytest
 
 import checker_smtp
 from checker_smtp.cli import commands
+from checker_smtp.cli.output import Output
 from checker_smtp.probes.rules import CODES, RULES
 from checker_smtp.report.document import load
 from tests.apps.command import FIXTURES, environment, invocation, run, run_in_terminal
@@ -207,6 +208,14 @@ def test_a_run_that_failed_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     report = tmp_path / "report"
     report.write_text("old")
     assert run("replay", tmp_path, "-o", report).code == 3
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    report.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        Output(report).write("half" * 10_000 + "\udcff")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
