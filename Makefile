@@ -14,7 +14,7 @@ CASES := $(FIELD)/cases/smtp
 REPLIES := $(FIELD)/replies/dev.json
 E2E_OPTIONS := -ra --strict-markers --strict-config --import-mode=importlib
 
-.PHONY: help demo test field e2e lint bench clean
+.PHONY: help demo test field e2e lint docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make field  the checker against servers and replies of the field, if they are in FIELD=../shared"
 	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs missing packages)"
 	@echo "make lint   ruff, mypy, codespell, import contracts, contents of the wheels"
+	@echo "make docs   the page of all codes, their meaning and their fixes: docs/codes.md"
 	@echo "make bench  the figures of the README"
 	@echo "make clean  remove all generated files"
 
@@ -56,6 +57,9 @@ lint: $(VENV)/.has-lint
 	$(BIN)/check-wheel-contents --toplevel checker_smtp $(VENV)/wheel/checker_smtp-*.whl
 	$(BIN)/check-wheel-contents --toplevel smtp_sansio $(VENV)/wheel/smtp_sansio-*.whl
 
+docs: $(VENV)/.has-test
+	$(BIN)/python scripts/codes.py > docs/codes.md
+
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks
 
@@ -73,6 +77,6 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info .coverage htmlcov
+	rm -rf $(VENV) build dist demo docs/codes.md *.egg-info .coverage htmlcov
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,7 +38,7 @@ __all__ = [
 
 _E = TypeVar("_E", bound=BaseException)
 
-Format: TypeAlias = Literal["text", "json", "html", "nagios", "prometheus", "junit"]
+Format: TypeAlias = Literal["html", "json", "junit", "nagios", "prometheus", "text"]
 """The formats of `render`, as in the option `--format`."""
 
 

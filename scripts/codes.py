@@ -1,10 +1,8 @@
 """Print every code that a finding can have: what it means, why it matters, how to fix it.
 
-python scripts/codes.py                        to the terminal
-python scripts/codes.py --write docs/codes.md  the page
+`make docs` writes the page with it.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from checker_smtp.probes.rules import RULES  # noqa: E402
-from checker_smtp.report.explain import SEVERITIES, Explanation, explain, steps  # noqa: E402
+from checker_smtp.report.advice.explain import SEVERITIES, Explanation, explain, steps  # noqa: E402
 
 
 def page() -> str:
@@ -21,8 +19,7 @@ def page() -> str:
     lines = [
         "# Findings and their fixes",
         "",
-        "Printed by `scripts/codes.py` from the texts of the report; a test compares. In a terminal:",
-        "`checker-smtp explain CODE`.",
+        "Printed by `make docs` from the texts of the report. In a terminal: `checker-smtp explain CODE`.",
         "",
         "The severity is the highest that a code is ever given. The findings of the TLS checker are added as",
         "`smtp.tls.…` in its own words, and are not listed here.",
@@ -62,15 +59,5 @@ def _advice(text: str) -> Iterator[str]:
         yield "```"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Print every code with its explanation.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page to FILE")
-    options = parser.parse_args()
-    if options.write:
-        options.write.write_text(page(), "utf-8")
-    else:
-        print(page(), end="")
-
-
 if __name__ == "__main__":
-    main()
+    print(page(), end="")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from checker_smtp import replay  # noqa: E402
-from checker_smtp.report.html import render_html  # noqa: E402
+from checker_smtp.report.formats.html import render_html  # noqa: E402
 
 WIDTH, HEIGHT = 1280, 900
 LIMIT = 200_000

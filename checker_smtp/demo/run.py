@@ -40,7 +40,7 @@ def write_pages(results: dict[str, Result], folder: Path) -> Path:
 
     Raises `OSError` where the folder or a page cannot be written.
     """
-    from checker_smtp.report.html import render_html, render_index
+    from checker_smtp.report.formats.html import render_html, render_index
 
     folder.mkdir(parents=True, exist_ok=True)
     for domain, result in results.items():

@@ -7,8 +7,8 @@ of other packages may include the style sheet of the report and use its filters.
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from .timeline import format_seconds
-from .visible import visible
+from checker_smtp.report.model.timeline import format_seconds
+from checker_smtp.report.visible import visible
 
 __all__ = ["build_environment"]
 

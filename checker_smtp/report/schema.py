@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from checker_smtp.probes.result import Result
-
-from .document import MAX_REASON, MAX_WORDS, REASON_PATTERN, STATUSES, VERSION
+from checker_smtp.report.document import MAX_REASON, MAX_WORDS, REASON_PATTERN, STATUSES, VERSION
 
 __all__ = ["build_schema", "dump_schema"]
 

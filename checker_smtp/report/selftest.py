@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.dns import Soundness
 from checker_smtp.probes.selftest import FamilyView, SelfTest
-
-from .terminal import Terminal
+from checker_smtp.report.terminal import Terminal
 
 __all__ = ["Remark", "build_remarks", "render_selftest"]
 

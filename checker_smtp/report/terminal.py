@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from io import StringIO
 
-from .visible import visible
+from checker_smtp.report.visible import visible
 
 __all__ = ["Terminal"]
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from checker_smtp import replay
-from checker_smtp.report.text import render_text
+from checker_smtp.report.formats.text import render_text
 from smtp_sansio import Connect
 
 ROOT = Path(__file__).parents[2]

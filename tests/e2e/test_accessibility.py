@@ -16,7 +16,7 @@ import anyio
 import pytest
 
 from checker_smtp import replay
-from checker_smtp.report.html import render_html, render_index
+from checker_smtp.report.formats.html import render_html, render_index
 from checker_smtp.report.summary.page import render_summary
 from tests.e2e.browsers import AXE, install, npm
 from tests.report.results import FIXTURES, everywhere_hostile, replayed

@@ -7,7 +7,7 @@ import pytest
 
 from checker_smtp.probes.rules import CODES
 from checker_smtp.report.advice import advice_for, all_advice
-from checker_smtp.report.software import Software
+from checker_smtp.report.advice.software import Software
 
 TAILORED = [(code, software) for code in CODES for software in all_advice(code)]
 # What most operators run, and what can be wrong with all of it.
@@ -48,7 +48,7 @@ def test_every_software_has_advice() -> None:
 
 
 def test_no_advice_is_for_an_unknown_code_or_software() -> None:
-    folder = files("checker_smtp.report").joinpath("advice_texts")
+    folder = files("checker_smtp.report.advice").joinpath("texts")
     names = {file.name.removesuffix(".toml") for file in folder.iterdir()}
     assert names <= {record.advice or record.code for record in CODES.values()}
     assert {record.advice for record in CODES.values()} - {""} <= names

@@ -9,7 +9,7 @@ import pytest
 from checker_smtp.probes.observation import MxTarget, Observation, ReverseDns
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import CODES
-from checker_smtp.report.commands import commands_for
+from checker_smtp.report.advice.commands import commands_for
 from tests.report.results import FIXTURES, MX, endpoint, finding, observation, replayed, session
 
 SUBJECT = "192.0.2.1:25"

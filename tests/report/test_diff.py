@@ -9,8 +9,8 @@ from checker_smtp.probes.observation import MxTarget, Session
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Outcome, Severity
-from checker_smtp.report.diff import Difference, DifferenceError, compare
-from checker_smtp.report.diff_sections import build_headline, build_sections
+from checker_smtp.report.diff.compare import Difference, DifferenceError, compare
+from checker_smtp.report.diff.sections import build_headline, build_sections
 from tests.report.results import (
     KEYWORDS,
     MX,

@@ -15,10 +15,10 @@ from checker_smtp.cli.commands.explain import explain
 from checker_smtp.cli.commands.schema import schema
 from checker_smtp.probes.observation import Endpoint, Session
 from checker_smtp.probes.result import Result, evaluate
-from checker_smtp.report.diff import Difference, compare
-from checker_smtp.report.diff_html import render_difference_html
-from checker_smtp.report.diff_sections import build_headline, build_sections
-from checker_smtp.report.diff_text import dump_difference, render_difference_text
+from checker_smtp.report.diff.compare import Difference, compare
+from checker_smtp.report.diff.html import render_difference_html
+from checker_smtp.report.diff.sections import build_headline, build_sections
+from checker_smtp.report.diff.text import dump_difference, render_difference_text
 from checker_smtp.report.document import VERSION, dump
 from checker_smtp.report.terminal import Terminal
 from tests.report.results import (

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from checker_smtp.report import formats
 from checker_smtp.report.formats import FORMATS, Terminal, render
 from tests.report.results import POSTURES, everywhere_hostile, hidden
 
@@ -39,6 +41,24 @@ def test_the_text_depends_on_the_terminal() -> None:
     result = POSTURES["relay"]()
     assert "\x1b[" in render(result, "text", Terminal(colour=True))
     assert render(result, "text", Terminal(ascii_only=True)).isascii()
+
+
+def test_a_module_more_is_a_format_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.joinpath("brief.py").write_text(
+        "def render_brief(result, terminal):\n    return f'{result.status}\\n'\n", "utf-8"
+    )
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    assert formats.find_formats() == tuple(sorted((*FORMATS, "brief")))
+    assert render(POSTURES["relay"](), "brief") == "critical\n"
+
+
+def test_every_module_is_a_format() -> None:
+    problems = [
+        f"report/formats/{name}.py has no function render_{name}: add it, or move the module elsewhere"
+        for name in FORMATS
+        if not hasattr(import_module(f"{formats.__name__}.{name}"), f"render_{name}")
+    ]
+    assert not problems, "\n".join(problems)
 
 
 def test_the_commands_load_no_renderer() -> None:

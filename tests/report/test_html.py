@@ -10,7 +10,7 @@ import pytest
 
 from checker_smtp.probes.observation import Entry, TlsIssue, TlsProbe
 from checker_smtp.probes.result import Result, evaluate
-from checker_smtp.report.html import render_html, render_index
+from checker_smtp.report.formats.html import render_html, render_index
 from tests.report.page import faults, outline, parse, words
 from tests.report.results import (
     FIXTURES,

@@ -10,7 +10,7 @@ from checker_smtp.probes.observation import Mx
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import RULES, Outcome, Severity
-from checker_smtp.report.junit import render_junit
+from checker_smtp.report.formats.junit import render_junit
 from tests.report.results import (
     FIXTURES,
     POSTURES,

@@ -11,11 +11,11 @@ from checker_smtp import Result, evaluate, render
 from checker_smtp.probes.observation import Ending, Endpoint, Mx, MxTarget, Observation, Session
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import MAIL_REASONS, MailState, Severity
-from checker_smtp.report.diff import compare
-from checker_smtp.report.diff_sections import build_sections
-from checker_smtp.report.diff_text import dump_difference, render_difference_text
+from checker_smtp.report.diff.compare import compare
+from checker_smtp.report.diff.sections import build_sections
+from checker_smtp.report.diff.text import dump_difference, render_difference_text
 from checker_smtp.report.document import dump_line
-from checker_smtp.report.view_model import build_report
+from checker_smtp.report.model.report import build_report
 from tests.probes.strategies import observations
 from tests.report.results import (
     MX,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checker_smtp.report.nagios import render_nagios
+from checker_smtp.report.formats.nagios import render_nagios
 from tests.report.results import (
     FIXTURES,
     POSTURES,

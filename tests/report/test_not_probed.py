@@ -9,8 +9,8 @@ import pytest
 from checker_smtp.probes.requirements import NOT_HELD
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.formats import FORMATS, render
-from checker_smtp.report.html import render_html
-from checker_smtp.report.view_model import build_report
+from checker_smtp.report.formats.html import render_html
+from checker_smtp.report.model.report import build_report
 from tests.report.page import faults, parse, words
 from tests.report.results import endpoint, observation, session
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from checker_smtp.report.prometheus import render_prometheus
+from checker_smtp.report.formats.prometheus import render_prometheus
 from tests.report.results import (
     FIXTURES,
     POSTURES,

@@ -9,9 +9,9 @@ from checker_smtp.probes.observation import Control, ReverseDns
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.selftest import FamilyView, SelfTest
+from checker_smtp.report.model.report import build_report
 from checker_smtp.report.selftest import build_remarks, render_selftest
 from checker_smtp.report.terminal import Terminal
-from checker_smtp.report.view_model import build_report
 from tests.report.results import observation
 
 NAMED = ReverseDns(status=DnsStatus.ANSWER, names=("probe.test",), total=1, confirmed_by=("probe.test",))

@@ -3,7 +3,7 @@
 import pytest
 
 from checker_smtp.probes.observation import ReplySeen
-from checker_smtp.report.software import Software, recognise, recognise_replies
+from checker_smtp.report.advice.software import Software, recognise, recognise_replies
 from tests.report.results import FIXTURES, replayed
 
 # Greetings as found in the projects' sources, their manuals and public session logs.

@@ -10,8 +10,8 @@ import pytest
 from checker_smtp.probes.observation import Coverage, FamilyCoverage, Mx
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Severity
-from checker_smtp.report.metrics import find_tls
-from checker_smtp.report.software import recognise
+from checker_smtp.report.advice.software import recognise
+from checker_smtp.report.model.metrics import find_tls
 from checker_smtp.report.summary.counters import Frequent
 from checker_smtp.report.summary.page import render_summary
 from checker_smtp.report.summary.tally import Tally

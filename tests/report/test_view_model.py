@@ -6,8 +6,8 @@ import pytest
 
 from checker_smtp.probes.observation import Control, Observation
 from checker_smtp.probes.rules import CODES, Outcome, Severity
-from checker_smtp.report.timeline import format_seconds, split_phases
-from checker_smtp.report.view_model import Report, build_report
+from checker_smtp.report.model.report import Report, build_report
+from checker_smtp.report.model.timeline import format_seconds, split_phases
 from tests.report.results import (
     FIXTURES,
     POSTURES,

@@ -9,7 +9,7 @@ from checker_smtp.cli.output import Output, output_option
 
 if TYPE_CHECKING:
     from checker_smtp.probes.result import Result
-    from checker_smtp.report.diff import Difference
+    from checker_smtp.report.diff.compare import Difference
 
 __all__ = ["diff"]
 
@@ -32,7 +32,7 @@ def diff(old: Path, new: Path, form: str, output: Output) -> int:
     Each is a document of `check --format json` or a folder of `check --record`. The exit code is 1 if the
     domain got worse, 0 if it did not, 3 if the checks cannot be compared.
     """
-    from checker_smtp.report.diff import DifferenceError, compare
+    from checker_smtp.report.diff.compare import DifferenceError, compare
 
     results = [_read(path) for path in (old, new)]
     try:
@@ -65,10 +65,10 @@ def _read(path: Path) -> "Result":
 
 def _render(difference: "Difference", form: str, output: Output) -> str:
     if form == "html":
-        from checker_smtp.report.diff_html import render_difference_html
+        from checker_smtp.report.diff.html import render_difference_html
 
         return render_difference_html(difference)
-    from checker_smtp.report.diff_text import dump_difference, render_difference_text
+    from checker_smtp.report.diff.text import dump_difference, render_difference_text
 
     if form == "json":
         return dump_difference(difference)

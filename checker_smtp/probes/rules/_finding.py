@@ -115,7 +115,7 @@ class Code:
     badge: str = ""
     """A word or three for the endpoint's headline; empty for none."""
     advice: str = ""
-    """The file in `report/advice_texts` with the fix for each mail server; empty for the code's own name."""
+    """The file in `report/advice/texts` with the fix for each mail server; empty for the code's own name."""
     transactions: tuple[Purpose, ...] = ()
     """The transactions that it settles, in the order in which they are given as evidence."""
     controls: tuple[Purpose, ...] = ()

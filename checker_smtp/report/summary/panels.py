@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import CODES, Severity
-from checker_smtp.report.metrics import TLS_VERSIONS
-from checker_smtp.report.timeline import format_seconds
-from checker_smtp.report.verdict import STATUS_WORDS
+from checker_smtp.report.model.metrics import TLS_VERSIONS
+from checker_smtp.report.model.timeline import format_seconds
+from checker_smtp.report.model.verdict import STATUS_WORDS
 from checker_smtp.report.visible import visible
 
 from . import queries

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from checker_smtp.probes.rules import Severity
-from checker_smtp.report.software import MAX_READ, SIGNS
+from checker_smtp.report.advice.software import MAX_READ, SIGNS
 
 from .providers import provider_of
 from .tally import IPv6

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from checker_smtp.probes.rules import Severity
-from checker_smtp.report.software import recognise_replies
+from checker_smtp.report.advice.software import recognise_replies
 
 from .counters import Bucket, Frequent, Slowest
 from .line import LineEndpoint, LineError, LineObservation, ResultLine, read_line

@@ -8,7 +8,7 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.probes.tls_checker import with_tls_checker
-from checker_smtp.report.prometheus import build_metrics
+from checker_smtp.report.formats.prometheus import build_metrics
 
 from .definition import KEY
 from .evaluate import TLS_KEY, read_observation

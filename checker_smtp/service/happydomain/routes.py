@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import OptionError
-from checker_smtp.report.html import render_html
+from checker_smtp.report.formats.html import render_html
 from checker_smtp.service.checks import Checks, CheckTimeout
 from checker_smtp.service.http.errors import ErrorResponse
 from checker_smtp.service.http.forwarded import client_of

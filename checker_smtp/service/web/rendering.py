@@ -12,7 +12,7 @@ from importlib.resources import files
 from jinja2 import Environment
 
 from checker_smtp.report.environment import build_environment
-from checker_smtp.report.view_model import build_report
+from checker_smtp.report.model.report import build_report
 from checker_smtp.service.options import OPTIONS
 
 from .live_checks import CompletedCheck

@@ -17,7 +17,7 @@ from time import monotonic
 
 from checker_smtp.backends.recording.case import dump_case
 from checker_smtp.report.document import dump
-from checker_smtp.report.html import render_html
+from checker_smtp.report.formats.html import render_html
 from smtp_sansio import Received, Transcript
 
 from .live_checks import CompletedCheck

@@ -17,7 +17,7 @@ from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
-from checker_smtp.report.html import render_html
+from checker_smtp.report.formats.html import render_html
 from checker_smtp.service.admission import Admission, CheckRefused
 from checker_smtp.service.checks import Checks
 from checker_smtp.service.http.middleware import Middleware

@@ -14,8 +14,8 @@ from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.report.document import load_observation
-from checker_smtp.report.html import render_html
-from checker_smtp.report.prometheus import render_prometheus
+from checker_smtp.report.formats.html import render_html
+from checker_smtp.report.formats.prometheus import render_prometheus
 from checker_smtp.testing import FakeResolver
 from tests.apps.service.hosted import HappyDomain, Metric, service
 from tests.probes.observations import endpoint, observation, session

@@ -19,7 +19,7 @@ from checker_smtp.probes.observation import (
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.report.document import load_observation
-from checker_smtp.report.html import render_html
+from checker_smtp.report.formats.html import render_html
 from checker_smtp.service.happydomain.truncation import encode_observation
 from tests.apps.service.hosted import FIXTURES
 from tests.probes.observations import endpoint, observation, target

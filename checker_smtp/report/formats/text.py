@@ -6,12 +6,11 @@ time-lines and the transcripts are only on the page and in the JSON document.
 
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
-
-from .endpoints import EndpointReport, TransactionResult
-from .explain import steps
-from .items import Fix, Item, Quote
-from .terminal import Terminal
-from .view_model import Report, build_report
+from checker_smtp.report.advice.explain import steps
+from checker_smtp.report.model.endpoints import EndpointReport, TransactionResult
+from checker_smtp.report.model.items import Fix, Item, Quote
+from checker_smtp.report.model.report import Report, build_report
+from checker_smtp.report.terminal import Terminal
 
 __all__ = ["render_text"]
 

@@ -12,10 +12,10 @@ time or a queue id, are in the lines below.
 
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity, record_of
-
-from .mail_state import describe_mail
-from .metrics import count_findings, is_probed, measure_phases
-from .visible import visible
+from checker_smtp.report.model.mail_state import describe_mail
+from checker_smtp.report.model.metrics import count_findings, is_probed, measure_phases
+from checker_smtp.report.terminal import Terminal
+from checker_smtp.report.visible import visible
 
 __all__ = ["render_nagios"]
 
@@ -32,7 +32,7 @@ _MAX_FINDINGS, _MAX_TEXT = 12, 240
 _MAX_ENDPOINTS = 8
 
 
-def render_nagios(result: Result) -> str:
+def render_nagios(result: Result, _: Terminal | None = None) -> str:
     """Return the output of the plugin, with a final newline."""
     head = f"SMTP {_STATUS[result.status]}: mail {_plain(describe_mail(result.mail))}; {_summary(result)}"
     lines = [f"{head} | {' '.join(_performance(result))}"]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import FamilyCoverage, MxTarget, Observation
 from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.report.visible import visible
 
 from .endpoints import reverse_dns_text
 from .metrics import is_probed
-from .visible import visible
 
 __all__ = ["CoverageRow", "MxRow", "build_coverage_rows", "build_mx_rows"]
 

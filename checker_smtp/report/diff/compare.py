@@ -18,8 +18,11 @@ from dataclasses import dataclass, fields, replace
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Delivery, Finding, MailState, Severity
+from checker_smtp.report.model.mail_state import describe_mail
+from checker_smtp.report.model.metrics import UNSETTLED
+from checker_smtp.report.visible import visible
 
-from .diff_endpoints import (
+from .endpoints import (
     ExtensionChange,
     TlsChange,
     compare_extensions,
@@ -28,10 +31,7 @@ from .diff_endpoints import (
     find_weaker_tls,
     pair_endpoints,
 )
-from .diff_mx import AddressChange, MxChange, compare_addresses, compare_mx
-from .mail_state import describe_mail
-from .metrics import UNSETTLED
-from .visible import visible
+from .mx import AddressChange, MxChange, compare_addresses, compare_mx
 
 __all__ = [
     "Difference",

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity
+from checker_smtp.report.advice.software import recognise
+from checker_smtp.report.visible import visible
 
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .metrics import UNSETTLED
 from .mx_table import CoverageRow, MxRow, build_coverage_rows, build_mx_rows
-from .software import recognise
 from .timeline import format_seconds
 from .transcript import TranscriptView
 from .verdict import Verdict, build_verdict, list_disabled_tests
-from .visible import visible
 
 __all__ = ["Head", "Report", "build_report"]
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation, Session
-
-from .metrics import TLS_VERSIONS, find_tls
+from checker_smtp.report.model.metrics import TLS_VERSIONS, find_tls
 
 __all__ = [
     "ExtensionChange",

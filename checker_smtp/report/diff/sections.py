@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import Finding
+from checker_smtp.report.model.mail_state import describe_mail
+from checker_smtp.report.visible import visible
 
-from .diff import Difference, FindingChange
-from .mail_state import describe_mail
-from .visible import visible
+from .compare import Difference, FindingChange
 
 __all__ = ["DiffLine", "DiffSection", "build_headline", "build_sections", "describe_status"]
 

@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, MailState, Severity, record_of
-
-from .document import STATUSES
-from .metrics import TLS_VERSIONS, count_findings, find_tls, is_probed, measure_phases
-from .visible import visible
+from checker_smtp.report.document import STATUSES
+from checker_smtp.report.model.metrics import (
+    TLS_VERSIONS,
+    count_findings,
+    find_tls,
+    is_probed,
+    measure_phases,
+)
+from checker_smtp.report.terminal import Terminal
+from checker_smtp.report.visible import visible
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
@@ -28,7 +34,7 @@ _MAX_FINDINGS = 64
 _MAX_CODE = 64
 
 
-def render_prometheus(result: Result) -> str:
+def render_prometheus(result: Result, _: Terminal | None = None) -> str:
     """Return the metrics in the text format, with a final newline."""
     from prometheus_client import CollectorRegistry, generate_latest
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Code, Evidence, Finding, Outcome, Severity, Urgency, record_of
+from checker_smtp.report.advice import advice_for
+from checker_smtp.report.advice.commands import commands_for, endpoint_of
+from checker_smtp.report.advice.software import Recognised
+from checker_smtp.report.visible import visible
 
-from .advice import advice_for
-from .commands import commands_for, endpoint_of
 from .mail_state import describe_reason
-from .software import Recognised
 from .transcript import Citation, TranscriptView, shorten
-from .visible import visible
 
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
 

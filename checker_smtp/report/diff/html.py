@@ -3,10 +3,11 @@
 Every text in a section is visible text, and jinja2 escapes each value.
 """
 
-from .diff import Difference
-from .diff_sections import build_headline, build_sections, describe_status
-from .environment import build_environment
-from .visible import visible
+from checker_smtp.report.environment import build_environment
+from checker_smtp.report.visible import visible
+
+from .compare import Difference
+from .sections import build_headline, build_sections, describe_status
 
 __all__ = ["render_difference_html"]
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from checker_smtp.probes.rules import CODES, RULES, Rule, record_of
-
-from .advice import all_advice
-from .terminal import Terminal
-from .visible import visible
+from checker_smtp.report.advice import all_advice
+from checker_smtp.report.terminal import Terminal
+from checker_smtp.report.visible import visible
 
 __all__ = ["SEVERITIES", "Explanation", "UnknownCodeError", "explain", "render_explanation", "steps"]
 

@@ -13,12 +13,12 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from checker_smtp.probes.result import Result
-
-from .environment import build_environment
-from .explain import steps
-from .timeline import Phase
-from .verdict import STATUS_WORDS
-from .view_model import build_report
+from checker_smtp.report.advice.explain import steps
+from checker_smtp.report.environment import build_environment
+from checker_smtp.report.model.report import build_report
+from checker_smtp.report.model.timeline import Phase
+from checker_smtp.report.model.verdict import STATUS_WORDS
+from checker_smtp.report.terminal import Terminal
 
 __all__ = ["render_html", "render_index"]
 
@@ -33,7 +33,7 @@ _MIN_NUMBERED_WIDTH = 6.0
 _MIN_WIDTH = 0.6
 
 
-def render_html(result: Result) -> str:
+def render_html(result: Result, _: Terminal | None = None) -> str:
     """Return the whole report as one HTML page."""
     return _render("report.html.j2", report=build_report(result), severities=SEVERITIES, outcomes=OUTCOMES)
 

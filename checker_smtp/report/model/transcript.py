@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 from checker_smtp.probes.observation import Entry, ReplySeen, Session
 from checker_smtp.probes.rules import Evidence
-
-from .visible import octets_visible, visible
+from checker_smtp.report.visible import octets_visible, visible
 
 __all__ = ["CLIENT", "EVENT", "SERVER", "Citation", "TranscriptLine", "TranscriptView", "shorten"]
 

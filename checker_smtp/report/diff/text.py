@@ -4,10 +4,11 @@ import json
 
 import msgspec
 
-from .diff import Difference
-from .diff_sections import DiffLine, DiffSection, build_headline, build_sections, describe_status
-from .document import VERSION
-from .terminal import Terminal
+from checker_smtp.report.document import VERSION
+from checker_smtp.report.terminal import Terminal
+
+from .compare import Difference
+from .sections import DiffLine, DiffSection, build_headline, build_sections, describe_status
 
 __all__ = ["dump_difference", "render_difference_text"]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding, Severity
-
-from .mail_state import describe_reason
-from .metrics import UNSETTLED
-from .visible import octets_visible, visible
+from checker_smtp.report.model.mail_state import describe_reason
+from checker_smtp.report.model.metrics import UNSETTLED
+from checker_smtp.report.terminal import Terminal
+from checker_smtp.report.visible import octets_visible, visible
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -25,7 +25,7 @@ __all__ = ["render_junit"]
 _zoneless = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?").fullmatch
 
 
-def render_junit(result: Result) -> str:
+def render_junit(result: Result, _: Terminal | None = None) -> str:
     """Return the report in XML, with a final newline."""
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Keyword, ReplySeen, ReverseDns, Session, Transaction
 from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
+from checker_smtp.report.visible import visible
 
 from .items import Context
 from .metrics import find_tls, is_probed
 from .timeline import Phase, format_seconds, split_phases
 from .transcript import TranscriptLine, shorten
-from .visible import visible
 
 __all__ = [
     "Badge",

@@ -1,6 +1,6 @@
 """The fix for each kind of finding in each mail server, for the report and for `explain`.
 
-The texts are in `advice_texts/`, one file a code, or one for codes that share the `advice` of their records.
+The texts are in `texts/`, one file a code, or one for codes that share the `advice` of their records.
 They are prose for postmasters: a key for each mail server, paragraphs with settings in backticks, and lines
 with four spaces in front that are to be copied as they are. Names below example.org and the addresses of
 RFC 5737 stand for the reader's own. A server without a better text than the general fix has no key.
@@ -34,7 +34,7 @@ def all_advice(code: str) -> dict[str, str]:
 
 @cache
 def _texts(name: str) -> dict[str, str]:
-    file = files(__package__).joinpath("advice_texts", f"{name}.toml")
+    file = files(__package__).joinpath("texts", f"{name}.toml")
     if not file.is_file():
         return {}
     return {software: _unwrap(text) for software, text in tomllib.loads(file.read_text("utf-8")).items()}

@@ -2,9 +2,9 @@
 
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Delivery, Finding, MailState
+from checker_smtp.report.visible import visible
 
 from .metrics import is_probed
-from .visible import visible
 
 __all__ = ["describe_arrival", "describe_mail", "describe_reason"]
 
