@@ -116,7 +116,7 @@ def test_problems_come_first_and_sections_in_order() -> None:
         "What to fix",
         "Mail servers of the domain",
         "Endpoints",
-        "Settings of the check",
+        "About this checker",
     ]
 
 

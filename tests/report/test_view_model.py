@@ -107,24 +107,11 @@ def test_findings_that_are_not_the_domains_fault_are_separate(outcome: Outcome) 
     aside = finding("smtp.not_tested", Severity.INFO, outcome=outcome)
     report = build_report(result(observation(), (note, aside), "info"))
     assert [item.code for item in report.to_fix] == ["smtp.ipv6.none"]
-    assert [item.code for item in report.unsettled] == ["smtp.not_tested"]
-    assert report.is_unsettled_first
-    assert report.head.counts == {"info": 1, "warn": 0, "crit": 0, "unsettled": 1}
-
-
-def test_verdicts_that_rest_on_a_weak_default() -> None:
-    assert "postmaster@example.com" in recorded("postfix-healthy").head.verdict.doubts[0]
-    assert recorded("postfix-open-relay").head.verdict.doubts == ()
-    assert "`--timeout 300`" in recorded("odd-silent").head.verdict.doubts[0]
-    disliked, blocklisted = (
-        any("`--helo-name`" in doubt for doubt in recorded(name).head.verdict.doubts)
-        for name in ("postfix-dislikes-our-name", "postfix-blocklisted")
-    )
-    # the advice follows the reason: another name does not take an address off a list
-    assert (disliked, blocklisted) == (True, False)
-    own = replace(SETTINGS, probe_address="x7@example.edu")
-    sure = result(observation(settings=own))
-    assert build_report(sure).head.verdict.doubts == ()
+    is_checker = outcome is Outcome.REFUSED_US
+    assert [item.code for item in report.checker] == ["smtp.not_tested"] * is_checker
+    assert [item.code for item in report.unsettled] == ["smtp.not_tested"] * (not is_checker)
+    assert report.panels == ("unsettled", "checker", "fix")
+    assert report.head.counts == {"info": 2, "warn": 0, "crit": 0}
 
 
 def test_the_head_lists_disabled_tests() -> None:

@@ -126,6 +126,8 @@ class Code:
     """True where the fix concerns every server of the domain, whichever is the evidence."""
     is_weak_tls: bool = False
     """True where the TLS version that was agreed on is the fault."""
+    about_checker: bool = False
+    """True where it is about this checker: its address, names, network or resolver, not about the domain."""
     source: str = ""
     """The checker that made these findings, where another one did; `code` is then how their codes begin."""
 

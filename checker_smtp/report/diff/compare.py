@@ -19,7 +19,7 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Delivery, Finding, MailState, Severity
 from checker_smtp.report.model.mail_state import describe_mail
-from checker_smtp.report.model.metrics import UNSETTLED
+from checker_smtp.report.model.panels import UNSETTLED, is_fault
 from checker_smtp.report.visible import visible
 
 from .endpoints import (
@@ -205,7 +205,7 @@ def _new_faults(
     removed, added = _subjects(before) - _subjects(after), _subjects(after) - _subjects(before)
     moved = Counter((f.code, f.severity) for f in gone if f.subject in removed)
     for finding in appeared:
-        if finding.severity is Severity.INFO:
+        if not is_fault(finding):
             continue
         if finding.subject in added and moved[finding.code, finding.severity]:
             moved[finding.code, finding.severity] -= 1
@@ -218,7 +218,7 @@ def _subjects(observation: Observation) -> set[str]:
 
 
 def _rank(finding: Finding) -> tuple[int, bool]:
-    return finding.severity.rank, finding.severity is not Severity.INFO and finding.outcome not in UNSETTLED
+    return finding.severity.rank, is_fault(finding) and finding.outcome not in UNSETTLED
 
 
 def _describe(finding: Finding, change: str) -> str:

@@ -25,7 +25,7 @@ __all__ = ["render_html", "render_index"]
 SEVERITIES = {"crit": "Critical", "warn": "Warning", "info": "Note"}
 OUTCOMES = {
     "refused-us": "Refuses this checker",
-    "transient": "Deferred",
+    "transient": "Temporary",
     "not-tested": "Not tested",
 }
 # Widths in percent of the time-line: a narrower segment does not fit its number, or would not be visible.

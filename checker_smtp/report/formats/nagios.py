@@ -13,7 +13,8 @@ time or a queue id, are in the lines below.
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity, record_of
 from checker_smtp.report.model.mail_state import describe_mail
-from checker_smtp.report.model.metrics import count_findings, is_probed, measure_phases
+from checker_smtp.report.model.metrics import is_probed, measure_phases
+from checker_smtp.report.model.panels import count_findings, is_fault
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
 
@@ -49,12 +50,13 @@ def _summary(result: Result) -> str:
     if endpoints and not probed:
         reached = "no endpoint probed"
     summary = f"{_plain(result.observation.domain)}: {reached}"
+    counts = count_findings(result.findings)
     for severity, word in ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note")):
-        if number := count_findings(result, severity):
+        if number := counts[severity]:
             summary += f", {number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
     if result.observation.mx.null_mx:
         summary = f"{_plain(result.observation.domain)}: declares that it receives no mail (null MX)"
-    worst = next((f for f in result.findings if f.severity is not Severity.INFO), None)
+    worst = next(filter(is_fault, result.findings), None)
     if worst is None and result.status == "unknown":
         worst = next(iter(result.findings), None)
     return f"{summary}; {_plain(_name(worst))}" if worst else summary
@@ -77,11 +79,9 @@ def _performance(result: Result) -> list[str]:
     data = [f"'time'={result.observation.seconds:.3f}s;;;0"]
     if endpoints or not result.observation.endpoints:
         data.append(f"'reached'={reached};;;0;{len(endpoints)}")
-    data += [
-        f"'critical'={count_findings(result, Severity.CRIT)};;;0",
-        f"'warnings'={count_findings(result, Severity.WARN)};;;0",
-        f"'notes'={count_findings(result, Severity.INFO)};;;0",
-    ]
+    counts = count_findings(result.findings)
+    names = (("critical", Severity.CRIT), ("warnings", Severity.WARN), ("notes", Severity.INFO))
+    data += [f"'{name}'={counts[severity]};;;0" for name, severity in names]
     for endpoint in endpoints[:_MAX_ENDPOINTS]:
         label = _plain(endpoint.subject).replace("=", "\\x3d").replace("'", "''")
         data += [

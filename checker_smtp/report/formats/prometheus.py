@@ -10,15 +10,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Finding, MailState, Severity, record_of
+from checker_smtp.probes.rules import Finding, MailState, record_of
 from checker_smtp.report.document import STATUSES
 from checker_smtp.report.model.metrics import (
     TLS_VERSIONS,
-    count_findings,
     find_tls,
     is_probed,
     measure_phases,
 )
+from checker_smtp.report.model.panels import count_findings
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
 
@@ -65,8 +65,8 @@ class _Collector:
         for word in STATUSES:
             status.add_metric([self._domain, word], word == self._result.status)
         findings = self._gauge("findings", "Findings of the last check.", "severity")
-        for severity in Severity:
-            findings.add_metric([self._domain, severity.value], count_findings(self._result, severity))
+        for severity, number in count_findings(self._result.findings).items():
+            findings.add_metric([self._domain, severity.value], number)
         yield from (status, self._mail(), findings, self._each_finding())
 
     def _mail(self) -> "GaugeMetricFamily":

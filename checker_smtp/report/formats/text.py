@@ -5,11 +5,12 @@ time-lines and the transcripts are only on the page and in the JSON document.
 """
 
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Severity
 from checker_smtp.report.advice.explain import steps
-from checker_smtp.report.model.endpoints import EndpointReport, TransactionResult
+from checker_smtp.report.model.endpoints import EndpointReport
 from checker_smtp.report.model.items import Fix, Item, Quote
+from checker_smtp.report.model.panels import ReportPanel
 from checker_smtp.report.model.report import Report, build_report
+from checker_smtp.report.model.transactions import TransactionResult
 from checker_smtp.report.terminal import Terminal
 
 __all__ = ["render_text"]
@@ -33,40 +34,41 @@ class _Page:
 
     def parts(self) -> list[str]:
         report = self._report
-        problems = [item for item in report.to_fix if item.severity is not Severity.INFO]
-        notes = [item for item in report.to_fix if item.severity is Severity.INFO]
-        unsettled = self._items("Not the domain’s fault, or not settled", list(report.unsettled))
+        panels = {
+            ReportPanel.FIX: (self._items("What to fix", report.problems), self._notes(report.notes)),
+            ReportPanel.UNSETTLED: (self._items("Not settled", report.unsettled),),
+            ReportPanel.CHECKER: (self._about(),),
+        }
         return [
-            self._head(problems),
-            unsettled if report.is_unsettled_first else "",
-            self._items("What to fix", problems),
-            self._notes(notes),
-            "" if report.is_unsettled_first else unsettled,
+            self._head(),
+            *(part for panel in report.panels for part in panels[panel]),
             self._mx(),
             *(self._endpoint(endpoint) for endpoint in report.endpoints),
         ]
 
-    def _head(self, problems: list[Item]) -> str:
-        head = self._report.head
+    def _head(self) -> str:
+        head, problems = self._report.head, self._report.problems
         name = f"{head.unicode} ({head.domain})" if head.unicode else head.domain
         first = f" First: {problems[0].title}." if problems else ""
         verdict = head.verdict
         facts = " · ".join(f"{label} {value}" for label, value in head.facts)
-        return (
-            self._terminal.lines(
-                f"{name}: {verdict.word.upper()}. {verdict.arrival} {verdict.faults}{first}",
-                _STATUS[verdict.status],
-            )
-            + self._terminal.lines(facts, "dim")
-            + "".join(self._terminal.lines(doubt, "dim", first="  ") for doubt in verdict.doubts)
-        )
+        return self._terminal.lines(
+            f"{name}: {verdict.word.upper()}. {verdict.arrival} {verdict.faults}{first}",
+            _STATUS[verdict.status],
+        ) + self._terminal.lines(facts, "dim")
 
     def _title(self, title: str) -> str:
         return self._terminal.lines(title, "bold")
 
-    def _items(self, title: str, items: list[Item]) -> str:
+    def _items(self, title: str, items: tuple[Item, ...]) -> str:
         body = "\n".join(self._item(item) for item in items)
         return self._title(title) + body if items else ""
+
+    def _about(self) -> str:
+        """Return what is said of this checker, and its settings."""
+        details = " · ".join(f"{label} {value}" for label, value in self._report.head.details)
+        items = self._items("About this checker", self._report.checker)
+        return f"{items}\n" + self._terminal.lines(details, "dim", first="  ") if items else ""
 
     def _item(self, item: Item) -> str:
         return (
@@ -74,6 +76,7 @@ class _Page:
             + "".join(self._subject(s.name, s.target, s.message) for s in item.subjects)
             + (self._terminal.lines(f"Why: {item.why}", first=_INDENT) if item.why else "")
             + "".join(self._fix(fix, item) for fix in item.fixes)
+            + "".join(self._terminal.lines(step, first=_INDENT) for step in item.steps)
             + "".join(self._quote(quote) for quote in item.quotes)
             + "".join(self._terminal.lines(f"Reason: {r}", "dim", first=_INDENT) for r in item.reasons)
             + "".join(self._terminal.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
@@ -89,16 +92,16 @@ class _Page:
 
     def _label(self, item: Item) -> str:
         style = _STYLES[item.severity]
-        return self._terminal.lines(
-            item.title, "bold", first=f"  {item.severity.upper():6}", first_style=style
-        )
+        is_open = item.panel is ReportPanel.FIX and not item.is_settled
+        title = f"{item.title} (temporary)" if is_open else item.title
+        return self._terminal.lines(title, "bold", first=f"  {item.severity.upper():6}", first_style=style)
 
     def _subject(self, name: str, target: str, message: str) -> str:
         where = f"{name} ({target}): " if target else f"{name}: " if name else ""
         return self._terminal.lines(where + message, first=_INDENT)
 
     def _fix(self, fix: Fix, item: Item) -> str:
-        label = "What to do" if item in self._report.unsettled else "Fix"
+        label = "Fix" if item.is_settled else "What to do"
         at = f" at {', '.join(fix.subjects)}" if fix.subjects else ""
         software = f" in {fix.software}" if fix.software and label == "Fix" else ""
         lines = [
@@ -109,7 +112,7 @@ class _Page:
         ]
         return "".join(lines)
 
-    def _notes(self, notes: list[Item]) -> str:
+    def _notes(self, notes: tuple[Item, ...]) -> str:
         """Return the items that need no action, each with its subjects and its code."""
         entries = [
             self._label(item)
@@ -154,5 +157,6 @@ class _Page:
 
     def _transaction(self, row: TransactionResult) -> str:
         style = _STYLES.get(row.verdict.level, "")
-        text = f"{row.verdict.text} · {row.reply}"
-        return self._terminal.lines(text, style, first=f"  {row.question}: ")
+        text = " · ".join(filter(None, (row.verdict.text, row.reply)))
+        remark = self._terminal.lines(row.remark, "dim", first=" " * 4) if row.remark else ""
+        return self._terminal.lines(text, style, first=f"  {row.question}: ") + remark

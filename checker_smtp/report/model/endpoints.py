@@ -1,36 +1,30 @@
 """The section of each endpoint: badges, facts, extensions, transactions, sessions with their time-lines.
 
-Verdicts are not made here: a badge or a verdict in a table repeats a finding about that endpoint, or states a
-plain fact where there is no finding.
+Verdicts are not made here: a badge or the word of a row repeats a finding about that endpoint, or says that
+the rule for it passed there, or states a plain fact.
 """
 
 from dataclasses import dataclass
 
-from checker_smtp.probes.observation import Endpoint, Keyword, ReplySeen, ReverseDns, Session, Transaction
-from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
+from checker_smtp.probes.observation import Endpoint, Keyword, ReverseDns, Session
+from checker_smtp.probes.rules import Finding, record_of
 from checker_smtp.report.visible import visible
 
 from .items import Context
 from .metrics import find_tls, is_probed
 from .timeline import Phase, format_seconds, split_phases
+from .transactions import LEVELS, Badge, TransactionResult, build_rows
 from .transcript import TranscriptLine, shorten
 
 __all__ = [
-    "Badge",
     "EndpointReport",
     "SessionReport",
-    "TransactionResult",
     "build_endpoint_report",
     "reverse_dns_text",
 ]
 
-QUESTIONS = {
-    "null-sender": "Bounces (null sender)",
-    "postmaster": "Postmaster",
-    "relay": "Relaying",
-    "relay-control": "Relaying, random mailbox",
-    "served-control": "Control: a recipient that the server should accept",
-}
+# What a row shows that has passed, as a badge.
+_PASSED = {"relay": "No relaying", "postmaster": "Accepts mail"}
 _SESSIONS = {
     "main": "Session",
     "helo-only": "Again with HELO, because EHLO was refused",
@@ -43,25 +37,7 @@ _SESSIONS = {
     "served-control": "Control: a recipient that the server should accept",
     "revisit": "Again later, as the server had asked for",
 }
-_LEVELS = {Severity.CRIT: "crit", Severity.WARN: "warn", Severity.INFO: "info"}
 _MAX_KEYWORDS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badge:
-    """`level` is `crit`, `warn`, `info` or `good`."""
-
-    level: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransactionResult:
-    question: str
-    sender: str
-    recipient: str
-    reply: str
-    verdict: Badge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +75,8 @@ def build_endpoint_report(
     number: int, endpoint: Endpoint, findings: list[Finding], context: Context, max_chars: int
 ) -> EndpointReport:
     """Build the section of one endpoint. Each session shows at most `max_chars` characters of transcript."""
-    badges = tuple(_badges(endpoint, findings))
+    rows = build_rows(endpoint, findings, context.observation)
+    badges = tuple(_badges(endpoint, findings, rows))
     known = endpoint.ehlo_session
     before = _keywords(known.capabilities) if known else None
     secured = next((s for s in endpoint.sessions if s.ehlo_tls is not None and s.ehlo_tls.positive), None)
@@ -116,7 +93,7 @@ def build_endpoint_report(
         gained=tuple(k for k in after or () if k not in (before or ())) if before is not None else (),
         lost=tuple(k for k in before or () if k not in (after or ())) if after is not None else (),
         tls_issues=tuple(_tls_issues(endpoint, context)),
-        transactions=tuple(_row(t, findings) for t in _held(endpoint)),
+        transactions=rows,
         sessions=tuple(
             _session(f"e{number}s{n}", session, context, (endpoint.subject, n), max_chars)
             for n, session in enumerate(endpoint.sessions if is_probed(endpoint) else ())
@@ -124,18 +101,20 @@ def build_endpoint_report(
     )
 
 
-def _badges(endpoint: Endpoint, findings: list[Finding]) -> list[Badge]:
+def _badges(endpoint: Endpoint, findings: list[Finding], rows: tuple[TransactionResult, ...]) -> list[Badge]:
     badges: dict[str, Badge] = {}
     own_last = sorted(findings, key=_is_own)
     # findings come the worst first, so that of those with the same badge the worst one stays
     for finding in reversed(own_last):
         if (record := record_of(finding.code)) is not None and record.badge:
-            badges[record.badge] = Badge(level=_LEVELS[finding.severity], text=record.badge)
+            badges[record.badge] = Badge(level=LEVELS[finding.severity], text=record.badge)
     if not is_probed(endpoint):
         badges["Not probed"] = Badge(level="info", text="Not probed")
     order = ("crit", "warn", "info")
     bad = sorted(badges.values(), key=lambda badge: order.index(badge.level))
-    return [*bad, *_good_badges(endpoint, findings)]
+    passed = {row.purpose for row in rows if row.verdict.level == "good"}
+    good = [*_tls_version(endpoint, findings), *(text for key, text in _PASSED.items() if key in passed)]
+    return [*bad, *(Badge(level="good", text=text) for text in good)]
 
 
 def _is_own(finding: Finding) -> bool:
@@ -143,24 +122,12 @@ def _is_own(finding: Finding) -> bool:
     return record is None or not record.source
 
 
-def _good_badges(endpoint: Endpoint, findings: list[Finding]) -> list[Badge]:
-    """Return a badge for each thing that was seen to be right."""
-    texts = []
-    records = [record_of(finding.code) for finding in findings]
+def _tls_version(endpoint: Endpoint, findings: list[Finding]) -> list[str]:
     tls = find_tls(endpoint)
-    if tls is not None and not any(record is not None and record.is_weak_tls for record in records):
-        texts.append(visible(tls.version[:20]).replace("TLSv", "TLS "))
-    relay = endpoint.asked("relay")
-    refusal = relay.verdict if relay else None
-    if refusal is not None and refusal.permanent and not _refuses_us(findings):
-        texts.append("No relaying")
-    if (asked := endpoint.asked("postmaster")) and asked.verdict and asked.verdict.positive:
-        texts.append("Accepts mail")
-    return [Badge(level="good", text=text) for text in texts]
-
-
-def _refuses_us(findings: list[Finding]) -> bool:
-    return any(finding.outcome is Outcome.REFUSED_US for finding in findings)
+    records = [record_of(finding.code) for finding in findings]
+    if tls is None or any(record is not None and record.is_weak_tls for record in records):
+        return []
+    return [visible(tls.version[:20]).replace("TLSv", "TLS ")]
 
 
 def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
@@ -221,49 +188,6 @@ def _tls_issues(endpoint: Endpoint, context: Context) -> list[tuple[Badge, str, 
         if probe.endpoint in names
         for issue in probe.issues
     ]
-
-
-def _held(endpoint: Endpoint) -> list[Transaction]:
-    """Every transaction that was begun, and those that never were but should have been."""
-    begun = [t for s in endpoint.sessions for t in s.transactions if t.mail is not None]
-    known = {t.purpose for t in begun}
-    wanted = endpoint.main.transactions if endpoint.ready_session is not None else ()
-    return [*begun, *(t for t in wanted if t.purpose not in known)]
-
-
-def _row(asked: Transaction, findings: list[Finding]) -> TransactionResult:
-    reply = asked.verdict
-    step = "MAIL" if reply is not None and reply is asked.mail else "RCPT"
-    return TransactionResult(
-        question=QUESTIONS.get(asked.purpose, visible(asked.purpose)),
-        sender=visible(f"<{asked.sender}>"),
-        recipient=visible(f"<{asked.recipient}>"),
-        reply=f"{step}: {shorten(reply.raw.rstrip(), 300)}" if reply is not None else "",
-        verdict=_verdict(asked.purpose, reply, findings),
-    )
-
-
-def _transactions(finding: Finding) -> tuple[str, ...]:
-    record = record_of(finding.code)
-    return record.transactions if record is not None else ()
-
-
-def _verdict(purpose: str, reply: ReplySeen | None, findings: list[Finding]) -> Badge:
-    if reply is None:
-        return Badge(level="info", text="not answered")
-    settled_by = next((finding for finding in findings if purpose in _transactions(finding)), None)
-    relaying = purpose in ("relay", "relay-control")
-    if reply.transient:
-        return Badge(level="info", text="deferred")
-    if reply.positive and settled_by is not None and relaying:
-        return Badge(level=_LEVELS[settled_by.severity], text="accepted from outside")
-    if reply.positive:
-        return Badge(level="info" if relaying else "good", text="accepted")
-    if _refuses_us(findings):
-        return Badge(level="info", text="refused, as everything is")
-    if relaying:
-        return Badge(level="good", text="refused, as it should be")
-    return Badge(level=_LEVELS[settled_by.severity] if settled_by is not None else "info", text="refused")
 
 
 def _session(

@@ -17,6 +17,8 @@ from checker_smtp.report.advice.software import Recognised
 from checker_smtp.report.visible import visible
 
 from .mail_state import describe_reason
+from .next_steps import next_steps
+from .panels import UNSETTLED, ReportPanel, panel_of
 from .transcript import Citation, TranscriptView, shorten
 
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
@@ -57,22 +59,34 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One problem. `reasons` are those of the refusals in its evidence, with the words that show them."""
+    """One problem.
+
+    `number` is that of its findings; `steps` are what may settle it, with options; `reasons` those of the
+    refusals in its evidence, with the words that show them.
+    """
 
     anchor: str
+    panel: ReportPanel
     code: str
     severity: Severity
     outcome: Outcome
     title: str
     why: str
     reference: str
+    number: int
     subjects: tuple[Subject, ...]
     more_subjects: int
     fixes: tuple[Fix, ...]
+    steps: tuple[str, ...]
     quotes: tuple[Quote, ...]
     more_quotes: int
     reasons: tuple[str, ...]
     commands: tuple[str, ...]
+
+    @property
+    def is_settled(self) -> bool:
+        """False where the outcome leaves the question open."""
+        return self.outcome not in UNSETTLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,15 +131,18 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
     quotes = list(dict.fromkeys(quotes))
     return Item(
         anchor=anchor,
+        panel=panel_of(first),
         code=visible(first.code),
         severity=first.severity,
         outcome=first.outcome,
         title=record.title if record else _UNKNOWN,
         why=record.why if record else "",
         reference=visible(first.reference),
+        number=len(group),
         subjects=tuple(_subject(finding, context) for finding in group[:_MAX_SUBJECTS]),
         more_subjects=max(len(group) - _MAX_SUBJECTS, 0),
         fixes=tuple(_fixes(group, context)),
+        steps=tuple(dict.fromkeys(s for f in group for s in next_steps(f, context.observation))),
         quotes=tuple(quotes[:_MAX_QUOTES]),
         more_quotes=max(len(quotes) - _MAX_QUOTES, 0),
         reasons=tuple(dict.fromkeys(describe_reason(f) for f in group if f.reason))[:_MAX_QUOTES],

@@ -1,4 +1,4 @@
-"""Figures that several reports share: the time of each phase at an endpoint, its TLS, the number of findings.
+"""Figures that several reports share: the time of each phase at an endpoint, and its TLS.
 
 A phase begins at the end of the previous one and ends with the reply it waits for; `ehlo` is the sum of both
 EHLO commands of a session with TLS. A phase that did not end is left out. With several sessions, each phase
@@ -9,19 +9,11 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, ReplySeen, Session, Tls
 from checker_smtp.probes.requirements import NOT_HELD
-from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Outcome, Severity
 
-__all__ = ["PHASES", "TLS_VERSIONS", "UNSETTLED", "count_findings", "find_tls", "is_probed", "measure_phases"]
+__all__ = ["PHASES", "TLS_VERSIONS", "find_tls", "is_probed", "measure_phases"]
 
 PHASES = ("connect", "banner", "ehlo", "tls", "transactions")
 TLS_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
-
-
-def count_findings(result: Result, severity: Severity) -> int:
-    """Return the number of findings with this severity."""
-    return sum(finding.severity is severity for finding in result.findings)
 
 
 def is_probed(endpoint: Endpoint) -> bool:

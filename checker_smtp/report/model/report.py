@@ -1,17 +1,16 @@
 """The view model of a report: the order and the words that the HTML page and the text report share.
 
-1. The head: the domain, the verdict, the counts, the time and the settings of the check, its confidence.
-2. The problems to fix, worst first, notes last. One problem on several endpoints is one item.
-3. The problems that are not the domain's fault or not settled: refusals of this checker, deferrals, tests
-   that could not run.
-4. The MX table and the coverage of both address families.
-5. Each endpoint.
+1. The head: the domain, the verdict, the counts, the time of the check.
+2. Three panels of items (`panels`), worst first. One problem on several endpoints is one item.
+3. The MX table and the coverage of both address families.
+4. Each endpoint.
 
 Every text in the model has passed `visible`, so a renderer only escapes it for its medium. Texts that a
 hostile server can make long are truncated here, and the rest is counted. No HTML and no colours.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
@@ -21,8 +20,8 @@ from checker_smtp.report.visible import visible
 
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
-from .metrics import UNSETTLED
 from .mx_table import CoverageRow, MxRow, build_coverage_rows, build_mx_rows
+from .panels import ReportPanel, count_findings
 from .timeline import format_seconds
 from .transcript import TranscriptView
 from .verdict import Verdict, build_verdict, list_disabled_tests
@@ -38,14 +37,14 @@ _MIN_SESSION_CHARS = 6_000
 class Head:
     """The head of a report.
 
-    `unicode` is the domain in Unicode, empty for an ASCII domain. `facts` and `details` are pairs of label
-    and value; `details` are the settings needed to repeat the check.
+    `unicode` is the domain in Unicode, empty for an ASCII domain. `counts` are those of all findings.
+    `facts` and `details` are pairs of label and value; `details` are the settings needed to repeat the check.
     """
 
     domain: str
     unicode: str
     verdict: Verdict
-    counts: dict[str, int]
+    counts: dict[Severity, int]
     run_at: str
     facts: tuple[tuple[str, str], ...]
     details: tuple[tuple[str, str], ...]
@@ -55,13 +54,14 @@ class Head:
 class Report:
     """A whole report.
 
-    `to_fix` has the domain's own problems, `unsettled` those that are not its fault or not settled; both
-    begin with the worst. `cited` maps the anchor of a transcript line to the items that cite it as evidence.
+    `to_fix`, `unsettled` and `checker` are the three panels. `cited` maps the anchor of a transcript line to
+    the items that cite it as evidence.
     """
 
     head: Head
     to_fix: tuple[Item, ...]
     unsettled: tuple[Item, ...]
+    checker: tuple[Item, ...]
     mx: tuple[MxRow, ...]
     more_mx: int
     null_mx: bool
@@ -72,9 +72,21 @@ class Report:
     cited: dict[str, tuple[Item, ...]]
 
     @property
-    def is_unsettled_first(self) -> bool:
-        """True if the unsettled items come before `to_fix`, because `to_fix` has nothing but notes."""
-        return bool(self.unsettled) and all(item.severity is Severity.INFO for item in self.to_fix)
+    def problems(self) -> tuple[Item, ...]:
+        """The items to fix that are warnings or critical."""
+        return tuple(item for item in self.to_fix if item.severity is not Severity.INFO)
+
+    @property
+    def notes(self) -> tuple[Item, ...]:
+        """The other items to fix."""
+        return tuple(item for item in self.to_fix if item.severity is Severity.INFO)
+
+    @property
+    def panels(self) -> tuple[ReportPanel, ...]:
+        """The panels in the order of the page: what to fix is last where it has nothing but notes."""
+        fix, *others = ReportPanel
+        is_last = (self.unsettled or self.checker) and not self.problems
+        return (*others, fix) if is_last else (fix, *others)
 
 
 def build_report(result: Result) -> Report:
@@ -90,20 +102,20 @@ def build_report(result: Result) -> Report:
         },
     )
     items = items_of(result.findings, context)
-    to_fix = tuple(item for item in items if item.outcome not in UNSETTLED)
-    unsettled = tuple(item for item in items if item.outcome in UNSETTLED)
+    panels = {panel: tuple(item for item in items if item.panel is panel) for panel in ReportPanel}
     rows, more = build_mx_rows(observation)
     max_chars = max(_MAX_CHARS // max(len(context.logs), 1), _MIN_SESSION_CHARS)
     return Report(
-        head=_head(result, to_fix, unsettled),
-        to_fix=to_fix,
-        unsettled=unsettled,
+        head=_head(result),
+        to_fix=panels[ReportPanel.FIX],
+        unsettled=panels[ReportPanel.UNSETTLED],
+        checker=panels[ReportPanel.CHECKER],
         mx=rows,
         more_mx=more,
         null_mx=observation.mx.null_mx,
         implicit_mx=observation.mx.implicit_mx,
         coverage=build_coverage_rows(observation),
-        endpoints=tuple(
+        endpoints=_with_one_remark(
             build_endpoint_report(
                 number, endpoint, _about(endpoint.subject, result, endpoint.targets), context, max_chars
             )
@@ -112,6 +124,17 @@ def build_report(result: Result) -> Report:
         skipped=tuple(map(visible, observation.skipped)),
         cited=_cited(items),
     )
+
+
+def _with_one_remark(endpoints: Iterable[EndpointReport]) -> tuple[EndpointReport, ...]:
+    """Return the endpoints with each remark once, at its first row."""
+    known: set[str] = set()
+    shown: list[EndpointReport] = []
+    for endpoint in endpoints:
+        rows = [replace(row, remark="") if row.remark in known else row for row in endpoint.transactions]
+        known.update(row.remark for row in rows)
+        shown.append(replace(endpoint, transactions=tuple(rows)))
+    return tuple(shown)
 
 
 def _about(subject: str, result: Result, targets: tuple[str, ...]) -> list[Finding]:
@@ -135,15 +158,13 @@ def _cited(items: tuple[Item, ...]) -> dict[str, tuple[Item, ...]]:
     return cited
 
 
-def _head(result: Result, to_fix: tuple[Item, ...], unsettled: tuple[Item, ...]) -> Head:
+def _head(result: Result) -> Head:
     observation = result.observation
-    counts = {str(severity): sum(item.severity is severity for item in to_fix) for severity in Severity}
-    counts["unsettled"] = len(unsettled)
     return Head(
         domain=visible(observation.domain),
         unicode=_unicode(observation.domain),
-        verdict=build_verdict(result, counts),
-        counts=counts,
+        verdict=build_verdict(result),
+        counts=count_findings(result.findings),
         run_at=visible(observation.run_at),
         facts=tuple(_facts(observation)),
         details=tuple(_details(observation)),

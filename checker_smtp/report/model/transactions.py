@@ -1,0 +1,140 @@
+"""The transactions at an endpoint, each with its reply and the word for it.
+
+The word is that of a finding. Where there is none, the rule for the transaction passed, or the word is that
+of the reply alone.
+"""
+
+from dataclasses import dataclass, replace
+
+from checker_smtp.probes.observation import Endpoint, Observation, Transaction
+from checker_smtp.probes.rules import RULES, Finding, Outcome, Severity, record_of
+from checker_smtp.report.visible import visible
+
+from .panels import UNSETTLED
+from .transcript import shorten
+
+__all__ = ["LEVELS", "Badge", "TransactionResult", "build_rows"]
+
+_QUESTIONS = {
+    "null-sender": "Bounces (null sender)",
+    "postmaster": "Postmaster",
+    "relay": "Relaying",
+    "relay-control": "Relaying, random mailbox",
+    "served-control": "Control: a recipient that the server should accept",
+}
+_RELAYING = ("relay", "relay-control")
+# Domains with a null MX: a relay that looks recipients up rejects them.
+_NULL_MX_DOMAINS = ("example.com", "example.net", "example.org")
+_WEAK_PROBE = (
+    "The domain of {} has a null MX: an open relay may reject it for that alone. To be certain, repeat the "
+    "check with an address of your own (`--probe-address`)."
+)
+LEVELS = {Severity.CRIT: "crit", Severity.WARN: "warn", Severity.INFO: "info"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """`level` is `crit`, `warn`, `info` or `good`."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionResult:
+    """A row of the table of transactions; `remark` is what its verdict leaves open."""
+
+    purpose: str
+    question: str
+    sender: str
+    recipient: str
+    reply: str
+    verdict: Badge
+    remark: str = ""
+
+
+def build_rows(
+    endpoint: Endpoint, findings: list[Finding], observation: Observation
+) -> tuple[TransactionResult, ...]:
+    """Return the rows of an endpoint's transactions; `findings` are those about it."""
+    return tuple(_row(transaction, endpoint, findings, observation) for transaction in _held(endpoint))
+
+
+def _held(endpoint: Endpoint) -> list[Transaction]:
+    """Every transaction that was begun, and those that never were but should have been."""
+    begun = [t for s in endpoint.sessions for t in s.transactions if t.mail is not None]
+    known = {t.purpose for t in begun}
+    wanted = endpoint.main.transactions if endpoint.ready_session is not None else ()
+    return [*begun, *(t for t in wanted if t.purpose not in known)]
+
+
+def _row(
+    asked: Transaction, endpoint: Endpoint, findings: list[Finding], observation: Observation
+) -> TransactionResult:
+    reply = asked.verdict
+    step = "MAIL" if reply is not None and reply is asked.mail else "RCPT"
+    verdict = _verdict(asked, endpoint, findings, observation)
+    probe = observation.settings.probe_address
+    is_weak = asked.purpose == "relay" and probe.rpartition("@")[2] in _NULL_MX_DOMAINS
+    return TransactionResult(
+        purpose=asked.purpose,
+        question=_QUESTIONS.get(asked.purpose, visible(asked.purpose)),
+        sender=visible(f"<{asked.sender}>"),
+        recipient=visible(f"<{asked.recipient}>"),
+        reply=f"{step}: {shorten(reply.raw.rstrip(), 300)}" if reply is not None else "",
+        verdict=verdict,
+        remark=_WEAK_PROBE.format(probe) if is_weak and verdict.level == "good" else "",
+    )
+
+
+def _verdict(
+    asked: Transaction, endpoint: Endpoint, findings: list[Finding], observation: Observation
+) -> Badge:
+    """Return what the findings say of one transaction; without one, that its rule passed, or the reply."""
+    reply = asked.verdict
+    if reply is None:
+        return Badge(level="info", text="not answered")
+    relaying = asked.purpose in _RELAYING
+    word = "accepted" if reply.positive else "deferred" if reply.transient else "refused"
+    settled_by = next((f for f in findings if asked.purpose in _transactions(f)), None)
+    if settled_by is not None and reply.positive is relaying:
+        text = "accepted from outside" if relaying else word
+        return Badge(level=LEVELS[settled_by.severity], text=text)
+    if settled_by is not None or reply.transient:
+        return Badge(level="info", text=word)
+    if any(_is_left_open(asked, finding) for finding in findings):
+        return Badge(level="info", text=f"{word}, which shows nothing")
+    if (
+        reply.positive is relaying
+        or reply is not asked.rcpt
+        or not _is_passed(asked, endpoint, findings, observation)
+    ):
+        return Badge(level="info", text=word)
+    return Badge(level="good", text="refused, as it should be" if relaying else word)
+
+
+def _transactions(finding: Finding) -> tuple[str, ...]:
+    record = record_of(finding.code)
+    return record.transactions if record is not None else ()
+
+
+def _is_left_open(asked: Transaction, finding: Finding) -> bool:
+    """Return whether the finding says that the reply to this transaction shows nothing."""
+    reply = asked.verdict
+    if finding.outcome is Outcome.REFUSED_US:
+        return reply is not None and not reply.positive
+    is_cited = reply is not None and any(
+        (item.entry, item.quote) == (reply.entry, reply.raw) for item in finding.evidence
+    )
+    return finding.outcome in UNSETTLED and is_cited
+
+
+def _is_passed(
+    asked: Transaction, endpoint: Endpoint, findings: list[Finding], observation: Observation
+) -> bool:
+    """Return whether a rule that settles this transaction had an answer at this endpoint, and no finding."""
+    only = replace(observation, endpoints=(endpoint,))
+    found = {finding.rule for finding in findings}
+    rules = [r for r in RULES.values() if any(asked.purpose in code.transactions for code in r.codes)]
+    is_tested = any(rule.applies_to(only) and rule.tested(only) for rule in rules)
+    return is_tested and not any(rule.name in found for rule in rules)
