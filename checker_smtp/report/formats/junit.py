@@ -8,7 +8,7 @@ state of the domain's mail is a property of the suite.
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding
@@ -17,9 +17,6 @@ from checker_smtp.report.model.panels import ReportPanel, is_fault, panel_of
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import octets_visible, visible
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
 __all__ = ["render_junit"]
 
 _zoneless = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?").fullmatch
@@ -27,8 +24,6 @@ _zoneless = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d
 
 def render_junit(result: Result, _: Terminal | None = None) -> str:
     """Return the report in XML, with a final newline."""
-    from xml.etree.ElementTree import Element, SubElement, indent, tostring
-
     observation = result.observation
     root = Element("testsuites", name="checker-smtp")
     suite = SubElement(root, "testsuite", name=visible(observation.domain))
@@ -56,9 +51,7 @@ def _rules(result: Result) -> list[str]:
     return list(dict.fromkeys((*RULES, *(finding.rule for finding in result.findings))))
 
 
-def _case(result: Result, rule: str) -> "Element":
-    from xml.etree.ElementTree import Element, SubElement
-
+def _case(result: Result, rule: str) -> Element:
     case = Element("testcase", classname=visible(result.observation.domain), name=visible(rule), time="0")
     findings = [finding for finding in result.findings if finding.rule == rule]
     failures = list(filter(is_fault, findings))
