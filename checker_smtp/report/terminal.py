@@ -8,7 +8,14 @@ from checker_smtp.report.visible import visible
 __all__ = ["Terminal"]
 
 _ASCII = str.maketrans({"→": "->", "·": "-", "–": "-", "×": "x", "§": "section ", "…": "...", "’": "'"})
-_STYLES = {"red": "bold red", "yellow": "bold yellow", "green": "bold green"}
+# By severity, level or status; other styles are rich's own.
+_STYLES = {
+    **dict.fromkeys(("crit", "critical"), "bold red"),
+    **dict.fromkeys(("warn", "warning"), "bold yellow"),
+    **dict.fromkeys(("good", "ok"), "bold green"),
+    "info": "cyan",
+    "unknown": "magenta",
+}
 _MIN_WIDTH = 40
 
 

@@ -16,7 +16,6 @@ from checker_smtp.report.visible import visible
 __all__ = ["SEVERITIES", "Explanation", "UnknownCodeError", "explain", "render_explanation", "steps"]
 
 SEVERITIES = {"crit": "critical", "warn": "warning", "info": "note"}
-_STYLES = {"crit": "red", "warn": "yellow", "info": "cyan"}
 _CLOSE = 3
 # Codes named of those that begin like an unknown one.
 _MOST = 6
@@ -83,7 +82,7 @@ def render_explanation(explanation: Explanation, terminal: Terminal | None = Non
     """Return the explanation as text."""
     terminal, severity = terminal or Terminal(), explanation.severity
     parts = [
-        terminal.lines(f"{explanation.code} ({SEVERITIES[severity]})", _STYLES[severity]),
+        terminal.lines(f"{explanation.code} ({SEVERITIES[severity]})", severity),
         terminal.lines(f"{explanation.title}."),
         _titled("Why it matters", terminal, explanation.why),
         _titled("How to fix", terminal, explanation.fix),

@@ -3,6 +3,7 @@
 Every text in a section is visible text, and jinja2 escapes each value.
 """
 
+from checker_smtp.report.advice.explain import SEVERITIES
 from checker_smtp.report.environment import build_environment
 from checker_smtp.report.visible import visible
 
@@ -10,8 +11,6 @@ from .compare import Difference
 from .sections import build_headline, build_sections, describe_status
 
 __all__ = ["render_difference_html"]
-
-_WORDS = {"crit": "Critical", "warn": "Warning", "info": "Note"}
 
 
 def render_difference_html(difference: Difference) -> str:
@@ -26,6 +25,6 @@ def render_difference_html(difference: Difference) -> str:
             status=visible(describe_status(difference)),
             tone="critical" if difference.worse else tone,
             sections=build_sections(difference),
-            words=_WORDS,
+            words=SEVERITIES,
         )
     )

@@ -12,8 +12,6 @@ from .sections import DiffLine, DiffSection, build_headline, build_sections, des
 
 __all__ = ["dump_difference", "render_difference_text"]
 
-_SEVERITY = {"crit": "red", "warn": "yellow", "info": "cyan", "": ""}
-
 
 def dump_difference(difference: Difference) -> str:
     """Return the difference as JSON in ASCII, indented, with a final newline."""
@@ -24,7 +22,7 @@ def dump_difference(difference: Difference) -> str:
 def render_difference_text(difference: Difference, terminal: Terminal | None = None) -> str:
     """Return the difference as text, with the verdict in its first line."""
     terminal = terminal or Terminal()
-    style = "red" if difference.worse else "green"
+    style = "crit" if difference.worse else "good"
     text = terminal.lines(
         f"{difference.domain}: {build_headline(difference)} ({describe_status(difference)})", style
     )
@@ -43,5 +41,5 @@ def _item(item: DiffLine, terminal: Terminal) -> str:
     first = f"  {item.mark:1} {item.severity.upper():4}  " if item.severity else f"  {item.mark:1} "
     if not item.mark and not item.severity:
         first = "  "
-    text = terminal.lines(item.text, _SEVERITY[item.severity], first=first)
+    text = terminal.lines(item.text, item.severity, first=first)
     return text + "".join(terminal.lines(detail, "dim", first=" " * 10) for detail in item.details)

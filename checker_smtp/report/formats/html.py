@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from checker_smtp.probes.result import Result
-from checker_smtp.report.advice.explain import steps
+from checker_smtp.report.advice.explain import SEVERITIES, steps
 from checker_smtp.report.environment import build_environment
 from checker_smtp.report.model.report import build_report
 from checker_smtp.report.model.timeline import Phase
@@ -22,7 +22,6 @@ from checker_smtp.report.terminal import Terminal
 
 __all__ = ["render_html", "render_index"]
 
-SEVERITIES = {"crit": "Critical", "warn": "Warning", "info": "Note"}
 OUTCOMES = {
     "refused-us": "Refuses this checker",
     "transient": "Temporary",

@@ -15,8 +15,6 @@ from checker_smtp.report.terminal import Terminal
 
 __all__ = ["render_text"]
 
-_STYLES = {"crit": "red", "warn": "yellow", "info": "cyan", "good": "green"}
-_STATUS = {"ok": "green", "info": "green", "warning": "yellow", "critical": "red", "unknown": "magenta"}
 _INDENT = " " * 8
 # Lines quoted of one reply; the page and the JSON document have more.
 _MAX_QUOTED = 3
@@ -54,7 +52,7 @@ class _Page:
         facts = " · ".join(f"{label} {value}" for label, value in head.facts)
         return self._terminal.lines(
             f"{name}: {verdict.word.upper()}. {verdict.arrival} {verdict.faults}{first}",
-            _STATUS[verdict.status],
+            "good" if verdict.status == "info" else verdict.status,
         ) + self._terminal.lines(facts, "dim")
 
     def _title(self, title: str) -> str:
@@ -91,10 +89,11 @@ class _Page:
         return self._terminal.lines(f"{quote.where}:", "dim", first=_INDENT) + body
 
     def _label(self, item: Item) -> str:
-        style = _STYLES[item.severity]
         is_open = item.panel is ReportPanel.FIX and not item.is_settled
         title = f"{item.title} (temporary)" if is_open else item.title
-        return self._terminal.lines(title, "bold", first=f"  {item.severity.upper():6}", first_style=style)
+        return self._terminal.lines(
+            title, "bold", first=f"  {item.severity.upper():6}", first_style=item.severity
+        )
 
     def _subject(self, name: str, target: str, message: str) -> str:
         where = f"{name} ({target}): " if target else f"{name}: " if name else ""
@@ -156,7 +155,6 @@ class _Page:
         return self._terminal.lines(value, first=f"  {label:13} ", first_style="dim")
 
     def _transaction(self, row: TransactionResult) -> str:
-        style = _STYLES.get(row.verdict.level, "")
         text = " · ".join(filter(None, (row.verdict.text, row.reply)))
         remark = self._terminal.lines(row.remark, "dim", first=" " * 4) if row.remark else ""
-        return self._terminal.lines(text, style, first=f"  {row.question}: ") + remark
+        return self._terminal.lines(text, row.verdict.level, first=f"  {row.question}: ") + remark

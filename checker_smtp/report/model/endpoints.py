@@ -13,7 +13,7 @@ from checker_smtp.report.visible import visible
 from .items import Context
 from .metrics import find_tls, is_probed
 from .timeline import Phase, format_seconds, split_phases
-from .transactions import LEVELS, Badge, TransactionResult, build_rows
+from .transactions import Badge, TransactionResult, build_rows
 from .transcript import TranscriptLine, shorten
 
 __all__ = [
@@ -107,7 +107,7 @@ def _badges(endpoint: Endpoint, findings: list[Finding], rows: tuple[Transaction
     # findings come the worst first, so that of those with the same badge the worst one stays
     for finding in reversed(own_last):
         if (record := record_of(finding.code)) is not None and record.badge:
-            badges[record.badge] = Badge(level=LEVELS[finding.severity], text=record.badge)
+            badges[record.badge] = Badge(level=finding.severity, text=record.badge)
     if not is_probed(endpoint):
         badges["Not probed"] = Badge(level="info", text="Not probed")
     order = ("crit", "warn", "info")

@@ -7,13 +7,13 @@ of the reply alone.
 from dataclasses import dataclass, replace
 
 from checker_smtp.probes.observation import Endpoint, Observation, Transaction
-from checker_smtp.probes.rules import RULES, Finding, Outcome, Severity, record_of
+from checker_smtp.probes.rules import RULES, Finding, Outcome, record_of
 from checker_smtp.report.visible import visible
 
 from .panels import UNSETTLED
 from .transcript import shorten
 
-__all__ = ["LEVELS", "Badge", "TransactionResult", "build_rows"]
+__all__ = ["Badge", "TransactionResult", "build_rows"]
 
 _QUESTIONS = {
     "null-sender": "Bounces (null sender)",
@@ -29,7 +29,6 @@ _WEAK_PROBE = (
     "The domain of {} has a null MX: an open relay may reject it for that alone. To be certain, repeat the "
     "check with an address of your own (`--probe-address`)."
 )
-LEVELS = {Severity.CRIT: "crit", Severity.WARN: "warn", Severity.INFO: "info"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,7 @@ def _verdict(
     settled_by = next((f for f in findings if asked.purpose in _transactions(f)), None)
     if settled_by is not None and reply.positive is relaying:
         text = "accepted from outside" if relaying else word
-        return Badge(level=LEVELS[settled_by.severity], text=text)
+        return Badge(level=settled_by.severity, text=text)
     if settled_by is not None or reply.transient:
         return Badge(level="info", text=word)
     if any(_is_left_open(asked, finding) for finding in findings):
