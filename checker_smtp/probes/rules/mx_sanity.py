@@ -89,6 +89,7 @@ TRANSLATED = Code(
     "the records as they are published.",
     reference="RFC 6147, RFC 7050",
     reproduce=QueryDns(names="targets", rdtypes=("AAAA",)),
+    about_checker=True,
 )
 _INSIDE_VIEW = (
     "This resolver may show an inside view, for hosts of a network only: repeat the check with another one, "
