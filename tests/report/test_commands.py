@@ -141,3 +141,18 @@ def test_every_recorded_finding_about_a_reached_server_has_one() -> None:
             for line in lines:
                 assert re.match(r"(swaks|dig|openssl|nc|\(sleep) ", line)
                 assert shlex.split(line)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "sender", "recipient"),
+    [
+        ("odd-serves-the-probe-domain", "smtp.not_tested", "postmaster@", "somebody@customer.scripted.test"),
+        ("postfix-no-postmaster", "smtp.not_tested", "<>", "postmaster@dev-nopostmaster.test"),
+    ],
+)
+def test_a_command_asks_what_the_evidence_asked(name: str, code: str, sender: str, recipient: str) -> None:
+    result = replayed(next(folder for folder in FIXTURES if folder.name == name))
+    (found,) = (one for one in result.findings if one.code == code)
+    words = shlex.split(commands_for(found, result.observation)[0])
+    assert words[words.index("--from") + 1].startswith(sender)
+    assert words[words.index("--to") + 1] == recipient

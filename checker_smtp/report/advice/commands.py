@@ -54,7 +54,7 @@ def commands_for(finding: Finding, observation: Observation) -> tuple[str, ...]:
         return tuple(_query(record.reproduce, finding, observation))
     endpoint = endpoint_of(finding, observation)
     if endpoint is not None:
-        return tuple(_at_endpoint(record, endpoint, observation))
+        return tuple(_at_endpoint(record, finding, endpoint, observation))
     if isinstance(record.reproduce, RepeatSession):
         return tuple(_query(QueryDns(names="domain", rdtypes=("MX",)), finding, observation))
     return ()
@@ -71,7 +71,7 @@ def endpoint_of(finding: Finding, observation: Observation) -> Endpoint | None:
     return None
 
 
-def _at_endpoint(record: Code, endpoint: Endpoint, observation: Observation) -> list[str]:
+def _at_endpoint(record: Code, finding: Finding, endpoint: Endpoint, observation: Observation) -> list[str]:
     match record.reproduce:
         case QueryReverse():
             return _query_reverse(endpoint, observation)
@@ -86,7 +86,7 @@ def _at_endpoint(record: Code, endpoint: Endpoint, observation: Observation) -> 
         case ReadOctets() as octets:
             return _read_octets(octets, endpoint, observation)
         case _:
-            return _repeat_session(endpoint, observation)
+            return _repeat_session(finding, endpoint, observation)
 
 
 def _line(*words: str | int) -> str:
@@ -200,8 +200,13 @@ def _read_octets(octets: ReadOctets, endpoint: Endpoint, observation: Observatio
     return [f"(sleep 2; {ehlo}; sleep 2; printf '{octets.command}\\r\\n'; sleep 2) | {connection} | od -c"]
 
 
-def _repeat_session(endpoint: Endpoint, observation: Observation) -> list[str]:
-    """Return the session up to the step at which it was refused or ended."""
+def _repeat_session(finding: Finding, endpoint: Endpoint, observation: Observation) -> list[str]:
+    """Return the transaction that is cited, or the session up to the step at which it ended."""
+    cited = {(item.entry, item.quote) for item in finding.evidence}
+    for transaction in (t for session in endpoint.sessions for t in session.transactions):
+        reply = transaction.verdict
+        if reply is not None and (reply.entry, reply.raw) in cited:
+            return _transaction(transaction, endpoint, observation)
     if not endpoint.connected:
         return _open_port(endpoint)
     greeting = endpoint.main.greeting

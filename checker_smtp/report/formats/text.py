@@ -138,7 +138,8 @@ class _Page:
 
     def _endpoint(self, endpoint: EndpointReport) -> str:
         badges = ", ".join(badge.text for badge in endpoint.badges)
-        lines = [self._terminal.lines(f"{endpoint.subject} ({endpoint.targets}): {badges}", "bold")]
+        name = f"{endpoint.subject} ({endpoint.targets})"
+        lines = [self._terminal.lines(f"{name}: {badges}" if badges else name, "bold")]
         lines += [self._fact(label, value) for label, value in endpoint.facts]
         if endpoint.before is not None:
             lines.append(self._fact("Offers", ", ".join(endpoint.before) or "nothing"))
