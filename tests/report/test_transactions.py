@@ -59,6 +59,11 @@ def test_what_is_right_is_said_once_its_rule_passed() -> None:
     assert row(report, "postmaster") == ("good", "accepted")
 
 
+def test_a_fault_of_another_kind_hides_nothing_that_is_right() -> None:
+    report = checked(endpoint("192.0.2.1", session(tls="")))
+    assert badges(report) == {"No STARTTLS", "No relaying", "Accepts mail"}
+
+
 def test_a_rule_that_was_not_chosen_has_not_passed() -> None:
     report = checked(endpoint(), rules=("smtp.postmaster",))
     assert badges(report) == {"TLS 1.3", "Accepts mail"}

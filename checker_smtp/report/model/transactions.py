@@ -131,9 +131,13 @@ def _is_left_open(asked: Transaction, finding: Finding) -> bool:
 def _is_passed(
     asked: Transaction, endpoint: Endpoint, findings: list[Finding], observation: Observation
 ) -> bool:
-    """Return whether a rule that settles this transaction had an answer at this endpoint, and no finding."""
+    """Return whether the rules that ask this question had an answer at this endpoint, and no finding."""
     only = replace(observation, endpoints=(endpoint,))
     found = {finding.rule for finding in findings}
-    rules = [r for r in RULES.values() if any(asked.purpose in code.transactions for code in r.codes)]
+    rules = [
+        rule
+        for rule in RULES.values()
+        if rule.option and any(asked.purpose in code.transactions for code in rule.codes)
+    ]
     is_tested = any(rule.applies_to(only) and rule.tested(only) for rule in rules)
     return is_tested and not any(rule.name in found for rule in rules)
