@@ -11,7 +11,7 @@ __all__ = ["explain"]
 @click.argument("code")
 def explain(code: str) -> None:
     """Explain CODE: its meaning, why it matters, and how to fix it."""
-    from checker_smtp.report import explain as explaining
+    from checker_smtp.report.advice import explain as explaining
 
     output = Output()
     try:
