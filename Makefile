@@ -17,6 +17,10 @@ E2E_OPTIONS := -ra --strict-markers --strict-config --import-mode=importlib
 .PHONY: help demo test field e2e lint docs bench clean
 .DELETE_ON_ERROR:
 
+# bytecode is kept, but not in the source tree: without it every process of a test compiles the packages again
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
+
 help:
 	@echo "make demo   check a lab of mail servers in this process (pages in demo/report.html)"
 	@echo "make test   unit tests with coverage; no network"
@@ -30,8 +34,10 @@ help:
 demo: $(VENV)/.has-test
 	$(BIN)/checker-smtp demo --report demo
 
+# the tests that cover the two packages, then all others (tests/conftest.py has the reason)
 test: $(VENV)/.has-test
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto -m measured --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto -m "not measured"
 
 # the cases are copied, because they write beside their files and may be read-only
 field: $(VENV)/.has-test

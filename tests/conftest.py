@@ -1,10 +1,27 @@
-"""For every test: hypothesis tries the same examples each time, so that a run that passed passes again.
+"""For every test: steady examples of hypothesis, and which tests are measured for coverage.
 
-New examples are looked for with `pytest --hypothesis-profile=explore`.
+Hypothesis tries the same examples each time, so that a run that passed passes again; new ones are looked for
+with `pytest --hypothesis-profile=explore`.
+
+The tests of smtp_sansio and of the probes cover these packages alone, without their slow ones. Only they are
+measured, because a traced test takes two to three times as long. They run apart from the others, because the
+marker `no_cover` of pytest-cov 7.1 has no effect in the workers of pytest-xdist, which have two collectors.
 """
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("explore", deadline=None)
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+# the state of the mail is found in probes, and tested with its sentence in the report
+COVERING = [Path(__file__).parent / name for name in ("sansio", "probes", "report/test_mail_state.py")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.get_closest_marker("slow") and any(map(item.path.is_relative_to, COVERING)):
+            item.add_marker("measured")

@@ -1,17 +1,26 @@
-"""checker-smtp as its user has it: a process with arguments, two streams and an exit code.
+"""checker-smtp as its user has it: arguments, two streams and an exit code.
 
-Every warning is an error there, and what would leave the process over a network is refused, so that what
-passes here needs none.
+`run` calls it in this process, where a start costs nothing. `run_process` starts the interpreter, which takes
+up to half a second of one core: it is for tests of the streams and the warnings of a process. In both, every
+warning is an error, and what would leave the process over a network is refused.
 """
 
+import io
 import os
 import pty
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
-__all__ = ["FIXTURES", "Run", "environment", "invocation", "run", "run_in_terminal"]
+import pytest
+
+from checker_smtp.__main__ import main
+
+__all__ = ["FIXTURES", "Run", "environment", "invocation", "run", "run_in_terminal", "run_process"]
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "fixtures"
@@ -49,13 +58,35 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def run(*arguments: str | Path, cwd: Path | None = None, **changes: str) -> Run:
-    """Run it to its end; `changes` are environment variables."""
+    """Run it to its end in this process; `changes` are environment variables."""
+    with ExitStack() as stack:
+        # files and not StringIO, because the command asks for descriptors
+        raw_out, raw_err = (stack.enter_context(tempfile.TemporaryFile()) for _ in "oe")
+        out, err = (io.TextIOWrapper(raw, "utf-8", write_through=True) for raw in (raw_out, raw_err))
+        stdin = stack.enter_context(Path(os.devnull).open(encoding="utf-8"))
+        stack.enter_context(patch.object(sys, "argv", ["checker-smtp", *map(str, arguments)]))
+        stack.enter_context(patch.object(sys, "stdin", stdin))
+        stack.enter_context(patch.dict(os.environ, environment(**changes), clear=True))
+        stack.enter_context(chdir(cwd or Path.cwd()))
+        stack.enter_context(redirect_stdout(out))
+        stack.enter_context(redirect_stderr(err))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        written = []
+        for stream in (raw_out, raw_err):
+            stream.seek(0)
+            written.append(stream.read().decode("utf-8"))
+    assert isinstance(ended.value.code, int)
+    return Run(ended.value.code, *written)
+
+
+def run_process(*arguments: str | Path, **changes: str) -> Run:
+    """Run it to its end as a process; `changes` are environment variables."""
     done = subprocess.run(
         invocation(*arguments),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=environment(**changes),
-        cwd=cwd,
         timeout=_LIMIT,
         check=False,
     )

@@ -1,4 +1,4 @@
-"""The command line run as a process, offline: what it prints where, in which form, and its exit codes."""
+"""The command line, offline: what it prints where, in which form, and its exit codes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from checker_smtp.cli import commands
 from checker_smtp.cli.output import Output
 from checker_smtp.probes.rules import CODES, RULES
 from checker_smtp.report.document import load
-from tests.apps.command import FIXTURES, environment, invocation, run, run_in_terminal
+from tests.apps.command import FIXTURES, environment, invocation, run, run_in_terminal, run_process
 
 # the status of the worst finding, and the exit code for a monitoring system
 EXIT_CODES = {
@@ -35,13 +35,13 @@ def case(name: str) -> Path:
 
 
 def test_the_version_is_the_package_s() -> None:
-    done = run("--version")
+    done = run_process("--version")
     assert (done.code, done.out, done.err) == (0, f"checker-smtp {checker_smtp.__version__}\n", "")
 
 
 @pytest.mark.parametrize("command", [[], ["check"], ["replay"], ["rules"], ["demo"]])
 def test_help_names_the_command(command: list[str]) -> None:
-    done = run(*command, "--help")
+    done = run_process(*command, "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(" ".join(["Usage: checker-smtp", *command, ""]))
     assert all(len(line) <= 80 for line in done.out.splitlines())
@@ -147,19 +147,20 @@ def test_what_a_server_says_cannot_drive_a_terminal() -> None:
 def test_a_stream_without_utf_8_gets_ascii(encoding: str) -> None:
     changes = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}
     for name in ("odd-eight-bit-text", "dns-mx-alias"):
-        done = run("replay", case(name), **changes)
+        done = run_process("replay", case(name), **changes)
         assert (done.out.isascii(), done.err) == (True, "")
         assert " - " in done.out
-    assert run("rules", **changes).err == ""
+    assert run_process("rules", **changes).err == ""
 
 
 def test_no_escape_reaches_a_pipe() -> None:
-    assert "\x1b" not in run("replay", case("postfix-open-relay"), FORCE_COLOR="1", TERM="xterm-256color").out
+    done = run_process("replay", case("postfix-open-relay"), FORCE_COLOR="1", TERM="xterm-256color")
+    assert "\x1b" not in done.out
 
 
 @pytest.mark.parametrize("arguments", [["rules"], ["replay", case("postfix-healthy")], ["check", "a b"]])
 def test_nothing_is_left_open(arguments: list[str | Path]) -> None:
-    done = run(*arguments, PYTHONDEVMODE="1")
+    done = run_process(*arguments, PYTHONDEVMODE="1")
     # asyncio says so where the machine is busy
     said = [line for line in done.err.splitlines() if not line.startswith("Executing <")]
     assert len(said) == (done.code == 3)

@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,50 +48,66 @@ def politeness(observation):
                 endpoint.subject, "No good day was wished.", *reply_evidence(endpoint, greeting)
             )
 '''
-# What the package does when it is imported, for a folder more.
+FORMS = ("text", "html", "json", "nagios", "prometheus", "junit")
+COMMANDS = [
+    ["rules"],
+    ["explain", "smtp.politeness.grumpy"],
+    # a healthy server, which the rule alone warns about
+    *(["replay", "fixtures/postfix-healthy", "--format", form] for form in FORMS),
+]
+# A rule cannot be removed again, so this is a process of its own; one for all tests, because a start is slow.
 PROGRAM = """
-import sys
+import io, json, sys
+from contextlib import redirect_stdout
 from checker_smtp.probes import rules
-rules.__path__.append(sys.argv.pop(1))
+rules.__path__.append(sys.argv[1])
 rules.load_rules()
-"""
-COMMAND = PROGRAM + "from checker_smtp.cli.main import main\nmain()"
-SERVICE = (
-    PROGRAM
-    + """
-import json
+from checker_smtp.__main__ import main
+
+def run(words):
+    sys.argv[1:] = words
+    out = io.StringIO()
+    try:
+        with redirect_stdout(out):
+            main()
+    except SystemExit as end:
+        return [end.code, out.getvalue()]
+
+printed = {words[-1]: run(words) for words in json.loads(sys.argv[2])}
+
 from checker_smtp.service.happydomain.definition import definition
 from checker_smtp.service.happydomain.evaluate import evaluate
 from checker_smtp.service.happydomain.schemas import EvaluateRequest
-seen = json.load(sys.stdin)["observation"]
-states = evaluate(EvaluateRequest(observations={"smtp": json.dumps(seen).encode()}))
-json.dump({**definition(), **states}, sys.stdout)
+observation = json.loads(printed["json"][1])["observation"]
+states = evaluate(EvaluateRequest(observations={"smtp": json.dumps(observation).encode()}))
+json.dump({"printed": printed, "service": {**definition(), **states}}, sys.stdout)
 """
-)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("rules")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what the commands print and what the service replies, with the module in a folder of rules."""
+    folder = tmp_path_factory.mktemp("rules")
     (folder / "politeness.py").write_text(MODULE, encoding="utf-8")
-    return folder
+    line = [sys.executable, "-c", PROGRAM, str(folder), json.dumps(COMMANDS)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def run(program: str, folder: Path, *words: str, given: str = "", code: int = 0) -> str:
-    line = [sys.executable, "-c", program, str(folder), *words]
-    done = subprocess.run(line, input=given, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (done.returncode, done.stderr) == (code, ""), done.stderr
-    return done.stdout
+@pytest.fixture
+def printed(everything: dict[str, Any]) -> Callable[[str], str]:
+    def output(command: str) -> str:
+        code, text = everything["printed"][command]
+        assert code == (1 if command in FORMS else 0)
+        return str(text)
+
+    return output
 
 
-def report(folder: Path, form: str) -> str:
-    """The report on a healthy server, which the rule alone warns about."""
-    case = ROOT / "fixtures" / "postfix-healthy"
-    return run(COMMAND, folder, "replay", str(case), "--format", form, code=1)
-
-
-def test_the_command_line_lists_and_explains_it(folder: Path) -> None:
-    listed = run(COMMAND, folder, "rules").splitlines()
+def test_the_command_line_lists_and_explains_it(printed: Callable[[str], str]) -> None:
+    listed = printed("rules").splitlines()
     names = [line.split()[0] for line in listed if not line.startswith(" ")]
     assert names[names.index("smtp.politeness") - 1 :][:3] == [
         "smtp.banner_sanity",
@@ -97,21 +115,21 @@ def test_the_command_line_lists_and_explains_it(folder: Path) -> None:
         "smtp.ehlo_supported",
     ]
     assert any(line.split()[:2] == ["smtp.politeness.grumpy", "warn"] for line in listed)
-    explained = run(COMMAND, folder, "explain", "smtp.politeness.grumpy")
+    explained = printed("smtp.politeness.grumpy")
     for words in ("The greeting wishes nothing.", "Add a wish to the greeting.", "Checks that the greeting"):
         assert words in explained
 
 
-def test_json(folder: Path) -> None:
-    findings = json.loads(report(folder, "json"))["findings"]
+def test_json(printed: Callable[[str], str]) -> None:
+    findings = json.loads(printed("json"))["findings"]
     (finding,) = (finding for finding in findings if finding["rule"] == "smtp.politeness")
     assert (finding["code"], finding["severity"]) == ("smtp.politeness.grumpy", "warn")
 
 
 @pytest.mark.parametrize("form", ["text", "html"])
-def test_reports_for_people(folder: Path, form: str) -> None:
+def test_reports_for_people(printed: Callable[[str], str], form: str) -> None:
     # a command in the page is a word a tag
-    without_tags = re.sub(r"</?span>", "", report(folder, form))
+    without_tags = re.sub(r"</?span>", "", printed(form))
     for words in (
         "smtp.politeness.grumpy",
         "The greeting wishes nothing",
@@ -123,27 +141,26 @@ def test_reports_for_people(folder: Path, form: str) -> None:
         assert words in without_tags
 
 
-def test_nagios(folder: Path) -> None:
-    text = report(folder, "nagios")
+def test_nagios(printed: Callable[[str], str]) -> None:
+    text = printed("nagios")
     assert "'warnings'=1;" in text
     assert "No good day was wished. [smtp.politeness.grumpy]" in text
 
 
-def test_prometheus(folder: Path) -> None:
-    counted = [line for line in report(folder, "prometheus").splitlines() if 'severity="warn' in line]
+def test_prometheus(printed: Callable[[str], str]) -> None:
+    counted = [line for line in printed("prometheus").splitlines() if 'severity="warn' in line]
     assert [line.split()[-1] for line in counted] == ["1.0", "1.0"]
     assert 'code="smtp.politeness.grumpy"' in counted[1]
 
 
-def test_junit(folder: Path) -> None:
-    text = report(folder, "junit")
+def test_junit(printed: Callable[[str], str]) -> None:
+    text = printed("junit")
     assert 'name="smtp.politeness"' in text
     assert 'type="smtp.politeness.grumpy"' in text
 
 
-def test_the_service_defines_and_evaluates_it(folder: Path) -> None:
-    given = report(folder, "json")
-    answer = json.loads(run(SERVICE, folder, given=given))
+def test_the_service_defines_and_evaluates_it(everything: dict[str, Any]) -> None:
+    answer = everything["service"]
     rules = {rule["name"]: rule["description"] for rule in answer["rules"]}
     assert rules["smtp.politeness"] == "Checks that the greeting wishes a good day."
     states = [state for state in answer["states"] if state["rule"] == "smtp.politeness"]

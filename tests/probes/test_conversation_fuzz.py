@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,7 @@ def check_order(session: Session) -> None:
     assert all(is_allowed(line) for line in text.splitlines())
 
 
+@pytest.mark.slow
 @thorough
 @given(st.data(), NETWORK_FAULTS)
 def test_a_visit_always_comes_home(data: st.DataObject, faults: NetworkFaults) -> None:

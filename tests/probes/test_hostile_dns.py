@@ -119,6 +119,7 @@ def hostile_resolver(data: st.DataObject) -> FakeResolver:
     return FakeResolver(lookup)
 
 
+@pytest.mark.slow
 @steady
 @given(st.data())
 def test_no_answer_makes_a_lookup_raise(data: st.DataObject) -> None:

@@ -70,6 +70,7 @@ def check_verdict(seen: Observation) -> tuple[Finding, ...]:
     return found
 
 
+@pytest.mark.slow
 @steady
 @given(observations)
 def test_any_observation_is_judged(seen: Observation) -> None:
@@ -80,6 +81,7 @@ def test_any_observation_is_judged(seen: Observation) -> None:
         assert isinstance(rule.tested(seen), bool)
 
 
+@pytest.mark.slow
 @settings(steady, max_examples=40)
 @given(observations)
 def test_an_observation_goes_to_json_and_back_without_loss(seen: Observation) -> None:
@@ -96,6 +98,7 @@ def visited(data: st.DataObject, faults: NetworkFaults, address: str) -> Endpoin
     return Endpoint(address=address, port=25, targets=("mx.example.org",), reverse=NAMED, sessions=sessions)
 
 
+@pytest.mark.slow
 @steady
 @given(st.data(), st.lists(NETWORK_FAULTS, min_size=1, max_size=2))
 def test_a_visit_in_any_weather_is_judged(data: st.DataObject, weathers: list[NetworkFaults]) -> None:

@@ -138,6 +138,7 @@ def by_host(number: int) -> Observation:
     return observed(options("example.test"), FakeResolver(ZONE), HOSTS[number])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(HOSTS)))
 def test_each_rule_alone_finds_what_it_finds_among_the_others(number: int) -> None:
     for rules in (*ALONE, *SOME):
@@ -145,6 +146,7 @@ def test_each_rule_alone_finds_what_it_finds_among_the_others(number: int) -> No
         same(rules, some, by_host(number))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDED)
 def test_each_rule_alone_finds_what_it_found_in_a_record(name: str) -> None:
     case = read_case(FIXTURES / name)
@@ -156,6 +158,7 @@ def test_each_rule_alone_finds_what_it_found_in_a_record(name: str) -> None:
         same(rules, observed(case.options, Replay(case), RecordedServer(recorded), rules, case.seed), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(HOSTS)))
 @pytest.mark.parametrize("kept", [*combinations(PAIRED, 1), *combinations(PAIRED, 2)])
 def test_a_question_is_left_out_with_its_rule_as_it_is_with_its_option(

@@ -98,6 +98,7 @@ def test_each_is_told_what_it_would_have_been_told_alone(fault: str, pipelining:
     assert visited.visit.connections == len(sessions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("relays", [True, False])
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "RSET"])
@@ -350,6 +351,7 @@ everybody = [*GUESTS, options("example.com")]
 parties = st.lists(st.sampled_from(everybody), min_size=1, max_size=6, unique_by=lambda guest: guest.domain)
 
 
+@pytest.mark.slow
 @settings(steady, max_examples=60)
 @given(hosts, parties, st.integers(1, 6), st.integers(0, 6))
 def test_whoever_shares_a_server_gets_the_same_answers(
@@ -367,6 +369,7 @@ def test_whoever_shares_a_server_gets_the_same_answers(
         assert verdicts(told[guest.domain]) == verdicts(sessions)
 
 
+@pytest.mark.slow
 @settings(steady, max_examples=60)
 @given(st.data(), NETWORK_FAULTS, parties, st.integers(1, 6))
 def test_in_any_weather_everybody_is_told_something(

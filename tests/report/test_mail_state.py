@@ -155,6 +155,7 @@ def test_the_sentence_never_claims_more_than_is_known(case: str) -> None:
         assert verdict.word not in ("OK", "OK, with notes")
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(observations)
 def test_every_observation_has_a_state_and_a_sentence(seen: Observation) -> None:

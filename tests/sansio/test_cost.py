@@ -118,6 +118,7 @@ def test_a_long_line_octet_by_octet(work: Work, length: int) -> None:
 TEXT = b"2.1.5 <postmaster@example.org>... Recipient ok"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reply",
     [

@@ -5,6 +5,7 @@ That sentence is the contract, and the `except` clauses here are its text.
 
 from contextlib import suppress
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -33,6 +34,7 @@ def raws(events: list[Event]) -> list[bytes]:
     return [event.raw for event in events if not isinstance(event, ConnectionClosed)]
 
 
+@pytest.mark.slow
 @thorough
 @given(st.sampled_from(OPEN), st.lists(OCTETS, max_size=6), POLICIES)
 def test_any_bytes_in_any_state(state: State, reads: list[bytes], policy: Policy) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from tests.sansio.strategies import OCTETS, OPENINGS, POLICIES, TURNS, Turn, spl
 Split: TypeAlias = Callable[[bytes], list[bytes]]
 
 
+@pytest.mark.slow
 @thorough
 @given(st.data(), OCTETS, POLICIES)
 def test_the_parser(data: st.DataObject, octets: bytes, policy: Policy) -> None:
@@ -51,6 +53,7 @@ def act(policy: Policy, turns: list[Turn], split: Split) -> list[Any]:
     return [*seen, *talk.events]
 
 
+@pytest.mark.slow
 @thorough
 @given(st.data(), OPENINGS, TURNS, POLICIES)
 def test_whole_conversations(

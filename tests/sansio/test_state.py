@@ -64,6 +64,7 @@ def test_the_table_is_the_one_written_here() -> None:
     assert {type(command) for command in ONE_OF_EACH} > GROUPABLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [150, 250, 259, 299, 350, 450, 459, 550, 559, 0, 99, 999])
 @pytest.mark.parametrize("command", ONE_OF_EACH, ids=lambda command: command.line.split()[0])
 @pytest.mark.parametrize("state", State)

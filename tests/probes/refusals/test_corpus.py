@@ -38,6 +38,7 @@ def is_right(label: str, refusal: Refusal) -> bool:
     return right[label] and not refusal.may_be_critical
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORPUS)
 def test_corpus(name: str) -> None:
     wrong = [
@@ -48,6 +49,7 @@ def test_corpus(name: str) -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 def test_each_phrase_stands_in_a_reply() -> None:
     texts: list[str] = []
     pages: list[str] = []

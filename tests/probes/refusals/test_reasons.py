@@ -35,6 +35,7 @@ def test_deferrals(expected: str, reply: str) -> None:
     assert not refusal.blames_client, refusal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reply", [reply for _, reply in CLIENT + DOMAIN + DEFERRED])
 def test_words_are_of_the_reply_or_its_code(reply: str) -> None:
     words = read(reply).words

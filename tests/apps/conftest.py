@@ -1,4 +1,7 @@
-"""Scans run on a fake clock, which advances to the next timer when every task waits: no test waits."""
+"""Everything that awaits runs on both event loops and on a fake clock, so that no test waits.
+
+The clock advances to the next timer when every task waits.
+"""
 
 from typing import Any
 
