@@ -136,7 +136,7 @@ def test_what_is_written(case: Case, tmp_path: Path) -> None:
             "port = 25\n"
             "ipv4 = true\n"
             "ipv6 = false\n"
-            'allow_targets = ["192.0.2.0/24", "2001:db8::/32"]\n'
+            'allow_targets = [\n    "192.0.2.0/24",\n    "2001:db8::/32",\n]\n'
         )
     )
     assert (tmp_path / "dns.jsonl").read_text().splitlines()[1] == (
@@ -262,7 +262,7 @@ LONG = "9" * 5000
             f"/case.toml, line 10: there is no 'time' here: the keys are {OPTION_KEYS}",
         ),
         (
-            edit("case.toml", '"192.0.2.0/24", ', "7, "),
+            edit("case.toml", '"192.0.2.0/24"', "7"),
             "/case.toml, line 19: allow_targets[0]: Expected `str`, got `int`",
         ),
         (

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+import tomli_w
 
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.probes.ports import DnsAnswer
@@ -93,22 +94,7 @@ def dump_header(header: Header) -> str:
     """Return the text of `case.toml`."""
     top = {f.name: getattr(header, f.name) for f in fields(Header) if f.name != "options"}
     options = {f.name: getattr(header.options, f.name) for f in fields(header.options)}
-    return f"{_toml_lines(top)}\n[options]\n{_toml_lines(options)}"
-
-
-def _toml_lines(table: dict[str, Any]) -> str:
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
-
-
-def _toml(value: str | bool | float | tuple[str, ...]) -> str:
-    if isinstance(value, str):
-        # JSON's strings are TOML's, but for DEL and for characters beyond U+FFFF when escaped
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return repr(value)
+    return tomli_w.dumps(top | {"options": options})
 
 
 def load_header(text: str) -> Header:
