@@ -26,7 +26,7 @@ help:
 	@echo "make test   unit tests with coverage; no network"
 	@echo "make field  the checker against servers and replies of the field, if they are in FIELD=../shared"
 	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs missing packages)"
-	@echo "make lint   ruff, mypy, codespell, import contracts, contents of the wheels"
+	@echo "make lint   ruff, mypy, codespell, import contracts, workflows and forms, contents of the wheels"
 	@echo "make docs   the page of all codes, their meaning and their fixes: docs/codes.md"
 	@echo "make bench  the figures of the README"
 	@echo "make clean  remove all generated files"
@@ -57,6 +57,11 @@ lint: $(VENV)/.has-lint
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/pre-commit validate-config
 	rm -rf $(VENV)/wheel
 	$(BIN)/python -m build --wheel --no-isolation --outdir $(VENV)/wheel
 	$(BIN)/python -m build --wheel --no-isolation --outdir $(VENV)/wheel smtp_sansio

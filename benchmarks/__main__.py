@@ -16,7 +16,7 @@ from pathlib import Path
 from checker_smtp import __version__
 
 _NAMES = (
-    *("parser", "linear", "roundtrips", "startup", "dns", "sessions"),
+    *("parser", "linear", "roundtrips", "startup", "codec", "dns", "sessions"),
     *("concentration", "scan_memory", "summary"),
 )
 _PACKAGES = ("aiosmtplib", "smtpproto", "anyio", "trio", "dnspython", "click")

@@ -11,7 +11,7 @@ that are measured.
 import socket
 from struct import pack
 
-__all__ = ["HOST", "RECORDS"]
+__all__ = ["HOST", "RECORDS", "respond"]
 
 HOST = "127.0.0.1"
 _MX = b"\x03mx1\x07example\x03net\x00", b"\x03mx2\x07example\x03net\x00"
@@ -34,7 +34,8 @@ _ANSWERS = {
 }
 
 
-def _response(query: bytes) -> bytes:
+def respond(query: bytes) -> bytes:
+    """Return the answer to `query`."""
     end = query.index(b"\0", 12) + 5
     count, answer = _ANSWERS[int.from_bytes(query[end - 4 : end - 2], "big")]
     return b"".join(
@@ -48,7 +49,7 @@ def _main() -> None:
         print(sock.getsockname()[1], flush=True)
         while True:
             query, client = sock.recvfrom(2048)
-            sock.sendto(_response(query), client)
+            sock.sendto(respond(query), client)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,13 @@ from checker_smtp.report.formats.text import render_text
 from smtp_sansio import Connect
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "fixtures" / "README.md"]
+PATH = re.compile(
+    r"(?<![\w/.])((?:benchmarks|checker_smtp|deploy|docs|fixtures|scripts|smtp_sansio|tests|\.ci|\.github)/[\w./-]*\w/?)"
+)
+# Folders that documents name and that do not exist yet.
+NOT_YET = ("checker_smtp/cli/", "checker_smtp/report/formats/", "checker_smtp/report/model/")
 
 
 def run_blocks(page: Path) -> dict[str, Any]:
@@ -39,9 +45,37 @@ def test_examples_that_need_a_network_are_at_least_python(page: Path) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+    for page in TEXTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_that_are_named_exist(page: Path) -> None:
+    text = re.sub(r"\]\([^)]*\)|https?://\S+", "", page.read_text(encoding="utf-8"))
+    missing = {
+        path for path in PATH.findall(text) if not (ROOT / path).exists() and not path.endswith("NAME")
+    }
+    assert sorted(missing - {*NOT_YET}) == []
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in TEXTS:
+        named = re.findall(r"(?:^    |`)make ([a-z0-9]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert targets.issuperset(named), page.name
+
+
+def test_the_changelog_has_the_usual_headings() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.*)", text, re.MULTILINE)
+    assert versions[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    for section in text.split("\n## ")[1:]:
+        named = re.findall(r"^### (.*)", section, re.MULTILINE)
+        assert kinds.issuperset(named)
+        assert len(set(named)) == len(named)
 
 
 def test_the_blocking_client_of_the_guide_holds_a_session() -> None:

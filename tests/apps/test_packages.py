@@ -12,6 +12,7 @@ import pytest
 
 import checker_smtp
 import smtp_sansio
+from scripts.constraints import requirements
 
 ROOT = Path(__file__).parents[2]
 LINKS = ("backends", "probes", "report")
@@ -31,6 +32,15 @@ def test_both_distributions_have_one_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert smtp_sansio.__version__ == checker_smtp.__version__
     assert f"smtp-sansio=={smtp_sansio.__version__}" in project["dependencies"]
+
+
+def test_all_dependencies_are_pinned_with_hashes_and_no_index_is_named() -> None:
+    text = (ROOT / "constraints.txt").read_text("utf-8")
+    assert "://" not in text
+    pinned = re.findall(r"^([a-z0-9._-]+)==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)
+    assert len(pinned) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)) > 50
+    required = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in requirements()}
+    assert required - {*pinned} == set(), "run python scripts/constraints.py"
 
 
 def modules(*folders: str, words: bytes = b"") -> Iterator[tuple[Path, ast.Module]]:

@@ -14,8 +14,8 @@ import pytest
 from checker_smtp.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-SUFFIXES = {".css", ".html", ".j2", ".js", ".md", ".py", ".service", ".toml", ".yaml"}
-PLACES = ["smtp_sansio", "checker_smtp", "scripts", "benchmarks", "docs", "deploy"]
+SUFFIXES = {".css", ".html", ".j2", ".js", ".md", ".py", ".service", ".toml", ".yaml", ".yml"}
+PLACES = ["smtp_sansio", "checker_smtp", "scripts", "benchmarks", "docs", "deploy", ".github"]
 PAGES = [
     "README.md",
     "CHANGELOG.md",
