@@ -2,22 +2,22 @@
 
 A scan that is killed leaves a file that ends anywhere. Its whole lines can be read, and `repair` makes it a
 file that can be appended to. A line is whole when it has a line end. A compressed file is a sequence of
-independent members (RFC 1952 §2.2; RFC 8878 §3 calls them frames), and the flushed beginning of a member can
-be read without its rest.
+independent members (RFC 1952 §2.2; RFC 8878 §3 calls them frames), each with whole lines, so that repair is
+truncation after the last whole one.
 
 An interruption leaves missing octets only. Wrong octets are never cut off: they raise `LinesError`.
 """
 
+import gzip
 import os
-import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import BinaryIO, Protocol
 
@@ -29,6 +29,8 @@ _PIECE = 1 << 20
 # Compressed octets unpacked at once: the result has to fit in memory, even if the file is hostile.
 _SLICE = 1 << 12
 _GZIP = 16 + zlib.MAX_WBITS
+# Octets of lines in a member, and seconds that the first of them waits for more: what a killed scan repeats.
+_MEMBER, _MAX_WAIT = 1 << 20, 10.0
 
 
 class LinesError(ValueError):
@@ -45,20 +47,12 @@ class _Unpacker(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-class _Packer(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self, mode: int, /) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """The codec of a compression. Flushing with `sync` continues a member, with `finish` ends it."""
+    """The codec of a compression; `pack` makes a member."""
 
     unpacker: Callable[[], _Unpacker]
-    packer: Callable[[], _Packer]
-    sync: int
-    finish: int
+    pack: Callable[[bytes | bytearray], bytes]
     error: type[Exception]
 
 
@@ -66,13 +60,8 @@ def _format_of(path: Path) -> _Format | None:
     """Return the format, None for a plain file. Raise `LinesError` where its package is not installed."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
-        return _Format(
-            unpacker=partial(zlib.decompressobj, _GZIP),
-            packer=partial(zlib.compressobj, wbits=_GZIP),
-            sync=zlib.Z_SYNC_FLUSH,
-            finish=zlib.Z_FINISH,
-            error=zlib.error,
-        )
+        pack = partial(gzip.compress, compresslevel=6)
+        return _Format(partial(zlib.decompressobj, _GZIP), pack, zlib.error)
     return _zstd(path) if suffix == ".zst" else None
 
 
@@ -85,11 +74,9 @@ def _zstd(path: Path) -> _Format:
             "Use .gz, or install it with: pip install 'checker-smtp[scan]'"
         ) from None
     return _Format(
-        unpacker=lambda: zstandard.ZstdDecompressor().decompressobj(),
-        packer=lambda: zstandard.ZstdCompressor(write_checksum=True).compressobj(),
-        sync=zstandard.COMPRESSOBJ_FLUSH_BLOCK,
-        finish=zstandard.COMPRESSOBJ_FLUSH_FINISH,
-        error=zstandard.ZstdError,
+        lambda: zstandard.ZstdDecompressor().decompressobj(),
+        zstandard.ZstdCompressor(write_checksum=True).compress,
+        zstandard.ZstdError,
     )
 
 
@@ -167,17 +154,18 @@ class _Members:
 
 
 class LineWriter:
-    """Writes a new file of JSON lines, or appends to one that `repair` has made whole.
+    """Writes lines to `file`, which is unbuffered, in the format that the name `path` has.
 
-    Raises `LinesError` where the package for the format is not installed, and `OSError`, as on a full disk;
-    the file may then end within a line, and the next call tries to write the rest again.
+    A plain file gets each line at once. A compressed one gets a member when enough lines are pending or the
+    first of them has waited long enough, and at the end. Raises `LinesError` where the package for the format
+    is not installed, and `OSError`, as on a full disk: the file may then end within a line.
     """
 
-    def __init__(self, path: Path, *, append: bool = False) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
         self._form = _format_of(path)
-        self._packer = self._form.packer() if self._form else None
+        self._file = file
         self._pending = bytearray()
-        self._file = path.open("ab" if append else "wb", buffering=0)
+        self._due_at = 0.0
 
     def __enter__(self) -> "LineWriter":
         return self
@@ -187,98 +175,56 @@ class LineWriter:
     ) -> None:
         # report the first error, not the one that it causes here
         with suppress(OSError) if kind is not None else nullcontext():
-            self.close()
+            self.flush()
 
     def write(self, line: bytes) -> None:
         """Add a line, given without line end. Raise `ValueError` where it has one."""
         if b"\n" in line:
             raise ValueError("a line holds no line end")
-        octets = line + b"\n"
-        self._pending += self._packer.compress(octets) if self._packer else octets
-        if len(self._pending) >= _PIECE:
-            self._drain()
+        if not self._pending:
+            self._due_at = monotonic() + _MAX_WAIT
+        self._pending += line + b"\n"
+        if self._form is None or len(self._pending) >= _MEMBER or monotonic() >= self._due_at:
+            self.flush()
 
     def flush(self) -> None:
-        """Make every line written so far readable, even if this process is killed next."""
-        if self._form and self._packer:
-            self._pending += self._packer.flush(self._form.sync)
-        self._drain()
-
-    def close(self) -> None:
-        """Close the file. Closing it again does nothing."""
-        if self._file.closed:
+        """Write the pending lines."""
+        if not self._pending:
             return
-        try:
-            if self._form and self._packer:
-                self._pending += self._packer.flush(self._form.finish)
-            self._drain()
-        finally:
-            self._file.close()
-
-    def _drain(self) -> None:
-        while self._pending:
-            written = self._file.write(self._pending)
-            del self._pending[: written or 0]
+        octets = memoryview(self._form.pack(self._pending) if self._form else bytes(self._pending))
+        # cleared first: the lines must not be written again behind a part of them
+        self._pending.clear()
+        while octets:
+            octets = octets[self._file.write(octets) :]
 
 
-def repair(path: Path) -> int:
-    """Cut off a half-written end, so that the file can be appended to; return the number of lines left.
+def repair(path: Path) -> None:
+    """Cut off a half-written end, so that the file can be appended to; a file that is whole is not changed.
 
-    A plain file is truncated in place. Of a compressed file the complete members are copied to a new file,
-    followed by the whole lines of the last member, compressed again; then the new file replaces the old one.
-    A file that is whole is not changed.
     Raise `LinesError` and `OSError`; the file is unchanged then.
     """
     form = _format_of(path)
-    if form is None:
-        return _repair_plain(path)
-    path = path.resolve()
-    with path.open("rb") as file:
-        members = _Members(path, file, form)
-        lines = sound = 0
-        at_line_end = True
-        for octets in members:
-            lines += octets.count(b"\n")
-            at_line_end = octets.endswith(b"\n") if octets else at_line_end
-            if at_line_end and not members.within:
-                sound = members.ended_at
-        if members.within or not at_line_end:
-            _rewrite(path, file, form, sound)
-    return lines
-
-
-def _repair_plain(path: Path) -> int:
     with path.open("rb+") as file:
-        lines = sound = read = 0
-        while piece := file.read(_PIECE):
-            lines += piece.count(b"\n")
-            end = piece.rfind(b"\n") + 1
-            sound = read + end if end else sound
-            read += len(piece)
-        if sound < read:
+        sound = _end_of_members(_Members(path, file, form)) if form else _end_of_lines(file)
+        if sound < file.seek(0, os.SEEK_END):
             file.truncate(sound)
             os.fsync(file.fileno())
-    return lines
 
 
-def _rewrite(path: Path, file: BinaryIO, form: _Format, sound: int) -> None:
-    """Keep the first `sound` octets, and write the whole lines after them as a member of their own."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", suffix=path.suffix, dir=path.parent)
-    temporary = Path(name)
-    try:
-        file.seek(0)
-        with os.fdopen(handle, "wb") as copy:
-            while sound and (piece := file.read(min(sound, _PIECE))):
-                copy.write(piece)
-                sound -= len(piece)
-        with LineWriter(temporary, append=True) as writer:
-            for line in _lines(_Members(path, file, form)):
-                if line.endswith(b"\n"):
-                    writer.write(line[:-1])
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        shutil.copymode(path, temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _end_of_lines(file: BinaryIO) -> int:
+    sound = read = 0
+    while piece := file.read(_PIECE):
+        end = piece.rfind(b"\n") + 1
+        sound = read + end if end else sound
+        read += len(piece)
+    return sound
+
+
+def _end_of_members(members: _Members) -> int:
+    sound = 0
+    at_line_end = True
+    for octets in members:
+        at_line_end = octets.endswith(b"\n") if octets else at_line_end
+        if at_line_end and not members.within:
+            sound = members.ended_at
+    return sound

@@ -14,7 +14,7 @@ def write_page(results: Path, output: Output) -> None:
     from checker_smtp.lines import LinesError, open_lines
     from checker_smtp.report.summary.page import render_summary
     from checker_smtp.report.summary.tally import Tally
-    from checker_smtp.scan.parts import part_files
+    from checker_smtp.scan.output.parts_folder import PartsFolder
 
     page = output.path
     if page is not None and page.exists() and results.exists() and page.samefile(results):
@@ -22,7 +22,7 @@ def write_page(results: Path, output: Output) -> None:
     tally = Tally()
     is_folder = results.is_dir()
     try:
-        for path in part_files(results) if is_folder else [results]:
+        for path in PartsFolder(results).files() if is_folder else [results]:
             with open_lines(path) as lines:
                 for line in lines:
                     tally.add(line)

@@ -10,7 +10,7 @@ allocated, so anything else is not public without being listed.
 import ipaddress
 from typing import TypeAlias
 
-__all__ = ["NOT_PUBLIC", "Address", "subject_of", "why_not_public"]
+__all__ = ["NOT_PUBLIC", "Address", "network_of", "subject_of", "why_not_public"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -77,3 +77,9 @@ def why_not_public(address: str, allowed: tuple[str, ...] = ()) -> str:
 def subject_of(address: str, port: int) -> str:
     """Return the name of an endpoint in findings: `192.0.2.1:25`, `[2001:db8::1]:25`."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def network_of(address: str) -> str:
+    """Return the /24 or /48 that the address is in, which usually has one operator."""
+    bits = 24 if "." in address else 48
+    return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
-__all__ = ["has_public_suffix", "registered_domain"]
+__all__ = ["has_public_suffix", "provider_of", "registered_domain"]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -25,6 +25,14 @@ def registered_domain(host: str) -> str:
     if ":" in host or host.rpartition(".")[2].strip("]").isdigit():
         return ""
     return _suffixes().privatesuffix(host) or ""
+
+
+def provider_of(mx_host: str) -> str:
+    """Return the key of the operator of an MX host: its registered domain, or the name itself without one.
+
+    A limit for an operator must not apply to each name of its servers separately.
+    """
+    return registered_domain(mx_host) or mx_host.lower().removesuffix(".")
 
 
 def has_public_suffix(name: str) -> bool:

@@ -1,70 +1,50 @@
-"""The state of one domain between its DNS lookups and its result line."""
+"""The state of one domain between its entry in the list and its result line."""
 
 import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import anyio
-
-from checker_smtp.probes.check import ResolvedDomain, build_observation, server_name
-from checker_smtp.probes.dns import resolve_reverse_dns
-from checker_smtp.probes.observation import Session
+from checker_smtp.probes.check import ResolvedDomain, server_name
+from checker_smtp.probes.observation import Endpoint, Session
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.result import Result, evaluate
 
 __all__ = ["DomainScan", "bug_report"]
 
 _MAX_ERROR = 200
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class DomainScan:
-    """A resolved domain; `sessions` holds those of each address, until no address is `pending`.
+    """A domain on its way through the stages of a scan.
 
     `number` is its place in the list, `started_at` the time of its first lookup (seconds, the loop's clock).
-    `failed` is empty, or the reason why the domain has no result.
+    `sessions` holds those of each address, until no address is `pending`. A domain that has no result has
+    `not_checked`, the reason in a word, and `reason` in a sentence; if it was skipped, its name may be
+    invalid, and `options` are those of no domain.
     """
 
     number: int
-    resolved: ResolvedDomain
-    run_at: str
-    started_at: float
+    name: str
+    options: Options
+    resolved: ResolvedDomain | None = None
+    run_at: str = ""
+    started_at: float = 0.0
     pending: int = 0
-    failed: str = ""
     sessions: dict[str, tuple[Session, ...]] = field(default_factory=dict)
+    not_checked: str = ""
+    reason: str = ""
 
     @property
-    def options(self) -> Options:
-        return self.resolved.options
-
-    @property
-    def name(self) -> str:
-        return self.resolved.options.domain
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return self.resolved.endpoints if self.resolved is not None else ()
 
     def mx_host(self, address: str) -> str:
         """Return the name of the domain's MX host at this address; empty where it is no host name."""
-        return next(server_name(e) for e in self.resolved.endpoints if e.address == address)
+        return next(server_name(e) for e in self.endpoints if e.address == address)
 
-    async def evaluate(
-        self, probe_control: Callable[[Options, str], Awaitable[str]], resolver_name: str
-    ) -> Result:
-        """Return the result, once no address is pending; `probe_control` probes a control host by address."""
-        resolved = self.resolved
-        names = {
-            endpoint.address: await resolve_reverse_dns(resolved.lookups, endpoint.address, endpoint.targets)
-            for endpoint in resolved.endpoints
-        }
-        observation = await build_observation(
-            resolved,
-            self.sessions,
-            names,
-            partial(probe_control, self.options),
-            run_at=self.run_at,
-            resolver_name=resolver_name,
-        )
-        return evaluate(replace(observation, seconds=round(anyio.current_time() - self.started_at, 3)))
+    def fail(self, error: Exception) -> None:
+        """Note that a bug of this program is the reason why the domain has no result."""
+        self.not_checked, self.reason = "error", bug_report(error)
 
 
 def bug_report(error: Exception) -> str:

@@ -11,7 +11,7 @@ from checker_smtp.probes.check import MAX_ENDPOINTS
 from checker_smtp.probes.endpoint import transactions_for
 from checker_smtp.probes.options import Options
 
-from .domain_list import Entry
+from .input.domain_list import Entry
 from .settings import ScanSettings
 
 __all__ = ["dry_run"]

@@ -3,7 +3,7 @@
 import sys
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 import click
@@ -21,21 +21,11 @@ _RATE_PERIOD = 300.0
 _WORDS = ("critical", "warning", "unknown", "info", "ok", "not_checked")
 
 
-class _Watched(Protocol):
-    """A scan, on this machine or on a cluster."""
-
-    @property
-    def stats(self) -> ScanStats: ...
-
-    @property
-    def open_sessions(self) -> int: ...
-
-
 class ScanProgress:
-    """Shows the progress of `scan`: of `total` names, `done_before` were done in an earlier run."""
+    """Shows the progress of a scan: of `total` names, `done_before` were done in an earlier run."""
 
-    def __init__(self, scan: _Watched, total: int, done_before: int) -> None:
-        self._scan = scan
+    def __init__(self, stats: ScanStats, total: int, done_before: int) -> None:
+        self._stats = stats
         self._total = total
         self._done_before = done_before
 
@@ -72,21 +62,21 @@ class ScanProgress:
         with Progress(*columns, console=console, transient=True, speed_estimate_period=_RATE_PERIOD) as bar:
             task = bar.add_task("", total=self._total, completed=self._done_before, rate=0.0, counts="")
             while True:
-                done = self._done_before + self._scan.stats.done
+                done = self._done_before + self._stats.done
                 bar.update(task, completed=done, counts=self._counts(), rate=bar.tasks[0].speed or 0.0)
                 await anyio.sleep(_REFRESH)
 
     def _line(self, seconds: float) -> str:
-        done = self._scan.stats.done
+        done = self._stats.done
         rate = done / seconds
         left = max(self._total - self._done_before - done, 0)
         eta = f", {timedelta(seconds=round(left / rate))} left" if rate else ""
         return f"{self._done_before + done} of {self._total} domains, {rate:.1f}/s{eta}; {self._counts()}"
 
     def _counts(self) -> str:
-        stats = self._scan.stats
+        stats = self._stats
         statuses = [
             f"{stats.statuses[word]} {word.replace('_', ' ')}" for word in _WORDS if stats.statuses[word]
         ]
         deferred = [f"{stats.deferred} deferred"] if stats.deferred else []
-        return ", ".join([*statuses, f"{self._scan.open_sessions} sessions open", *deferred])
+        return ", ".join([*statuses, f"{stats.open_sessions} sessions open", *deferred])

@@ -8,10 +8,10 @@ __all__ = ["ScanStats"]
 
 @dataclass(slots=True)
 class ScanStats:
-    """Counts of domains (`done`, `in_progress`, `deferred`), of connections, and of results by status."""
+    """Counts of domains (`done`, `deferred`), of connections and open sessions, of results by status."""
 
     done: int = 0
-    in_progress: int = 0
     deferred: int = 0
     connections: int = 0
+    open_sessions: int = 0
     statuses: Counter[str] = field(default_factory=Counter)

@@ -21,8 +21,9 @@ from checker_smtp.cli.summary_page import write_page
 from checker_smtp.scan.settings import ScanSettings
 
 if TYPE_CHECKING:
-    from checker_smtp.scan.job import DomainList, ScanJob
-    from checker_smtp.scan.politeness import Exclusions
+    from checker_smtp.scan.input.list_file import DomainList
+    from checker_smtp.scan.job import ScanJob
+    from checker_smtp.scan.politeness.exclusions import Exclusions
     from checker_smtp.scan.stats import ScanStats
 
 __all__ = ["scan"]
@@ -120,9 +121,10 @@ def scan(
     from checker_smtp.backends.dns.resolver import DnsResolver
     from checker_smtp.lines import LinesError
     from checker_smtp.probes.dns import ResolverError
-    from checker_smtp.scan.domain_list import DomainListError
-    from checker_smtp.scan.job import ScanJob, open_domain_list, run_job
-    from checker_smtp.scan.results import ResultsError
+    from checker_smtp.scan.input.domain_list import DomainListError
+    from checker_smtp.scan.input.list_file import open_domain_list
+    from checker_smtp.scan.job import ScanJob, run_job
+    from checker_smtp.scan.output.results import ResultsError
 
     exclusions = _exclusions(given["exclude_file"])
     try:
@@ -180,7 +182,7 @@ def _run_on_cluster(
     job: "ScanJob", scheduler: str | None, resolvers: list[tuple[str | None, int, float | None]]
 ) -> tuple["ScanStats", bool]:
     try:
-        from checker_smtp.scan.cluster import ClusterError, run_on_cluster
+        from checker_smtp.scan.dask.cluster import ClusterError, run_on_cluster
     except ModuleNotFoundError as error:
         raise click.UsageError(
             f"--engine dask cannot be used: {error.name} is not installed. "
@@ -207,7 +209,7 @@ def _check_results(results: Path | None, *others: Path | None) -> None:
 
 
 def _exclusions(path: Path | None) -> "Exclusions":
-    from checker_smtp.scan.politeness import Exclusions
+    from checker_smtp.scan.politeness.exclusions import Exclusions
 
     if path is None:
         return Exclusions()
@@ -225,9 +227,9 @@ def _exclusions(path: Path | None) -> "Exclusions":
 def _print_dry_run(domain_list: "DomainList", settings: ScanSettings, exclusions: "Exclusions") -> int:
     from contextlib import closing
 
-    from checker_smtp.scan.domain_list import read_domains
     from checker_smtp.scan.dry_run import dry_run
-    from checker_smtp.scan.duplicate_filter import DuplicateFilter
+    from checker_smtp.scan.input.domain_list import read_domains
+    from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
 
     with closing(DuplicateFilter()) as duplicates, domain_list.open_names() as names:
         click.echo(dry_run(read_domains(names, exclusions, duplicates.add), settings), nl=False)

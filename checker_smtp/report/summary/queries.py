@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from checker_smtp.probes.registered_domain import provider_of
 from checker_smtp.probes.rules import Severity
 from checker_smtp.report.advice.software import MAX_READ, SIGNS
 
-from .providers import provider_of
 from .tally import IPv6
 
 __all__ = [

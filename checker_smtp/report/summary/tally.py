@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from checker_smtp.probes.registered_domain import provider_of
 from checker_smtp.probes.rules import Severity
 from checker_smtp.report.advice.software import recognise_replies
 
 from .counters import Bucket, Frequent, Slowest
 from .line import LineEndpoint, LineError, LineObservation, ResultLine, read_line
-from .providers import provider_of
 
 __all__ = ["IPv6", "Tally"]
 

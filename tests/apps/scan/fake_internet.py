@@ -6,7 +6,7 @@ session, a record of all sessions, and servers that behave otherwise the next ti
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -18,8 +18,8 @@ from checker_smtp.probes.observation import Session
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import load
-from checker_smtp.scan.domain_list import Entry, read_domains
-from checker_smtp.scan.politeness import Exclusions
+from checker_smtp.scan.input.domain_list import Entry, read_domains
+from checker_smtp.scan.politeness.exclusions import Exclusions
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.settings import ScanSettings
 from checker_smtp.testing import FakeResolver, RuleServer, resume
@@ -111,6 +111,13 @@ def settings(*, delay: float = 0.0, given: dict[str, object] | None = None, **mo
     return ScanSettings(options=options("domain.invalid", **(given or {})), delay=delay, **more)
 
 
+class Results:
+    """The results of a scan, given to `put`."""
+
+    def __init__(self, put: Callable[[int, bytes], None] = lambda *_: None) -> None:
+        self.put = put
+
+
 @dataclass
 class Scanned:
     """A finished scan, and its lines in the order of completion."""
@@ -155,13 +162,9 @@ async def scanned(
         return name not in names_seen and not names_seen.add(name)
 
     listed: list[Entry] = list(read_domains(names, exclusions, is_new))
-    scan = Scan(scan_settings or settings(), backend, lambda *line: lines.append(line), exclusions=exclusions)
+    scan = Scan(scan_settings or settings(), backend, backend, exclusions=exclusions)
     with anyio.fail_after(10**6):
-        await scan.run(listed)
+        await scan.run(listed, Results(lambda *line: lines.append(line)))
     assert sorted(number for number, _ in lines) == list(range(len(listed)))
-    assert (scan.stats.done, scan.stats.in_progress, scan.rate_limit.politeness.open_sessions) == (
-        len(listed),
-        0,
-        0,
-    )
+    assert (scan.stats.done, scan.stats.open_sessions) == (len(listed), 0)
     return Scanned([line for _, line in lines], [number for number, _ in lines], scan)

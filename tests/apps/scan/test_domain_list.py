@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from checker_smtp.scan.domain_list import DomainListError, Entry, read_domains, read_names
-from checker_smtp.scan.duplicate_filter import DuplicateFilter
-from checker_smtp.scan.politeness import Exclusions
+from checker_smtp.scan.input.domain_list import DomainListError, Entry, read_domains, read_names
+from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
+from checker_smtp.scan.politeness.exclusions import Exclusions
 
 
 def read(*lines: str | bytes, column: str | None = None) -> list[str]:

@@ -3,8 +3,8 @@
 import pytest
 
 from checker_smtp.probes.options import OptionError
-from checker_smtp.scan.domain_list import Entry
 from checker_smtp.scan.dry_run import dry_run
+from checker_smtp.scan.input.domain_list import Entry
 from checker_smtp.scan.settings import ScanSettings
 from tests.apps.scan.fake_internet import settings
 

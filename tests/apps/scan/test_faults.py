@@ -9,12 +9,12 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.summary.line import read_line
-from checker_smtp.scan.domain_list import Entry
-from checker_smtp.scan.results import ResultsError
+from checker_smtp.scan.input.domain_list import Entry
+from checker_smtp.scan.output.results import ResultsError
 from checker_smtp.scan.scan import Scan
 from checker_smtp.testing import FakeResolver, RuleServer, Zone
 from smtp_sansio import Script
-from tests.apps.scan.fake_internet import FakeInternet, Scanned, scanned, settings, shared, zone
+from tests.apps.scan.fake_internet import FakeInternet, Results, Scanned, scanned, settings, shared, zone
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +53,7 @@ async def test_a_rule_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyError("what?")
         return evaluate(observation)
 
-    monkeypatch.setattr("checker_smtp.scan.domain_scan.evaluate", fail_for_one)
+    monkeypatch.setattr("checker_smtp.scan.evaluate.evaluate", fail_for_one)
     ((domain, reason),) = bugs(await scanned(fake_internet(), shared(5))).items()
     assert domain == "d3.test"
     assert reason.startswith("a bug in checker-smtp, please report it: KeyError: 'what?' (test_faults.py:")
@@ -154,7 +154,9 @@ async def test_results_that_cannot_be_written_end_the_scan() -> None:
 
     internet = fake_internet()
     with pytest.raises(ExceptionGroup) as caught:
-        await Scan(settings(per_session=1, per_address=1), internet, write).run(map(Entry, shared(5)))
+        await Scan(settings(per_session=1, per_address=1), internet, internet).run(
+            map(Entry, shared(5)), Results(write)
+        )
     assert caught.group_contains(ResultsError, match="no room")
     assert len(written) == 2
     assert internet.connections(HERE) <= 3
@@ -166,6 +168,7 @@ async def test_a_list_that_ends_in_an_error_ends_the_scan() -> None:
         yield Entry("d0.test")
         raise OSError(5, "Input/output error")
 
+    internet = fake_internet()
     with pytest.raises(ExceptionGroup) as caught:
-        await Scan(settings(), fake_internet(), lambda *_: None).run(listed())  # type: ignore[arg-type]
+        await Scan(settings(), internet, internet).run(listed(), Results())  # type: ignore[arg-type]
     assert caught.group_contains(OSError, match="Input/output")

@@ -17,10 +17,13 @@ from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.options import OptionError
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.scan import job as jobs
-from checker_smtp.scan.domain_list import DomainListError
-from checker_smtp.scan.job import DomainList, ScanJob, open_domain_list, run_job
-from checker_smtp.scan.politeness import Exclusions
-from checker_smtp.scan.results import ResultsError, ResultsWriter, ScanManifest
+from checker_smtp.scan.input.domain_list import DomainListError
+from checker_smtp.scan.input.list_file import DomainList, open_domain_list
+from checker_smtp.scan.job import ScanJob, run_job
+from checker_smtp.scan.output.manifest import ScanManifest
+from checker_smtp.scan.output.results import ResultsError
+from checker_smtp.scan.output.results_file import ResultsWriter
+from checker_smtp.scan.politeness.exclusions import Exclusions
 from checker_smtp.testing import FakeResolver, RuleServer
 from tests.apps.scan.fake_internet import FakeInternet, settings, shared, zone
 from tests.probes.world import questions
@@ -38,7 +41,7 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> FakeInternet:
         FakeResolver(RECORDS), {HERE: RuleServer(), THERE: [RuleServer(fault="421"), RuleServer()]}, seconds=0
     )
     monkeypatch.setattr(jobs, "SharedResolver", lambda *_, **__: internet)
-    monkeypatch.setattr(jobs, "SharedNetwork", lambda _: internet)
+    monkeypatch.setattr(jobs, "TcpRunner", lambda: internet)
     return internet
 
 

@@ -7,9 +7,9 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checker_smtp.probes.addresses import network_of
 from checker_smtp.probes.options import Options
-from checker_smtp.scan.partition import Partitioning, ServerLoad, partition_networks
-from checker_smtp.scan.politeness import network_of
+from checker_smtp.scan.dask.partition import Partitioning, ServerLoad, partition_networks
 from checker_smtp.scan.settings import ScanSettings
 
 SETTINGS = ScanSettings(

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from checker_smtp.scan.parts import locked_parts, part_files, part_suffix, put_part
-from checker_smtp.scan.results import ResultsError, ScanManifest
+from checker_smtp.scan.output.manifest import ScanManifest, locked_results
+from checker_smtp.scan.output.parts_folder import PartsFolder
+from checker_smtp.scan.output.results import ResultsError
 
 MANIFEST = ScanManifest(list_digest="list", options={"timeout": "12.0"})
 
@@ -15,8 +16,11 @@ def prepare(
     folder: Path, manifest: ScanManifest = MANIFEST, *, resume: bool = False, force: bool = False
 ) -> int:
     """Lock the folder, prepare it, and return the number of the next part."""
-    with locked_parts(folder, manifest, resume=resume, force=force) as make_ready:
-        return make_ready()
+    parts = PartsFolder(folder)
+    parts.require_folder()
+    with locked_results(parts, manifest, resume=resume, force=force) as make_ready:
+        make_ready()
+        return parts.next_number
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def out(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     prepare(folder)
     for number in (7, 0):
-        put_part(folder, number, b"%d\n" % number)
+        PartsFolder(folder).put_part(number, b"%d\n" % number)
     return folder
 
 
@@ -37,7 +41,7 @@ WHOLE = [".scan", "part-00000.jsonl", "part-00007.jsonl"]
 
 
 def test_parts_are_in_the_order_of_their_numbers(out: Path) -> None:
-    assert [part.read_text() for part in part_files(out)] == ["0\n", "7\n"]
+    assert [part.read_text() for part in PartsFolder(out).files()] == ["0\n", "7\n"]
     assert contents(out) == WHOLE
 
 
@@ -46,7 +50,7 @@ def test_parts_are_in_the_order_of_their_numbers(out: Path) -> None:
     [("out", ".jsonl"), ("out.gz", ".jsonl.gz"), ("o.jsonl.ZST", ".jsonl.zst"), ("o.2026", ".jsonl")],
 )
 def test_the_folder_name_chooses_the_compression(name: str, suffix: str) -> None:
-    assert part_suffix(Path(name)) == suffix
+    assert PartsFolder(Path(name)).suffix == suffix
 
 
 def test_resume_continues_after_the_last_part(out: Path) -> None:
@@ -87,7 +91,9 @@ def test_results_of_another_scan_are_not_continued(out: Path, manifest: ScanMani
 
 
 def test_nothing_is_changed_before_make_ready(out: Path) -> None:
-    with locked_parts(out, ScanManifest(list_digest="other", options={}), resume=False, force=True):
+    with locked_results(
+        PartsFolder(out), ScanManifest(list_digest="other", options={}), resume=False, force=True
+    ):
         pass
     assert contents(out) == WHOLE
     assert ScanManifest.read(out) == MANIFEST
@@ -96,7 +102,7 @@ def test_nothing_is_changed_before_make_ready(out: Path) -> None:
 @pytest.mark.parametrize("ready", [False, True])
 def test_two_scans_do_not_share_a_folder(out: Path, ready: bool) -> None:
     with ExitStack() as first:
-        make_ready = first.enter_context(locked_parts(out, MANIFEST, resume=False, force=True))
+        make_ready = first.enter_context(locked_results(PartsFolder(out), MANIFEST, resume=False, force=True))
         if ready:
             make_ready()
         with pytest.raises(ResultsError, match="another scan is writing"):
@@ -109,14 +115,15 @@ def test_two_scans_started_at_the_same_moment(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     with ExitStack() as both:
         first, second = (
-            both.enter_context(locked_parts(folder, MANIFEST, resume=False, force=False)) for _ in range(2)
+            both.enter_context(locked_results(PartsFolder(folder), MANIFEST, resume=False, force=False))
+            for _ in range(2)
         )
         first()
-        put_part(folder, 0, b"{}\n")
+        PartsFolder(folder).put_part(0, b"{}\n")
         with pytest.raises(ResultsError, match="another scan is writing"):
             second()
         assert ScanManifest.read(folder) == MANIFEST
-        assert [path.name for path in part_files(folder)] == ["part-00000.jsonl"]
+        assert [path.name for path in PartsFolder(folder).files()] == ["part-00000.jsonl"]
 
 
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
@@ -130,5 +137,5 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
 def test_a_part_that_cannot_be_written(out: Path) -> None:
     (out / "part-00008.jsonl").mkdir()
     with pytest.raises(ResultsError, match="cannot be written: Is a directory"):
-        put_part(out, 8, b"8\n")
+        PartsFolder(out).put_part(8, b"8\n")
     assert contents(out) == [*WHOLE, "part-00008.jsonl"]

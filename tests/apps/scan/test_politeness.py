@@ -6,8 +6,11 @@ from itertools import combinations
 import anyio
 import pytest
 
+from checker_smtp.probes.addresses import network_of
 from checker_smtp.probes.options import OptionError
-from checker_smtp.scan.politeness import Exclusions, PolitenessLimiter, network_of
+from checker_smtp.scan.politeness.exclusions import Exclusions
+from checker_smtp.scan.politeness.limiter import PolitenessLimiter
+from checker_smtp.scan.stats import ScanStats
 from checker_smtp.testing import FakeResolver, RuleServer
 from tests.apps.scan.fake_internet import FakeInternet, FakeSession, scanned, settings, shared, zone
 
@@ -71,13 +74,13 @@ async def test_no_session_starts_within_the_delay_of_another(per_network: int) -
 
 
 async def test_cooldowns_that_are_over_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("checker_smtp.scan.politeness._MAX_COOLDOWNS", 100)
-    politeness = PolitenessLimiter(settings(delay=1))
+    monkeypatch.setattr("checker_smtp.scan.politeness.limiter._MAX_COOLDOWNS", 100)
+    politeness = PolitenessLimiter(settings(delay=1), ScanStats())
     for n in range(250):
         async with politeness.session(f"192.0.2.{n}", "p"):
             await anyio.sleep(0.1)
     assert len(politeness._next_allowed) < 110
-    assert politeness.open_sessions == 0
+    assert politeness.stats.open_sessions == 0
 
 
 async def test_control_hosts_are_probed_within_the_limits() -> None:

@@ -7,23 +7,21 @@ import anyio
 import pytest
 
 from checker_smtp.scan.progress import ScanProgress
-from checker_smtp.scan.scan import Scan
-from checker_smtp.testing import FakeResolver
-from tests.apps.scan.fake_internet import FakeInternet, settings
+from checker_smtp.scan.stats import ScanStats
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    scan = Scan(settings(), FakeInternet(FakeResolver(), {}), lambda *_: None)
+    stats = ScanStats()
     async with anyio.create_task_group() as group:
-        group.start_soon(ScanProgress(scan, total=1000, done_before=100).show)
+        group.start_soon(ScanProgress(stats, total=1000, done_before=100).show)
         await anyio.sleep(59)
         assert capsys.readouterr().err == ""
         await anyio.sleep(2)
         assert capsys.readouterr().err == "100 of 1000 domains, 0.0/s; 0 sessions open\n"
-        scan.stats.done, scan.stats.deferred, scan.rate_limit.politeness.open_sessions = 240, 3, 7
-        scan.stats.statuses = Counter(warning=38, critical=2, ok=100, unknown=99, not_checked=1)
+        stats.done, stats.deferred, stats.open_sessions = 240, 3, 7
+        stats.statuses = Counter(warning=38, critical=2, ok=100, unknown=99, not_checked=1)
         await anyio.sleep(60)
         assert capsys.readouterr().err == (
             "340 of 1000 domains, 2.0/s, 0:05:30 left; 2 critical, 38 warning, 99 unknown, 100 ok, "
@@ -41,7 +39,6 @@ async def test_a_closed_standard_error_does_not_end_the_scan(
             raise BrokenPipeError
 
     monkeypatch.setattr("sys.stderr", None if stream == "closed" else Gone())
-    scan = Scan(settings(), FakeInternet(FakeResolver(), {}), lambda *_: None)
     with anyio.move_on_after(200) as scope:
-        await ScanProgress(scan, total=1, done_before=0).show()
+        await ScanProgress(ScanStats(), total=1, done_before=0).show()
     assert scope.cancelled_caught

@@ -5,11 +5,11 @@ import anyio.lowlevel
 import pytest
 
 from checker_smtp.probes.endpoint import control_address
-from checker_smtp.scan.domain_list import Entry
+from checker_smtp.scan.input.domain_list import Entry
+from checker_smtp.scan.politeness.backoff import MAX_BACKOFFS
 from checker_smtp.scan.scan import Scan
-from checker_smtp.scan.server_queue import MAX_BACKOFFS
 from checker_smtp.testing import FakeResolver, RuleServer
-from tests.apps.scan.fake_internet import BUSY, FakeInternet, scanned, settings, shared, zone
+from tests.apps.scan.fake_internet import BUSY, FakeInternet, Results, scanned, settings, shared, zone
 
 pytestmark = pytest.mark.anyio
 
@@ -48,8 +48,8 @@ async def test_a_later_batch_uses_the_cached_facts(batch_size: int) -> None:
     internet = fake_internet(30)
     found = await scanned(internet, shared(30), settings(batch_size=batch_size))
     (host,) = internet.hosts.values()
-    # a first domain that is alone in its batch has a relay probe of its own
-    assert host.count(RELAY) == (3 if batch_size == 1 else 1)
+    # a first domain that is alone when its session begins has a relay probe of its own
+    assert host.count(RELAY) in ((1, 3) if batch_size == 1 else (1,))
     assert all(found.codes(domain) == found.codes("d0.test") for domain in shared(30))
 
 
@@ -208,9 +208,10 @@ async def test_a_retry_is_the_last() -> None:
 async def test_stopping_finishes_open_sessions_and_starts_none() -> None:
     internet = fake_internet(50, seconds=5)
     lines: list[int] = []
-    scan = Scan(settings(per_session=10, per_address=1), internet, lambda number, _: lines.append(number))
+    scan = Scan(settings(per_session=10, per_address=1), internet, internet)
     async with anyio.create_task_group() as group:
-        group.start_soon(scan.run, list(map(Entry, shared(50))))
+        results = Results(lambda number, _: lines.append(number))
+        group.start_soon(scan.run, list(map(Entry, shared(50))), results)
         await anyio.sleep(7)
         await scan.stop(10)
     assert len(lines) == len(set(lines)) == 20
@@ -220,9 +221,9 @@ async def test_stopping_finishes_open_sessions_and_starts_none() -> None:
 
 async def test_stopping_waits_for_the_grace_period_only() -> None:
     internet = fake_internet(50, seconds=50)
-    scan = Scan(settings(), internet, lambda *_: None)
+    scan = Scan(settings(), internet, internet)
     async with anyio.create_task_group() as group:
-        group.start_soon(scan.run, list(map(Entry, shared(50))))
+        group.start_soon(scan.run, list(map(Entry, shared(50))), Results())
         await anyio.sleep(7)
         await scan.stop(3)
         assert anyio.current_time() == pytest.approx(10)
@@ -231,9 +232,9 @@ async def test_stopping_waits_for_the_grace_period_only() -> None:
 
 async def test_stopping_while_names_are_resolved() -> None:
     internet = fake_internet(500)
-    scan = Scan(settings(concurrency=1), internet, lambda *_: None)
+    scan = Scan(settings(concurrency=1), internet, internet)
     async with anyio.create_task_group() as group:
-        group.start_soon(scan.run, list(map(Entry, shared(500))))
+        group.start_soon(scan.run, list(map(Entry, shared(500))), Results())
         await anyio.lowlevel.checkpoint()
         await scan.stop(10)
     assert not internet.sessions

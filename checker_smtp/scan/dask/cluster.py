@@ -22,15 +22,15 @@ from distributed.scheduler import KilledWorker
 
 from checker_smtp import __version__
 from checker_smtp.probes.dns import ResolverError
+from checker_smtp.scan.input.domain_list import read_domains
+from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
+from checker_smtp.scan.job import USER_ERRORS, ScanJob, innermost
+from checker_smtp.scan.output.manifest import locked_results
+from checker_smtp.scan.output.parts_folder import PartsFolder
+from checker_smtp.scan.progress import ScanProgress
+from checker_smtp.scan.stats import ScanStats
 
 from .batches import Batches
-from .domain_list import read_domains
-from .duplicate_filter import DuplicateFilter
-from .job import USER_ERRORS, ScanJob, innermost
-from .parts import locked_parts, part_files
-from .progress import ScanProgress
-from .results import read_done_domains
-from .stats import ScanStats
 from .tasks import resolver_failure
 from .worker_plugin import ClusterError, ScanWorkerPlugin, WorkerConfig
 
@@ -58,9 +58,11 @@ def run_on_cluster(
     for name in logging.root.manager.loggerDict:
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    with locked_parts(job.results, job.manifest, resume=job.resume, force=job.force) as make_ready:
+    folder = PartsFolder(job.results)
+    folder.require_folder()
+    with locked_results(folder, job.manifest, resume=job.resume, force=job.force) as make_ready:
         try:
-            return anyio.run(_run, job, scheduler, resolvers, make_ready)
+            return anyio.run(_run, job, scheduler, resolvers, folder, make_ready)
         except BaseExceptionGroup as group:
             reported = group.subgroup((*USER_ERRORS, *_CLUSTER_LOST, ClusterError, ResolverError))
             if reported is None:
@@ -80,14 +82,19 @@ def run_on_cluster(
 
 
 async def _run(
-    job: ScanJob, scheduler: str | None, resolvers: ResolverAddresses, make_ready: Callable[[], int]
+    job: ScanJob,
+    scheduler: str | None,
+    resolvers: ResolverAddresses,
+    folder: PartsFolder,
+    make_ready: Callable[[], None],
 ) -> tuple[ScanStats, bool]:
     interrupted = anyio.Event()
     stats = ScanStats()
     async with anyio.create_task_group() as group:
         await group.start(_watch_signals, group.cancel_scope, interrupted)
         async with _connected(scheduler) as client, _workers_ready(client, job, resolvers, scheduler) as name:
-            await _scan(job, Batches(client, name, job.settings, stats, make_ready()))
+            make_ready()
+            await _scan(job, folder, Batches(client, name, job.settings, stats, folder))
         group.cancel_scope.cancel()
     return stats, not interrupted.is_set()
 
@@ -104,15 +111,14 @@ async def _watch_signals(
             scope.cancel()
 
 
-async def _scan(job: ScanJob, batches: Batches) -> None:
+async def _scan(job: ScanJob, folder: PartsFolder, batches: Batches) -> None:
     length = job.domain_list.length
     with closing(DuplicateFilter()) as duplicates, job.domain_list.open_names() as names:
-        written = (domain for part in part_files(job.results) for domain in read_done_domains(part))
-        done_before = sum(map(duplicates.add, written))
+        done_before = sum(map(duplicates.add, folder.done_domains()))
         async with anyio.create_task_group() as group:
-            group.start_soon(ScanProgress(batches, length, done_before).show)
+            group.start_soon(ScanProgress(batches.stats, length, done_before).show)
             entries = read_domains(names, job.exclusions, duplicates.add)
-            await batches.run(enumerate(entries), length - done_before, job.results)
+            await batches.run(enumerate(entries), length - done_before)
             group.cancel_scope.cancel()
 
 

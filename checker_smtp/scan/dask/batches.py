@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from math import ceil
 from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import anyio.to_thread
@@ -23,13 +22,14 @@ from dask.bag.core import groupby_tasks
 from dask.delayed import Delayed, delayed
 from distributed import Client, Future, as_completed
 
-from .domain_list import Entry
+from checker_smtp.probes.addresses import network_of
+from checker_smtp.scan.input.domain_list import Entry
+from checker_smtp.scan.output.parts_folder import PartsFolder
+from checker_smtp.scan.settings import ScanSettings
+from checker_smtp.scan.stats import ScanStats
+
 from .messages import Part
 from .partition import ServerLoad, partition_networks
-from .parts import part_suffix, put_part
-from .politeness import network_of
-from .settings import ScanSettings
-from .stats import ScanStats
 from .tasks import (
     EvaluatedPart,
     ResolvedPart,
@@ -57,41 +57,36 @@ class _SubmittedPart(NamedTuple):
 
 
 class Batches:
-    """The batches of the scan `name`; its first part is written to the file with the number `first_part`.
-
-    `stats` and `open_sessions` may be read at any time.
-    """
+    """The batches of the scan `name`, whose parts are put into `folder`; `stats` may be read at any time."""
 
     def __init__(
-        self, client: Client, name: str, settings: ScanSettings, stats: ScanStats, first_part: int
+        self, client: Client, name: str, settings: ScanSettings, stats: ScanStats, folder: PartsFolder
     ) -> None:
         self.stats = stats
         self._client = client
         self._name = name
         self._settings = settings
-        self._numbers = count(first_part)
+        self._folder = folder
+        self._numbers = count(folder.next_number)
         self._sessions: dict[str, int] = {}
         self._connections: dict[str, int] = {}
         client.subscribe_topic(name, self._on_sessions_reported)
-
-    @property
-    def open_sessions(self) -> int:
-        return sum(self._sessions.values())
 
     def _on_sessions_reported(self, event: tuple[float, tuple[str, int, int]]) -> None:
         _, (source, connections, sessions) = event
         self._connections[source] = connections
         self._sessions[source] = sessions
         self.stats.connections = sum(self._connections.values())
+        self.stats.open_sessions = sum(self._sessions.values())
 
-    async def run(self, entries: Iterator[tuple[int, Entry]], max_entries: int, folder: Path) -> None:
-        """Scan `entries`, of which there are at most `max_entries`; write their parts to `folder`."""
+    async def run(self, entries: Iterator[tuple[int, Entry]], max_entries: int) -> None:
+        """Scan `entries`, of which there are at most `max_entries`."""
         following = await self._resolve(entries, max_entries)
         while following:
-            lines = self._probe(following, await self._count(following), part_suffix(folder))
+            lines = self._probe(following, await self._count(following))
             # threads that have no partition left to probe resolve the next batch
             current, following = following, await self._resolve(entries, max_entries)
-            unfinished = await self._collect(current, lines, folder)
+            unfinished = await self._collect(current, lines)
             if len(unfinished) == sum(len(submitted.part) for submitted in current):
                 raise RuntimeError(f"{len(unfinished)} domains were resolved, and none of them was probed")
             following += await self._resolve(iter(unfinished), max_entries, len(following))
@@ -116,9 +111,7 @@ class Batches:
         loads = [self._client.submit(count_servers, submitted.resolved, pure=False) for submitted in parts]
         return [await load for load in loads]
 
-    def _probe(
-        self, parts: list[_SubmittedPart], loads: list[ServerLoad], suffix: str
-    ) -> list["Future[EvaluatedPart]"]:
+    def _probe(self, parts: list[_SubmittedPart], loads: list[ServerLoad]) -> list["Future[EvaluatedPart]"]:
         """Start to probe all servers of a batch; return the lines of its parts in progress."""
         total = ServerLoad()
         for load in loads:
@@ -136,14 +129,12 @@ class Batches:
             for endpoints, number in zip(_shuffle(assigned), slots, strict=True)
         ]
         lines = [
-            delayed(evaluate_part, pure=False)(self._name, submitted.resolved, of_part, suffix)
+            delayed(evaluate_part, pure=False)(self._name, submitted.resolved, of_part, self._folder.suffix)
             for submitted, of_part in zip(parts, _shuffle(results), strict=True)
         ]
         return list(self._client.compute(lines))
 
-    async def _collect(
-        self, parts: list[_SubmittedPart], lines: list["Future[EvaluatedPart]"], folder: Path
-    ) -> Part:
+    async def _collect(self, parts: list[_SubmittedPart], lines: list["Future[EvaluatedPart]"]) -> Part:
         """Write the parts of a batch as they are completed; return the entries to scan again."""
         part_of = {future.key: submitted for future, submitted in zip(lines, parts, strict=True)}
         again: Part = []
@@ -157,7 +148,7 @@ class Batches:
             if done + len(evaluated.unfinished) != len(part):
                 raise RuntimeError(f"of {len(part)} domains {done} came back")
             if done:
-                await anyio.to_thread.run_sync(put_part, folder, number, evaluated.lines)
+                await anyio.to_thread.run_sync(self._folder.put_part, number, evaluated.lines)
             self.stats.done += done
             self.stats.statuses.update(evaluated.statuses)
             unfinished = set(evaluated.unfinished)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, wait
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from secrets import randbits
 from threading import Thread
 from typing import TypeVar, TypeVarTuple, cast
 from uuid import uuid4
@@ -24,15 +25,17 @@ from checker_smtp import __version__
 from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.probes.options import OptionError
-from checker_smtp.probes.ports import DnsAnswer, Resolver
+from checker_smtp.probes.ports import Resolver
+from checker_smtp.scan.evaluate import ControlProbes, DomainEvaluator
+from checker_smtp.scan.job import TcpRunner, raise_file_limit
+from checker_smtp.scan.politeness.exclusions import Exclusions
+from checker_smtp.scan.politeness.limiter import PolitenessLimiter
+from checker_smtp.scan.resolve import DomainResolver
+from checker_smtp.scan.settings import ScanSettings
+from checker_smtp.scan.stats import ScanStats
 from smtp_sansio import Script
 
-from .job import SharedNetwork, raise_file_limit
-from .politeness import Exclusions
-from .scan import Scan
-from .settings import ScanSettings
-
-__all__ = ["ClusterError", "ScanWorkerPlugin", "SerializedRunner", "WorkerConfig", "plugin_of"]
+__all__ = ["ClusterError", "ScanWorkerPlugin", "WorkerConfig", "WorkerScan", "worker_scan"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -62,59 +65,29 @@ class WorkerConfig:
     version: str = __version__
 
 
-class ScanWorkerPlugin(WorkerPlugin):
-    """Resolver, caches and event loop of one worker process."""
+class WorkerScan:
+    """Resolver, caches and event loop of one worker process, for the time of a scan.
 
-    def __init__(self, config: WorkerConfig) -> None:
+    It is built on the event loop of `portal`. `domain_resolver` and `evaluator` are the first and the last
+    stage; the second one has an object for each partition.
+    """
+
+    def __init__(self, config: WorkerConfig, worker: Worker, portal: BlockingPortal) -> None:
         self.config = config
-
-    def setup(self, worker: Worker) -> None:
-        """Start the event loop; Dask calls this before the worker gets a task. Raise `ClusterError`."""
-        if self.config.version != __version__:
-            raise ClusterError(
-                f"the worker {worker.address} cannot run the scan: it has checker-smtp {__version__}, and "
-                f"this machine has {self.config.version}. Install the same version on all of them."
-            )
         self.worker = worker
-        self.slots = 0
-        ready: Future[BlockingPortal] = Future()
-        Thread(target=self._serve, args=[ready], name=self.config.name, daemon=True).start()
-        self._portal = ready.result()
-
-    def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask's signature
-        """Stop the event loop; Dask calls this when the scan or the worker ends."""
-        # not waited for: tasks in progress may need this very thread to end
-        self._portal.start_task_soon(self._portal.stop, True)
-
-    def _serve(self, ready: "Future[BlockingPortal]") -> None:
-        async def serve() -> None:
-            async with BlockingPortal() as portal:
-                self._start()
-                ready.set_result(portal)
-                await portal.sleep_until_stopped()
-
-        try:
-            anyio.run(serve)
-        except Exception as error:  # noqa: BLE001 - raised by ready.result()
-            if not ready.done():
-                ready.set_exception(error)
-
-    def _start(self) -> None:
-        config = self.config
+        self._portal = portal
+        self._slots = 0
         concurrency = max(config.settings.concurrency // config.workers, 1)
-        self.settings = replace(config.settings, concurrency=concurrency)
+        self.settings = settings = replace(config.settings, concurrency=concurrency)
         resolvers = [DnsResolver(*resolver) for resolver in config.resolvers]
         self.resolver: Resolver = resolvers[0]
-        if self.settings.reuse:
+        if settings.reuse:
             self.resolver = SharedResolver(resolvers, in_flight=2 * concurrency)
-        self.lines: dict[int, bytes] = {}
-        self.scan = Scan(
-            self.settings,
-            SerializedRunner(self),
-            self.lines.__setitem__,
-            exclusions=config.exclusions,
-            resolver_name=config.resolver_name,
-        )
+        self.seed = randbits(63)
+        self.domain_resolver = DomainResolver(settings, self.resolver, self.seed)
+        limiter = PolitenessLimiter(settings, ScanStats())
+        controls = ControlProbes(limiter, SerializedRunner(self), settings.server_cache_ttl)
+        self.evaluator = DomainEvaluator(controls, config.resolver_name)
 
     def run(self, function: Callable[[*_Ts], Awaitable[_T]], *args: *_Ts) -> _T:
         """Run `function` on the plugin's event loop, for the task in whose thread this is called."""
@@ -126,17 +99,21 @@ class ScanWorkerPlugin(WorkerPlugin):
                 future.cancel()
         return future.result()
 
+    def stop(self) -> None:
+        """Stop the event loop; not waited for, because tasks in progress may need this very thread to end."""
+        self._portal.start_task_soon(self._portal.stop, True)
+
     def report_sessions(self, source: str, connections: int, open_sessions: int) -> None:
         """Report to the client the connections that `source` made so far, and its open sessions."""
         self.worker.log_event(self.config.name, [source, connections, open_sessions])
 
     @asynccontextmanager
-    async def report_sessions_of(self, scan: Scan) -> AsyncIterator[None]:
-        """Report the sessions of `scan` every second and at the end."""
+    async def report_sessions_of(self, stats: ScanStats) -> AsyncIterator[None]:
+        """Report the sessions that `stats` counts every second and at the end."""
         source = uuid4().hex
 
         def report() -> None:
-            self.report_sessions(source, scan.stats.connections, scan.open_sessions)
+            self.report_sessions(source, stats.connections, stats.open_sessions)
 
         async def report_regularly() -> None:
             while True:
@@ -152,45 +129,75 @@ class ScanWorkerPlugin(WorkerPlugin):
     @asynccontextmanager
     async def reserve_files(self, sessions: int) -> AsyncIterator[None]:
         """Allow this process the files of `sessions` more. Raise `ClusterError` where the system refuses."""
-        self.slots += sessions
+        self._slots += sessions
         try:
-            raise_file_limit(self.slots + self.settings.concurrency)
+            raise_file_limit(self._slots + self.settings.concurrency)
             yield
         except OptionError as error:
             raise ClusterError(f"the worker {self.worker.address} cannot run the scan: {error}") from None
         finally:
-            self.slots -= sessions
+            self._slots -= sessions
 
 
 class SerializedRunner:
-    """A backend whose sessions run one at a time in the whole cluster.
+    """Runs sessions one at a time in the whole cluster.
 
     They probe control hosts, which belong to no partition.
     """
 
-    def __init__(self, plugin: ScanWorkerPlugin) -> None:
-        worker = plugin.worker
-        self._plugin = plugin
-        name = f"{plugin.config.name}-control"
+    def __init__(self, scan: WorkerScan) -> None:
+        worker = scan.worker
+        self._scan = scan
+        name = f"{scan.config.name}-control"
         self._semaphore = Semaphore(1, name, scheduler_rpc=worker.scheduler, loop=worker.loop)
-
-    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
-        """Send the question to the worker's resolver."""
-        return await self._plugin.resolver.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` to its end, when no other session runs."""
         await anyio.to_thread.run_sync(self._semaphore.acquire)
-        self._plugin.report_sessions(uuid4().hex, 1, 0)
+        self._scan.report_sessions(uuid4().hex, 1, 0)
         try:
-            value = await SharedNetwork(self).run(script)
-            await anyio.sleep(self._plugin.settings.delay)
+            value = await TcpRunner().run(script)
+            await anyio.sleep(self._scan.settings.delay)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._semaphore.release)
         return value
 
 
-def plugin_of(name: str) -> ScanWorkerPlugin:
-    """Return the plugin of this scan at the worker that runs the calling task."""
-    return cast("ScanWorkerPlugin", get_worker().plugins[name])
+class ScanWorkerPlugin(WorkerPlugin):
+    """Gives a worker its `WorkerScan`."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self.config = config
+
+    def setup(self, worker: Worker) -> None:
+        """Start the event loop; Dask calls this before the worker gets a task. Raise `ClusterError`."""
+        if self.config.version != __version__:
+            raise ClusterError(
+                f"the worker {worker.address} cannot run the scan: it has checker-smtp {__version__}, and "
+                f"this machine has {self.config.version}. Install the same version on all of them."
+            )
+        ready: Future[WorkerScan] = Future()
+        Thread(target=self._serve, args=[worker, ready], name=self.config.name, daemon=True).start()
+        self.scan = ready.result()
+
+    def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask's signature
+        """Stop the event loop; Dask calls this when the scan or the worker ends."""
+        self.scan.stop()
+
+    def _serve(self, worker: Worker, ready: "Future[WorkerScan]") -> None:
+        async def serve() -> None:
+            async with BlockingPortal() as portal:
+                ready.set_result(WorkerScan(self.config, worker, portal))
+                await portal.sleep_until_stopped()
+
+        try:
+            anyio.run(serve)
+        except Exception as error:  # noqa: BLE001 - raised by ready.result()
+            if not ready.done():
+                ready.set_exception(error)
+
+
+def worker_scan(name: str) -> WorkerScan:
+    """Return the scan of this name at the worker that runs the calling task."""
+    return cast("ScanWorkerPlugin", get_worker().plugins[name]).scan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checker_smtp.report.summary.providers import provider_of
+from checker_smtp.probes.registered_domain import provider_of
 
 
 @pytest.mark.parametrize(

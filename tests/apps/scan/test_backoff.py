@@ -2,7 +2,7 @@
 
 import pytest
 
-from checker_smtp.scan.server_queue import is_throttled
+from checker_smtp.scan.politeness.backoff import is_throttled
 from tests.probes.dialogues import ASKED, BYE, PLAIN, SECURED, held
 
 HELLO = "S: 220 mx\nC: EHLO probe.test\n"

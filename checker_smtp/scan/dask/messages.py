@@ -7,7 +7,7 @@ that unpacks a part does not decode all of its domains at once.
 import zlib
 from collections.abc import Iterable
 from time import time
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import anyio
 import msgspec
@@ -18,13 +18,10 @@ from checker_smtp.probes.observation import Endpoint, Mx, Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver
 from checker_smtp.probes.requirements import Requirements
-
-from .domain_list import Entry
-from .domain_scan import DomainScan
+from checker_smtp.scan.domain_scan import DomainScan
+from checker_smtp.scan.input.domain_list import Entry
 
 __all__ = ["DnsFacts", "DomainEndpoint", "Part", "ProbeResults", "pack", "unpack"]
-
-_T = TypeVar("_T")
 
 Part: TypeAlias = list[tuple[int, Entry]]
 """Entries of the list that are resolved together, each with its number."""
@@ -39,60 +36,81 @@ class DomainEndpoint(NamedTuple):
     endpoint: Endpoint
 
 
-class DnsFacts(msgspec.Struct, frozen=True, array_like=True):
-    """A resolved domain; `started_at` is the time of its first lookup, in seconds since the epoch."""
+class DnsFacts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A domain behind the first stage.
 
-    domain: str
-    run_at: str
-    started_at: float
-    mx: Mx
-    endpoints: tuple[Endpoint, ...]
-    skipped: tuple[str, ...]
-    dns: tuple[DnsAnswer, ...]
+    `started_at` is the time of its first lookup, in seconds since the epoch. One that was not resolved
+    has no `mx`, and `not_checked` and `reason` as in `DomainScan`.
+    """
+
+    name: str
+    run_at: str = ""
+    started_at: float = 0.0
+    not_checked: str = ""
+    reason: str = ""
+    mx: Mx | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    skipped: tuple[str, ...] = ()
+    dns: tuple[DnsAnswer, ...] = ()
 
     @classmethod
     def from_domain(cls, domain: DomainScan) -> "DnsFacts":
         """Return the facts about this domain before its servers are probed."""
         resolved = domain.resolved
         return cls(
-            domain=domain.name,
+            name=domain.name,
             run_at=domain.run_at,
             started_at=time() - (anyio.current_time() - domain.started_at),
-            mx=resolved.mx,
-            endpoints=resolved.endpoints,
-            skipped=resolved.skipped,
-            dns=resolved.lookups.answers,
+            not_checked=domain.not_checked,
+            reason=domain.reason,
+            mx=resolved.mx if resolved is not None else None,
+            endpoints=domain.endpoints,
+            skipped=resolved.skipped if resolved is not None else (),
+            dns=resolved.lookups.answers if resolved is not None else (),
         )
 
     def to_domain(self, number: int, options: Options, resolver: Resolver) -> DomainScan:
         """Return the domain for use on another worker; `options` are those of the scan."""
-        lookups = LookupCache(resolver).view()
-        lookups.add(self.dns)
-        resolved = ResolvedDomain(
-            options=options.about(self.domain),
-            requirements=Requirements.of(None),
-            lookups=lookups,
-            mx=self.mx,
-            endpoints=self.endpoints,
-            skipped=self.skipped,
-        )
         # the clocks of two machines may differ, but no time is negative
         passed = max(time() - self.started_at, 0.0)
-        return DomainScan(number, resolved, self.run_at, started_at=anyio.current_time() - passed)
+        domain = DomainScan(
+            number=number,
+            name=self.name,
+            options=options,
+            run_at=self.run_at,
+            started_at=anyio.current_time() - passed,
+            not_checked=self.not_checked,
+            reason=self.reason,
+        )
+        if self.mx is not None:
+            domain.options = options.about(self.name)
+            lookups = LookupCache(resolver).view()
+            lookups.add(self.dns)
+            domain.resolved = ResolvedDomain(
+                options=domain.options,
+                requirements=Requirements.of(None),
+                lookups=lookups,
+                mx=self.mx,
+                endpoints=self.endpoints,
+                skipped=self.skipped,
+            )
+        return domain
 
 
 class ProbeResults(msgspec.Struct, frozen=True, array_like=True):
-    """The sessions with some of a domain's addresses and their PTR lookups; `failed` as in `DomainScan`."""
+    """The sessions with some of a domain's addresses and their PTR lookups, or the bug that made it fail."""
 
     sessions: dict[str, tuple[Session, ...]]
     dns: tuple[DnsAnswer, ...]
-    failed: str = ""
+    failure: str = ""
 
     def add_to(self, domain: DomainScan) -> None:
-        """Store these results in `domain`."""
+        """Store these results in `domain`, which is resolved."""
         domain.sessions.update(self.sessions)
-        domain.resolved.lookups.add(self.dns)
-        domain.failed = domain.failed or self.failed
+        if domain.resolved is not None:
+            domain.resolved.lookups.add(self.dns)
+        if self.failure:
+            domain.not_checked, domain.reason = "error", self.failure
 
 
 def pack(messages: Iterable[tuple[int, DnsFacts | ProbeResults]]) -> bytes:

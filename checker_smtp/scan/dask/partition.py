@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heapreplace
 from math import ceil
 
-from .politeness import network_of
-from .settings import ScanSettings
+from checker_smtp.probes.addresses import network_of
+from checker_smtp.scan.settings import ScanSettings
 
 __all__ = ["Partitioning", "ServerLoad", "partition_networks"]
 

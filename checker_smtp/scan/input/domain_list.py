@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from checker_smtp.probes.options import OptionError, host_name
-
-from .politeness import Exclusions
+from checker_smtp.scan.politeness.exclusions import Exclusions
 
 __all__ = ["DomainListError", "Entry", "read_domains", "read_names"]
 

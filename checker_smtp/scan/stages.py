@@ -1,0 +1,95 @@
+"""Stages that run concurrently, each joined to the next by a memory stream.
+
+A scan has three: `resolve` makes a `DomainScan` of each entry of the list, `schedule` has its servers probed,
+and `evaluate` makes its result line. A scan on one machine opens one pipeline with all of them; on a cluster
+each task opens one with one of them, and Dask moves the domains in between.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+__all__ = ["Pipeline", "Sink", "Source", "open_pipeline"]
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+
+Source: TypeAlias = MemoryObjectReceiveStream[_A]
+"""The items of the stage before."""
+
+Sink: TypeAlias = MemoryObjectSendStream[_A]
+"""The items for the next stage; sending waits until it takes the item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Running stages. A stage that closes its source ends the stages before it."""
+
+    _group: TaskGroup
+    _streams: ExitStack
+
+    def feed(self, items: Iterable[_A], limit: anyio.Semaphore | None = None) -> Source[_A]:
+        """Return a source of `items`; one is taken only after a place of `limit` is acquired."""
+        sink, source = anyio.create_memory_object_stream[_A]()
+        self._close_at_end(sink, source)
+
+        async def send_all() -> None:
+            with sink, suppress(anyio.BrokenResourceError):
+                for item in items:
+                    if limit is not None:
+                        await limit.acquire()
+                    await sink.send(item)
+
+        self._group.start_soon(send_all)
+        return source
+
+    def add(self, stage: Callable[[Source[_A], Sink[_B]], Awaitable[None]], source: Source[_A]) -> Source[_B]:
+        """Start a stage that reads `source`; return the source of the next one."""
+        sink, output = anyio.create_memory_object_stream[_B]()
+        self._close_at_end(sink, output)
+
+        async def run() -> None:
+            with source, sink:
+                await stage(source, sink)
+
+        self._group.start_soon(run)
+        return output
+
+    def map(
+        self, function: Callable[[_A], Awaitable[_B]], source: Source[_A], workers: int = 1
+    ) -> Source[_B]:
+        """Start a stage that sends `function` of each item, for as many items at once as it has workers."""
+
+        async def work(source: Source[_A], sink: Sink[_B]) -> None:
+            with suppress(anyio.BrokenResourceError):
+                async for item in source:
+                    result = await function(item)
+                    # else a worker would keep its last item alive
+                    del item
+                    await sink.send(result)
+
+        async def stage(source: Source[_A], sink: Sink[_B]) -> None:
+            async with anyio.create_task_group() as group:
+                for _ in range(workers):
+                    group.start_soon(work, source, sink)
+
+        return self.add(stage, source)
+
+    def _close_at_end(self, sink: Sink[_A], source: Source[_A]) -> None:
+        """Close both even if the stage between them is cancelled before it begins."""
+        self._streams.enter_context(sink)
+        self._streams.enter_context(source)
+
+
+@asynccontextmanager
+async def open_pipeline() -> AsyncIterator[Pipeline]:
+    """Open a pipeline; stages that are still running at the end of the block are cancelled."""
+    with ExitStack() as streams:
+        async with anyio.create_task_group() as group:
+            yield Pipeline(group, streams)
+            group.cancel_scope.cancel()
