@@ -25,7 +25,9 @@ def test_a_page_of_a_file(tmp_path: Path, name: str) -> None:
     text = words(parse(page))
     assert "8 domains" in text
     assert "Not checked1" in text
-    assert {"r.jsonl": "domain' r.jsonl", "r.jsonl.gz": "gzip -dc r.jsonl.gz |"}.get(name, "zstd -dc") in text
+    assert f"checker-smtp summary {name} --list status:ok" in text
+    names = "".join(f"d{n}.example\n" for n in range(8))
+    assert run("summary", name, "--list", "status:ok", cwd=tmp_path).out == names
     assert run("summary", name, cwd=tmp_path).out == page
 
 
@@ -69,6 +71,8 @@ def test_results_that_cannot_be_summarised(tmp_path: Path) -> None:
         (".",): "'.' cannot be summarised: the folder has no results",
         ("other.txt",): "'other.txt' cannot be summarised: it has no result of a check (line 1: ",
         ("r.jsonl.gz",): "'r.jsonl.gz' is damaged near octet ",
+        ("r.jsonl", "--list", "colour:red"): "'colour:red' cannot be listed: there is no such group",
+        ("r.jsonl", "--list", "smtp.x", "-o", "r.jsonl"): "cannot be overwritten",
         ("r.jsonl", "-o", "r.jsonl"): "cannot be overwritten: it has the results. Give another file",
         ("pipe", "-o", "r.jsonl"): "'r.jsonl' cannot be overwritten",
         ("r.jsonl", "-o", "no/page.html"): "cannot be written",

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -12,6 +11,7 @@ from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Severity
 from checker_smtp.report.advice.software import recognise
 from checker_smtp.report.model.metrics import find_tls
+from checker_smtp.report.summary.buckets import NO_ANSWER, NO_TLS, UNKNOWN, Group
 from checker_smtp.report.summary.counters import Frequent
 from checker_smtp.report.summary.page import render_summary
 from checker_smtp.report.summary.tally import Tally
@@ -37,6 +37,10 @@ def counts(found: Frequent) -> dict[str, int]:
     return {value: bucket.count for value, bucket in found.top(len(found))}
 
 
+def found_in(tally: Tally, group: Group) -> dict[str, int]:
+    return counts(tally.groups[group])
+
+
 def of_class(element: Element, name: str) -> list[Element]:
     return [e for e in element.iter() if name in e.attrib.get("class", "").split()]
 
@@ -55,24 +59,22 @@ def test_every_recorded_check_counts_where_it_should() -> None:
     results = [replayed(folder) for folder in FIXTURES]
     tally = tallied(*map(line, results))
     endpoints = [[e for e in r.observation.endpoints if e.ready_session] for r in results]
-    software = [{found.software if (found := recognise(e)) else "" for e in held} for held in endpoints]
-    versions = [{found.version if (found := find_tls(e)) else "" for e in held} for held in endpoints]
+    software = [{found.software if (found := recognise(e)) else UNKNOWN for e in held} for held in endpoints]
+    versions = [{found.version if (found := find_tls(e)) else NO_TLS for e in held} for held in endpoints]
 
     def domains(sets: list[set[str]], value: str) -> int:
         return sum(value in one for one in sets)
 
     assert (tally.checked, tally.broken) == (len(results), 0)
-    assert counts(tally.statuses) == {
+    assert found_in(tally, Group.STATUS) == {
         status: sum(r.status == status for r in results) for status in {r.status for r in results}
     }
-    for severity, found in tally.codes.items():
+    for severity in Severity:
         view = [{f.code for f in r.findings if f.severity is severity} for r in results]
-        assert counts(found) == {code: domains(view, code) for code in set().union(*view)}
-    assert counts(tally.software) == {s: domains(software, s) for s in set().union(*software) - {""}}
-    assert tally.unrecognised.count == domains(software, "")
-    assert counts(tally.tls) == {v: domains(versions, v) for v in set().union(*versions) - {""}}
-    assert tally.without_tls.count == domains(versions, "")
-    assert tally.unanswered.count == sum(not held for held in endpoints)
+        assert found_in(tally, Group(severity)) == {code: domains(view, code) for code in set().union(*view)}
+    assert found_in(tally, Group.SOFTWARE) == {s: domains(software, s) for s in set().union(*software)}
+    expected = {v: domains(versions, v) for v in set().union(*versions)}
+    assert found_in(tally, Group.TLS) == expected | {NO_ANSWER: sum(not held for held in endpoints)}
     assert tally.sessions == sum(len(e.sessions) for r in results for e in r.observation.endpoints)
 
 
@@ -82,9 +84,9 @@ def test_a_domain_counts_once_in_each_row() -> None:
         checked("a.example", endpoints=both, targets=("mx1.one.example", "mx2.one.example", "mx.two.co.uk")),
         checked("b.example", endpoints=(*both[:1], speaking("mx ESMTP Postfix", address="192.0.2.3"))),
     )
-    assert counts(tally.software) == {"Postfix": 2, "Exim": 1}
-    assert counts(tally.tls) == {"TLSv1.3": 2, "TLSv1": 1}
-    assert counts(tally.providers) == {"one.example": 1, "two.co.uk": 1, "example.org": 1}
+    assert found_in(tally, Group.SOFTWARE) == {"Postfix": 2, "Exim": 1}
+    assert found_in(tally, Group.TLS) == {"TLSv1.3": 2, "TLSv1": 1}
+    assert found_in(tally, Group.PROVIDER) == {"one.example": 1, "two.co.uk": 1, "example.org": 1}
 
 
 def test_findings_count_by_code_and_severity() -> None:
@@ -93,8 +95,8 @@ def test_findings_count_by_code_and_severity() -> None:
         checked("a.example", finding(), finding(subject="192.0.2.2:25")),
         checked("b.example", finding(), softer),
     )
-    assert counts(tally.codes[Severity.CRIT]) == {"smtp.open_relay": 2}
-    assert counts(tally.codes[Severity.WARN]) == {"smtp.open_relay": 1}
+    assert found_in(tally, Group.CRIT) == {"smtp.open_relay": 2}
+    assert found_in(tally, Group.WARN) == {"smtp.open_relay": 1}
 
 
 def test_ipv6() -> None:
@@ -114,13 +116,13 @@ def test_ipv6() -> None:
         ),
         checked("left.example", endpoints=(four, six), settings=replace(SETTINGS, ipv6=False)),
     )
-    assert {state: bucket.samples for state, bucket in tally.ipv6.top(9)} == {
+    assert {state: bucket.samples for state, bucket in tally.groups[Group.IPV6].top(9)} == {
         "reached": ["reached.example", "reached.example"],
         "unreached": ["unreached.example"],
         "untestable": ["untestable.example"],
         "none": ["none.example"],
-        "nowhere": ["nowhere.example"],
-        "not asked": ["left.example"],
+        "no-address": ["nowhere.example"],
+        "not-tested": ["left.example"],
     }
 
 
@@ -198,8 +200,6 @@ def test_broken_lines_are_counted_and_reported(broken: bytes) -> None:
     assert faults(page) == []
     (warning,) = of_class(parse(page), "warning")
     assert words(warning).startswith("1 line could not be read (line 2: ")
-    # a plain jq would stop there
-    assert all("-rR 'fromjson? | (" in words(pre) for pre in parse(page).iter("pre"))
 
 
 def test_many_broken_lines_are_reported_in_short() -> None:
@@ -271,7 +271,7 @@ def test_what_the_rows_say() -> None:
     assert words(first) == "b.example"
     # a few names, then the command for the rest; no command where these are all
     commands = [words(pre) for pre in parse(page).iter("pre")]
-    assert "jq -r 'select(.status == \"ok\") | .observation.domain' results.jsonl" in commands
+    assert "checker-smtp summary results.jsonl --list status:ok" in commands
     assert not any("open_relay" in command for command in commands)
 
 
@@ -283,10 +283,10 @@ def test_few_among_many_are_not_rounded_away() -> None:
 
 def test_counts_that_may_be_too_low_say_so() -> None:
     tally = tallied(*(checked("a.example", targets=(f"mx.p{n}.example",)) for n in range(100)))
-    tally.providers = Frequent(50)
+    tally.groups[Group.PROVIDER] = Frequent(50)
     for number in range(100):
         for _ in range(2 if number > 80 else 1):
-            tally.providers.add(f"p{number}.example", "a.example")
+            tally.groups[Group.PROVIDER].add(f"p{number}.example", "a.example")
     page = render_summary(tally, "results.jsonl")
     assert panel(page, "providers")[0] == "p81.example | ≥ 2 | 2.0 %"
     text = words(parse(page))
@@ -323,7 +323,7 @@ def test_buckets_are_bounded() -> None:
     for number in range(25_000):
         tally.add(distinct(number))
     assert (tally.checked, tally.broken) == (25_000, 0)
-    for found in (tally.providers, tally.codes[Severity.CRIT], tally.tls):
+    for found in tally.groups.values():
         assert len(found) <= 10_000
     assert len(tally.slowest) <= 1_000
     page = render_summary(tally, "results.jsonl")
@@ -352,19 +352,17 @@ def test_hostile_text_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "begin", "end"),
+    ("path", "shown"),
     [
-        ("results.jsonl", "jq -r '", "' results.jsonl"),
-        ("my results.jsonl", "jq -r '", "' 'my results.jsonl'"),
-        ("-x.jsonl", "jq -r '", "' ./-x.jsonl"),
-        ("r.jsonl.gz", "gzip -dc r.jsonl.gz | jq -r '", "'"),
-        ("it's.jsonl.zst", "zstd -dc 'it'\"'\"'s.jsonl.zst' | jq -r '", "'"),
-        ("-", "jq -r '", "'"),
+        ("results.jsonl", "results.jsonl"),
+        ("my results.jsonl", "'my results.jsonl'"),
+        ("-x.jsonl", "./-x.jsonl"),
+        ("it's.jsonl.zst", "'it'\"'\"'s.jsonl.zst'"),
+        ("parts/", "parts/"),
+        ("-", "-"),
     ],
 )
-def test_commands_read_the_same_results(path: str, begin: str, end: str) -> None:
+def test_commands_read_the_same_results(path: str, shown: str) -> None:
     view = build_summary(tallied(*[checked("a.example")] * 6), path)
     (row,) = view.verdicts.rows
-    assert row.command.startswith(begin)
-    assert row.command.endswith(f"| .observation.domain{end}")
-    assert Path(path).suffix not in (".gz", ".zst") or "| jq -r" in row.command
+    assert row.command == f"checker-smtp summary {shown} --list status:ok"

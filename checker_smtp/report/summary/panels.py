@@ -6,27 +6,22 @@ All texts have passed `report.visible`. A figure that may be too low is marked a
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from checker_smtp.probes.rules import CODES, Severity
+from checker_smtp.probes.rules import CODES
 from checker_smtp.report.model.metrics import TLS_VERSIONS
 from checker_smtp.report.model.timeline import format_seconds
 from checker_smtp.report.model.verdict import STATUS_WORDS
 from checker_smtp.report.visible import visible
 
-from . import queries
+from .buckets import NO_ANSWER, NO_TLS, UNKNOWN, Group, IPv6, list_command
 from .counters import Bucket, Frequent
-from .queries import Queries
-from .tally import IPv6, Tally
+from .tally import Tally
 
 __all__ = ["Panel", "Row", "findings", "servers", "share", "verdicts"]
 
 # Rows shown in panels without a fixed number of them.
 _CODES, _PROVIDERS, _SERVERS, _OTHERS = 15, 20, 10, 20
 _STATUSES = {"critical": "crit", "warning": "warn", "info": "info", "ok": "good", "unknown": "unknown"}
-_SEVERITIES = {
-    Severity.CRIT: "Critical findings",
-    Severity.WARN: "Warnings",
-    Severity.INFO: "Notes",
-}
+_SEVERITIES = {Group.CRIT: "Critical findings", Group.WARN: "Warnings", Group.INFO: "Notes"}
 _MODERN_TLS = TLS_VERSIONS[TLS_VERSIONS.index("TLSv1.2") :]
 _IPV6 = {
     IPv6.REACHED: ("A server accepted a connection over IPv6", "good"),
@@ -79,31 +74,31 @@ class Panel:
     remark: str = ""
 
 
-def verdicts(tally: Tally, commands: Queries) -> Panel:
+def verdicts(tally: Tally, path: str) -> Panel:
     """Return the panel of domains by status; the bars together are 100 percent."""
-    buckets = dict(tally.statuses.top(len(_STATUSES)))
+    buckets = dict(tally.groups[Group.STATUS].top(len(_STATUSES)))
     return Panel(
         anchor="verdicts",
         title="Verdicts",
         whole=True,
         rows=tuple(
-            _row(STATUS_WORDS[s], buckets[s], tally.checked, commands.domains(queries.has_status(s)), level)
+            _row(STATUS_WORDS[s], buckets[s], tally.checked, list_command(path, Group.STATUS, s), level)
             for s, level in _STATUSES.items()
             if s in buckets
         ),
     )
 
 
-def findings(tally: Tally, commands: Queries) -> tuple[Panel, ...]:
+def findings(tally: Tally, path: str) -> tuple[Panel, ...]:
     """Return the panels of the most frequent codes, one for each severity that occurs."""
-    panels = (_codes(tally, commands, severity, title) for severity, title in _SEVERITIES.items())
+    panels = (_codes(tally, path, group, title) for group, title in _SEVERITIES.items())
     return tuple(panel for panel in panels if panel.rows)
 
 
-def servers(tally: Tally, commands: Queries) -> tuple[Panel, ...]:
+def servers(tally: Tally, path: str) -> tuple[Panel, ...]:
     """Return the panels about the domains' servers, and the names not checked; empty panels are omitted."""
     builders = (_tls, _ipv6, _software, _providers, _slowest, _unchecked)
-    return tuple(panel for build in builders if (panel := build(tally, commands)).rows)
+    return tuple(panel for build in builders if (panel := build(tally, path)).rows)
 
 
 def share(count: int, total: int) -> str:
@@ -142,10 +137,10 @@ def _count(bucket: Bucket) -> str:
     return f"{'at least ' if bucket.missed else ''}{bucket.count:,} domain{'s' * (bucket.count != 1)}"
 
 
-def _codes(tally: Tally, commands: Queries, severity: Severity, title: str) -> Panel:
-    counter = tally.codes[severity]
+def _codes(tally: Tally, path: str, group: Group, title: str) -> Panel:
+    counter = tally.groups[group]
     return Panel(
-        anchor=f"codes-{severity}",
+        anchor=f"codes-{group}",
         title=title,
         lead="Domains by finding; a domain may have several.",
         rows=_compared(
@@ -153,8 +148,8 @@ def _codes(tally: Tally, commands: Queries, severity: Severity, title: str) -> P
                 CODES[code].title if code in CODES else code,
                 bucket,
                 tally.checked,
-                commands.domains(queries.has_code(code, severity)),
-                severity,
+                list_command(path, group, code),
+                group,
                 code if code in CODES else "",
             )
             for code, bucket in counter.top(_CODES)
@@ -163,48 +158,43 @@ def _codes(tally: Tally, commands: Queries, severity: Severity, title: str) -> P
     )
 
 
-def _tls(tally: Tally, commands: Queries) -> Panel:
+def _tls(tally: Tally, path: str) -> Panel:
     def place(version: str) -> int:
+        if version in labels:
+            return -1 - list(labels).index(version)
         return TLS_VERSIONS.index(version) if version in TLS_VERSIONS else len(TLS_VERSIONS)
 
-    total = tally.checked
-    rows = [
-        _row(version, bucket, total, commands.domains(queries.has_tls(version)), "good" if modern else "warn")
-        for version, bucket in sorted(tally.tls.top(_OTHERS), key=lambda pair: place(pair[0]), reverse=True)
-        for modern in (version in _MODERN_TLS,)
-    ]
-    for label, bucket, condition, level in (
-        ("No TLS", tally.without_tls, queries.no_tls(), "crit"),
-        ("No server answered", tally.unanswered, queries.no_answer(), "unknown"),
-    ):
-        if bucket.count:
-            rows.append(_row(label, bucket, total, commands.domains(condition), level))
+    labels = {NO_TLS: ("No TLS", "crit"), NO_ANSWER: ("No server answered", "unknown")}
+    rows = []
+    buckets = tally.groups[Group.TLS].top(_OTHERS + len(labels))
+    for version, bucket in sorted(buckets, key=lambda pair: place(pair[0]), reverse=True):
+        label, level = labels.get(version, (version, "good" if version in _MODERN_TLS else "warn"))
+        rows.append(_row(label, bucket, tally.checked, list_command(path, Group.TLS, version), level))
     return Panel(anchor="tls", title="TLS versions", lead=_SEVERAL, rows=tuple(rows), whole=True)
 
 
-def _ipv6(tally: Tally, commands: Queries) -> Panel:
-    buckets = dict(tally.ipv6.top(len(_IPV6)))
+def _ipv6(tally: Tally, path: str) -> Panel:
+    buckets = dict(tally.groups[Group.IPV6].top(len(_IPV6)))
     return Panel(
         anchor="ipv6",
         title="IPv6",
         lead="Each domain is in one row.",
         whole=True,
         rows=tuple(
-            _row(label, buckets[state], tally.checked, commands.domains(queries.has_ipv6(state)), level)
+            _row(label, buckets[state], tally.checked, list_command(path, Group.IPV6, state), level)
             for state, (label, level) in _IPV6.items()
             if state in buckets
         ),
     )
 
 
-def _software(tally: Tally, commands: Queries) -> Panel:
-    rows = [
-        _row(name, bucket, tally.checked, commands.domains(queries.has_software(name)), "info")
-        for name, bucket in tally.software.top(_OTHERS)
-    ]
-    if tally.unrecognised.count:
-        command = commands.domains(queries.has_software(""))
-        rows.append(_row("Unknown", tally.unrecognised, tally.checked, command, "unknown"))
+def _software(tally: Tally, path: str) -> Panel:
+    # the unknown ones last
+    buckets = sorted(tally.groups[Group.SOFTWARE].top(_OTHERS + 1), key=lambda pair: pair[0] == UNKNOWN)
+    rows = []
+    for name, bucket in buckets:
+        label, level = ("Unknown", "unknown") if name == UNKNOWN else (name, "info")
+        rows.append(_row(label, bucket, tally.checked, list_command(path, Group.SOFTWARE, name), level))
     return Panel(
         anchor="software",
         title="Server software",
@@ -213,24 +203,24 @@ def _software(tally: Tally, commands: Queries) -> Panel:
     )
 
 
-def _providers(tally: Tally, commands: Queries) -> Panel:
+def _providers(tally: Tally, path: str) -> Panel:
     return Panel(
         anchor="providers",
         title="MX providers",
         lead=f"The registered domain of the MX host. {_SEVERAL}",
         rows=_compared(
-            _row(name, bucket, tally.checked, commands.domains(queries.has_provider(name)), "info")
-            for name, bucket in tally.providers.top(_PROVIDERS)
+            _row(name, bucket, tally.checked, list_command(path, Group.PROVIDER, name), "info")
+            for name, bucket in tally.groups[Group.PROVIDER].top(_PROVIDERS)
         ),
-        remark=_remark(tally.providers, _PROVIDERS, "providers"),
+        remark=_remark(tally.groups[Group.PROVIDER], _PROVIDERS, "providers"),
     )
 
 
-def _slowest(tally: Tally, commands: Queries) -> Panel:
+def _slowest(tally: Tally, path: str) -> Panel:
     slowest = tally.slowest.top(_SERVERS)
     rows = []
     for server in slowest:
-        command = commands.domains(queries.has_server(server.address, server.port))
+        command = list_command(path, Group.SERVER, server.subject)
         note = f"{server.target}, {_count(server)}"
         row = _row(server.subject, server, tally.checked, command, "info", note)
         took = format_seconds(server.seconds)
@@ -243,7 +233,7 @@ def _slowest(tally: Tally, commands: Queries) -> Panel:
     )
 
 
-def _unchecked(tally: Tally, commands: Queries) -> Panel:
+def _unchecked(tally: Tally, path: str) -> Panel:
     total = tally.checked + tally.unchecked
     return Panel(
         anchor="unchecked",
@@ -252,10 +242,16 @@ def _unchecked(tally: Tally, commands: Queries) -> Panel:
         whole=True,
         rows=tuple(
             replace(
-                _row(_REASONS.get(kind, kind), bucket, total, commands.not_checked(kind), "unknown"),
+                _row(
+                    _REASONS.get(kind, kind),
+                    bucket,
+                    total,
+                    list_command(path, Group.NOT_CHECKED, kind),
+                    "unknown",
+                ),
                 count=f"{bucket.count:,} name{'s' * (bucket.count != 1)}",
             )
-            for kind, bucket in tally.reasons.top(_OTHERS)
+            for kind, bucket in tally.groups[Group.NOT_CHECKED].top(_OTHERS)
         ),
     )
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from checker_smtp.report.visible import visible
 
+from .buckets import Group
 from .panels import Panel, findings, servers, share, verdicts
-from .queries import Queries
 from .tally import Tally
 
 __all__ = ["Summary", "build_summary"]
@@ -28,22 +28,21 @@ class Summary:
 
 def build_summary(tally: Tally, path: str) -> Summary:
     """Build the summary of a scan; `path` is that of its results, `-` for standard input."""
-    commands = Queries(path, tolerant=bool(tally.broken))
     return Summary(
         title=_of(tally.checked, "domain"),
         headline=_headline(tally),
         facts=tuple((label, visible(value)) for label, value in _facts(tally, path)),
         warnings=tuple(map(visible, _warnings(tally))),
-        verdicts=verdicts(tally, commands),
-        findings=findings(tally, commands),
-        servers=servers(tally, commands),
+        verdicts=verdicts(tally, path),
+        findings=findings(tally, path),
+        servers=servers(tally, path),
     )
 
 
 def _headline(tally: Tally) -> str:
     if not tally.checked:
         return "No domain was checked."
-    critical = sum(b.count for status, b in tally.statuses.top(5) if status == "critical")
+    critical = sum(b.count for status, b in tally.groups[Group.STATUS].top(5) if status == "critical")
     if not critical:
         return "No domain has a critical fault."
     has = "has" if critical == 1 else "have"
