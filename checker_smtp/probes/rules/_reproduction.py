@@ -1,6 +1,6 @@
 """How a reader sees a finding again without this program, as data.
 
-A `Code` names one of these; `checker_smtp.report.advice.commands` turns it into lines for `dig`, `nc`, `swaks`
+A `Code` names one of these; `checker_smtp.report.advice.commands` makes lines for `dig`, `nc`, `swaks`
 and `openssl`. None of them sends a message: a session ends at RCPT at the latest.
 """
 
