@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import TypeVar
 
 import msgspec
 
@@ -34,6 +35,7 @@ __all__ = [
     "load_observation",
 ]
 
+_T = TypeVar("_T")
 VERSION = 2
 # documents without a version are of the first one
 _FIRST = 1
@@ -100,19 +102,15 @@ def load(text: str | bytes) -> Result:
 
     Raises `DocumentError` where the text is not a document, has a newer version, or contradicts itself.
     """
-    try:
-        # the version first: the structure of a newer version is not known
-        version = msgspec.json.decode(text, type=_Head).version
-        if version > VERSION:
-            raise DocumentError(
-                f"this document has version {version}, and this checker-smtp reads versions up to {VERSION}: "
-                "install a newer checker-smtp"
-            )
-        document = msgspec.json.decode(text, type=_Document)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise DocumentError(f"this is not a document of checker-smtp: {error}") from error
-    if error_text := next(_document_errors(version, document), ""):
-        raise DocumentError(f"this is not a document of checker-smtp: {error_text}")
+    # the version first: the structure of a newer version is not known
+    version = _decode(text, _Head, "a document").version
+    if version > VERSION:
+        raise DocumentError(
+            f"this document has version {version}, and this checker-smtp reads versions up to {VERSION}: "
+            "install a newer checker-smtp"
+        )
+    document = _decode(text, _Document, "a document")
+    _refuse(_document_errors(version, document), "a document")
     observation = document.observation
     return Result(
         observation=observation,
@@ -145,13 +143,22 @@ def _document_errors(version: int, document: _Document) -> Iterator[str]:
 
 def load_observation(text: str | bytes) -> Observation:
     """Read the observation of a document on its own and return it. Raises `DocumentError`, as `load` does."""
-    try:
-        observation = msgspec.json.decode(text, type=Observation)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise DocumentError(f"this is not an observation of checker-smtp: {error}") from error
-    if error_text := next(_errors(observation), ""):
-        raise DocumentError(f"this is not an observation of checker-smtp: {error_text}")
+    observation = _decode(text, Observation, "an observation")
+    _refuse(_errors(observation), "an observation")
     return observation
+
+
+def _decode(text: str | bytes, kind: type[_T], noun: str) -> _T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise DocumentError(f"this is not {noun} of checker-smtp: {error}") from error
+
+
+def _refuse(errors: Iterator[str], noun: str) -> None:
+    """Raise the first of the errors, if there is one."""
+    for error in errors:
+        raise DocumentError(f"this is not {noun} of checker-smtp: {error}")
 
 
 def _errors(observation: Observation) -> Iterator[str]:

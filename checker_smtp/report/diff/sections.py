@@ -3,7 +3,7 @@
 All text from servers and DNS is made visible here; a renderer only lays the sections out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import Finding
@@ -14,7 +14,11 @@ from .compare import Difference, FindingChange
 
 __all__ = ["DiffLine", "DiffSection", "build_headline", "build_sections", "describe_status"]
 
-_SETTINGS = "Different options"
+_SETTINGS, _AGAIN = "Different options", "Not tested again"
+_HINTS = {
+    _AGAIN: "The new check could not test these again.",
+    _SETTINGS: "The two checks had different options, which may explain some of the changes.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,33 +59,20 @@ def describe_status(difference: Difference) -> str:
 
 def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
     """Return the sections that are not empty, the most urgent first."""
-    all_ = (
-        DiffSection(
-            title="Why it is worse",
-            items=tuple(DiffLine(mark="", text=visible(r)) for r in difference.reasons),
-        ),
-        DiffSection(title="Mail", items=tuple(_mail(difference))),
-        DiffSection(title="New findings", items=tuple(_finding(f, "+") for f in difference.appeared)),
-        DiffSection(title="Changed findings", items=tuple(_change(pair) for pair in difference.changed)),
-        DiffSection(title="Gone", items=tuple(_finding(f, "-") for f in difference.gone)),
-        DiffSection(
-            title="Not tested again",
-            items=tuple(_finding(f, "") for f in difference.unsettled),
-            hint="The new check could not test these again.",
-        ),
-        DiffSection(title="MX", items=tuple(_mx(difference))),
-        DiffSection(title="Addresses", items=tuple(_addresses(difference))),
-        DiffSection(title="TLS", items=tuple(_tls(difference))),
-        DiffSection(title="Extensions", items=tuple(_extensions(difference))),
-        DiffSection(
-            title=_SETTINGS,
-            items=tuple(
-                DiffLine(mark="~", text=visible(f"{s.name}: {s.old or 'none'} → {s.new or 'none'}"))
-                for s in difference.settings
-            ),
-            hint="The two checks had different options, which may explain some of the changes.",
-        ),
+    sections: tuple[tuple[str, Iterable[DiffLine]], ...] = (
+        ("Why it is worse", (DiffLine(mark="", text=visible(r)) for r in difference.reasons)),
+        ("Mail", _mail(difference)),
+        ("New findings", (_finding(f, "+") for f in difference.appeared)),
+        ("Changed findings", map(_change, difference.changed)),
+        ("Gone", (_finding(f, "-") for f in difference.gone)),
+        (_AGAIN, (_finding(f, "") for f in difference.unsettled)),
+        ("MX", _mx(difference)),
+        ("Addresses", _addresses(difference)),
+        ("TLS", _tls(difference)),
+        ("Extensions", _extensions(difference)),
+        (_SETTINGS, _settings(difference)),
     )
+    all_ = (DiffSection(title=t, items=tuple(lines), hint=_HINTS.get(t, "")) for t, lines in sections)
     return tuple(section for section in all_ if section.items)
 
 
@@ -131,6 +122,12 @@ def _tls(difference: Difference) -> Iterator[DiffLine]:
         new = ", ".join(filter(None, (change.new_version, change.new_cipher))) or "none"
         mark = "+" if not change.old_version else "~" if change.new_version else "-"
         yield DiffLine(mark=mark, text=visible(f"{change.endpoint}: {old} → {new}"))
+
+
+def _settings(difference: Difference) -> Iterator[DiffLine]:
+    for setting in difference.settings:
+        change = f"{setting.name}: {setting.old or 'none'} → {setting.new or 'none'}"
+        yield DiffLine(mark="~", text=visible(change))
 
 
 def _extensions(difference: Difference) -> Iterator[DiffLine]:

@@ -9,7 +9,7 @@ from checker_smtp.report.visible import visible
 from .endpoints import reverse_dns_text
 from .metrics import is_probed
 
-__all__ = ["CoverageRow", "MxRow", "build_coverage_rows", "build_mx_rows"]
+__all__ = ["MxRow", "build_mx_rows", "describe_coverage"]
 
 _MAX_ROWS = 60
 
@@ -25,14 +25,6 @@ class MxRow:
     address_ttl: str
     reverse: str
     note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageRow:
-    """The coverage of one address family in words."""
-
-    family: str
-    summary: str
 
 
 def build_mx_rows(observation: Observation) -> tuple[tuple[MxRow, ...], int]:
@@ -101,21 +93,17 @@ def _ttl(seconds: int) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def build_coverage_rows(observation: Observation) -> tuple[CoverageRow, ...]:
-    """Return the rows of IPv4 and IPv6: the number of endpoints published and of those that replied."""
-    settings = observation.settings
+def describe_coverage(observation: Observation) -> list[tuple[str, str]]:
+    """Return IPv4 and IPv6, each with the number of endpoints published and of those that replied."""
+    settings, coverage = observation.settings, observation.coverage
     any_probed = not observation.endpoints or any(map(is_probed, observation.endpoints))
-    pairs = (
-        ("IPv4", settings.ipv4, observation.coverage.ipv4),
-        ("IPv6", settings.ipv6, observation.coverage.ipv6),
-    )
-    return tuple(
-        CoverageRow(family=family, summary=_describe_coverage(enabled, any_probed, row))
-        for family, enabled, row in pairs
-    )
+    return [
+        ("IPv4", _describe_family(settings.ipv4, any_probed, coverage.ipv4)),
+        ("IPv6", _describe_family(settings.ipv6, any_probed, coverage.ipv6)),
+    ]
 
 
-def _describe_coverage(enabled: bool, any_probed: bool, row: FamilyCoverage) -> str:
+def _describe_family(enabled: bool, any_probed: bool, row: FamilyCoverage) -> str:
     if not enabled:
         return "not tested, by option"
     if not row.published:

@@ -2,7 +2,7 @@
 
 1. The head: the domain, the verdict, the counts, the time of the check.
 2. Three panels of items (`panels`), worst first. One problem on several endpoints is one item.
-3. The MX table and the coverage of both address families.
+3. The MX table.
 4. Each endpoint.
 
 Every text in the model has passed `visible`, so a renderer only escapes it for its medium. Texts that a
@@ -20,7 +20,7 @@ from checker_smtp.report.visible import visible
 
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
-from .mx_table import CoverageRow, MxRow, build_coverage_rows, build_mx_rows
+from .mx_table import MxRow, build_mx_rows, describe_coverage
 from .panels import ReportPanel, count_findings
 from .timeline import format_seconds
 from .transcript import TranscriptView
@@ -45,7 +45,6 @@ class Head:
     unicode: str
     verdict: Verdict
     counts: dict[Severity, int]
-    run_at: str
     facts: tuple[tuple[str, str], ...]
     details: tuple[tuple[str, str], ...]
 
@@ -65,8 +64,6 @@ class Report:
     mx: tuple[MxRow, ...]
     more_mx: int
     null_mx: bool
-    implicit_mx: bool
-    coverage: tuple[CoverageRow, ...]
     endpoints: tuple[EndpointReport, ...]
     skipped: tuple[str, ...]
     cited: dict[str, tuple[Item, ...]]
@@ -113,8 +110,6 @@ def build_report(result: Result) -> Report:
         mx=rows,
         more_mx=more,
         null_mx=observation.mx.null_mx,
-        implicit_mx=observation.mx.implicit_mx,
-        coverage=build_coverage_rows(observation),
         endpoints=_with_one_remark(
             build_endpoint_report(
                 number, endpoint, _about(endpoint.subject, result, endpoint.targets), context, max_chars
@@ -165,7 +160,6 @@ def _head(result: Result) -> Head:
         unicode=_unicode(observation.domain),
         verdict=build_verdict(result),
         counts=count_findings(result.findings),
-        run_at=visible(observation.run_at),
         facts=tuple(_facts(observation)),
         details=tuple(_details(observation)),
     )
@@ -178,7 +172,7 @@ def _facts(observation: Observation) -> list[tuple[str, str]]:
     if source := _mx_source(observation):
         facts.append(("MX records", visible(source)))
     if observation.endpoints:
-        facts += [(row.family, row.summary) for row in build_coverage_rows(observation)]
+        facts += describe_coverage(observation)
     if disabled := list_disabled_tests(observation):
         facts.append(("Not tested, by option", ", ".join(disabled)))
     return facts

@@ -9,11 +9,10 @@ __all__ = ["Phase", "format_seconds", "split_phases"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A part of a session; `start` and `length` are in seconds, `kind` selects the colour."""
+    """A part of a session; `length` is in seconds, `kind` selects the colour."""
 
     kind: str
     name: str
-    start: float
     length: float
 
 
@@ -35,11 +34,11 @@ def split_phases(session: Session) -> tuple[Phase, ...]:
     clock = 0.0
     for kind, name, end in ends:
         if end is not None and end >= clock:
-            phases.append(Phase(kind=kind, name=name, start=clock, length=end - clock))
+            phases.append(Phase(kind=kind, name=name, length=end - clock))
             clock = end
     if session.end is not None and (session.end.at > clock or not phases):
         name = f"waiting at {session.end.step}, then {session.end.kind}"
-        phases.append(Phase(kind="end", name=name, start=clock, length=max(session.end.at - clock, 0.0)))
+        phases.append(Phase(kind="end", name=name, length=max(session.end.at - clock, 0.0)))
     # QUIT is mostly sent with the transactions and takes no time of its own
     return tuple(phase for phase in phases if phase.length > 0 or phase.kind != "quit")
 
