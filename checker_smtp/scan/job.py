@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +32,7 @@ from .scan import Scan
 from .settings import ScanSettings
 from .stats import ScanStats
 
-__all__ = ["USER_ERRORS", "ScanJob", "TcpRunner", "innermost", "raise_file_limit", "run_job"]
+__all__ = ["USER_ERRORS", "ScanJob", "TcpRunner", "raise_file_limit", "run_job", "ungrouped"]
 
 _T = TypeVar("_T")
 
@@ -86,13 +87,8 @@ def run_job(job: ScanJob, loop: str) -> tuple[ScanStats, bool]:
         anyio.run(require_sound, job.resolvers, backend=loop)
         make_ready()
         done_before = sum(map(duplicates.add, results.done_domains()))
-        try:
+        with ungrouped(*USER_ERRORS):
             return anyio.run(_scan, job, results, duplicates, done_before, backend=loop)
-        except BaseExceptionGroup as group:
-            # errors of a task arrive in groups
-            if (user_errors := group.subgroup(USER_ERRORS)) is None:
-                raise
-            raise innermost(user_errors) from None
 
 
 def raise_file_limit(concurrency: int) -> None:
@@ -119,11 +115,18 @@ def raise_file_limit(concurrency: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
-def innermost(error: BaseException) -> BaseException:
-    """Return the first error in nested exception groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+@contextmanager
+def ungrouped(*kinds: type[BaseException]) -> Iterator[None]:
+    """Raise the first error of these kinds as it is: an error of a task arrives in nested groups."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if (matching := group.subgroup(kinds)) is None:
+            raise
+        error: BaseException = matching
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 async def _scan(

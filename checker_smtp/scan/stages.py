@@ -34,7 +34,7 @@ class Pipeline:
     _streams: ExitStack
 
     def feed(self, items: Iterable[_A], limit: anyio.Semaphore | None = None) -> Source[_A]:
-        """Return a source of `items`; one is taken only after a place of `limit` is acquired."""
+        """Return a source of `items`; each is sent only when a place of `limit` was acquired for it."""
         sink, source = anyio.create_memory_object_stream[_A]()
         self._close_at_end(sink, source)
 

@@ -81,6 +81,11 @@ class LoadServers:
         dns, port = f"127.0.0.1:{self.dns_port}", str(self.port)
         return ["--resolver", dns, "--port", port, "--allow-target", "127.0.0.0/8", "--ipv4"]
 
+    @property
+    def ended(self) -> list[LoadSession]:
+        """The sessions that are over."""
+        return [session for session in self.sessions if session.ended_at]
+
     def most(self, key: Callable[[int], int]) -> int:
         """Return the largest number of sessions at once with hosts of the same `key`."""
         changes = [(session.started_at, 1, key(session.host)) for session in self.sessions]

@@ -24,7 +24,7 @@ from checker_smtp import __version__
 from checker_smtp.probes.dns import ResolverError
 from checker_smtp.scan.input.domain_list import read_domains
 from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
-from checker_smtp.scan.job import USER_ERRORS, ScanJob, innermost
+from checker_smtp.scan.job import USER_ERRORS, ScanJob, ungrouped
 from checker_smtp.scan.output.manifest import locked_results
 from checker_smtp.scan.output.parts_folder import PartsFolder
 from checker_smtp.scan.progress import ScanProgress
@@ -59,26 +59,20 @@ def run_on_cluster(
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
     folder = PartsFolder(job.results)
-    folder.require_folder()
-    with locked_results(folder, job.manifest, resume=job.resume, force=job.force) as make_ready:
-        try:
+    locked = locked_results(folder, job.manifest, resume=job.resume, force=job.force)
+    try:
+        with locked as make_ready, ungrouped(*USER_ERRORS, *_CLUSTER_LOST, ClusterError, ResolverError):
             return anyio.run(_run, job, scheduler, resolvers, folder, make_ready)
-        except BaseExceptionGroup as group:
-            reported = group.subgroup((*USER_ERRORS, *_CLUSTER_LOST, ClusterError, ResolverError))
-            if reported is None:
-                raise
-            error = innermost(reported)
-    if isinstance(error, KilledWorker):
+    except KilledWorker:
         raise ClusterError(
             "the scan was stopped: workers died one by one in the same task. The parts so far are kept. Give "
             "the workers more memory, or a smaller --batch-size, and continue with --resume."
-        )
-    if isinstance(error, _CLUSTER_LOST):
+        ) from None
+    except _CLUSTER_LOST:
         raise ClusterError(
             "the scan was stopped: the scheduler has ended. The parts so far are kept. "
             "Start it again and continue with the same command and --resume."
-        )
-    raise error
+        ) from None
 
 
 async def _run(

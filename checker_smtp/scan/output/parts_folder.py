@@ -24,7 +24,12 @@ class PartsFolder(Results):
     unit = "parts"
 
     def files(self) -> list[Path]:
-        """Return the parts in the order of the list."""
+        """Return the parts in the order of the list. Raise `ResultsError` where `path` is a file."""
+        if self.path.exists() and not self.path.is_dir():
+            raise ResultsError(
+                f"{str(self.path)!r} cannot be used: it is a file, and a cluster writes a folder. "
+                "Name one after -o."
+            )
         return sorted(self.path.glob("part-*.jsonl*"))
 
     @property
@@ -53,14 +58,6 @@ class PartsFolder(Results):
         """Delete the parts that are not complete."""
         for file in self.path.glob(".part-*"):
             file.unlink()
-
-    def require_folder(self) -> None:
-        """Raise `ResultsError` where `path` is a file."""
-        if self.path.exists() and not self.path.is_dir():
-            raise ResultsError(
-                f"{str(self.path)!r} cannot be used: it is a file, and a cluster writes a folder. "
-                "Name one after -o."
-            )
 
     def put_part(self, number: int, lines: bytes) -> None:
         """Write a part completely or not at all. Raise `ResultsError`, as on a full disk."""

@@ -17,7 +17,6 @@ def prepare(
 ) -> int:
     """Lock the folder, prepare it, and return the number of the next part."""
     parts = PartsFolder(folder)
-    parts.require_folder()
     with locked_results(parts, manifest, resume=resume, force=force) as make_ready:
         make_ready()
         return parts.next_number
