@@ -33,7 +33,7 @@ def over_udp(question: Question, address: str, port: int, server: str, timeout: 
                 return response
             strays += 1
     if strays:
-        return Response(DnsStatus.UNUSABLE, detail=f"{server} sent only answers to other questions")
+        return Response(DnsStatus.UNUSABLE, detail=f"{server} sent messages that do not answer the question")
     return _no_response(outcome, server)
 
 
