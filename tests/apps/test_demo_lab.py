@@ -8,11 +8,6 @@ from checker_smtp.demo import run_lab
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 async def test_the_lab_lets_exceptions_through_as_they_are() -> None:
     error = ValueError("the block's own")
     error.__cause__ = cause = LookupError()
