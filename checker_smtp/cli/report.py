@@ -24,7 +24,8 @@ def report_options(command: _F) -> _F:
     form = click.option(
         "--format",
         "form",
-        type=click.Choice(list(FORMATS)),
+        # the default first
+        type=click.Choice(sorted(FORMATS, key=lambda name: name != "text")),
         default="text",
         show_default=True,
         help="text and html are for people, json for programs, the others for monitoring systems.",
