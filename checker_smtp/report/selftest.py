@@ -43,7 +43,7 @@ def _resolver(resolver: Soundness) -> tuple[bool, str]:
     if not resolver.is_alive:
         return (
             False,
-            f"The resolver does not answer ({resolver.failure}), so nothing else was tested. {other}",
+            f"The resolver cannot be used ({resolver.failure}), so nothing else was tested. {other}",
         )
     if resolver.fault:
         return False, f"The resolver gives untrue answers: {resolver.fault}. No check can rely on it. {other}"

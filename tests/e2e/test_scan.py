@@ -150,7 +150,7 @@ def test_results_that_exist(scan: Tool, tmp_path: Path, precious: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--resolver", DEAD_RESOLVER], "the resolver does not answer"),
+        (["--resolver", DEAD_RESOLVER], "the resolver cannot be used"),
         (["--column", "domain"], "no column 'domain'"),
         (["--concurrency", "0"], "concurrency is 0: give a number, at least 1"),
         (["--concurrency", "99999999"], "give at most"),

@@ -240,7 +240,7 @@ def test_usage_errors(dask: Tool, tool: Tool, tmp_path: Path) -> None:
         (scan("-o", out, "--scheduler", gone), "Give --engine dask as well"),
         (scan("-o", out, *DASK, "--in-order"), "--in-order cannot be used"),
         (scan("-o", out, *DASK, "--backend", "trio"), "--backend cannot be used"),
-        (dask(names, "-o", out, *dead), "the resolver does not answer: "),
+        (dask(names, "-o", out, *dead), "the resolver cannot be used: "),
     ):
         assert run.code == 3
         errors = [line for line in run.err.splitlines() if not line.startswith("Dask's dashboard: ")]

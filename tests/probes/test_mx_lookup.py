@@ -155,7 +155,7 @@ async def test_a_failure_without_detail_is_reported_by_its_status() -> None:
 async def test_where_nothing_is_answered_the_resolver_is_at_fault(detail: str) -> None:
     names = FakeResolver.failing(DnsStatus.TIMEOUT, detail)
     why = detail or "timeout"
-    with pytest.raises(ResolverError, match=rf"^the resolver does not answer: {why}$") as raised:
+    with pytest.raises(ResolverError, match=rf"^the resolver cannot be used: {why}$") as raised:
         await resolve_mx(LookupCache(names).view(), options())
     assert raised.value.detail == why
 

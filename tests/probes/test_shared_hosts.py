@@ -4,8 +4,9 @@ import anyio
 import pytest
 
 from checker_smtp.probes.check import resolve_domain
-from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
+from checker_smtp.probes.dns import LookupCache, ResolverError, resolve_mx, resolve_reverse_dns
 from checker_smtp.probes.options import OptionError
+from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.testing import FakeClock, FakeResolver
 from tests.probes.world import options, questions
 
@@ -89,3 +90,14 @@ def test_the_same_options_for_another_domain() -> None:
     assert given.domain == "one.example"
     with pytest.raises(OptionError, match="is not a host name"):
         given.about("-")
+
+
+async def test_a_resolver_that_dies_during_a_scan_is_at_fault_and_not_the_domain() -> None:
+    clock = FakeClock()
+    names = FakeResolver(ZONE)
+    hosts = LookupCache(names, 600, clock)
+    await resolve_mx(hosts.view(), options("one.example"))
+    names.lookup = FakeResolver.failing(DnsStatus.TIMEOUT, "no answer").lookup
+    clock.now += 60
+    with pytest.raises(ResolverError, match="the resolver cannot be used: no answer"):
+        await resolve_mx(hosts.view(), options("two.example"))

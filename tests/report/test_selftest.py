@@ -99,13 +99,13 @@ def resolver(*statuses: str) -> Soundness:
         (("nxdomain", "refused", "answer"), True, "The resolver answers, but not for . NS."),
         (("nxdomain", "nodata", "nxdomain"), False, "neither the root of the DNS nor com has name servers"),
         (("answer", "answer", "answer"), False, "it has an address for a.invalid"),
-        (("timeout", "timeout", "timeout"), False, "The resolver does not answer (timeout)"),
+        (("timeout", "timeout", "timeout"), False, "The resolver cannot be used (timeout)"),
     ],
 )
 def test_the_resolver(statuses: tuple[str, ...], good: bool, text: str) -> None:
     remarks = build_remarks(replace(seen(HERE), resolver=resolver(*statuses)))
     assert (remarks[0].good, text in remarks[0].text) == (good, True)
-    assert (len(remarks) == 1) is ("does not answer (" in remarks[0].text)
+    assert (len(remarks) == 1) is ("cannot be used (" in remarks[0].text)
 
 
 def test_a_control_without_an_address_is_named() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from checker_smtp.cli_summary import summary
 from click.testing import CliRunner
 
+from checker_smtp.cli.commands.summary import summary
 from checker_smtp.probes.rules import Severity
 from checker_smtp.report.summary.panels import Row
 from checker_smtp.report.summary.view_model import build_summary

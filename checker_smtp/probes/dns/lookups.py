@@ -1,6 +1,7 @@
 """DNS questions, each asked once, and the cache of what they say about hosts that many domains share."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from math import inf
 from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 import anyio
@@ -52,6 +53,7 @@ class LookupCache:
         self._max_hosts = max_hosts
         self._hosts: dict[str, _Host] = {}
         self._soundness: tuple[float, Soundness] | None = None
+        self._asked_at = 0.0
         self._lock = anyio.Lock()
 
     def view(self) -> "Lookups":
@@ -69,11 +71,15 @@ class LookupCache:
                 self._keep(key, host)
         return host
 
-    async def soundness(self) -> Soundness:
-        """Return what the control questions show of the resolver; asked again while it is at fault."""
+    async def soundness(self, max_age: float = inf) -> Soundness:
+        """Return what the control questions show of the resolver; asked again while it is at fault.
+
+        They are also asked again if they were asked more than `max_age` seconds ago.
+        """
         async with self._lock:
             now = self._clock()
-            if self._soundness is None or self._soundness[0] <= now:
+            if self._soundness is None or min(self._soundness[0], self._asked_at + max_age) <= now:
+                self._asked_at = now
                 soundness = await ask_controls(self.resolver.resolve, self.seed)
                 is_kept = soundness.is_alive and not soundness.fault
                 self._soundness = now + (self.ttl if is_kept else min(self.ttl, _FAULT_LIFETIME)), soundness
@@ -115,6 +121,12 @@ class Lookups:
         if self._soundness is None:
             self._soundness = await self._cache.soundness()
         return self._soundness
+
+    async def soundness_now(self) -> Soundness:
+        """Return the same as of this moment, for a question that failed: a resolver may die during a scan."""
+        if self._cache.ttl:
+            self._soundness = await self._cache.soundness(_FAULT_LIFETIME)
+        return await self.soundness()
 
     def add(self, answers: Iterable[DnsAnswer]) -> None:
         """Make these answers of this view, as if it had asked."""

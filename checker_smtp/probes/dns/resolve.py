@@ -34,8 +34,8 @@ async def resolve_mx(lookups: Lookups, options: Options) -> Mx:
     await run_together([partial(_ask_mx, lookups, options), partial(_ask_controls, lookups)])
     answer, soundness = await lookups.ask(options.domain, "MX"), await lookups.soundness()
     if not answer.status.known:
-        if not soundness.is_alive:
-            raise ResolverError(soundness.failure)
+        soundness = await lookups.soundness_now()
+        soundness.require_life()
         lookups.add(soundness.answers)
         return await _failed(lookups, answer)
     mx = await _resolve_set(lookups, options, answer)
@@ -177,6 +177,6 @@ async def _status(lookups: Lookups, answer: DnsAnswer) -> DnsStatus:
     """Return the status of an answer; where the resolver fails whatever the name, the failure is ours."""
     if answer.status.known:
         return answer.status
-    soundness = await lookups.soundness()
+    soundness = await lookups.soundness_now()
     is_silent = answer.status is DnsStatus.TIMEOUT and answer.rdtype in soundness.unanswered
     return DnsStatus.UNUSABLE if is_silent or not soundness.is_alive else answer.status

@@ -39,7 +39,7 @@ class ResolverError(Exception):
     `problem` is the fault of the resolver, `detail` what shows it.
     """
 
-    def __init__(self, detail: str, problem: str = "does not answer") -> None:
+    def __init__(self, detail: str, problem: str = "cannot be used") -> None:
         super().__init__(f"the resolver {problem}: {detail}")
         self.problem = problem
         self.detail = detail
@@ -89,6 +89,11 @@ class Soundness:
                 return f"it has {kind} for {answer.name}, which does not exist (RFC 6761 §6.4): {values[0]}"
         return ""
 
+    def require_life(self) -> None:
+        """Raise `ResolverError` where no control was answered."""
+        if not self.is_alive:
+            raise ResolverError(self.failure)
+
     def require_truth(self) -> None:
         """Raise `ResolverError` where an answer of the resolver is untrue."""
         if self.fault:
@@ -121,6 +126,6 @@ async def require_sound(resolvers: Iterable[Resolver], seed: int = 0) -> None:
     """Raise `ResolverError` where none of these answers, or one gives untrue answers."""
     results = [await ask_controls(resolver.resolve, seed) for resolver in resolvers]
     if not any(soundness.is_alive for soundness in results):
-        raise ResolverError(results[0].failure)
+        results[0].require_life()
     for soundness in results:
         soundness.require_truth()

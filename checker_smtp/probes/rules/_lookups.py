@@ -11,12 +11,12 @@ from checker_smtp.probes.ports import DnsStatus
 
 from ._finding import Outcome, Severity
 
-__all__ = ["OTHER_RESOLVER", "Failure", "failure_of", "failure_words"]
+__all__ = ["OTHER_RESOLVER", "LookupFailure", "failure_of", "failure_words"]
 
 OTHER_RESOLVER = "Repeat the check with another resolver, such as `--resolver 9.9.9.9`."
 
 
-class Failure(NamedTuple):
+class LookupFailure(NamedTuple):
     """How much a failed lookup says about the domain, and what to do; an empty `fix` is the code's own."""
 
     outcome: Outcome
@@ -24,26 +24,26 @@ class Failure(NamedTuple):
     fix: str = ""
 
 
-def failure_of(*statuses: DnsStatus, bogus: bool = False) -> Failure:
+def failure_of(*statuses: DnsStatus, bogus: bool = False) -> LookupFailure:
     """Return what lookups that failed with these statuses, one at least, say: the mildest counts.
 
     `bogus` is True where they fail only while DNSSEC signatures are checked.
     """
     if DnsStatus.UNUSABLE in statuses:
-        return Failure(Outcome.NOT_TESTED, Severity.INFO, OTHER_RESOLVER)
+        return LookupFailure(Outcome.NOT_TESTED, Severity.INFO, OTHER_RESOLVER)
     if DnsStatus.TIMEOUT in statuses:
         fix = (
             "Repeat the check, with a longer `--timeout` if the resolver is slow; if it persists, see that "
             "every name server of the zone answers (`dig +trace`)."
         )
-        return Failure(Outcome.TRANSIENT, Severity.WARN, fix)
+        return LookupFailure(Outcome.TRANSIENT, Severity.WARN, fix)
     if bogus:
         fix = (
             "Sign the zone again, or correct the DS record at the registrar: with `dig +cd` the question is "
             "answered, without it resolvers that check signatures refuse to answer."
         )
-        return Failure(Outcome.FAIL, Severity.CRIT, fix)
-    return Failure(Outcome.FAIL, Severity.CRIT)
+        return LookupFailure(Outcome.FAIL, Severity.CRIT, fix)
+    return LookupFailure(Outcome.FAIL, Severity.CRIT)
 
 
 def failure_words(observation: Observation, name: str, rdtype: str) -> str:

@@ -133,7 +133,7 @@ async def test_a_resolver_that_answers_nothing_at_all() -> None:
         "version": 2,
         "domain": "dead.test",
         "not_checked": "resolver",
-        "reason": "the resolver does not answer: no answer",
+        "reason": "the resolver cannot be used: no answer",
     }
     assert found.of("d0.test").status in ("ok", "info")
 

@@ -223,7 +223,7 @@ async def test_a_bug_ends_the_page_and_is_logged(caplog: pytest.LogCaptureFixtur
 
 async def test_a_resolver_that_answers_nothing() -> None:
     tree = sound((await checked(shown(mute), domain="example.org")).text)
-    assert "The DNS resolver of this service does not answer (timeout), so" in words(tree)
+    assert "The DNS resolver of this service cannot be used (timeout), so" in words(tree)
     assert words(by_id(tree)["outcome"]) == "The check failed"
 
 

@@ -281,4 +281,4 @@ async def test_a_resolver_that_answers_nothing() -> None:
     world = RefusingNetwork()
     world.resolver = FakeResolver.failing(DnsStatus.TIMEOUT, "no answer in 5 s")
     said = await HappyDomain(service(world)).refused("/collect", {"options": OPTIONS}, 500)
-    assert said == "the resolver does not answer: no answer in 5 s"
+    assert said == "the resolver cannot be used: no answer in 5 s"
