@@ -17,8 +17,12 @@ settings.register_profile("explore", deadline=None)
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
-# the state of the mail is found in probes, and tested with its sentence in the report
-COVERING = [Path(__file__).parent / name for name in ("sansio", "probes", "report/test_mail_state.py")]
+# The probes are tested elsewhere as well where a test needs more than them: the state of the mail with its
+# sentence in the report, every situation of the DNS as a check, as a replay and in a scan.
+COVERING = [
+    Path(__file__).parent / name
+    for name in ("sansio", "probes", "report/test_mail_state.py", "apps/test_dns_situations.py")
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
