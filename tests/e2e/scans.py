@@ -33,9 +33,9 @@ def arguments(names: Path | str, results: Path | str, *more: str | Path) -> list
 def scanning(
     names: Path | str, results: Path, *more: str | Path, streams: int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a scan, and kill it at the end of the block."""
+    """Start a scan that writes small members, and kill it at the end of the block."""
     with subprocess.Popen(
-        [sys.executable, "-m", "checker_smtp", *arguments(names, results, *more)],
+        [sys.executable, "-m", "tests.e2e.small_members", *arguments(names, results, *more)],
         stdin=subprocess.DEVNULL,
         stdout=streams,
         stderr=streams,

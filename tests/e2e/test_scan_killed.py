@@ -25,9 +25,7 @@ from tests.e2e.test_interrupt import HIDE_CURSOR, SHOW_CURSOR, read_until
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 # Few domains to a session and a pause, so that there is something left to kill.
 SLOW = ["--per-session", "2", "--delay", "0.1", "--retry-delay", "0.1"]
-KILLS = 12
-# A compressed file grows by a member, which has some hundred of these lines.
-NUMBERS = {".jsonl": 800, ".jsonl.gz": 2400, ".jsonl.zst": 2400}
+KILLS = 10
 MANY = 500
 
 
@@ -35,15 +33,14 @@ MANY = 500
 def test_killed_at_any_moment_no_domain_is_lost_or_duplicated(lab: Lab, tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
-    number = NUMBERS[suffix]
-    names, results = listed(tmp_path, many(number)), folder / f"r{suffix}"
+    names, results = listed(tmp_path, many(MANY)), folder / f"r{suffix}"
     backend = "trio" if suffix.endswith(".gz") else "asyncio"
     chance = random.Random(suffix)  # noqa: S311 - moments, not secrets
     grew = 0
     before: list[str] = []
     for _ in range(KILLS):
-        # as soon as the scan has begun, or after its next lines: up to 300 kB of them
-        grown = chance.choice((0, *(chance.randrange(1, 300_000) for _ in range(3))))
+        # as soon as the scan has begun, or after its next lines: up to 20 kB of them
+        grown = chance.choice((0, *(chance.randrange(1, 20_000) for _ in range(3))))
         with scanning(names, results, *SLOW, "--resume", "--backend", backend) as process:
             if grown:
                 wait_for_growth(process, results, grown if suffix == ".jsonl" else 1)
@@ -57,7 +54,7 @@ def test_killed_at_any_moment_no_domain_is_lost_or_duplicated(lab: Lab, tmp_path
         grew += len(found) > len(before)
         before = found
     assert grew > KILLS // 2
-    assert len(before) < number
+    assert len(before) < MANY
     finish(names, results, backend)
     assert domains(results)[: len(before)] == before
 
@@ -111,12 +108,12 @@ def finish(names: Path, results: Path, *backend: str) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_half_written_last_line_is_repaired(lab: Lab, tmp_path: Path, suffix: str) -> None:
-    names, results = listed(tmp_path, many(400)), tmp_path / f"r{suffix}"
+    names, results = listed(tmp_path, many(30)), tmp_path / f"r{suffix}"
     finish(names, results)
     whole = results.read_bytes()
     results.write_bytes(whole[: len(whole) * 2 // 3])
     before = kept(results)
-    assert 50 < len(before) < 300
+    assert 5 < len(before) < 30
     finish(names, results)
     assert domains(results)[: len(before)] == before
 
