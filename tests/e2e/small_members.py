@@ -1,10 +1,8 @@
 """The command line of checker-smtp with compressed members of a few lines: a short scan has many of them."""
 
-import sys
-
 from checker_smtp import lines
-from checker_smtp.cli import main
+from checker_smtp.__main__ import main
 
 if __name__ == "__main__":
     lines._MEMBER = 20_000
-    sys.exit(main())
+    main()
