@@ -106,15 +106,19 @@ class Lookups:
 
         `unvalidated` asks the resolver not to check DNSSEC signatures.
         """
-        name = name.lower()
-        key = (name, rdtype, unvalidated)
+        key = (name.lower(), rdtype, unvalidated)
         if key not in self.answered:
             async with self._locks.setdefault(key, anyio.Lock()):
-                if key not in self.answered:
-                    resolver = self._cache.resolver
-                    self.answered[key] = await resolver.resolve(name, rdtype, unvalidated=unvalidated)
+                await self._ask_once(key)
             self._locks.pop(key, None)
         return self.answered[key]
+
+    async def _ask_once(self, key: _Question) -> None:
+        """Ask unless a caller that held the lock before has the answer."""
+        if key not in self.answered:
+            name, rdtype, unvalidated = key
+            resolver = self._cache.resolver
+            self.answered[key] = await resolver.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def soundness(self) -> Soundness:
         """Return what the control questions show of the resolver; asked once for this view."""
