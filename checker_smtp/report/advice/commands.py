@@ -11,6 +11,7 @@ no command.
 
 import re
 import shlex
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from checker_smtp.probes.observation import Endpoint, Observation, Transaction
@@ -117,15 +118,10 @@ def _query(query: QueryDns, finding: Finding, observation: Observation) -> list[
         names = [observation.domain]
     else:
         names = [finding.subject] if finding.subject else [r.target for r in observation.mx.records]
-    questions = [
-        word
-        for name in names[:_MAX_TARGETS]
-        if _host(name)
-        for rdtype in query.rdtypes
-        for word in (name, rdtype)
-    ]
-    if not questions:
+    names = [name for name in names[:_MAX_TARGETS] if _host(name)]
+    if not names:
         return []
+    questions = [word for name in names for rdtype in query.rdtypes for word in (name, rdtype)]
     trace = [_line("dig", "+trace", *questions)] if query.trace else []
     return [_dig(observation, *questions), *trace]
 
@@ -160,16 +156,9 @@ def _hold_session(session: HoldSession, endpoint: Endpoint, observation: Observa
     return _swaks(endpoint, observation, sender, recipient, *timeout, *_SWAKS_STOPS[session.until])
 
 
-def _repeat_transactions(
-    purposes: tuple[str, ...], endpoint: Endpoint, observation: Observation
-) -> list[str]:
-    transactions = (endpoint.asked(purpose) for purpose in purposes)
-    return [
-        command
-        for transaction in transactions
-        if transaction is not None
-        for command in _transaction(transaction, endpoint, observation)
-    ]
+def _repeat_transactions(purposes: Iterable[str], endpoint: Endpoint, observation: Observation) -> list[str]:
+    transactions = filter(None, map(endpoint.asked, purposes))
+    return [line for one in transactions for line in _transaction(one, endpoint, observation)]
 
 
 def _transaction(transaction: Transaction, endpoint: Endpoint, observation: Observation) -> list[str]:
