@@ -88,6 +88,12 @@ def test_a_refusal_of_the_checker_is_not_a_pass() -> None:
     assert skipped.get("message") == "192.0.2.1:25: Not you."
 
 
+def test_a_note_about_this_checker_skips_no_rule() -> None:
+    note = finding("smtp.mx.translated", Severity.INFO, outcome=Outcome.NOT_APPLICABLE, rule="smtp.mx_sanity")
+    _, cases = parse(render_junit(replace(POSTURES["healthy"](), findings=(note,))))
+    assert [child.tag for child in cases["smtp.mx_sanity"]] == ["system-out"]
+
+
 def test_a_null_mx_passes_its_own_rule_only() -> None:
     seen = observation(mx=Mx(status=DnsStatus.ANSWER, null_mx=True, null_preferences=(0,)), endpoints=())
     _, cases = parse(render_junit(evaluate(seen)))

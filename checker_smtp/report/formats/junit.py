@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding
 from checker_smtp.report.model.mail_state import describe_reason
-from checker_smtp.report.model.panels import ReportPanel, is_fault, panel_of
+from checker_smtp.report.model.panels import UNSETTLED, is_fault
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import octets_visible, visible
 
@@ -55,7 +55,7 @@ def _case(result: Result, rule: str) -> Element:
     case = Element("testcase", classname=visible(result.observation.domain), name=visible(rule), time="0")
     findings = [finding for finding in result.findings if finding.rule == rule]
     failures = list(filter(is_fault, findings))
-    unsettled = [finding for finding in findings if panel_of(finding) is not ReportPanel.FIX]
+    unsettled = [finding for finding in findings if finding.outcome in UNSETTLED]
     if failures:
         worst = failures[0]
         failure = SubElement(case, "failure", message=_sentence(worst), type=visible(worst.code))
