@@ -140,6 +140,13 @@ def test_a_fix_that_names_the_option_is_enough() -> None:
     assert all(item.steps == () for item in report.unsettled)
 
 
+def test_what_is_no_fault_of_the_domain_is_not_to_be_fixed_there() -> None:
+    note = finding("smtp.mx.translated", INFO, "mx.example.org", outcome=Outcome.NOT_APPLICABLE)
+    text = render(result(observation(), (note,), "info"))
+    assert "What to do: Relay for nobody." in text
+    assert "Fix" not in text
+
+
 def test_settings_stand_with_what_is_about_this_checker() -> None:
     refused = words(parse(render(recorded("postfix-blocklisted"), "html")))
     assert refused.index("About this checker") < refused.index("EHLO name") < refused.index("What to fix")

@@ -89,8 +89,7 @@ class _Page:
         return self._terminal.lines(f"{quote.where}:", "dim", first=_INDENT) + body
 
     def _label(self, item: Item) -> str:
-        is_open = item.panel is ReportPanel.FIX and not item.is_settled
-        title = f"{item.title} (temporary)" if is_open else item.title
+        title = f"{item.title} (temporary)" if item.is_temporary else item.title
         return self._terminal.lines(
             title, "bold", first=f"  {item.severity.upper():6}", first_style=item.severity
         )
@@ -100,7 +99,7 @@ class _Page:
         return self._terminal.lines(where + message, first=_INDENT)
 
     def _fix(self, fix: Fix, item: Item) -> str:
-        label = "Fix" if item.is_settled else "What to do"
+        label = "Fix" if item.has_fix else "What to do"
         at = f" at {', '.join(fix.subjects)}" if fix.subjects else ""
         software = f" in {fix.software}" if fix.software and label == "Fix" else ""
         lines = [

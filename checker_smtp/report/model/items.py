@@ -84,9 +84,14 @@ class Item:
     commands: tuple[str, ...]
 
     @property
-    def is_settled(self) -> bool:
-        """False where the outcome leaves the question open."""
-        return self.outcome not in UNSETTLED
+    def is_temporary(self) -> bool:
+        """True of a fault whose outcome leaves the question open."""
+        return self.panel is ReportPanel.FIX and self.outcome in UNSETTLED
+
+    @property
+    def has_fix(self) -> bool:
+        """True where the remedy is a fix at the domain, and no step to settle a question."""
+        return self.panel is ReportPanel.FIX and not self.is_temporary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
