@@ -29,7 +29,7 @@ async def test_one_resolver_that_answers_is_enough() -> None:
 
 @pytest.mark.parametrize(
     ("resolvers", "message"),
-    [([SILENT], "does not answer"), ([SOUND, FakeResolver(inventing)], "has an address for")],
+    [([SILENT], "cannot be used"), ([SOUND, FakeResolver(inventing)], "has an address for")],
 )
 async def test_a_resolver_that_cannot_be_used_is_refused(resolvers: list[Resolver], message: str) -> None:
     with pytest.raises(ResolverError) as error:
