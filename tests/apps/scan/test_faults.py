@@ -159,7 +159,8 @@ async def test_results_that_cannot_be_written_end_the_scan() -> None:
         )
     assert caught.group_contains(ResultsError, match="no room")
     assert len(written) == 2
-    assert internet.connections(HERE) <= 3
+    # the next one may have begun in the same moment, and is cancelled at once
+    assert sum(session.ended > session.began for session in internet.sessions) == 3
     assert not internet.open
 
 
