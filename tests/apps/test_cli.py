@@ -143,6 +143,7 @@ def test_what_a_server_says_cannot_drive_a_terminal() -> None:
     assert r"220 mx.dev-latin1.test caf\xe9 ü \x00 \x1b[31m ESMTP" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_stream_without_utf_8_gets_ascii(encoding: str) -> None:
     changes = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}

@@ -178,6 +178,7 @@ def test_cuts_do_not_matter_byte_by_byte(folder: Path) -> None:
     assert verdicts(result) == expected(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", RECUT)
 @settings(max_examples=8, deadline=None)
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=12))

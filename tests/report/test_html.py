@@ -51,6 +51,7 @@ def of_class(page: str, name: str) -> list[Element]:
     return [e for e in parse(page).iter() if name in e.attrib.get("class", "").split()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", CASES)
 def test_every_recorded_check_makes_a_valid_page(folder: Path) -> None:
     page = render_html(replayed(folder))

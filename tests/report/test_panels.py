@@ -58,6 +58,7 @@ def counted(checked: Result) -> set[tuple[int, int, int]]:
     return {html, nagios, tuple(int(metrics[word]) for word in ("crit", "warn", "info"))}  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", CASES)
 def test_every_format_counts_the_same(folder: object) -> None:
     checked = replayed(folder)  # type: ignore[arg-type]
@@ -80,6 +81,7 @@ def test_a_broken_key_is_a_warning_in_every_format() -> None:
         assert "fault of the domain" not in output
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(observations)
 def test_no_status_contradicts_its_panels(seen: object) -> None:

@@ -58,6 +58,7 @@ def number(row: Row) -> int:
     return int(row.count.partition(" ")[0].replace(",", ""))
 
 
+@pytest.mark.slow
 def test_every_command_lists_as_many_as_the_page_counts(
     results: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 LENGTH, BATCH, IDLE, CONCURRENCY = 100, 10, 15, 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reuse", [True, False])
 async def test_two_batches_and_the_cached_servers(monkeypatch: pytest.MonkeyPatch, reuse: bool) -> None:
     """Each domain has a server of its own, and one that all of them have."""

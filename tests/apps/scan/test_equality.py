@@ -65,6 +65,7 @@ async def compare(
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in UNLIKE])
 async def test_a_server_with_a_fault(monkeypatch: pytest.MonkeyPatch, fault: str, pipelining: bool) -> None:
@@ -86,6 +87,7 @@ async def test_an_open_relay(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "smtp.open_relay" in {finding.code for finding in result.findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("welcome", [True, False])
 @pytest.mark.parametrize("refusal", ["550 no", "554 5.7.1 rejected by policy"])

@@ -92,6 +92,7 @@ def test_in_the_order_of_the_list(internet: FakeInternet, listed: Path, tmp_path
     assert domains(results) == ["s0.test", "a b", *(name for name in MX if name != "s0.test")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_resume(internet: FakeInternet, listed: Path, tmp_path: Path, loop: str, in_order: bool) -> None:

@@ -34,10 +34,11 @@ def most_at_once(sessions: list[FakeSession]) -> int:
     return max(sum(s.began <= session.began < s.ended for s in sessions) for session in sessions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["concurrency", "per_address", "per_network", "per_provider"])
 @pytest.mark.parametrize("slots", [1, 2])
 async def test_never_more_than_allowed_and_no_fewer(limit: str, slots: int) -> None:
-    internet, names = many_servers(6, 20)
+    internet, names = many_servers(6, 8)
     await scanned(internet, names, settings(per_session=2, **{"per_address": 4} | {limit: slots}))
     provider = {address: n % 2 for n, address in enumerate(internet.hosts)}
     groups: dict[str, list[list[FakeSession]]] = {
@@ -50,7 +51,7 @@ async def test_never_more_than_allowed_and_no_fewer(limit: str, slots: int) -> N
         "per_provider": [[s for s in internet.sessions if provider[s.address] == n] for n in (0, 1)],
     }
     assert {most_at_once(group) for group in groups[limit]} == {slots}
-    assert len(internet.sessions) == 6 * 10
+    assert len(internet.sessions) == 6 * 4
 
 
 async def test_a_delay_lies_between_two_sessions_with_one_address() -> None:
@@ -60,6 +61,7 @@ async def test_a_delay_lies_between_two_sessions_with_one_address() -> None:
         assert internet.gaps(address) == [7] * 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_network", [1, 2, 8])
 async def test_no_session_starts_within_the_delay_of_another(per_network: int) -> None:
     """Also where two workers probe an address, and both have to wait for something else."""

@@ -162,6 +162,7 @@ async def test_one_lost_connection_does_not_count_for_every_domain(fault: str) -
     assert statuses.count("ok") + statuses.count("info") == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["timeout", "refused", "silent"])
 async def test_a_dead_server_is_cached_the_second_time(fault: str) -> None:
     internet = fake_internet(200, RuleServer(fault=fault))
