@@ -21,6 +21,9 @@ from tests.probes.test_mx_rules import finding
         ("mail\\@provider.net", "an e-mail address", "MX 10 provider.net."),
         ("https://mx1.provider.net", "a URL", "MX 10 mx1.provider.net."),
         ("smtp://mx1.provider.net/x", "a URL", "MX 10 mx1.provider.net."),
+        ("https://me:secret\\@mx1.provider.net:25/x", "a URL", "MX 10 mx1.provider.net."),
+        ("192.168.001.010.example.org", "the address 192.168.1.10", "mail.sub.example.org. A 192.168.1.10"),
+        ("sub.example.org.example.org", "final dot", "MX 10 sub.example.org."),
         ("mx1.provider.net\\032", "A blank", "MX 10 mx1.provider.net."),
         ("\\032mx1.provider.net", "A blank", "MX 10 mx1.provider.net."),
         ("b\\195\\188cher.example.org", "UTF-8 (bücher.example.org)", "MX 10 xn--bcher-kva.example.org."),
@@ -41,6 +44,10 @@ def test_a_target(target: str, cause: str, record: str) -> None:
         "mail.internal.example.org",
         "gone.provider.net",
         "999.0.2.1.example.org",
+        "1.2.0.192.in-addr.arpa",
+        "mail.co.example.org",
+        "mx.dev.example.org",
+        "smtp.co.uk.example.org",
         "b\\195cher.example.org",
         "\\195\\188\\032x.example.org",
         "mail",
@@ -48,6 +55,27 @@ def test_a_target(target: str, cause: str, record: str) -> None:
 )
 def test_a_target_that_is_only_wrong(target: str) -> None:
     assert read_mistyped(target, 10, "example.org") is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://",
+        "http://.example.org",
+        "https://192.0.2.1",
+        "info\\@",
+        "a\\@b\\@c",
+        "10\\032\\@",
+        "99999\\032mx.example.org",
+        "10\\009\\027[31mred",
+    ],
+)
+def test_a_target_that_does_not_show_the_record(target: str) -> None:
+    mistyped = read_mistyped(target, 10, "example.org")
+    assert mistyped is not None
+    assert mistyped.record == ""
+    found = finding(f"example.org MX 10 {target}.", "smtp.mx.unresolved")
+    assert found.fix == "Put the host name of the mail server, and nothing else, into the MX record."
 
 
 def test_the_fix_is_the_record() -> None:

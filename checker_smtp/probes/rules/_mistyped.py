@@ -6,7 +6,6 @@ e-mail address, a blank or letters outside ASCII as they are (RFC 1035 §5.1).
 """
 
 import re
-from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from checker_smtp.probes.options import OptionError, host_name
@@ -20,7 +19,7 @@ _with_digits = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})\.(.+)").fullmatch
 
 
 class Mistyped(NamedTuple):
-    """The cause as a sentence, and the record as it should be."""
+    """The cause as a sentence, and the record as it should be; empty where the target does not show it."""
 
     cause: str
     record: str
@@ -37,7 +36,7 @@ def read_mistyped(target: str, preference: int, domain: str) -> Mistyped | None:
         cause = f"The preference ({match[1]}) and a blank stand in front of the name, as part of it."
         return Mistyped(cause, _record(int(match[1]), match[2]))
     if "://" in name:
-        host = name.partition("://")[2].partition("/")[0]
+        host = re.split("[/?#]", name.partition("://")[2])[0].rpartition("@")[2].partition(":")[0]
         return Mistyped("The target is a URL, not a host name.", _record(preference, host))
     if "@" in name:
         return _address_sign(name, preference, domain)
@@ -49,7 +48,11 @@ def read_mistyped(target: str, preference: int, domain: str) -> Mistyped | None:
 
 
 def _record(preference: int, name: str) -> str:
-    return f"MX {preference} {name.removesuffix('.')}."
+    """Return the record; empty where `name` is no host name, or the preference no number of 16 bits."""
+    try:
+        return f"MX {preference} {host_name('target', name)}." if preference < 1 << 16 else ""
+    except OptionError:
+        return ""
 
 
 def _address_sign(name: str, preference: int, domain: str) -> Mistyped:
@@ -71,19 +74,32 @@ def _not_ascii(octets: str, preference: int) -> Mistyped | None:
 
 
 def _appended_zone(name: str, preference: int, domain: str) -> Mistyped | None:
-    if (match := _with_digits(name)) and all(int(part) < 256 for part in match[1].split(".")):
-        cause = f"The target is the address {IPv4Address(match[1])} with the name of a zone behind it."
-        return Mistyped(cause, f"{_record(preference, f'mail.{domain}')} and mail.{domain}. A {match[1]}")
-    zones = dict.fromkeys((domain, registered_domain(domain)))
-    for zone in filter(None, zones):
+    if address := _digits(name):
+        cause = f"The target is the address {address} with the name of a zone behind it."
+        return Mistyped(cause, f"{_record(preference, f'mail.{domain}')} and mail.{domain}. A {address}")
+    zones = list(filter(None, dict.fromkeys((domain, registered_domain(domain)))))
+    for zone in zones:
         written = name.removesuffix(f".{zone}")
-        if written != name and _is_whole(written, domain):
+        if written in zones or (written != name and _is_whole(written, domain)):
             cause = f"The final dot seems to be missing in the zone file, so that {zone} was appended."
             return Mistyped(cause, _record(preference, written))
     return None
 
 
+def _digits(name: str) -> str:
+    """Return the IPv4 address in front of a zone; empty where there is none, or where it is reversed."""
+    match = _with_digits(name)
+    if match is None or name.endswith(".arpa"):
+        return ""
+    octets = [int(part) for part in match[1].split(".")]
+    return ".".join(map(str, octets)) if max(octets) < 256 else ""
+
+
 def _is_whole(name: str, domain: str) -> bool:
-    """Return whether `name` looks complete: under a top-level domain that exists, or the one of `domain`."""
+    """Return whether `name` looks like a host, under a top-level domain that exists or the one of `domain`.
+
+    A registered domain alone is no sign: `mail.co` and `mx.dev` are how people name hosts in their zone.
+    """
     top = domain.rpartition(".")[2]
-    return "." in name and (has_public_suffix(name) or name.endswith(f".{top}"))
+    is_known = has_public_suffix(name) or name.endswith(f".{top}")
+    return is_known and registered_domain(name) not in ("", name)

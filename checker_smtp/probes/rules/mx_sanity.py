@@ -217,8 +217,14 @@ def _unresolved(observation: Observation, target: MxTarget) -> Finding:
         target.target,
         message,
         *dns_evidence(observation, target.target, "A", "AAAA"),
-        fix=f"Correct the MX record: `{mistyped.record}`." if mistyped is not None else "",
+        fix=_correction(mistyped) if mistyped is not None else "",
     )
+
+
+def _correction(mistyped: Mistyped) -> str:
+    if not mistyped.record:
+        return "Put the host name of the mail server, and nothing else, into the MX record."
+    return f"Correct the MX record: `{mistyped.record}`."
 
 
 def _mistyped(observation: Observation, target: MxTarget) -> Mistyped | None:
