@@ -177,6 +177,25 @@ SITUATIONS = {
             answer("AAAA t.test", f"t.test. 60 IN AAAA {V6}"),
         ),
     ),
+    "records beyond the limit that nobody asked for": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.",
+        [],
+        answers=(
+            answer(
+                "MX good.test",
+                "good.test. 60 IN MX 10 t.test.",
+                "other.test. 60 IN MX 10 t.test.",
+                omitted=500,
+            ),
+            answer("A t.test", f"t.test. 60 IN A {V4}", f"other.test. 60 IN A {V4}", omitted=12),
+            answer("AAAA t.test", f"t.test. 60 IN AAAA {V6}"),
+        ),
+    ),
+    "IPv6 may be among the MX that were not looked up": Situation(
+        f"good.test MX 5 m.test.\nm.test A {V4}\n7.2.0.192.in-addr.arpa PTR m.test.\n"
+        + "\n".join(f"good.test MX 10 m{n:02}.test.\nm{n:02}.test A {V4}" for n in range(60)),
+        ["not_tested info not-tested"],
+    ),
     # failures
     "the AAAA lookup fails, A is fine": Situation(
         f"{SERVER}\ngood.test MX 10 t.test.\nt.test A {V4}\nt.test AAAA !servfail SERVFAIL",
@@ -230,6 +249,32 @@ SITUATIONS = {
         ["mx.address_lookup_failed info not-tested t.test"],
         answers=(answer("AAAA *.invalid", status="timeout"),),
     ),
+    "the resolver fails for AAAA, whatever the name": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.\nt.test A {V4}\nt.test AAAA !servfail SERVFAIL",
+        ["mx.address_lookup_failed info not-tested t.test"],
+        says="that is the resolver of this side",
+        answers=(answer("AAAA *.invalid", status="servfail"),),
+    ),
+    "the resolver knows no MX, whatever the name": Situation(
+        f"{SERVER}\ngood.test MX !error NOTIMP",
+        ["not_tested info not-tested"],
+        "unknown",
+        OURS,
+        (answer("MX *.invalid", status="error", detail="NOTIMP"),),
+        not_says="answers for other names",
+    ),
+    "the resolver is silent for MX, whatever the name": Situation(
+        f"{SERVER}\ngood.test MX !timeout no answer",
+        ["not_tested info not-tested"],
+        "unknown",
+        OURS,
+        (answer("MX *.invalid", status="timeout"),),
+    ),
+    "the resolver refuses names that cannot exist, and a target fails": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.\nt.test A {V4}\nt.test AAAA !refused REFUSED",
+        ["mx.address_lookup_failed warn fail t.test"],
+        answers=tuple(answer(f"{t} *.invalid", status="refused") for t in ("A", "AAAA", "MX")),
+    ),
     "the PTR lookup fails": Situation(
         WELL.replace("7.2.0.192.in-addr.arpa PTR mx.host.test.", "7.2.0.192.in-addr.arpa PTR !servfail"),
         ["ptr.lookup_failed info transient 192.0.2.7:25"],
@@ -252,6 +297,25 @@ SITUATIONS = {
         ),
         not_says="The domain good.test does not exist",
     ),
+    "MX is denied, an IPv6 address exists": Situation(
+        SERVER,
+        ["mx.none crit fail"],
+        "none",
+        "and do not say so when they are asked for A",
+        (answer("MX good.test", status="nxdomain"), answer("A good.test", status="nodata")),
+        not_says="The domain good.test does not exist",
+    ),
+    "MX is denied at the end of an alias, an address exists there": Situation(
+        SERVER,
+        ["mx.none crit fail"],
+        "none",
+        "The name servers say that web.test does not exist when they are asked for MX",
+        (
+            answer("MX good.test", "good.test. 60 IN CNAME web.test.", status="nxdomain"),
+            answer("A good.test", "good.test. 60 IN CNAME web.test.", f"web.test. 60 IN A {V4}"),
+        ),
+        not_says="that name does not exist",
+    ),
     "an alias at the domain": Situation(
         f"{SERVER}\ngood.test CNAME mail.test.\nmail.test MX 10 mx.host.test.",
         ["mx.domain_alias info fail"],
@@ -268,6 +332,17 @@ SITUATIONS = {
         "refused",
         "This resolver may show an inside view, for hosts of a network only: repeat the check with another "
         "one",
+    ),
+    "one family is blocked": Situation(
+        f"{SERVER}\ngood.test MX 10 t.test.\nt.test A 0.0.0.0\nt.test AAAA {V6}",
+        ["mx.not_public crit fail t.test"],
+        says="This resolver may show an inside view",
+    ),
+    "a null MX at the end of an alias": Situation(
+        "good.test CNAME none.test.\nnone.test MX 0 .",
+        ["null_mx info pass"],
+        "none",
+        "The domain is an alias of none.test, which publishes a null MX",
     ),
     "a private address beside a public one": Situation(
         f"{SERVER}\ngood.test MX 10 t.test.\nt.test A 10.0.0.1\nt.test A {V4}\nt.test AAAA {V6}",
@@ -294,6 +369,11 @@ UNTRUE = {
     "the MX is the invented one": (
         "good.test MX 10 park.test.\npark.test A 192.0.2.66",
         (answer("MX *.invalid", "*.invalid. 60 IN MX 10 park.test."),),
+        "it has an MX record for",
+    ),
+    "a null MX is invented": (
+        "good.test MX 0 .",
+        (answer("MX *.invalid", "*.invalid. 60 IN MX 0 ."),),
         "it has an MX record for",
     ),
     "a name without MX does not exist": (

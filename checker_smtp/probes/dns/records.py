@@ -6,6 +6,7 @@ with it is evidence and nothing more.
 
 import ipaddress
 import re
+from dataclasses import replace
 
 from checker_smtp.probes.addresses import Address
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
@@ -13,6 +14,7 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from .chain import AliasChain, follow_aliases
 
 __all__ = [
+    "count_omitted",
     "has_alias_beside",
     "normalize_name",
     "parse_addresses",
@@ -32,6 +34,13 @@ def parse_records(answer: DnsAnswer) -> tuple[tuple[int, str], ...]:
         return ()
     end = (answer.name, *parse_aliases(answer).names)[-1]
     return tuple((ttl, data) for owner, ttl, data in _rows(answer, answer.rdtype) if owner == end)
+
+
+def count_omitted(answer: DnsAnswer) -> int:
+    """Return how many records that answer the question were left out; what was not asked for goes first."""
+    last = _rows(replace(answer, records=answer.records[-1:]), answer.rdtype)
+    end = (answer.name, *parse_aliases(answer).names)[-1]
+    return answer.omitted if any(owner == end for owner, _, _ in last) else 0
 
 
 def _rows(answer: DnsAnswer, rdtype: str) -> list[tuple[str, int, str]]:

@@ -14,7 +14,14 @@ from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
 from .lookups import Lookups
-from .records import has_alias_beside, parse_addresses, parse_aliases, parse_literal, parse_mx
+from .records import (
+    count_omitted,
+    has_alias_beside,
+    parse_addresses,
+    parse_aliases,
+    parse_literal,
+    parse_mx,
+)
 from .soundness import UNTRUE, ResolverError, Soundness
 from .together import run_together
 from .translation import find_translated
@@ -53,7 +60,7 @@ async def _ask_controls(lookups: Lookups) -> None:
 
 async def _failed(lookups: Lookups, answer: DnsAnswer) -> Mx:
     return Mx(
-        status=answer.status,
+        status=await _status(lookups, answer),
         error=answer.detail or str(answer.status),
         aliases=parse_aliases(answer).names,
         bogus=await _is_bogus(lookups, answer),
@@ -85,7 +92,7 @@ async def _resolve_set(lookups: Lookups, options: Options, answer: DnsAnswer) ->
         null_preferences=null,
         aliases=parse_aliases(answer).names,
         has_alias_beside=has_alias_beside(answer),
-        omitted=len(named[_MAX_TARGETS:]) + answer.omitted,
+        omitted=len(named[_MAX_TARGETS:]) + count_omitted(answer),
     )
 
 
@@ -111,7 +118,7 @@ async def _resolve_implicit(lookups: Lookups, options: Options, answer: DnsAnswe
 
 async def _require_truth(lookups: Lookups, soundness: Soundness, mx: Mx) -> None:
     """Raise `ResolverError` where the result rests on what the resolver denies or invents."""
-    named = {target.target for target in mx.records}
+    named = {target.target for target in mx.records} | {"." for _ in mx.null_preferences}
     addresses = {address for target in mx.records for address in (*target.ipv4, *target.ipv6)}
     is_missing = mx.status is not DnsStatus.ANSWER or any(
         not (target.literal or target.ipv4 or target.ipv6) for target in mx.records
@@ -119,7 +126,9 @@ async def _require_truth(lookups: Lookups, soundness: Soundness, mx: Mx) -> None
     rests_on_invention = (named | addresses) & soundness.invented
     if rests_on_invention or is_missing:
         soundness.require_truth()
-    if mx.status is DnsStatus.NXDOMAIN and DnsStatus.ANSWER in mx.address_status:
+    if mx.status is DnsStatus.NXDOMAIN and not set(mx.address_status).isdisjoint(
+        (DnsStatus.ANSWER, DnsStatus.NODATA)
+    ):
         root = await lookups.ask(".", "MX")
         if root.status is DnsStatus.NXDOMAIN:
             raise ResolverError("it says that a name that has no MX record does not exist", UNTRUE)
@@ -168,7 +177,7 @@ async def _resolve_target(options: Options, target: str, lookups: Lookups) -> Mx
         not_public=tuple(
             (ip, reason) for ip in ipv4 + published if (reason := why_not_public(ip, options.allow_targets))
         ),
-        omitted=a.omitted + aaaa.omitted,
+        omitted=count_omitted(a) + count_omitted(aaaa),
         bogus=await _is_bogus(lookups, a, aaaa),
     )
 
@@ -178,5 +187,5 @@ async def _status(lookups: Lookups, answer: DnsAnswer) -> DnsStatus:
     if answer.status.known:
         return answer.status
     soundness = await lookups.soundness_now()
-    is_silent = answer.status is DnsStatus.TIMEOUT and answer.rdtype in soundness.unanswered
-    return DnsStatus.UNUSABLE if is_silent or not soundness.is_alive else answer.status
+    is_ours = soundness.explains(answer) or not soundness.is_alive
+    return DnsStatus.UNUSABLE if is_ours else answer.status

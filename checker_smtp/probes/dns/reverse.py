@@ -8,7 +8,7 @@ from checker_smtp.probes.observation import ReverseDns
 from checker_smtp.probes.ports import DnsAnswer
 
 from .lookups import Lookups
-from .records import normalize_name, parse_addresses, parse_records
+from .records import count_omitted, normalize_name, parse_addresses, parse_records
 from .together import run_together
 
 __all__ = ["resolve_reverse_dns"]
@@ -42,7 +42,7 @@ async def _resolve(address: str, hosts: frozenset[str], lookups: Lookups) -> Rev
     return ReverseDns(
         status=answer.status,
         names=tuple(asked),
-        total=len(names) + answer.omitted,
+        total=len(names) + count_omitted(answer),
         confirmed_by=tuple(name for name in asked if str(ip) in parse_addresses(forward[name])),
         unsettled=tuple(name for name in asked if not forward[name].status.known),
     )

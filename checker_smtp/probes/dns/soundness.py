@@ -73,10 +73,14 @@ class Soundness:
         roots = [answer for answer in self.answers if answer.rdtype == "NS"]
         return bool(roots) and all(a.status in (DnsStatus.NXDOMAIN, DnsStatus.NODATA) for a in roots)
 
-    @property
-    def unanswered(self) -> frozenset[str]:
-        """The types of records for which the resolver is silent, whatever the name."""
-        return frozenset(a.rdtype for a in self._unreal if a.status is DnsStatus.TIMEOUT)
+    def explains(self, failed: DnsAnswer) -> bool:
+        """Return whether the resolver fails so for this type of record whatever the name.
+
+        One that refuses everything under `invalid.` shows nothing of a type; silence there is no refusal.
+        """
+        controls = {answer.rdtype: answer.status for answer in self._unreal}
+        is_of_type = failed.status is DnsStatus.TIMEOUT or any(s.known for s in controls.values())
+        return is_of_type and controls.get(failed.rdtype) is failed.status
 
     @property
     def fault(self) -> str:

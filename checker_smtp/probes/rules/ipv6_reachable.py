@@ -50,7 +50,7 @@ def ipv6_reachable(observation: Observation) -> Iterator[Finding]:
     if not _has_addresses(observation):
         return
     records, settings = observation.mx.records, observation.settings
-    unsettled = {"A": _unsettled(records, 4), "AAAA": _unsettled(records, 6)}
+    unsettled = {rdtype: observation.mx.omitted or _unsettled(records, rdtype) for rdtype in ("A", "AAAA")}
     if not any(record.ipv6 for record in records):
         if not unsettled["AAAA"]:
             yield NO_IPV6.finding("", "No MX target has an IPv6 address.", *_evidence(observation, "AAAA"))
@@ -64,13 +64,14 @@ def _dead(observation: Observation) -> Iterator[Finding]:
     """Yield a finding where IPv6 addresses are published and do not answer, by a fault of the domain."""
     theirs, _ = blamed(observation)
     ipv6 = [e for e in observation.endpoints if e.family == 6]
-    if ipv6 and all(e in theirs for e in ipv6):
+    is_whole = not any(subject.startswith("[") for subject in observation.skipped)
+    if ipv6 and is_whole and all(e in theirs for e in ipv6):
         names = listed([e.subject for e in ipv6])
         yield NO_IPV6.finding("", f"No IPv6 endpoint accepts connections ({names}).")
 
 
-def _unsettled(records: tuple[MxTarget, ...], family: int) -> bool:
-    statuses = [r.ipv4_status if family == 4 else r.ipv6_status for r in records]
+def _unsettled(records: tuple[MxTarget, ...], rdtype: str) -> bool:
+    statuses = [r.ipv4_status if rdtype == "A" else r.ipv6_status for r in records]
     return any(status is not None and not status.known for status in statuses)
 
 

@@ -115,19 +115,21 @@ def _failed(observation: Observation, name: str, rdtype: str) -> Finding:
 
 def _denied(observation: Observation) -> Finding:
     mx, domain = observation.mx, observation.domain
-    if mx.aliases:
-        message = f"The domain is an alias of {mx.aliases[-1]}, and that name does not exist (NXDOMAIN)."
-        fix = "Correct or remove the CNAME record of the domain, and publish MX records at the domain."
-    elif DnsStatus.ANSWER in mx.address_status:
+    name = (domain, *mx.aliases)[-1]
+    if not {DnsStatus.ANSWER, DnsStatus.NODATA}.isdisjoint(mx.address_status):
+        found = "give an address for it" if DnsStatus.ANSWER in mx.address_status else "do not say so"
         message = (
-            f"The name servers say that {domain} does not exist when they are asked for MX (NXDOMAIN), and "
-            "give an address for it when they are asked for A."
+            f"The name servers say that {name} does not exist when they are asked for MX (NXDOMAIN), and "
+            f"{found} when they are asked for A."
         )
         fix = (
             "Have the name server repaired: for a record that is missing at a name that exists it has to "
             "answer "
             "NOERROR without records (RFC 2308 §2.2)."
         )
+    elif mx.aliases:
+        message = f"The domain is an alias of {mx.aliases[-1]}, and that name does not exist (NXDOMAIN)."
+        fix = "Correct or remove the CNAME record of the domain, and publish MX records at the domain."
     else:
         message = f"The domain {domain} does not exist (NXDOMAIN)."
         fix = (

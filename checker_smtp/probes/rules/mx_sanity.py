@@ -1,6 +1,7 @@
 """Every MX target is a host name, no alias, and has public addresses only."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from checker_smtp.probes.observation import MxTarget, Observation
 from checker_smtp.probes.ports import DnsStatus
@@ -234,7 +235,10 @@ def _mistyped(observation: Observation, target: MxTarget) -> Mistyped | None:
 
 
 def _not_public(observation: Observation, target: MxTarget) -> Iterator[Finding]:
-    is_inside = len(target.not_public) == len(target.ipv4 + target.ipv6)
+    published = target.ipv4 + target.ipv6
+    # a resolver that blocks a name answers 0.0.0.0 or ::, often in one family only
+    is_blocked = any(ip_address(address).is_unspecified for address in published)
+    is_inside = is_blocked or len(target.not_public) == len(published)
     for address, reason in target.not_public:
         yield NOT_PUBLIC.finding(
             target.target,

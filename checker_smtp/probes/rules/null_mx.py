@@ -57,6 +57,7 @@ def null_mx(observation: Observation) -> Iterator[Finding]:
             *evidence,
         )
     else:
+        publisher = f"is an alias of {mx.aliases[-1]}, which publishes" if mx.aliases else "publishes"
         yield NULL_MX.finding(
-            "", "The domain publishes a null MX: it receives no mail.", *evidence, outcome=Outcome.PASS
+            "", f"The domain {publisher} a null MX: it receives no mail.", *evidence, outcome=Outcome.PASS
         )
