@@ -28,8 +28,7 @@ LOOKUP_FAILED = Code(
     title="The lookup of the domain's mail servers failed",
     why="Senders keep the mail queued and retry; after some days they return it.",
     fix="Check that every name server of the domain and of its mail servers answers (`dig +trace DOMAIN "
-    "MX`), "
-    "that the delegation is right, and that the DNSSEC signatures are valid.",
+    "MX`), that the delegation is right, and that the DNSSEC signatures are valid.",
     reference="RFC 5321 §5.1",
     reproduce=QueryDns(names="domain", rdtypes=("MX",), trace=True),
     urgency=Urgency.STOPS_MAIL,
@@ -124,8 +123,7 @@ def _denied(observation: Observation) -> Finding:
         )
         fix = (
             "Have the name server repaired: for a record that is missing at a name that exists it has to "
-            "answer "
-            "NOERROR without records (RFC 2308 §2.2)."
+            "answer NOERROR without records (RFC 2308 §2.2)."
         )
     elif mx.aliases:
         message = f"The domain is an alias of {mx.aliases[-1]}, and that name does not exist (NXDOMAIN)."
@@ -134,8 +132,7 @@ def _denied(observation: Observation) -> Finding:
         message = f"The domain {domain} does not exist (NXDOMAIN)."
         fix = (
             "Check the spelling; if it is right, register or renew the domain, or find out why its zone is "
-            "not "
-            "delegated (`dig +trace DOMAIN`)."
+            "not delegated (`dig +trace DOMAIN`)."
         )
     return NONE.finding("", message, *dns_evidence(observation, domain, "MX", "A"), fix=fix)
 

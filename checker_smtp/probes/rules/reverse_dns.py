@@ -78,13 +78,11 @@ def _unconfirmed(observation: Observation, endpoint: Endpoint, reverse: ReverseD
         return NOT_TESTED.finding(
             endpoint.subject,
             f"{address} has {reverse.total} PTR names. The {len(reverse.names)} that were looked up do not "
-            "lead "
-            f"back to it; the other {reverse.total - len(reverse.names)} were not looked up.",
+            f"lead back to it; the other {reverse.total - len(reverse.names)} were not looked up.",
             *evidence,
             outcome=Outcome.NOT_TESTED,
             fix="Ask for one PTR record with the server's host name; servers that compare both directions "
-            "look "
-            "up a few names only.",
+            "look up a few names only.",
         )
     names = listed(list(reverse.names))
     return MISMATCH.finding(
