@@ -20,7 +20,8 @@ class DnsStatus(StrEnum):
 
     `TIMEOUT` is the silence of a resolver that answers other questions, `ERROR` any other answer of a server,
     by name in the detail. `UNUSABLE` is a fault of this side: the resolver was not reached, is none, or sent
-    what cannot be read, such as a truncated answer whose whole it does not give over TCP.
+    what cannot be read, such as a truncated answer whose whole it does not give over TCP, or says that it
+    keeps the answer back.
     """
 
     ANSWER = "answer"

@@ -54,6 +54,7 @@ def reply(
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR,
     flags: int = dns.flags.RA,
     ede: str = "",
+    ede_code: dns.edns.EDECode = dns.edns.EDECode.NO_REACHABLE_AUTHORITY,
     soa: bool = True,
 ) -> Say:
     """A server that always says this, with an SOA in the authority section."""
@@ -68,7 +69,7 @@ def reply(
         if soa:
             response.authority.append(SOA)
         if ede:
-            response.use_edns(options=[dns.edns.EDEOption(dns.edns.EDECode.NO_REACHABLE_AUTHORITY, ede)])
+            response.use_edns(options=[dns.edns.EDEOption(ede_code, ede)])
         return [response.to_wire(max_size=65535)]
 
     return serve

@@ -71,6 +71,25 @@ NO_SOA = "no SOA beside it (RFC 2308 §3)"
             (MX,),
             "SERVFAIL; EDE 22 (No Reachable Authority): bogus",
         ),
+        # RFC 8914 §4: the resolver says that it blocks the name, or forged the answer
+        (
+            reply(rcode=dns.rcode.NXDOMAIN, ede="malware", ede_code=dns.edns.EDECode.BLOCKED),
+            DnsStatus.UNUSABLE,
+            (),
+            "EDE 15 (Blocked): malware",
+        ),
+        (
+            reply(MX, ede="a walled garden", ede_code=dns.edns.EDECode.FORGED_ANSWER),
+            DnsStatus.UNUSABLE,
+            (MX,),
+            "EDE 4 (Forged Answer): a walled garden",
+        ),
+        (
+            reply(MX, ede="old", ede_code=dns.edns.EDECode.STALE_ANSWER),
+            DnsStatus.ANSWER,
+            (MX,),
+            "EDE 3 (Stale Answer): old",
+        ),
         # RFC 6672: a DNAME stands for the CNAME, sent or not
         (
             reply("test. 60 IN DNAME new.", "mx.new. 60 IN MX 0 ."),

@@ -53,6 +53,18 @@ def ask_often(servers: Servers, loop: str, times: int = 2, *, timeout: float = G
     return answers
 
 
+def test_a_single_server_that_fails_once_is_asked_again(loop: str) -> None:
+    servers = only(in_turn(SERVFAIL, reply(MX)))
+    (answer,) = ask_often(servers, loop, 1)
+    assert (answer.status, answer.records) == (DnsStatus.ANSWER, (MX,))
+
+
+def test_a_failure_stays_where_the_second_try_is_silent(loop: str) -> None:
+    servers = only(in_turn(SERVFAIL, silent))
+    (answer,) = ask_often(servers, loop, 1, timeout=0.3)
+    assert (answer.status, answer.detail) == (DnsStatus.SERVFAIL, "SERVFAIL")
+
+
 def in_turn(*serve: Serve) -> Serve:
     """One server that answers each question in another way."""
     turns: Iterator[Serve] = iter(serve)

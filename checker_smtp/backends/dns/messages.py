@@ -46,6 +46,8 @@ _EDNS = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
 _FAILURES = {Rcode.SERVFAIL: DnsStatus.SERVFAIL, Rcode.REFUSED: DnsStatus.REFUSED}
 # Among them is the response of a server that does not know EDNS (RFC 6891 §7), or not this version of it.
 _NOT_UNDERSTOOD = (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS)
+# RFC 8914 §4.5, §4.16 to §4.18: forged, blocked, censored or filtered, by who runs the resolver.
+_is_blocked = re.compile(r"EDE (?:4|15|16|17)\b").match
 _NO_SOA = "no SOA beside it (RFC 2308 §3)"
 _CHAIN_PROBLEMS = {"loop": "the aliases lead in a circle", "too-long": "more than {} aliases"}
 
@@ -55,7 +57,8 @@ class Response:
     """The result of one try to ask one server, be it a failure.
 
     `omitted` is the number of records beyond the limits, the least preferred MX; `not_understood` is True for
-    the errors with which a server refuses EDNS, among other things.
+    the errors with which a server refuses EDNS, among other things; `blocked` where it says that it keeps the
+    answer back.
     """
 
     status: DnsStatus
@@ -64,6 +67,7 @@ class Response:
     omitted: int = 0
     truncated: bool = False
     not_understood: bool = False
+    blocked: bool = False
 
 
 class Question:
@@ -112,7 +116,16 @@ class Question:
         if status in (DnsStatus.NODATA, DnsStatus.NXDOMAIN) and not message.has_soa:
             detail = f"{detail}; {_NO_SOA}" if detail else _NO_SOA
         records, omitted = self._records(message, chain)
-        return Response(status, records, detail, omitted, bool(message.flags & _TC), rcode in _NOT_UNDERSTOOD)
+        blocked = any(map(_is_blocked, message.reasons))
+        return Response(
+            DnsStatus.UNUSABLE if blocked else status,
+            records,
+            detail,
+            omitted,
+            truncated=bool(message.flags & _TC),
+            not_understood=rcode in _NOT_UNDERSTOOD,
+            blocked=blocked,
+        )
 
     def _chain(self, message: DnsMessage) -> AliasChain:
         owners, cnames, dnames = set(), {}, {}

@@ -4,7 +4,8 @@ dnspython reads unusual messages here, but its resolver and its sockets are not 
 cancellation: a question costs 0.4 of its processor time (python -m benchmarks dns), and a question that is
 cancelled has closed its socket by then, not in a later turn of the event loop.
 
-A single server is asked twice, the first time for 2.5 seconds or half of the timeout. Of several, one is
+A single server is asked twice, the first time for 2.5 seconds or half of the timeout; and once more where it
+answers SERVFAIL, because there is no other to ask for a second opinion. Of several, one is
 asked first, and has half a second; then all are, at once, and the first that settles the question wins. Half
 a second is more than a resolver needs for nearly any name, so the others see few questions, and a dead server
 costs half a second once: a server that was silent is asked last from then on.
@@ -112,7 +113,12 @@ class DnsResolver:
     async def _ask(self, question: Question, deadline: float) -> Response:
         first, *others = self._ordered()
         if not others:
-            return await first.ask(question, self._tries, self.timeout, deadline)
+            response = await first.ask(question, self._tries, self.timeout, deadline)
+            if response.status is DnsStatus.SERVFAIL:
+                # often the resolver gave up on slow name servers and has the answer by now
+                again = await first.ask(question, 1, deadline - monotonic(), deadline)
+                return again if again.status.known else response
+            return response
         response = await first.ask(question, 1, min(_FIRST_ALONE, self.timeout / 2), deadline)
         if response.status.known:
             return response

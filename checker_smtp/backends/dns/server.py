@@ -89,7 +89,7 @@ class DnsServer:
         if response.status is DnsStatus.TIMEOUT:
             self.silent += 1
             self._suspects_edns = edns and self._edns is None
-        elif response.status is DnsStatus.UNUSABLE and not response.truncated:
+        elif response.status is DnsStatus.UNUSABLE and not (response.truncated or response.blocked):
             self.silent += 1
         else:
             self.responses += 1
