@@ -54,6 +54,7 @@ SITUATIONS = {
         f"{SERVER}\ngood.test MX 10 big.test.\nbig.test A !unusable cut short\nbig.test AAAA !unusable cut",
         ["not_tested info not-tested"],
         "unknown",
+        OURS,
     ),
     "one family of the target cannot be had": Situation(
         f"{SERVER}\ngood.test MX 10 big.test.\nbig.test A {V4}\nbig.test AAAA !unusable cut",

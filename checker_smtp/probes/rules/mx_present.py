@@ -153,10 +153,12 @@ def _no_target(observation: Observation, targets: tuple[tuple[MxTarget, str, Dns
     ]
     failure = failure_of(*(status for *_, status in targets), bogus=any(t.bogus for t, *_ in targets))
     evidence = [item for t, *_ in targets for item in dns_evidence(observation, t.target, "A", "AAAA")]
-    code = NOT_TESTED if failure.outcome is Outcome.NOT_TESTED else LOOKUP_FAILED
+    is_ours = failure.outcome is Outcome.NOT_TESTED
+    whose = " That is the resolver of this side, and nothing is known of the servers." if is_ours else ""
+    code = NOT_TESTED if is_ours else LOOKUP_FAILED
     return code.finding(
         "",
-        f"The addresses of no MX target could be looked up: {listed(names)}.",
+        f"The addresses of no MX target could be looked up: {listed(names)}.{whose}",
         *evidence,
         outcome=failure.outcome,
         severity=failure.severity,
