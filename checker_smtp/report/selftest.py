@@ -47,6 +47,10 @@ def _resolver(resolver: Soundness) -> tuple[bool, str]:
         )
     if resolver.fault:
         return False, f"The resolver gives untrue answers: {resolver.fault}. No check can rely on it. {other}"
+    failing = [answer for answer in resolver.answers if not answer.status.known and resolver.explains(answer)]
+    if failing:
+        types = ", ".join(answer.rdtype for answer in failing)
+        return False, f"The resolver fails for records of type {types}, whatever the name. {other}"
     refused = [f"{answer.name} {answer.rdtype}" for answer in resolver.answers if not answer.status.known]
     if refused:
         return True, f"The resolver answers, but not for {', '.join(refused)}."
@@ -64,6 +68,10 @@ def _family(view: FamilyView) -> Iterator[tuple[bool, str]]:
         return
     yield True, f"{name}: there is a route, from {address}."
     refuse = "many servers refuse such a client."
+    if reverse is not None and (reverse.unsettled or not reverse.status.known) and not reverse.confirmed_by:
+        failed = ", ".join(reverse.unsettled) or f"{address} ({reverse.status})"
+        yield False, f"The lookup of {failed} failed: it is not known if the PTR name of {address} is right."
+        return
     if reverse is None or not reverse.names:
         status = reverse.status if reverse else "not asked"
         yield False, f"{address} has no PTR record ({status}): {refuse}"
@@ -79,6 +87,11 @@ def _helo(selftest: SelfTest) -> tuple[bool, str]:
     own = {view.address for view in selftest.families if view.address}
     addresses = ", ".join(selftest.helo_addresses)
     name, refuse = f"The EHLO name {selftest.helo_name}", "some servers refuse such a client."
+    if not addresses and not selftest.helo_status.known:
+        return (
+            False,
+            f"{name} could not be looked up ({selftest.helo_status}): it is not known if it is right.",
+        )
     if not addresses:
         return False, f"{name} does not resolve ({selftest.helo_status}): {refuse}"
     if own & set(selftest.helo_addresses):

@@ -65,6 +65,35 @@ def test_conditions_that_make_a_check_unreliable(selftest: SelfTest, problems: l
     assert all(text.startswith(begin) for text, begin in zip(bad, problems, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("selftest", "problem"),
+    [
+        (
+            seen(FamilyView(family=4, address="9.9.9.1", reverse=ReverseDns(status=DnsStatus.SERVFAIL))),
+            "The lookup of 9.9.9.1 (servfail) failed: it is not known if the PTR name of 9.9.9.1 is right.",
+        ),
+        (
+            seen(FamilyView(family=4, address="9.9.9.1", reverse=replace(ASTRAY, unsettled=("other.test",)))),
+            "The lookup of other.test failed: it is not known if the PTR name of 9.9.9.1 is right.",
+        ),
+        (
+            replace(seen(HERE, helo=()), helo_status=DnsStatus.UNUSABLE),
+            "The EHLO name probe.test could not be looked up (unusable): it is not known if it is right.",
+        ),
+    ],
+)
+def test_what_could_not_be_looked_up_is_not_called_missing(selftest: SelfTest, problem: str) -> None:
+    assert [remark.text for remark in build_remarks(selftest) if not remark.good] == [problem]
+
+
+def test_a_resolver_that_fails_for_a_type_of_record() -> None:
+    controls = (("A", "nxdomain"), ("MX", "error"))
+    answers = [DnsAnswer(name="a.invalid", rdtype=t, status=DnsStatus(status)) for t, status in controls]
+    remark = build_remarks(replace(seen(HERE), resolver=Soundness(answers=tuple(answers))))[0]
+    assert not remark.good
+    assert remark.text.startswith("The resolver fails for records of type MX, whatever the name.")
+
+
 def test_nat_is_not_a_fault_of_the_machine() -> None:
     inside = FamilyView(family=4, address="192.168.1.4", not_public="private (RFC 1918)")
     remarks = build_remarks(seen(inside, helo=("9.9.9.1",)))
