@@ -298,6 +298,18 @@ SITUATIONS = {
         ),
         not_says="The domain good.test does not exist",
     ),
+    "MX is denied by a resolver that has no root": Situation(
+        SERVER,
+        ["mx.none crit fail"],
+        "none",
+        "do not say so when they are asked for A",
+        (
+            answer("MX good.test", status="nxdomain"),
+            answer("A good.test", status="nodata"),
+            answer("MX .", status="nxdomain"),
+            answer("MX com", status="nodata"),
+        ),
+    ),
     "MX is denied, an IPv6 address exists": Situation(
         SERVER,
         ["mx.none crit fail"],
@@ -383,6 +395,7 @@ UNTRUE = {
             answer("MX good.test", status="nxdomain"),
             answer("A good.test", f"good.test. 60 IN A {V4}"),
             answer("MX .", status="nxdomain"),
+            answer("MX com", status="nxdomain"),
         ),
         "it says that a name that has no MX record does not exist",
     ),
