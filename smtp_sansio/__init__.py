@@ -6,6 +6,7 @@ socket, reads a clock or imports anything outside the standard library's pure mo
 """
 
 from ._capabilities import Capabilities
+from ._certificate import Certificate
 from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
 from ._connection import Connection, Need
 from ._deviations import Deviation, DeviationKind
@@ -33,6 +34,7 @@ from ._transcript import Transcript
 
 __all__ = [
     "Capabilities",
+    "Certificate",
     "Command",
     "Connect",
     "Connection",

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
+from ._certificate import Certificate
+
 __all__ = [
     "Connect",
     "Done",
@@ -79,11 +81,15 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """The handshake succeeded, with this protocol version and cipher suite (OpenSSL's names)."""
+    """The handshake succeeded, with this protocol version and cipher suite (OpenSSL's names).
+
+    `certificate` is the server's, None where it showed none or the driver does not report it.
+    """
 
     at: float
     version: str
     cipher: str
+    certificate: Certificate | None = None
 
 
 class FailureKind(StrEnum):

@@ -8,15 +8,20 @@ as latin-1 text, so that a difference between two records reads as a conversatio
     {"do": "send", "data": "EHLO probe.example\\r\\n", "at": 0.094}
     {"do": "receive", "failed": "timeout", "at": 12.094}
 
+The line of a TLS handshake has the server's certificate as well, an object with the fields of `Certificate`
+that are not empty.
+
 The timeout of an effect is not part of it: the script computes it from its options and from `at`. Effects
 that were read back therefore have the timeout 0.
 """
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from operator import index
 from typing import Any
 
+from ._certificate import Certificate
 from ._effects import (
     Connect,
     Done,
@@ -51,12 +56,12 @@ class Transcript:
         return len(self._entries)
 
     def entries(self) -> tuple[dict[str, str | int | float], ...]:
-        """Return each pair as the JSON object of its line."""
+        """Return each pair as the JSON object of its line, a certificate aside."""
         return tuple([_as_entry(*pair) for pair in self._entries])
 
     def dumps(self) -> str:
         """Return the pairs as JSON Lines, ASCII only."""
-        return "".join(json.dumps(entry) + "\n" for entry in self.entries())
+        return "".join(json.dumps(_as_line(*pair)) + "\n" for pair in self._entries)
 
     @classmethod
     def loads(cls, text: str) -> "Transcript":
@@ -100,6 +105,14 @@ def _as_entry(effect: Effect, outcome: Outcome) -> dict[str, str | int | float]:
     return entry
 
 
+def _as_line(effect: Effect, outcome: Outcome) -> dict[str, object]:
+    entry: dict[str, object] = {**_as_entry(effect, outcome)}
+    if isinstance(outcome, Secured) and outcome.certificate is not None:
+        named = ((field, getattr(outcome.certificate, field.name)) for field in fields(Certificate))
+        entry["certificate"] = {field.name: value for field, value in named if value != field.default}
+    return entry
+
+
 def _from_entry(entry: dict[str, Any]) -> tuple[Effect, Outcome]:
     effect: Effect
     match entry["do"]:
@@ -123,9 +136,29 @@ def _outcome_of(entry: dict[str, Any], at: float) -> Outcome:
         case "receive":
             return Received(at, entry["got"].encode("latin-1"))
         case "upgrade":
-            return Secured(at, _text(entry["version"]), _text(entry["cipher"]))
+            certificate = _certificate(entry["certificate"]) if "certificate" in entry else None
+            return Secured(at, _text(entry["version"]), _text(entry["cipher"]), certificate)
         case _:
             return Done(at)
+
+
+def _certificate(table: dict[str, Any]) -> Certificate:
+    self_issued, names = table.get("self_issued"), table.get("dns_names", [])
+    if not (self_issued is None or isinstance(self_issued, bool)):
+        raise TypeError(f"{self_issued!r} is neither true nor false")
+    if not isinstance(names, list):
+        raise TypeError(f"{names!r} is no list of names")
+    return Certificate(
+        sha256=_text(table["sha256"]),
+        common_name=_text(table.get("common_name", "")),
+        dns_names=tuple(map(_text, names)),
+        omitted_names=index(table.get("omitted_names", 0)),
+        issuer=_text(table.get("issuer", "")),
+        not_before=_text(table.get("not_before", "")),
+        not_after=_text(table.get("not_after", "")),
+        self_issued=self_issued,
+        note=_text(table.get("note", "")),
+    )
 
 
 def _text(value: object) -> str:

@@ -52,6 +52,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Ending.excerpt": {"description": _OCTETS},
     "Ending.at": {"description": _AT},
     "Tls.at": {"description": _AT},
+    "Certificate.sha256": {"description": "Of the DER encoding, in hexadecimal digits."},
+    "Certificate.not_before": {"description": "RFC 3339, in UTC; empty where it could not be read."},
+    "Certificate.not_after": {"description": "RFC 3339, in UTC; empty where it could not be read."},
     "Session.connected_at": {"description": f"{_AT} Null without a connection."},
     "Session.transcript": {
         "description": "Each operation on the network with its result. `do` is connect, send, receive or "

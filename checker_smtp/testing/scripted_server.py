@@ -131,7 +131,8 @@ class _Player:
             case Connect() if word == "connected":
                 return Done(step.at)
             case Upgrade() if word == "tls" and detail.startswith("TLSv"):
-                return Secured(step.at, *detail.split(" "))
+                version, _, cipher = detail.partition(" ")
+                return Secured(step.at, version, cipher)
         if step.mark != "--":
             raise DialogueMismatch(f"the client does {effect}, where the dialogue has {step}")
         return Failed(step.at, FailureKind(word), detail)

@@ -33,6 +33,7 @@ from checker_smtp.probes.observation import (
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Evidence, Finding, Outcome, Severity, finding_id, judge_delivery
+from smtp_sansio import Certificate
 
 _T = TypeVar("_T")
 DATA = Path(__file__).parent / "data"
@@ -72,6 +73,24 @@ def keywords(*lines: str) -> tuple[Keyword, ...]:
     return tuple(Keyword(keyword=line.split()[0], parameters=tuple(line.split()[1:])) for line in lines)
 
 
+CERTIFICATE = Certificate(
+    sha256="5f" * 32,
+    common_name="Büro",
+    dns_names=(MX, *(f"mx{n}.example.org" for n in range(2, 21))),
+    omitted_names=4,
+    issuer="CN=R11,O=Let's Encrypt,C=US",
+    not_before="2026-01-01T00:00:00Z",
+    not_after="2026-04-01T00:00:00Z",
+    self_issued=False,
+)
+
+
+def handshake(version: str) -> Tls:
+    return Tls(
+        version=version, cipher="TLS_AES_256_GCM_SHA384", server_name=MX, at=0.1, certificate=CERTIFICATE
+    )
+
+
 def session(*, tls: str = "TLSv1.3", offered: tuple[str, ...] = KEYWORDS, relays: bool = False) -> Session:
     """Return a session: connect 0.01 s, banner 0.02, EHLO 0.03, TLS 0.04, EHLO 0.05, transactions 0.06."""
     ok = reply(250, "2.0.0 Ok", 0.21, 8)
@@ -84,7 +103,7 @@ def session(*, tls: str = "TLSv1.3", offered: tuple[str, ...] = KEYWORDS, relays
         ehlo=hello,
         capabilities=keywords(*offered, *(("STARTTLS",) if tls else ())),
         starttls=reply(220, "Ready", 0.07, 5) if tls else None,
-        tls=Tls(version=tls, cipher="TLS_AES_256_GCM_SHA384", server_name=MX, at=0.1) if tls else None,
+        tls=handshake(tls) if tls else None,
         ehlo_tls=replace(hello, at=0.15, entry=7) if tls else None,
         capabilities_tls=keywords(*offered) if tls else (),
         transactions=tuple(

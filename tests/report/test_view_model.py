@@ -6,8 +6,12 @@ import pytest
 
 from checker_smtp.probes.observation import Control, Observation
 from checker_smtp.probes.rules import CODES, Outcome, Severity
+from checker_smtp.report.formats.html import render_html
+from checker_smtp.report.formats.text import render_text
+from checker_smtp.report.model.certificate import describe_certificate
 from checker_smtp.report.model.report import Report, build_report
 from checker_smtp.report.model.timeline import format_seconds, split_phases
+from smtp_sansio import Certificate
 from tests.report.results import (
     FIXTURES,
     POSTURES,
@@ -161,6 +165,42 @@ def test_badges() -> None:
     (endpoint_report,) = recorded("postfix-blocklisted").endpoints
     assert [badge.text for badge in endpoint_report.badges] == ["Refuses this checker", "TLS 1.3"]
     assert endpoint_report.level == ""
+
+
+def test_the_certificate_is_shown_and_not_judged() -> None:
+    facts = dict(build_report(result(observation())).endpoints[0].facts)
+    assert facts["Certificate"] == (
+        "seen, not judged: common name Büro · DNS names mx.example.org, mx2.example.org, mx3.example.org "
+        "and 21 more · issuer CN=R11,O=Let's Encrypt,C=US · from 2026-01-01 · to 2026-04-01 · "
+        f"SHA-256 {'5f' * 32}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("certificate", "shown"),
+    [
+        (Certificate(sha256="ab"), "SHA-256 ab"),
+        (
+            Certificate(sha256="ab", issuer="CN=mx", self_issued=True),
+            "issuer and subject are the same (self-signed) · SHA-256 ab",
+        ),
+        (Certificate(sha256="ab", note="not parsed: x"), "SHA-256 ab · not parsed: x"),
+        (Certificate(sha256="ab", omitted_names=2), "DNS names 2 more · SHA-256 ab"),
+        (
+            Certificate(sha256="ab", dns_names=("\x1b[31m", "a" * 101), issuer="b" * 401),
+            rf"DNS names \x1b[31m, {'a' * 99}… · issuer {'b' * 399}… · SHA-256 ab",
+        ),
+    ],
+)
+def test_certificates(certificate: Certificate, shown: str) -> None:
+    assert describe_certificate(certificate) == f"seen, not judged: {shown}"
+
+
+@pytest.mark.parametrize("posture", POSTURES)
+def test_each_report_says_what_was_not_looked_at(posture: str) -> None:
+    sentence = "Not looked at: certificate validity, DANE, MTA-STS, DNSSEC signing."
+    assert render_text(POSTURES[posture]()).splitlines()[-1] == sentence
+    assert f"<p>{sentence}</p>" in render_html(POSTURES[posture]())
 
 
 def test_extensions_and_what_tls_changed() -> None:

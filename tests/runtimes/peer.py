@@ -24,7 +24,7 @@ from threading import Thread
 
 import trustme
 
-__all__ = ["ScriptedPeer"]
+__all__ = ["ScriptedPeer", "leaf_der"]
 
 # What is waited for comes at once: this only bounds a test that fails.
 _PATIENCE = 20.0
@@ -33,6 +33,11 @@ _PATIENCE = 20.0
 @cache
 def _certificate() -> trustme.LeafCert:
     return trustme.CA().issue_cert("mx.test")
+
+
+def leaf_der() -> bytes:
+    """Return the certificate that the peer shows."""
+    return ssl.PEM_cert_to_DER_cert(_certificate().cert_chain_pems[0].bytes().decode())
 
 
 class ScriptedPeer:

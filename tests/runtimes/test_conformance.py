@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 
 import pytest
 
@@ -30,7 +31,7 @@ from smtp_sansio import (
     Upgrade,
     tap,
 )
-from tests.runtimes.peer import ScriptedPeer
+from tests.runtimes.peer import ScriptedPeer, leaf_der
 from tests.runtimes.session_script import RUNTIMES, SHORT, SessionOutcome, probe_session, timeless
 
 IN_CLEAR = """
@@ -80,8 +81,12 @@ def codes(outcome: SessionOutcome) -> list[int]:
 def test_a_whole_session(before: str) -> None:
     outcome = everywhere(probe_session, before + WHOLE)
     assert codes(outcome) == [220, 250, 220, 250, 250, 550, 250, 221]
-    assert outcome.tls == Secured(0.0, "TLSv1.3", "TLS_AES_256_GCM_SHA384")
     assert outcome.end is None
+    assert isinstance(outcome.tls, Secured)
+    assert (outcome.tls.version, outcome.tls.cipher) == ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+    assert outcome.tls.certificate is not None
+    assert outcome.tls.certificate.dns_names == ("mx.test",)
+    assert outcome.tls.certificate.sha256 == sha256(leaf_der()).hexdigest()
 
 
 def test_injection_in_the_segment_of_the_220() -> None:

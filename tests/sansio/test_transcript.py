@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_sansio import (
+    Certificate,
     Connect,
     Done,
     Effect,
@@ -29,16 +30,25 @@ WRITTEN = r"""
 {"do": "send", "data": "EHLO probe.example\r\n", "at": 0.094}
 {"do": "receive", "got": "", "at": 1.5}
 {"do": "upgrade", "server_name": "mx.example", "version": "TLSv1.3", "cipher": "X", "at": 2.0}
+{"do": "upgrade", "server_name": "", "version": "TLSv1.3", "cipher": "X", "at": 2.0, "certificate": {"sha256": "0f", "dns_names": ["a.example", "caf\u00e9"], "omitted_names": 3, "not_after": "2050-01-01T00:00:00Z", "self_issued": false}}
 {"do": "upgrade", "server_name": "", "failed": "tls", "detail": "alert \u00e9", "at": 2.0}
 {"do": "receive", "failed": "timeout", "at": 12.094}
-""".lstrip()
+""".lstrip()  # noqa: E501
 
+CERTIFICATE = Certificate(
+    sha256="0f",
+    dns_names=("a.example", "café"),
+    omitted_names=3,
+    not_after="2050-01-01T00:00:00Z",
+    self_issued=False,
+)
 PAIRS: list[tuple[Effect, Outcome]] = [
     (Connect("192.0.2.7", 25, 12), Done(0.031)),
     (Receive(12), Received(0.094, b"220 mx.example caf\xe9\0\r\n")),
     (Send(b"EHLO probe.example\r\n", 12), Done(0.094)),
     (Receive(12), Received(1.5, b"")),
     (Upgrade("mx.example", 12), Secured(2.0, "TLSv1.3", "X")),
+    (Upgrade("", 12), Secured(2.0, "TLSv1.3", "X", CERTIFICATE)),
     (Upgrade("", 12), Failed(2.0, FailureKind.TLS, "alert é")),
     (Receive(12), Failed(12.094, FailureKind.TIMEOUT)),
 ]
@@ -53,9 +63,9 @@ def written(pairs: list[tuple[Effect, Outcome]]) -> Transcript:
 
 def test_the_form() -> None:
     assert written(PAIRS).dumps() == WRITTEN
-    assert [dict(entry) for entry in written(PAIRS).entries()] == [
-        json.loads(x) for x in WRITTEN.splitlines()
-    ]
+    lines = [json.loads(line) for line in WRITTEN.splitlines()]
+    assert lines[5].pop("certificate")
+    assert [dict(entry) for entry in written(PAIRS).entries()] == lines
 
 
 def test_reading_it_back() -> None:
@@ -72,6 +82,18 @@ def test_nothing() -> None:
 
 TIMES = st.floats(0, 1e6)
 WORDS = st.text(max_size=20)
+CERTIFICATES = st.none() | st.builds(
+    Certificate,
+    sha256=WORDS,
+    common_name=WORDS,
+    dns_names=st.lists(WORDS, max_size=2).map(tuple),
+    omitted_names=st.integers(0, 9),
+    issuer=WORDS,
+    not_before=WORDS,
+    not_after=WORDS,
+    self_issued=st.sampled_from([None, True, False]),
+    note=WORDS,
+)
 FAILURES = st.builds(Failed, TIMES, st.sampled_from(FailureKind), WORDS)
 ENTRIES: st.SearchStrategy[tuple[Effect, Outcome]] = st.one_of(
     st.tuples(
@@ -81,7 +103,8 @@ ENTRIES: st.SearchStrategy[tuple[Effect, Outcome]] = st.one_of(
     st.tuples(st.builds(Send, st.binary(), st.just(0)), st.one_of(st.builds(Done, TIMES), FAILURES)),
     st.tuples(st.just(Receive(0)), st.one_of(st.builds(Received, TIMES, st.binary()), FAILURES)),
     st.tuples(
-        st.builds(Upgrade, WORDS, st.just(0)), st.one_of(st.builds(Secured, TIMES, WORDS, WORDS), FAILURES)
+        st.builds(Upgrade, WORDS, st.just(0)),
+        st.one_of(st.builds(Secured, TIMES, WORDS, WORDS, CERTIFICATES), FAILURES),
     ),
 )
 
@@ -96,6 +119,7 @@ def test_round_trip(pairs: list[tuple[Effect, Outcome]]) -> None:
     assert Transcript.loads(text).dumps() == text
 
 
+SECURED = '{"do": "upgrade", "server_name": "", "version": "", "cipher": "", "at": 0'
 GOOD = '{"do": "receive", "got": "220 hi\\r\\n", "at": 0.1}'
 
 
@@ -132,6 +156,20 @@ GOOD = '{"do": "receive", "got": "220 hi\\r\\n", "at": 0.1}'
         '{"do": "upgrade", "server_name": "x", "cipher": "x", "at": 0}',
         '{"do": "upgrade", "server_name": "x", "version": "x", "cipher": null, "at": 0}',
         '{"do": "upgrade", "server_name": "x", "version": 1.3, "cipher": "x", "at": 0}',
+        *(
+            f'{SECURED}, "certificate": {c}}}'
+            for c in (
+                "null",
+                '"0f"',
+                "{}",
+                '{"sha256": 1}',
+                '{"sha256": "0f", "dns_names": "mx.example"}',
+                '{"sha256": "0f", "dns_names": [1]}',
+                '{"sha256": "0f", "omitted_names": "1"}',
+                '{"sha256": "0f", "self_issued": "no"}',
+                '{"sha256": "0f", "self_issued": 1}',
+            )
+        ),
     ],
 )
 def test_a_bad_line_is_named(line: str) -> None:

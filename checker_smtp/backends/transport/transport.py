@@ -41,6 +41,7 @@ from smtp_sansio import (
 )
 
 from . import tls
+from .certificate import parse_certificate
 from .os_errors import classify
 
 __all__ = [
@@ -237,7 +238,9 @@ class Transport:
         sock = self._socket = tls.wrap(self.socket, server_name)
         yield from _until_done(sock.do_handshake, Readiness.READABLE)
         cipher = sock.cipher()
-        return Secured(self._at(), sock.version() or "", cipher[0] if cipher else "")
+        at, der = self._at(), sock.getpeercert(binary_form=True)
+        certificate = parse_certificate(der) if der is not None else None
+        return Secured(at, sock.version() or "", cipher[0] if cipher else "", certificate)
 
 
 def _alert_before(error: OSError, sock: socket.socket) -> OSError:

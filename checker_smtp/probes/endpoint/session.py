@@ -188,7 +188,11 @@ class _SessionRun:
             self.cause = outcome
         elif outcome is not None:
             self.log.tls = Tls(
-                version=outcome.version, cipher=outcome.cipher, server_name=server_name, at=outcome.at
+                version=outcome.version,
+                cipher=outcome.cipher,
+                server_name=server_name,
+                at=outcome.at,
+                certificate=outcome.certificate,
             )
             yield from self._hello(first=False)
             self.log.capabilities_tls = self.dialogue.connection.capabilities or Capabilities()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from smtp_sansio import Certificate
+
 __all__ = [
     "Ending",
     "Entry",
@@ -68,12 +70,16 @@ class Keyword:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """A handshake that succeeded; `server_name` is the SNI sent, empty for none."""
+    """A handshake that succeeded; `server_name` is the SNI sent, empty for none.
+
+    `certificate` is the server's, which no rule judges; None where it showed none, or is not known.
+    """
 
     version: str
     cipher: str
     server_name: str
     at: float
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

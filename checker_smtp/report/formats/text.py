@@ -42,6 +42,7 @@ class _Page:
             *(part for panel in report.panels for part in panels[panel]),
             self._mx(),
             *(self._endpoint(endpoint) for endpoint in report.endpoints),
+            self._terminal.lines(f"Not looked at: {report.not_looked_at}.", "dim"),
         ]
 
     def _head(self) -> str:

@@ -10,6 +10,7 @@ from checker_smtp.probes.observation import Endpoint, Keyword, ReverseDns, Sessi
 from checker_smtp.probes.rules import Finding, record_of
 from checker_smtp.report.visible import visible
 
+from .certificate import describe_certificate
 from .items import Context
 from .metrics import find_tls, is_probed
 from .timeline import Phase, format_seconds, split_phases
@@ -148,6 +149,8 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
     facts.append(("Reverse DNS", reverse_dns_text(endpoint.reverse)))
     if (tls := find_tls(endpoint)) is not None:
         facts.append(("TLS", f"{visible(tls.version)}, {visible(tls.cipher)}"))
+        if tls.certificate is not None:
+            facts.append(("Certificate", describe_certificate(tls.certificate)))
     elif main.is_ready:
         facts.append(("TLS", "none"))
     if main.end is not None:

@@ -31,6 +31,7 @@ __all__ = ["Head", "Report", "build_report"]
 # Characters of transcript in a report. The sessions share them equally, with a minimum for each session.
 _MAX_CHARS = 60_000
 _MIN_SESSION_CHARS = 6_000
+_NOT_LOOKED_AT = "certificate validity, DANE, MTA-STS, DNSSEC signing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Report:
     """A whole report.
 
     `to_fix`, `unsettled` and `checker` are the three panels. `cited` maps the anchor of a transcript line to
-    the items that cite it as evidence.
+    the items that cite it as evidence. `not_looked_at` is what no check looks at.
     """
 
     head: Head
@@ -67,6 +68,7 @@ class Report:
     endpoints: tuple[EndpointReport, ...]
     skipped: tuple[str, ...]
     cited: dict[str, tuple[Item, ...]]
+    not_looked_at: str = _NOT_LOOKED_AT
 
     @property
     def problems(self) -> tuple[Item, ...]:
