@@ -4,10 +4,13 @@ Only what is warn or crit is compared, and exactly: a finding too many is as wro
 findings say things that are true of every lab (no IPv6), so they are looked at only where they are the point.
 """
 
+import hashlib
 import json
 import os
 import re
+import smtplib
 import socket
+import ssl
 import time
 from pathlib import Path
 from typing import Any
@@ -85,6 +88,24 @@ def test_findings_live_and_replayed(check: Tool, tool: Tool, tmp_path: Path, nam
     replayed = tool("replay", case, "--format", "json", offline=True)
     assert (replayed.code, replayed.err) == (live.code, "")
     assert replayed.out == live.out
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_certificate_is_the_one_another_client_sees(check: Tool, backend: str) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP(ADDRESS["healthy"], PORT, "another.e2e.test") as client:
+        client.starttls(context=context)
+        assert isinstance(client.sock, ssl.SSLSocket)
+        der = client.sock.getpeercert(binary_form=True)
+    assert der is not None
+
+    read = document(check(domain("healthy"), "--format", "json", "--backend", backend))
+    (session,) = read["observation"]["endpoints"][0]["sessions"]
+    seen = session["tls"]["certificate"]
+    assert seen["sha256"] == hashlib.sha256(der).hexdigest()
+    assert seen["common_name"] == f"mx.{domain('healthy')}"
+    assert (seen["self_issued"], seen["note"]) == (True, "")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
