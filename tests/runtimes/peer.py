@@ -5,6 +5,7 @@
     RAW: \\x16\\x03       says these octets, backslash escapes understood
     DRIP                  from here on says everything octet by octet
     TLS                   does the handshake, as server
+    TLS ANONYMOUS         does the handshake without a certificate
     TLS FAILS             begins one, and gives up in the middle with an alert
     TLS WANTS CERTIFICATE requires a certificate of the client, and ends with an alert
     HELLO                 waits until a ClientHello begins to come in, and leaves it unread
@@ -83,8 +84,9 @@ class ScriptedPeer:
                     assert _line(sock) == said
                 case "DRIP":
                     self._drip = True
-                case "TLS":
-                    sock = self._context().wrap_socket(sock, server_side=True)
+                case "TLS" | "TLS ANONYMOUS":
+                    context = self._context() if kind == "TLS" else _anonymous_context()
+                    sock = context.wrap_socket(sock, server_side=True)
                 case "TLS FAILS" | "TLS WANTS CERTIFICATE":
                     with suppress(ssl.SSLError):
                         sock = self._context(asks="CERTIFICATE" in kind).wrap_socket(sock, server_side=True)
@@ -121,6 +123,13 @@ class ScriptedPeer:
 
         context.sni_callback = seen
         return context
+
+
+def _anonymous_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aNULL:@SECLEVEL=0")
+    return context
 
 
 def _steps(play: str) -> list[tuple[str, bytes]]:

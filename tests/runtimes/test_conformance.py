@@ -164,6 +164,13 @@ def test_handshakes_that_fail(answer: str, failed: Failed) -> None:
     assert outcome.tls == failed
 
 
+def test_a_server_without_a_certificate() -> None:
+    outcome = everywhere(probe_session, WHOLE.replace("    TLS\n", "    TLS ANONYMOUS\n"))
+    assert outcome.end is None
+    assert isinstance(outcome.tls, Secured)
+    assert (outcome.tls.version, outcome.tls.certificate) == ("TLSv1.2", None)
+
+
 def test_an_alert_after_the_handshake_is_named_although_the_write_fails_first() -> None:
     outcome = everywhere(probe_session, IN_CLEAR + "S: 220 Go ahead\nTLS WANTS CERTIFICATE")
     assert outcome.end == Failed(0.0, FailureKind.TLS, "tlsv13 alert certificate required")
