@@ -16,35 +16,48 @@ __all__ = ["Deviation", "DeviationKind", "DeviationLog"]
 
 
 class DeviationKind(StrEnum):
-    """A kind of irregularity; `reference` is the section it breaks, empty where it is legal."""
+    """A kind of irregularity: `reference` is the section it breaks, empty where it is legal.
+
+    `words` are the kind in a sentence, as in "the reply has ...".
+    """
 
     reference: str
+    words: str
 
-    def __new__(cls, slug: str, reference: str) -> "DeviationKind":
+    def __new__(cls, slug: str, reference: str, words: str) -> "DeviationKind":
         member = str.__new__(cls, slug)
         member._value_ = slug
         member.reference = reference
+        member.words = words
         return member
 
-    BARE_LF = "bare-lf", "RFC 5321 §2.3.8"
-    BARE_CR = "bare-cr", "RFC 5321 §2.3.8"
-    CONTROL = "control-character", "RFC 5321 §4.2"
-    NON_ASCII = "non-ascii", "RFC 5321 §4.2"
-    LONG_LINE = "line-over-512", "RFC 5321 §4.5.3.1.5"
-    NO_SEPARATOR = "no-separator", "RFC 5321 §4.2"
-    BAD_SEPARATOR = "bad-separator", "RFC 5321 §4.2"
-    MISSING_CODE = "missing-code", "RFC 5321 §4.2.1"
-    MIXED_CODES = "mixed-codes", "RFC 5321 §4.2.1"
-    CODE_OUT_OF_RANGE = "code-out-of-range", "RFC 5321 §4.2"
-    UNEXPECTED_CODE = "unexpected-code", "RFC 5321 §4.3.2"
-    UNEXPECTED_CLASS = "unexpected-class", "RFC 5321 §4.3.2"
-    UNSOLICITED = "unsolicited-reply", "RFC 5321 §4.2"
-    OUT_OF_SEQUENCE = "out-of-sequence-accept", "RFC 5321 §4.1.4"
-    KEYWORD_SYNTAX = "ehlo-keyword-syntax", "RFC 5321 §4.1.1.1"
-    STARTTLS_AGAIN = "starttls-after-tls", "RFC 3207 §4.2"
-    KEYWORD_CASE = "ehlo-keyword-case", ""
-    KEYWORD_REPEATED = "ehlo-keyword-repeated", ""
-    SIZE_UNSPECIFIED = "size-unspecified", ""
+    BARE_LF = "bare-lf", "RFC 5321 §2.3.8", "a line that ends with LF alone"
+    BARE_CR = "bare-cr", "RFC 5321 §2.3.8", "a CR without LF"
+    CONTROL = "control-character", "RFC 5321 §4.2", "a control character"
+    NON_ASCII = "non-ascii", "RFC 5321 §4.2", "a character that is not ASCII"
+    LONG_LINE = "line-over-512", "RFC 5321 §4.5.3.1.5", "a line of more than 512 octets"
+    NO_SEPARATOR = "no-separator", "RFC 5321 §4.2", "a code without a space after it"
+    BAD_SEPARATOR = "bad-separator", "RFC 5321 §4.2", "a code with neither a space nor a hyphen after it"
+    MISSING_CODE = "missing-code", "RFC 5321 §4.2.1", "a line without a code"
+    MIXED_CODES = "mixed-codes", "RFC 5321 §4.2.1", "lines with different codes"
+    CODE_OUT_OF_RANGE = "code-out-of-range", "RFC 5321 §4.2", "a code that SMTP does not have"
+    UNEXPECTED_CODE = "unexpected-code", "RFC 5321 §4.3.2", "a code that does not belong to the command"
+    UNEXPECTED_CLASS = (
+        "unexpected-class",
+        "RFC 5321 §4.3.2",
+        "a code that is no final reply",
+    )
+    UNSOLICITED = "unsolicited-reply", "RFC 5321 §4.2", "text that replies to no command"
+    OUT_OF_SEQUENCE = "out-of-sequence-accept", "RFC 5321 §4.1.4", "a success for a command out of sequence"
+    KEYWORD_SYNTAX = (
+        "ehlo-keyword-syntax",
+        "RFC 5321 §4.1.1.1",
+        "a keyword with a character that is not allowed",
+    )
+    STARTTLS_AGAIN = "starttls-after-tls", "RFC 3207 §4.2", "STARTTLS offered again inside TLS"
+    KEYWORD_CASE = "ehlo-keyword-case", "", "a keyword in lower case"
+    KEYWORD_REPEATED = "ehlo-keyword-repeated", "", "a keyword that is repeated"
+    SIZE_UNSPECIFIED = "size-unspecified", "", "SIZE without a limit"
 
 
 @dataclass(frozen=True, slots=True)

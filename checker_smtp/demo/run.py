@@ -41,12 +41,16 @@ def write_pages(results: dict[str, Result], folder: Path) -> Path:
     Raises `OSError` where the folder or a page cannot be written.
     """
     from checker_smtp.report.formats.html import render_html, render_index
+    from checker_smtp.report.model.report import describe_worst
 
     folder.mkdir(parents=True, exist_ok=True)
     for domain, result in results.items():
         (folder / f"{domain}.html").write_text(render_html(result), encoding="utf-8")
     index = folder / "report.html"
-    links = [(domain, f"{domain}.html", result.status) for domain, result in results.items()]
+    links = [
+        (domain, f"{domain}.html", result.status, describe_worst(result))
+        for domain, result in results.items()
+    ]
     index.write_text(render_index(links), encoding="utf-8")
     return index
 

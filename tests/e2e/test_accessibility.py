@@ -126,7 +126,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     npm(folder, *PACKAGES)
     pages = {name: render_html(anyio.run(replay, ROOT / "fixtures" / name)) for name in CASES}
     pages["hostile"] = render_html(everywhere_hostile())
-    pages["index"] = render_index([(name, f"{name}.html", "ok") for name in CASES])
+    pages["index"] = render_index([(name, f"{name}.html", "ok", "Mail can arrive.") for name in CASES])
     scanned = tallied(*[line(replayed(folder)) for folder in FIXTURES] * 6)
     pages["summary"] = render_summary(scanned, "results.jsonl")
     for name, page in pages.items():

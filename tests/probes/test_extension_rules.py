@@ -70,9 +70,24 @@ def test_deviations_are_one_remark_for_each_endpoint() -> None:
     seen = observation(endpoint(odd), endpoint(address="192.0.2.8"))
     assert finding_lines(seen) == [f"protocol.deviation info fail {HERE}"]
     assert only(seen).message == (
-        "The replies deviate: bare-lf (4×, RFC 5321 §2.3.8) and mixed-codes (1×, RFC 5321 §4.2.1)."
+        "The replies have a line that ends with LF alone (RFC 5321 §2.3.8; 4 times, first in "
+        '"220 mx.example.org ESMTP") and lines with different codes (RFC 5321 §4.2.1; in "250-STARTTLS").'
     )
     assert [e.entry for e in only(seen).evidence] == [held.greeting.entry, held.ehlo.entry]
+
+
+def test_a_deviation_is_quoted_with_its_line() -> None:
+    held = session(ehlo="250-mx|250-STARTTLS|250 AUTH=" + "X" * 80)
+    assert held.ehlo is not None
+    syntax = replace(BARE_LF, kind="ehlo-keyword-syntax", line=3, reference="RFC 5321 §4.1.1.1")
+    newer = replace(syntax, kind="of-a-later-version", line=9)
+    odd = replace(held, ehlo=replace(held.ehlo, deviations=(syntax, newer)))
+    message = next(f.message for f in apply_rules(observation(endpoint(odd))) if "protocol" in f.code)
+    assert message == (
+        "The replies have a keyword with a character that is not allowed (RFC 5321 §4.1.1.1; in "
+        f'"250 AUTH={"X" * 51}…") and of-a-later-version (RFC 5321 §4.1.1.1; in '
+        f'"250 AUTH={"X" * 51}…").'
+    )
 
 
 def test_deviations_of_every_connection_count() -> None:

@@ -63,22 +63,22 @@ def test_a_greeting(greeting: str, verdicts: list[str]) -> None:
         (
             "greeting/closed",
             "banner.missing crit fail",
-            "The server closed the connection without a greeting.",
+            "No greeting: the server closed the connection.",
         ),
         (
             "greeting/reset",
             "banner.missing crit fail",
-            "The server reset the connection without a greeting.",
+            "No greeting: the server reset the connection.",
         ),
         (
-            "greeting/syntax.reply",
+            "greeting/syntax.reply: no reply begins here",
             "banner.missing crit fail",
-            "The first line of the server is no SMTP greeting.",
+            "No SMTP greeting can be read: no reply begins here.",
         ),
         (
             "greeting/limit.line",
             "banner.missing crit fail",
-            "The first line of the server is no SMTP greeting.",
+            "No SMTP greeting can be read: limit.line.",
         ),
         (
             "greeting/budget",
@@ -126,11 +126,11 @@ def test_slow_is_measured_from_the_connection() -> None:
 def test_a_hint_quotes_the_words() -> None:
     seen = observation(endpoint(greeting="554 5.7.1 your IP is listed"))
     assert only(seen).message == (
-        'The greeting is 554 5.7.1 (it says "your IP is listed"): the server refuses this client.'
+        'The greeting is 554 5.7.1 ("your IP is listed"): the server refuses this client.'
     )
     seen = observation(endpoint(greeting="421 4.3.2 too many connections"))
     assert only(seen).message == (
-        'The greeting is 421 4.3.2 (it says "too many connections"): temporarily no service.'
+        'The greeting is 421 4.3.2 ("too many connections"): temporarily no service.'
     )
     assert only(observation(endpoint(greeting="554 5.7.1 no"))).message == (
         "The greeting is 554 5.7.1: the server refuses this client."
@@ -172,7 +172,7 @@ def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
         ),
         (
             {"ehlo": "450 later"},
-            'The server answers EHLO with 450 (it says "later"): temporarily refused.',
+            'The server answers EHLO with 450 ("later"): temporarily refused.',
         ),
         (
             {"ehlo": "550 your name?", "helo": "550 5.7.1 no"},
@@ -180,10 +180,13 @@ def test_a_hello(words: dict[str, str], verdicts: list[str]) -> None:
         ),
         (
             {"ehlo": "550 no", "helo": "554 RBL"},
-            'The server answers EHLO with 550 and HELO with 554 (it says "RBL"): it refuses this client.',
+            'The server answers EHLO with 550 and HELO with 554 ("RBL"): it refuses this client.',
         ),
         ({"ehlo": "354 go on"}, "The reply to EHLO neither accepts nor refuses it."),
-        ({"ehlo": None, "end": "EHLO/closed"}, "EHLO ended the session (closed)."),
+        (
+            {"ehlo": None, "end": "EHLO/closed"},
+            "The session ended at EHLO: the server closed the connection.",
+        ),
         (
             {"ehlo": None, "end": "EHLO/budget"},
             "Not tested: EHLO; the time for this endpoint ran out.",

@@ -120,17 +120,20 @@ def test_a_rule_is_tested_where_any_endpoint_answered_it_and_not_about_us() -> N
     [
         (
             {"null": "421 4.3.2 going down", "postmaster": None, "relay": None, "end": "RCPT/closed"},
-            "Not tested: postmaster and relaying; the server said 421 4.3.2.",
+            "Not tested: postmaster and relaying; the server replied 421 4.3.2.",
             "transient",
         ),
         (
             {"relay": None, "end": "RCPT/closed"},
-            "Not tested: relaying; the session ended (closed) at RCPT.",
+            "Not tested: relaying; the server closed the connection at RCPT.",
             "not-tested",
         ),
         (
             {"null": None, "postmaster": None, "relay": None, "end": "MAIL/budget"},
-            "Not tested: the null sender, postmaster and relaying; the session ended (budget) at MAIL.",
+            (
+                "Not tested: the null sender, postmaster and relaying; the time for this endpoint ran out "
+                "at MAIL."
+            ),
             "not-tested",
         ),
         ({"relay": None}, "Not tested: relaying; they were not asked.", "not-tested"),
@@ -153,7 +156,7 @@ def test_a_refused_rset_is_why_the_rest_was_not_asked_and_a_finding() -> None:
     assert (noted.code, noted.severity) == ("smtp.protocol.rset", "info")
     assert noted.message == "RSET is answered with 502; a server must accept it at any time."
     assert noted.evidence == finding.evidence
-    assert finding.message == "Not tested: postmaster and relaying; the server said 502."
+    assert finding.message == "Not tested: postmaster and relaying; the server replied 502."
     assert finding.evidence[0].quote == "502 what?\r\n"
 
 
@@ -162,7 +165,7 @@ def test_a_second_connection_that_is_refused_is_why_the_rest_was_not_asked() -> 
     busy = session("without-tls", greeting="554 too many connections")
     found = [f for f in apply_rules(observation(endpoint(broken, busy))) if f.code == "smtp.not_tested"]
     assert [f.message for f in found] == [
-        "Not tested: the null sender, postmaster and relaying; the server said 554."
+        "Not tested: the null sender, postmaster and relaying; the server replied 554."
     ]
 
 

@@ -135,8 +135,8 @@ def test_one_dead_address_of_several_is_a_warning() -> None:
         "tcp.unreachable warn fail 192.0.2.9:25",
     ]
     assert [f.message for f in apply_rules(seen)] == [
-        "192.0.2.8:25 refused the connection.",
-        "192.0.2.9:25 did not answer.",
+        "This address refused the connection.",
+        "This address did not answer.",
     ]
 
 

@@ -100,7 +100,7 @@ def test_the_last_answer_counts_where_the_probe_was_repeated() -> None:
 @pytest.mark.parametrize(
     ("answer", "where"),
     [
-        ("450 4.2.0 later", '450 4.2.0 (it says "later") at RCPT'),
+        ("450 4.2.0 later", '450 4.2.0 ("later") at RCPT'),
         ("MAIL 553 5.1.8 no", "553 5.1.8 at MAIL"),
         ("553 5.1.8 no", "553 5.1.8 at RCPT"),
     ],

@@ -303,7 +303,7 @@ def test_who_had_no_turn_is_told_of_the_time_that_ran_out() -> None:
     assert (last.end.step, last.end.kind, last.end.at) == ("MAIL", "budget", last.transcript[-1]["at"])
     told = verdicts(visited.told["echo.test"])
     assert [message for code, *_, message in told if code == "smtp.not_tested"] == [
-        "Not tested: the null sender, postmaster and relaying; the session ended (budget) at MAIL."
+        "Not tested: the null sender, postmaster and relaying; the time for this endpoint ran out at MAIL."
     ]
 
 

@@ -46,12 +46,12 @@ BROKEN = [
     (
         {"starttls": None, "end": "STARTTLS/closed"},
         "starttls.failed crit fail",
-        "STARTTLS ended the session (closed).",
+        "The session ended at STARTTLS: the server closed the connection.",
     ),
     (
         {"starttls": None, "end": "STARTTLS/syntax.reply"},
         "starttls.failed crit fail",
-        "STARTTLS ended the session (syntax.reply).",
+        "The session ended at STARTTLS: syntax.reply.",
     ),
     (
         {"starttls": None, "end": "STARTTLS/timeout"},
@@ -66,9 +66,13 @@ BROKEN = [
     (
         {"tls": None, "end": "TLS/tls: wrong version number"},
         "starttls.failed crit fail",
-        "The TLS handshake failed: tls (wrong version number).",
+        "The TLS handshake failed: wrong version number.",
     ),
-    ({"tls": None, "end": "TLS/reset"}, "starttls.failed crit fail", "The TLS handshake failed: reset."),
+    (
+        {"tls": None, "end": "TLS/reset"},
+        "starttls.failed crit fail",
+        "The TLS handshake failed: the server reset the connection.",
+    ),
     (
         {"tls": None, "end": "TLS/timeout"},
         "starttls.failed warn transient",
@@ -92,7 +96,7 @@ BROKEN = [
     (
         {"ehlo_tls": None, "end": "EHLO after STARTTLS/closed"},
         "starttls.failed crit fail",
-        "The session ended right after the handshake (closed).",
+        "The session ended right after the handshake: the server closed the connection.",
     ),
     (
         {"ehlo_tls": None, "end": "EHLO after STARTTLS/timeout"},

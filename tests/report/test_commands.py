@@ -8,8 +8,9 @@ import pytest
 
 from checker_smtp.probes.observation import MxTarget, Observation, ReverseDns
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import CODES
+from checker_smtp.probes.rules import CODES, Finding
 from checker_smtp.report.advice.commands import commands_for
+from checker_smtp.report.model.endpoint_index import EndpointIndex
 from tests.report.results import FIXTURES, MX, endpoint, finding, observation, replayed, session
 
 SUBJECT = "192.0.2.1:25"
@@ -32,8 +33,12 @@ HOSTILE = (
 )
 
 
+def lines_for(found: Finding, seen: Observation) -> tuple[str, ...]:
+    return commands_for(found, EndpointIndex(seen).find(found), seen)
+
+
 def commands_of(code: str, seen: Observation | None = None, subject: str = SUBJECT) -> list[list[str]]:
-    return [shlex.split(line) for line in commands_for(finding(code, subject=subject), seen or observation())]
+    return [shlex.split(line) for line in lines_for(finding(code, subject=subject), seen or observation())]
 
 
 def test_the_relay_question_again() -> None:
@@ -46,7 +51,7 @@ def test_the_relay_question_again() -> None:
 
 
 def test_the_null_sender_is_quoted() -> None:
-    line = commands_for(finding("smtp.null_sender.rejected"), observation())[0]
+    line = lines_for(finding("smtp.null_sender.rejected"), observation())[0]
     assert " --from '<>' " in line
     assert len(commands_of("smtp.null_sender.rejected")) == 2
 
@@ -126,7 +131,7 @@ def test_hostile_names_are_in_no_command(code: str, name: str) -> None:
         mx=replace(seen.mx, records=(MxTarget(preference=0, target=name),)),
     )
     for subject in (SUBJECT, name, ""):
-        for line in commands_for(finding(code, subject=subject), seen):
+        for line in lines_for(finding(code, subject=subject), seen):
             assert name not in line
             assert line.isascii()
             assert line.isprintable()
@@ -136,7 +141,7 @@ def test_every_recorded_finding_about_a_reached_server_has_one() -> None:
     for folder in FIXTURES:
         result = replayed(folder)
         for found in result.findings:
-            lines = commands_for(found, result.observation)
+            lines = lines_for(found, result.observation)
             assert lines, (folder.name, found.code)
             for line in lines:
                 assert re.match(r"(swaks|dig|openssl|nc|\(sleep) ", line)
@@ -153,6 +158,6 @@ def test_every_recorded_finding_about_a_reached_server_has_one() -> None:
 def test_a_command_asks_what_the_evidence_asked(name: str, code: str, sender: str, recipient: str) -> None:
     result = replayed(next(folder for folder in FIXTURES if folder.name == name))
     (found,) = (one for one in result.findings if one.code == code)
-    words = shlex.split(commands_for(found, result.observation)[0])
+    words = shlex.split(lines_for(found, result.observation)[0])
     assert words[words.index("--from") + 1].startswith(sender)
     assert words[words.index("--to") + 1] == recipient

@@ -172,12 +172,17 @@ def test_a_domain_is_shown_in_unicode_and_in_ascii() -> None:
 
 def test_the_index_links_to_the_pages() -> None:
     page = render_index(
-        [("a<b>.test", "a.html", "critical"), ("ok.test", "ok.html", "ok"), ("x", "x.html", "odd")]
+        [
+            ("a<b>.test", "a.html", "critical", "It <relays>."),
+            ("ok.test", "ok.html", "ok", "Mail can arrive."),
+            ("x", "x.html", "odd", ""),
+        ]
     )
     tree = parse(page)
     links = [(words(a), a.attrib["href"]) for a in tree.iter("a")]
     assert links == [("a<b>.test", "a.html"), ("ok.test", "ok.html"), ("x", "x.html")]
     assert [words(pill) for pill in of_class(page, "pill")] == ["Critical", "OK", "Unknown"]
+    assert [words(note) for note in of_class(page, "note")] == ["It <relays>.", "Mail can arrive.", ""]
     assert [fault for fault in faults(page) if "leads outside" not in fault] == []
 
 

@@ -177,6 +177,8 @@ def test_a_kind_is_its_slug_and_knows_the_section_it_breaks() -> None:
     assert DeviationKind("bare-lf") is DeviationKind.BARE_LF
     assert f"{DeviationKind.BARE_LF}" == "bare-lf"
     assert DeviationKind.BARE_LF.reference == "RFC 5321 §2.3.8"
+    assert DeviationKind.BARE_LF.words == "a line that ends with LF alone"
+    assert len({kind.words for kind in DeviationKind}) == len(DeviationKind)
     assert {kind for kind in DeviationKind if not kind.reference} == {
         DeviationKind.KEYWORD_CASE,
         DeviationKind.KEYWORD_REPEATED,

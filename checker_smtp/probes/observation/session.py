@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from smtp_sansio import Certificate
+from smtp_sansio import Certificate, DeviationKind
 
 __all__ = [
     "Ending",
@@ -16,6 +16,15 @@ __all__ = [
     "Tls",
     "Transaction",
 ]
+
+_ENDINGS = {
+    "budget": "the time for this endpoint ran out",
+    "closed": "the server closed the connection",
+    "refused": "the connection was refused",
+    "reset": "the server reset the connection",
+    "timeout": "nothing was received in time",
+}
+_DEVIATIONS = {str(kind): kind.words for kind in DeviationKind}
 
 Entry: TypeAlias = dict[str, str | int | float]
 """One line of a transcript, as `smtp_sansio.Transcript` writes it."""
@@ -33,6 +42,11 @@ class Irregularity:
     offset: int
     excerpt: str
     reference: str = ""
+
+    @property
+    def words(self) -> str:
+        """The kind in a sentence; the kind itself where this version does not know it."""
+        return _DEVIATIONS.get(self.kind, self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +131,11 @@ class Ending:
     at: float
     entry: int
     excerpt: str = ""
+
+    @property
+    def words(self) -> str:
+        """The failure in a sentence, without a full stop."""
+        return _ENDINGS.get(self.kind) or self.detail or self.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

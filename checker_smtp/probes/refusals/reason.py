@@ -5,6 +5,7 @@ the other words; generic codes; the basic code. A false accusation is the worst 
 understood is `unclear`, and a 4yz is never more than a deferral.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -61,6 +62,10 @@ class Step(StrEnum):
     MAIL = "mail"
     RCPT = "rcpt"
 
+
+# The clause of the deciding words is quoted to its end, if that is near.
+_END_OF_CLAUSE = re.compile(r"[.,;:!?)\]>\"](?=\s|$)|\s[(<\[-]|\s(?:see|https?:)")
+_MAX_REST = 60
 
 EnhancedCode = tuple[int, int]
 _Reading = Callable[[int, int], CodeMeaning | None]
@@ -238,7 +243,14 @@ def _found(reply: MaskedText, stage: str, code: int) -> Iterable[tuple[WordGroup
             if group.search(pages.lower()):
                 yield group, pages
         elif match := group.search(reply.masked):
-            yield group, reply.plain[match.start() : match.end()].strip()
+            yield group, reply.plain[match.start() : _clause_end(reply.plain, match.end())].strip()
+
+
+def _clause_end(plain: str, end: int) -> int:
+    """Return where the clause ends, so that the words quoted do not stop in the middle of a sentence."""
+    if found := _END_OF_CLAUSE.search(plain, max(end - 1, 0), end + _MAX_REST):
+        return max(found.start(), end)
+    return len(plain) if len(plain) <= end + _MAX_REST else end
 
 
 @cache

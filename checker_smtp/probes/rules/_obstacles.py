@@ -87,10 +87,10 @@ def _unanswered(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
     closing = next((reply for reply in session.replies if reply.code == 421), None)
     refusal = closing or next((reply for reply in reversed(session.replies) if not reply.positive), None)
     if session.end is not None and closing is None:
-        why = f"the session ended ({session.end.kind}) at {session.end.step}"
+        why = f"{session.end.words} at {session.end.step}"
         evidence = end_evidence(endpoint, session, session.end)
     else:
-        why = f"the server said {shown(refusal)}" if refusal else "they were not asked"
+        why = f"the server replied {shown(refusal)}" if refusal else "they were not asked"
         evidence = reply_evidence(endpoint, refusal)
     yield NOT_TESTED.finding(
         endpoint.subject,

@@ -66,7 +66,7 @@ def end_evidence(endpoint: Endpoint, session: Session, end: Ending) -> tuple[Evi
     """Return the place where the session ended."""
     if not session.transcript:
         return ()
-    quote = end.excerpt or end.detail or end.kind
+    quote = end.excerpt or end.words
     return (
         Evidence(
             source="session",
@@ -124,8 +124,8 @@ def quoted(refusal: Refusal | None) -> str:
     """Return the deciding words for a sentence, as in ` ("user unknown")`; nothing where a code decided."""
     if refusal is None or not any(char.isalpha() for char in refusal.words):
         return ""
-    words = " ".join(refusal.words.split())[:_MAX_QUOTED]
-    return f' (it says "{words}")'
+    words = " ".join(refusal.words.split())
+    return f' ("{words if len(words) <= _MAX_QUOTED else words[:_MAX_QUOTED] + "…"}")'
 
 
 def listed(items: list[str], most: int = 5) -> str:

@@ -10,11 +10,10 @@ __all__ = ["ALIAS_BESIDE", "NOT_TESTED", "REFUSED_US", "client_fix", "retry_fix"
 REFUSED_US = Code(
     "smtp.refused_us",
     Severity.INFO,
-    title="The server refuses this checker, which says nothing about the domain",
-    why="The refusal is about the address, the name or the rate of this client. Other senders may be "
-    "welcome.",
+    title="The server refuses this checker; other senders may be welcome",
+    why="A refusal of this client's address, name or rate does not concern other senders.",
     fix="Repeat the check from an address with a matching PTR record and a good reputation, with a "
-    "helo_name that resolves to it; or look into the server's log for the reason.",
+    "`--helo-name` that resolves to it; or look into the server's log for the reason.",
     reference="RFC 3463 §3.8",
     reproduce=RepeatSession(),
     badge="Refuses this checker",
@@ -22,8 +21,8 @@ REFUSED_US = Code(
 NOT_TESTED = Code(
     "smtp.not_tested",
     Severity.INFO,
-    title="This could not be tested from here",
-    why="Nothing is known either way; it is no fault of the domain.",
+    title="This could not be tested",
+    why="Nothing is known either way, so it does not count as a fault.",
     fix="Repeat the check, from another network if need be.",
     reference="RFC 5321 §4.5.4.1",
     reproduce=RepeatSession(),

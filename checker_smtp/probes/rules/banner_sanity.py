@@ -16,7 +16,7 @@ from ._shared import NOT_TESTED, REFUSED_US, client_fix
 MISSING = Code(
     "smtp.banner.missing",
     Severity.CRIT,
-    title="The server accepts connections and sends no SMTP greeting",
+    title="The server sent no valid SMTP greeting",
     why="Senders wait for the greeting, up to five minutes, and then try another server or retry later.",
     fix="Check that the mail server itself is running behind the port, and not a proxy or firewall "
     "whose backend is gone; look for the connection in its log.",
@@ -28,8 +28,8 @@ MISSING = Code(
 REFUSED = Code(
     "smtp.banner.refused",
     Severity.CRIT,
-    title="The server greets with a refusal",
-    why="A 5yz greeting says to every sender that no mail is accepted here.",
+    title="The server does not greet with 220",
+    why="A greeting of another code says to a sender that no mail is accepted here.",
     fix="Let the server greet with 220, or remove it from the domain's MX records; if nothing but this "
     "checker is refused, look for the client's address in the server's access rules.",
     reference="RFC 5321 §3.1, RFC 7504",
@@ -40,7 +40,7 @@ REFUSED = Code(
 DEFERRED = Code(
     "smtp.banner.deferred",
     Severity.WARN,
-    title="The greeting is a temporary refusal",
+    title="The server greets with a temporary refusal",
     why="Senders retry later; if it lasts, mail is delayed and then returned.",
     fix="Repeat the check; if it persists look into the server's log for its limits on connections, "
     "load, disk space or greylisting.",
@@ -103,21 +103,20 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.WARN,
-            fix="A sender waits up to five minutes: repeat the check with a timeout of 300 to be sure. "
+            fix="A sender waits up to five minutes: repeat the check with `--timeout 300` to be sure. "
             + MISSING.fix,
         )
     elif why := lost(end):
         yield NOT_TESTED.finding(
-            endpoint.subject, f"Not tested: the greeting; {why}.", *evidence, outcome=Outcome.NOT_TESTED
+            endpoint.subject,
+            f"Not tested: the greeting; {why}.",
+            *evidence,
+            outcome=Outcome.NOT_TESTED,
         )
     elif end.kind in ("closed", "reset"):
-        yield MISSING.finding(
-            endpoint.subject, f"The server {end.kind} the connection without a greeting.", *evidence
-        )
+        yield MISSING.finding(endpoint.subject, f"No greeting: {end.words}.", *evidence)
     else:
-        yield MISSING.finding(
-            endpoint.subject, "The first line of the server is no SMTP greeting.", *evidence
-        )
+        yield MISSING.finding(endpoint.subject, f"No SMTP greeting can be read: {end.words}.", *evidence)
 
 
 def _refusal(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Finding:

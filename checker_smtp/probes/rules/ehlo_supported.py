@@ -17,7 +17,7 @@ FAILED = Code(
     "smtp.ehlo.failed",
     Severity.CRIT,
     title="Neither EHLO nor HELO was accepted",
-    why="Without it no mail can be transferred; senders queue the mail and return it in the end.",
+    why="Without EHLO or HELO no mail can be transferred; senders queue the mail and return it in the end.",
     fix="Remove the rule that refuses EHLO (Postfix: `smtpd_helo_restrictions`; Exim: `acl_smtp_helo`), "
     "or the device in front of the server that does.",
     reference="RFC 5321 §4.1.1.1, §4.1.4",
@@ -29,7 +29,7 @@ FAILED = Code(
 FALLBACK = Code(
     "smtp.ehlo.fallback",
     Severity.WARN,
-    title="EHLO is refused and HELO accepted",
+    title="HELO is accepted and EHLO is not",
     why="Without EHLO there are no extensions: no STARTTLS, so all mail to this server travels in the "
     "clear, and some senders refuse to.",
     fix="Allow EHLO; a firewall that inspects SMTP often removes it: switch that inspection off.",
@@ -78,10 +78,16 @@ def ehlo_supported(observation: Observation) -> Iterator[Finding]:
         else:
             yield FALLBACK.finding(
                 endpoint.subject,
-                "EHLO is refused and HELO accepted: no extension, so no STARTTLS.",
+                f"EHLO is {_refused_how(endpoint.main)} and HELO accepted: no extension, so no STARTTLS.",
                 *reply_evidence(endpoint, endpoint.main.ehlo),
                 *reply_evidence(endpoint, session.helo),
             )
+
+
+def _refused_how(session: Session) -> str:
+    if session.ehlo is not None or session.end is None:
+        return f"refused with {shown(session.ehlo)}"
+    return f"not answered ({session.end.words})"
 
 
 def _out_of_step(endpoint: Endpoint) -> Iterator[Finding]:
@@ -166,9 +172,9 @@ def _unanswered(endpoint: Endpoint, session: Session) -> Finding:
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.WARN,
-            fix="Repeat the check with a longer timeout; a sender waits five minutes.",
+            fix="Repeat the check with `--timeout 300`: a sender waits five minutes.",
         )
-    return FAILED.finding(endpoint.subject, f"EHLO ended the session ({end.kind}).", *evidence)
+    return FAILED.finding(endpoint.subject, f"The session ended at EHLO: {end.words}.", *evidence)
 
 
 def _replies(ehlo: ReplySeen | None, helo: ReplySeen | None) -> str:

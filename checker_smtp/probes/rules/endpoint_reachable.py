@@ -15,7 +15,7 @@ from ._shared import NOT_TESTED
 UNREACHABLE = Code(
     "smtp.tcp.unreachable",
     Severity.WARN,
-    title="One of the addresses that receive mail does not accept connections",
+    title="One of the addresses that receive mail accepted no connection",
     why="Senders that try this address first wait for it before they try the next; mail is delayed.",
     fix="Start the mail server on this address, open the port in the firewall, or remove the address "
     "from DNS.",
@@ -27,7 +27,7 @@ UNREACHABLE = Code(
 ALL_UNREACHABLE = Code(
     "smtp.all_unreachable",
     Severity.CRIT,
-    title="No mail server of the domain accepts connections",
+    title="No mail server that could be tested accepted a connection",
     why="Mail is queued at the senders and returned after some days.",
     fix="Start the mail server, and let the port through the firewall from everywhere.",
     reference="RFC 5321 §4.5.4.1, §5.1",
@@ -67,7 +67,7 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
     else:
         for endpoint in theirs:
             yield UNREACHABLE.finding(
-                endpoint.subject, f"{endpoint.subject} {_failure(endpoint)}.", *_evidence(endpoint)
+                endpoint.subject, f"This address {_failure(endpoint)}.", *_evidence(endpoint)
             )
     for family in (4, 6):
         if untested := [endpoint for endpoint in ours if endpoint.family == family]:

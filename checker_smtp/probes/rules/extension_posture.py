@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from checker_smtp.probes.observation import Endpoint, Observation
+from checker_smtp.probes.observation import Endpoint, Irregularity, Observation, ReplySeen
 
 from ._answers import is_welcome
 from ._finding import Code, Finding, Severity
@@ -53,6 +53,9 @@ RSET_REFUSED = Code(
     badge="Protocol deviations",
 )
 
+# Characters of a line in a message; the evidence has the whole reply.
+_MAX_LINE = 60
+
 
 @rule(
     "smtp.extension_posture",
@@ -97,11 +100,26 @@ def _deviations(endpoint: Endpoint) -> Iterator[Finding]:
     if not violations:
         return
     counts = Counter(deviation.kind for _, deviation in violations)
-    sections = {deviation.kind: deviation.reference for _, deviation in violations}
-    first = {deviation.kind: reply for reply, deviation in reversed(violations)}
-    kinds = listed([f"{kind} ({n}×, {sections[kind]})" for kind, n in sorted(counts.items())], most=10)
-    evidence = [item for kind in sorted(first) for item in reply_evidence(endpoint, first[kind])]
-    yield DEVIATION.finding(endpoint.subject, f"The replies deviate: {kinds}.", *dict.fromkeys(evidence))
+    first = {deviation.kind: (reply, deviation) for reply, deviation in reversed(violations)}
+    kinds = [_described(*first[kind], number) for kind, number in sorted(counts.items())]
+    evidence = [item for kind in sorted(first) for item in reply_evidence(endpoint, first[kind][0])]
+    yield DEVIATION.finding(
+        endpoint.subject, f"The replies have {listed(kinds, most=10)}.", *dict.fromkeys(evidence)
+    )
+
+
+def _described(reply: ReplySeen, deviation: Irregularity, number: int) -> str:
+    """Return the words for a kind of deviation, its section, and the line that has it first."""
+    times = f"{number} times, first in" if number > 1 else "in"
+    return f'{deviation.words} ({deviation.reference}; {times} "{_line_of(reply, deviation)}")'
+
+
+def _line_of(reply: ReplySeen, deviation: Irregularity) -> str:
+    lines = reply.raw.removesuffix("\n").split("\n")
+    line = lines[min(max(deviation.line, 1), len(lines)) - 1].removesuffix("\r")
+    text = " ".join(line.encode("latin-1", "replace").decode("utf-8", "backslashreplace").split())
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]}…"
 
 
 def _refused_rset(endpoint: Endpoint) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ NONE = Code(
 LOOKUP_FAILED = Code(
     "smtp.mx.lookup_failed",
     Severity.CRIT,
-    title="The lookup of the domain's mail servers failed",
+    title="A DNS lookup that mail to the domain needs failed",
     why="Senders keep the mail queued and retry; after some days they return it.",
     fix="Check that every name server of the domain and of its mail servers answers (`dig +trace DOMAIN "
     "MX`), that the delegation is right, and that the DNSSEC signatures are valid.",

@@ -139,7 +139,7 @@ def _literal(observation: Observation, target: MxTarget) -> Finding:
     )
     return IP_LITERAL.finding(
         target.target,
-        f"The MX target {target.target} spells the IP address {target.literal}; it was not contacted.{hint}",
+        f"The MX target {target.target} is the IP address {target.literal}; it was not contacted.{hint}",
         *dns_evidence(observation, observation.domain, "MX"),
     )
 

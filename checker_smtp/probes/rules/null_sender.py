@@ -141,7 +141,7 @@ def _refusal(refused: _Refused) -> Finding:
 
 def _rejected(refused: _Refused) -> Finding:
     message = (
-        f"The null sender is refused at {refused.step.upper()} with {refused.said}, a normal sender "
+        f"The null sender is refused at {refused.step.upper()} with {refused.said}; a normal sender is "
         "accepted there."
     )
     if not refused.refusal.bounce_policy:

@@ -40,7 +40,7 @@ SUSPECTED = Code(
     title="The server accepted one outside recipient, but not a second",
     why="It may relay under conditions that were not all met here, or know the first address.",
     fix="Find out from the server's log why the address was accepted, and repeat the check with a "
-    "test_probe_address of your own.",
+    "`--probe-address` of your own.",
     reference="RFC 5321 §3.6, §7.9",
     reproduce=RepeatTransactions(),
     urgency=Urgency.HELPS_SPAMMERS,
@@ -101,7 +101,7 @@ def _accepted(
             f"The server accepts {asked.recipient} because it serves that domain, so it was not tested.",
             *evidence,
             outcome=Outcome.NOT_TESTED,
-            fix="Repeat the check with a test_probe_address at a domain that another server serves.",
+            fix="Repeat the check with a `--probe-address` at a domain that another server serves.",
         )
     control = endpoint.asked("relay-control")
     if control is not None and is_accepted(control):

@@ -30,7 +30,7 @@ from ._shared import NOT_TESTED, REFUSED_US, retry_fix
 REJECTED = Code(
     "smtp.postmaster.rejected",
     Severity.CRIT,
-    title="Mail to postmaster is refused",
+    title="Mail to postmaster is not accepted",
     why="Every mail domain must have this address. Without it problems with the domain's mail cannot be "
     "reported, and some servers and lists insist on it.",
     fix="Create the address or an alias that somebody reads (Postfix: `postmaster:` in `/etc/aliases` or "

@@ -16,8 +16,8 @@ from ._shared import NOT_TESTED
 FAILED = Code(
     "smtp.starttls.failed",
     Severity.CRIT,
-    title="STARTTLS is offered and failed",
-    why="Senders that try it lose the connection; some retry without encryption, others do not deliver.",
+    title="STARTTLS is offered and does not work",
+    why="Senders that try it cannot encrypt: some deliver in the clear, others do not deliver.",
     fix="Look into the server's log for the handshake; check that the certificate fits its key and that "
     "the protocol versions and ciphers allowed are current (`openssl s_client -starttls smtp "
     "-connect HOST:25`).",
@@ -86,7 +86,7 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
             return  # postmaster reports it; that is no fault of the server's TLS
         yield DEFERRED.finding(
             endpoint.subject,
-            f"STARTTLS is answered with {shown(reply)}: temporarily refused.",
+            f"STARTTLS is answered with {shown(reply)}, a temporary refusal.",
             *reply_evidence(endpoint, reply),
             outcome=Outcome.TRANSIENT,
         )
@@ -119,7 +119,7 @@ def _unanswered(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[F
     elif why := lost(end):
         yield _not_tested(endpoint, why, evidence)
     else:
-        yield FAILED.finding(endpoint.subject, f"STARTTLS ended the session ({end.kind}).", *evidence)
+        yield FAILED.finding(endpoint.subject, f"The session ended at STARTTLS: {end.words}.", *evidence)
 
 
 def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
@@ -141,8 +141,7 @@ def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Iterator
             fix="Let the server answer to its MX name, or ignore server names it does not know.",
         )
     else:
-        reason = f"{end.kind} ({end.detail})" if end.detail else end.kind
-        yield FAILED.finding(endpoint.subject, f"The TLS handshake failed: {reason}.", *evidence)
+        yield FAILED.finding(endpoint.subject, f"The TLS handshake failed: {end.words}.", *evidence)
 
 
 def _refused_hello(endpoint: Endpoint, reply: ReplySeen) -> Finding:
@@ -163,7 +162,9 @@ def _no_hello(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Fin
         yield _not_tested(endpoint, why, evidence)
     else:
         yield FAILED.finding(
-            endpoint.subject, f"The session ended right after the handshake ({end.kind}).", *evidence
+            endpoint.subject,
+            f"The session ended right after the handshake: {end.words}.",
+            *evidence,
         )
 
 
@@ -175,7 +176,10 @@ def _late(endpoint: Endpoint, message: str, evidence: tuple[Evidence, ...]) -> F
 
 def _not_tested(endpoint: Endpoint, why: str, evidence: tuple[Evidence, ...]) -> Finding:
     return NOT_TESTED.finding(
-        endpoint.subject, f"Not tested: the TLS handshake; {why}.", *evidence, outcome=Outcome.NOT_TESTED
+        endpoint.subject,
+        f"Not tested: the TLS handshake; {why}.",
+        *evidence,
+        outcome=Outcome.NOT_TESTED,
     )
 
 

@@ -13,7 +13,7 @@ from ._rule import Input, rule
 ALL_MISSING = Code(
     "smtp.all_no_starttls",
     Severity.CRIT,
-    title="No mail server of the domain offers encryption",
+    title="No mail server that could be tested offers encryption",
     why="All mail to the domain travels in the clear; senders that insist on TLS do not deliver at all.",
     fix="Give the server a key and a certificate and let it offer STARTTLS (Postfix: "
     "`smtpd_tls_chain_files` and `smtpd_tls_security_level = may`; Exim: `tls_certificate` and "

@@ -29,7 +29,7 @@ from checker_smtp.probes.rules import (
     record_of,
 )
 
-__all__ = ["commands_for", "endpoint_of"]
+__all__ = ["commands_for"]
 
 # First a letter, digit or underscore, so that it is no option; no character that means anything to a shell,
 # to dig (@server, +option) or to swaks. A mailbox has one @ and most specials of an RFC 5322 atom.
@@ -46,30 +46,18 @@ _SWAKS_STOPS = {
 }
 
 
-def commands_for(finding: Finding, observation: Observation) -> tuple[str, ...]:
-    """Return one or more commands that show the finding; none where there is no safe one."""
+def commands_for(finding: Finding, endpoint: Endpoint | None, observation: Observation) -> tuple[str, ...]:
+    """Return one or more commands that show the finding at `endpoint`; none where there is no safe one."""
     record = record_of(finding.code)
     if record is None:
         return ()
     if isinstance(record.reproduce, QueryDns):
         return tuple(_query(record.reproduce, finding, observation))
-    endpoint = endpoint_of(finding, observation)
     if endpoint is not None:
         return tuple(_at_endpoint(record, finding, endpoint, observation))
     if isinstance(record.reproduce, RepeatSession):
         return tuple(_query(QueryDns(names="domain", rdtypes=("MX",)), finding, observation))
     return ()
-
-
-def endpoint_of(finding: Finding, observation: Observation) -> Endpoint | None:
-    """Return the endpoint of a finding; of one about the domain the first that its evidence is from."""
-    wheres = (finding.subject, *(item.where for item in finding.evidence if item.source == "session"))
-    for where in wheres:
-        for endpoint in observation.endpoints:
-            names = (endpoint.subject, *(f"{target}:{endpoint.port}" for target in endpoint.targets))
-            if where in names:
-                return endpoint
-    return None
 
 
 def _at_endpoint(record: Code, finding: Finding, endpoint: Endpoint, observation: Observation) -> list[str]:

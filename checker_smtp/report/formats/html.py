@@ -37,8 +37,8 @@ def render_html(result: Result, _: Terminal | None = None) -> str:
     return _render("report.html.j2", report=build_report(result), severities=SEVERITIES, outcomes=OUTCOMES)
 
 
-def render_index(pages: Iterable[tuple[str, str, str]]) -> str:
-    """Return a page with links to reports; each of `pages` is title, href and status."""
+def render_index(pages: Iterable[tuple[str, str, str, str]]) -> str:
+    """Return a page with links to reports; each of `pages` is title, href, status and a sentence."""
     return _render("index.html.j2", pages=list(pages), words=STATUS_WORDS)
 
 

@@ -46,9 +46,9 @@ class _Page:
         ]
 
     def _head(self) -> str:
-        head, problems = self._report.head, self._report.problems
+        report, head = self._report, self._report.head
         name = f"{head.unicode} ({head.domain})" if head.unicode else head.domain
-        first = f" First: {problems[0].title}." if problems else ""
+        first = f" First: {report.first.title}." if report.first else ""
         verdict = head.verdict
         facts = " · ".join(f"{label} {value}" for label, value in head.facts)
         return self._terminal.lines(
@@ -96,6 +96,8 @@ class _Page:
         )
 
     def _subject(self, name: str, target: str, message: str) -> str:
+        # a message about an MX target names it itself
+        name = "" if name in message and not target else name
         where = f"{name} ({target}): " if target else f"{name}: " if name else ""
         return self._terminal.lines(where + message, first=_INDENT)
 
@@ -127,7 +129,15 @@ class _Page:
         rows = [
             self._terminal.lines(
                 " · ".join(
-                    filter(None, (row.target, row.address, row.note, row.reverse and f"PTR {row.reverse}"))
+                    filter(
+                        None,
+                        (
+                            row.target + (f" (TTL {row.ttl})" if row.ttl else ""),
+                            row.address + (f" (TTL {row.address_ttl})" if row.address_ttl else ""),
+                            row.note,
+                            row.reverse and f"PTR {row.reverse}",
+                        ),
+                    )
                 ),
                 first=f"  {row.preference:>5} ",
             )
@@ -143,9 +153,7 @@ class _Page:
         lines += [self._fact(label, value) for label, value in endpoint.facts]
         if endpoint.before is not None:
             lines.append(self._fact("Offers", ", ".join(endpoint.before) or "nothing"))
-        # a server must not offer STARTTLS again in TLS (RFC 3207 §4.2)
-        lost = [f"-{word}" for word in endpoint.lost if word != "STARTTLS"]
-        changes = [f"+{word}" for word in endpoint.gained] + lost
+        changes = [f"+{word}" for word in endpoint.gained] + [f"-{word}" for word in endpoint.lost]
         if endpoint.after is not None and changes:
             lines.append(self._fact("After TLS", ", ".join(changes)))
         lines += [self._fact(badge.text, f"{message} {fix}") for badge, message, fix in endpoint.tls_issues]
@@ -156,6 +164,8 @@ class _Page:
         return self._terminal.lines(value, first=f"  {label:13} ", first_style="dim")
 
     def _transaction(self, row: TransactionResult) -> str:
-        text = " · ".join(filter(None, (row.verdict.text, row.reply)))
+        first, *others = row.reply or ("",)
+        text = " · ".join(filter(None, (row.verdict.text, first)))
+        more = "".join(self._terminal.lines(line, "dim", first=_INDENT) for line in others)
         remark = self._terminal.lines(row.remark, "dim", first=" " * 4) if row.remark else ""
-        return self._terminal.lines(text, row.verdict.level, first=f"  {row.question}: ") + remark
+        return self._terminal.lines(text, row.verdict.level, first=f"  {row.question}: ") + more + remark

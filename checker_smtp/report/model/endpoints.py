@@ -92,7 +92,7 @@ def build_endpoint_report(
         before=before,
         after=after,
         gained=tuple(k for k in after or () if k not in (before or ())) if before is not None else (),
-        lost=tuple(k for k in before or () if k not in (after or ())) if after is not None else (),
+        lost=_lost(before, after),
         tls_issues=tuple(_tls_issues(endpoint, context)),
         transactions=rows,
         sessions=tuple(
@@ -138,7 +138,8 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
         facts.append(("Session", "none: no selected rule needs one"))
     if main.greeting is not None:
         lines = main.greeting.raw.rstrip("\r\n").split("\r\n")
-        more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
+        rest = len(lines) - 1
+        more = f" (and {rest} more line{'s' * (rest != 1)})" if rest else ""
         facts.append(("Greeting", shorten(lines[0], 200) + more))
     found = context.software.get(endpoint.subject)
     if found is not None:
@@ -155,8 +156,7 @@ def _facts(endpoint: Endpoint, context: Context) -> list[tuple[str, str]]:
         facts.append(("TLS", "none"))
     if main.end is not None:
         end = main.end
-        detail = f" ({visible(end.detail)})" if end.detail else ""
-        ending = f"{end.kind} at {end.step} after {format_seconds(end.at)}{detail}"
+        ending = f"at {end.step} after {format_seconds(end.at)}: {end.words}"
         facts.append(("Session ended", visible(ending)))
     return facts
 
@@ -176,6 +176,11 @@ def reverse_dns_text(reverse: ReverseDns | None) -> str:
 def _keywords(known: tuple[Keyword, ...]) -> tuple[str, ...]:
     keywords = [shorten(" ".join((k.keyword, *k.parameters)), 100) for k in known[:_MAX_KEYWORDS]]
     return (*keywords, *([f"… {len(known) - _MAX_KEYWORDS} more"] if len(known) > _MAX_KEYWORDS else []))
+
+
+def _lost(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return what is gone after TLS, without STARTTLS, which must not be offered again (RFC 3207 §4.2)."""
+    return tuple(k for k in before or () if k not in (*after, "STARTTLS")) if after is not None else ()
 
 
 def _tls_issues(endpoint: Endpoint, context: Context) -> list[tuple[Badge, str, str]]:

@@ -12,10 +12,11 @@ from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Code, Evidence, Finding, Outcome, Severity, Urgency, record_of
 from checker_smtp.report.advice import advice_for
-from checker_smtp.report.advice.commands import commands_for, endpoint_of
+from checker_smtp.report.advice.commands import commands_for
 from checker_smtp.report.advice.software import Recognised
 from checker_smtp.report.visible import visible
 
+from .endpoint_index import EndpointIndex
 from .mail_state import describe_reason
 from .next_steps import next_steps
 from .panels import UNSETTLED, ReportPanel, panel_of
@@ -96,9 +97,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The input of items: the observation, the software at each endpoint, the transcripts of sessions."""
+    """The input of items: the observation, its endpoints, the software and the transcripts at each."""
 
     observation: Observation
+    endpoints: EndpointIndex
     software: dict[str, Recognised | None]
     logs: dict[tuple[str, int], TranscriptView]
 
@@ -147,16 +149,26 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
         subjects=tuple(_subject(finding, context) for finding in group[:_MAX_SUBJECTS]),
         more_subjects=max(len(group) - _MAX_SUBJECTS, 0),
         fixes=tuple(_fixes(group, context)),
-        steps=tuple(dict.fromkeys(s for f in group for s in next_steps(f, context.observation))),
+        steps=tuple(
+            dict.fromkeys(
+                step
+                for finding in group
+                for step in next_steps(finding, context.endpoints.find(finding), context.observation)
+            )
+        ),
         quotes=tuple(quotes[:_MAX_QUOTES]),
         more_quotes=max(len(quotes) - _MAX_QUOTES, 0),
         reasons=tuple(dict.fromkeys(describe_reason(f) for f in group if f.reason))[:_MAX_QUOTES],
-        commands=tuple(visible(command) for command in commands_for(first, context.observation)),
+        commands=tuple(
+            visible(command)
+            for command in commands_for(first, context.endpoints.find(first), context.observation)
+        ),
     )
 
 
 def _subject(finding: Finding, context: Context) -> Subject:
-    endpoint = next((e for e in context.observation.endpoints if e.subject == finding.subject), None)
+    found = context.endpoints.find(finding)
+    endpoint = found if found is not None and found.subject == finding.subject else None
     target = ", ".join(endpoint.targets[:3]) if endpoint else ""
     return Subject(
         name=visible(finding.subject), target=visible(target), message=visible(finding.message[:2000])
@@ -192,13 +204,12 @@ def _at(endpoint: Endpoint, context: Context) -> Recognised | None:
 def _concerned(finding: Finding, context: Context) -> list[Endpoint]:
     """Return the endpoints to fix: the subject, or those that the evidence of a domain's fault is from."""
     if finding.subject:
-        endpoint = endpoint_of(finding, context.observation)
+        endpoint = context.endpoints.find(finding)
         return [endpoint] if endpoint else []
-    wheres = {item.where for item in finding.evidence if item.source == "session"}
     record = record_of(finding.code)
     if record is not None and record.fix_everywhere:
         return list(context.observation.endpoints)
-    return [e for e in context.observation.endpoints if e.subject in wheres]
+    return context.endpoints.cited_by(finding)
 
 
 def _quotes(finding: Finding, context: Context) -> list[Quote]:

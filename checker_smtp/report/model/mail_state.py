@@ -81,4 +81,4 @@ def describe_reason(finding: Finding) -> str:
         return visible(finding.reason)
     if finding.words.replace(".", "").isdecimal():
         return visible(f"{finding.reason}, by the code {finding.words}")
-    return visible(f"{finding.reason}, by the words “{finding.words}”")
+    return visible(f"{finding.reason}, by the words “{' '.join(finding.words.split())}”")

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.retry import is_deferred
 from checker_smtp.probes.rules import RULES, Finding, Outcome
-from checker_smtp.report.advice.commands import endpoint_of
 
 __all__ = ["next_steps"]
 
@@ -15,11 +14,11 @@ _RFC_TIMEOUT = 300
 _ABOUT_NAME = ("", "helo", "ptr", "policy", "unclear")
 
 
-def next_steps(finding: Finding, observation: Observation) -> tuple[str, ...]:
-    """Return a sentence for each option that may settle the finding and that its fix does not name."""
+def next_steps(finding: Finding, endpoint: Endpoint | None, observation: Observation) -> tuple[str, ...]:
+    """Return a sentence for each option that may settle the finding, at `endpoint`, and that no fix names."""
     return tuple(
         f"With `{option}` {effect}."
-        for option, effect in _options(finding, endpoint_of(finding, observation), observation)
+        for option, effect in _options(finding, endpoint, observation)
         if option.split()[0] not in finding.fix
     )
 

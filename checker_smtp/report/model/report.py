@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Finding, Severity
+from checker_smtp.probes.rules import Severity
 from checker_smtp.report.advice.software import recognise
 from checker_smtp.report.visible import visible
 
+from .endpoint_index import EndpointIndex
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .mx_table import MxRow, build_mx_rows, describe_coverage
@@ -26,7 +27,7 @@ from .timeline import format_seconds
 from .transcript import TranscriptView
 from .verdict import Verdict, build_verdict, list_disabled_tests
 
-__all__ = ["Head", "Report", "build_report"]
+__all__ = ["Head", "Report", "build_report", "describe_worst"]
 
 # Characters of transcript in a report. The sessions share them equally, with a minimum for each session.
 _MAX_CHARS = 60_000
@@ -76,6 +77,13 @@ class Report:
         return tuple(item for item in self.to_fix if item.severity is not Severity.INFO)
 
     @property
+    def first(self) -> Item | None:
+        """The first problem, where the verdict does not name it already."""
+        problem = next(iter(self.problems), None)
+        is_named = problem is not None and problem.title.lower() in self.head.verdict.arrival.lower()
+        return None if is_named else problem
+
+    @property
     def notes(self) -> tuple[Item, ...]:
         """The other items to fix."""
         return tuple(item for item in self.to_fix if item.severity is Severity.INFO)
@@ -91,8 +99,11 @@ class Report:
 def build_report(result: Result) -> Report:
     """Build the view model of `result`."""
     observation = result.observation
+    index = EndpointIndex(observation)
+    about = index.group(result.findings)
     context = Context(
         observation=observation,
+        endpoints=index,
         software={endpoint.subject: recognise(endpoint) for endpoint in observation.endpoints},
         logs={
             (endpoint.subject, n): TranscriptView(session, f"e{number}s{n}")
@@ -113,14 +124,18 @@ def build_report(result: Result) -> Report:
         more_mx=more,
         null_mx=observation.mx.null_mx,
         endpoints=_with_one_remark(
-            build_endpoint_report(
-                number, endpoint, _about(endpoint.subject, result, endpoint.targets), context, max_chars
-            )
+            build_endpoint_report(number, endpoint, about.get(endpoint.subject, []), context, max_chars)
             for number, endpoint in enumerate(observation.endpoints)
         ),
         skipped=tuple(map(visible, observation.skipped)),
         cited=_cited(items),
     )
+
+
+def describe_worst(result: Result) -> str:
+    """Return one sentence of the verdict: the first problem, or if mail can arrive where there is none."""
+    report = build_report(result)
+    return f"{report.problems[0].title}." if report.problems else report.head.verdict.arrival
 
 
 def _with_one_remark(endpoints: Iterable[EndpointReport]) -> tuple[EndpointReport, ...]:
@@ -132,18 +147,6 @@ def _with_one_remark(endpoints: Iterable[EndpointReport]) -> tuple[EndpointRepor
         known.update(row.remark for row in rows)
         shown.append(replace(endpoint, transactions=tuple(rows)))
     return tuple(shown)
-
-
-def _about(subject: str, result: Result, targets: tuple[str, ...]) -> list[Finding]:
-    """Return the findings about an endpoint, and those about the domain that cite its sessions."""
-    port = subject.rpartition(":")[2]
-    names = {subject, *(f"{target}:{port}" for target in targets)}
-    return [
-        finding
-        for finding in result.findings
-        if finding.subject in names
-        or (not finding.subject and any(e.source == "session" and e.where in names for e in finding.evidence))
-    ]
 
 
 def _cited(items: tuple[Item, ...]) -> dict[str, tuple[Item, ...]]:

@@ -37,7 +37,7 @@ def split_phases(session: Session) -> tuple[Phase, ...]:
             phases.append(Phase(kind=kind, name=name, length=end - clock))
             clock = end
     if session.end is not None and (session.end.at > clock or not phases):
-        name = f"waiting at {session.end.step}, then {session.end.kind}"
+        name = f"waiting at {session.end.step}: {session.end.words}"
         phases.append(Phase(kind="end", name=name, length=max(session.end.at - clock, 0.0)))
     # QUIT is mostly sent with the transactions and takes no time of its own
     return tuple(phase for phase in phases if phase.length > 0 or phase.kind != "quit")

@@ -6,7 +6,7 @@ of the reply alone.
 
 from dataclasses import dataclass, replace
 
-from checker_smtp.probes.observation import Endpoint, Observation, Transaction
+from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
 from checker_smtp.probes.rules import RULES, Finding, Outcome, record_of
 from checker_smtp.report.visible import visible
 
@@ -22,6 +22,8 @@ _QUESTIONS = {
     "relay-control": "Relaying, random mailbox",
     "served-control": "Control: a recipient that the server should accept",
 }
+# Lines shown of one reply; the transcript has all of them.
+_MAX_LINES = 8
 _RELAYING = ("relay", "relay-control")
 # Domains with a null MX: a relay that looks recipients up rejects them.
 _NULL_MX_DOMAINS = ("example.com", "example.net", "example.org")
@@ -47,7 +49,7 @@ class TransactionResult:
     question: str
     sender: str
     recipient: str
-    reply: str
+    reply: tuple[str, ...]
     verdict: Badge
     remark: str = ""
 
@@ -80,10 +82,21 @@ def _row(
         question=_QUESTIONS.get(asked.purpose, visible(asked.purpose)),
         sender=visible(f"<{asked.sender}>"),
         recipient=visible(f"<{asked.recipient}>"),
-        reply=f"{step}: {shorten(reply.raw.rstrip(), 300)}" if reply is not None else "",
+        reply=_lines(step, reply),
         verdict=verdict,
         remark=_WEAK_PROBE.format(probe) if is_weak and verdict.level == "good" else "",
     )
+
+
+def _lines(step: str, reply: ReplySeen | None) -> tuple[str, ...]:
+    """Return the lines of the reply to `step`; nothing without one."""
+    if reply is None:
+        return ()
+    lines = reply.raw.rstrip().split("\n")
+    shown = [shorten(line.removesuffix("\r"), 300) for line in lines[:_MAX_LINES]]
+    rest = len(lines) - len(shown)
+    more = [f"… {rest} more line{'s' * (rest != 1)}"] if rest else []
+    return (f"{step}: {shown[0]}", *shown[1:], *more)
 
 
 def _verdict(

@@ -129,7 +129,7 @@ class TranscriptView:
         servers = [raw for raw in self._raw[first:] if raw.speaker == SERVER]
         for deviation in reply.deviations:
             line = servers[min(max(deviation.line, 1), len(servers)) - 1]
-            line.marks.append(" ".join(filter(None, (deviation.kind, deviation.reference))))
+            line.marks.append(visible(" · ".join(filter(None, (deviation.words, deviation.reference)))))
 
 
 def shorten(octets: str, max_octets: int = _MAX_LINE) -> str:

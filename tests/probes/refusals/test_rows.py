@@ -16,7 +16,7 @@ PROBE = "probe@example.net"
         (
             f"550 5.1.1 <{OWN}> - 203.0.113.7 has sent to too many recipients this hour",
             Reason.RATE,
-            "has sent to too many",
+            "has sent to too many recipients this hour",
         ),
         (f"550 5.1.0 <{PROBE}> sender rejected", Reason.SENDER, None),
         ("550 5.2.1 Mailbox unavailable. Your IP address 203.0.113.7 is blacklisted", Reason.BLOCKLIST, None),
