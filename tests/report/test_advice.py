@@ -1,5 +1,6 @@
 """Every code has advice that is complete and can be printed on any terminal."""
 
+import re
 import tomllib
 from importlib.resources import files
 
@@ -54,7 +55,7 @@ def test_no_advice_is_for_an_unknown_code_or_software() -> None:
     assert {record.advice for record in CODES.values()} - {""} <= names
     for name in names:
         texts = tomllib.loads(folder.joinpath(f"{name}.toml").read_text("utf-8"))
-        assert set(texts) <= set(map(str, Software)), name
+        assert set(texts.pop("tried", {})) <= set(texts) <= set(map(str, Software)), name
 
 
 @pytest.mark.parametrize(("code", "software"), TAILORED)
@@ -69,6 +70,19 @@ def test_a_text_is_well_made(code: str, software: str) -> None:
             assert not line.startswith(" ")
             assert line.count("`") % 2 == 0, f"a backtick is open in {line!r}"
             assert line[-1] in ".:;", f"this is no whole sentence: {line!r}"
+
+
+@pytest.mark.parametrize(("code", "software"), TAILORED)
+def test_a_text_with_lines_to_copy_says_on_which_version_they_were_tried(code: str, software: str) -> None:
+    text = advice_for(code, software)
+    last = text.rpartition("\n")[2]
+    has_lines = any(line.startswith("    ") for line in text.split("\n"))
+    assert has_lines == bool(re.fullmatch(r"Tried on .+ [0-9][0-9.p]*\.|Not tried on a server\.", last))
+
+
+def test_tried_lines_are_marked() -> None:
+    assert advice_for("smtp.open_relay", "Postfix").endswith("\nTried on Postfix 3.7.11.")
+    assert advice_for("smtp.open_relay", "Exchange Server").endswith("\nNot tried on a server.")
 
 
 def test_codes_of_another_checker_bring_their_own() -> None:

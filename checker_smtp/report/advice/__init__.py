@@ -3,9 +3,11 @@
 The texts are in `texts/`, one file a code, or one for codes that share the `advice` of their records.
 They are prose for postmasters: a key for each mail server, paragraphs with settings in backticks, and lines
 with four spaces in front that are to be copied as they are. Names below example.org and the addresses of
-RFC 5737 stand for the reader's own. A server without a better text than the general fix has no key.
+RFC 5737 stand for the reader's own. A server without a better text than the general fix has no key. The table
+`tried` names the version on which the lines of a text were tried: a fault, the lines, a healthy server.
 """
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -37,7 +39,16 @@ def _texts(name: str) -> dict[str, str]:
     file = files(__package__).joinpath("texts", f"{name}.toml")
     if not file.is_file():
         return {}
-    return {software: _unwrap(text) for software, text in tomllib.loads(file.read_text("utf-8")).items()}
+    texts = tomllib.loads(file.read_text("utf-8"))
+    tried = texts.pop("tried", {})
+    return {software: _with_trial(_unwrap(text), tried.get(software, "")) for software, text in texts.items()}
+
+
+def _with_trial(text: str, version: str) -> str:
+    """Return the text with a sentence on how far its lines can be trusted; prose alone needs none."""
+    if not re.search("^    ", text, re.MULTILINE):
+        return text
+    return f"{text}\n" + (f"Tried on {version}." if version else "Not tried on a server.")
 
 
 def _unwrap(text: str) -> str:

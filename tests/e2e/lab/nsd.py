@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .table import (
+    ADVISED,
+    ADVISED_ADDRESS,
     DNS_ADDRESS,
     DNS_PORT,
     MANY,
@@ -70,6 +72,7 @@ def _zones() -> dict[str, list[str]]:
         test += [f"{posture.domain}. MX 10 {posture.host}.", f"{posture.host}. A {posture.address}"]
         if posture.pointer:
             reverse.append(_pointer(posture.address, posture.host))
+    test += [f"{ADVISED}. MX 10 mx.{ADVISED}.", f"mx.{ADVISED}. A {ADVISED_ADDRESS}"]
     for name, (_, records) in SHAPES.items():
         test += _expanded(records, domain(name))
     test += [f"*.{domain(f'many{n}')}. MX 10 mx.{domain(name)}." for n, name in enumerate(MANY)]

@@ -97,6 +97,8 @@ POSTURES = (
 ADDRESS = {posture.name: posture.address for posture in POSTURES}
 # nothing of the lab listens there: a test may, or may count on "connection refused"
 SILENT_ADDRESS, REFUSED_ADDRESS = "127.9.1.200", "127.9.1.201"
+# The server on which advice is tried, in a network of its own; no loopback address, because those may relay.
+ADVISED, ADVISED_ADDRESS = domain("advised"), "192.0.2.25"
 DEAD_RESOLVER = f"127.9.2.99:{DNS_PORT}"
 
 _HEALTHY, _OPENRELAY = (f"mx.{domain(name)}." for name in ("healthy", "openrelay"))

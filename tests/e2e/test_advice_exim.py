@@ -1,0 +1,211 @@
+"""The advice for Exim is tried: a fault, the lines exactly as printed, a healthy server, no other change."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from checker_smtp.report.advice import advice_for
+from checker_smtp.report.advice.explain import steps
+from tests.e2e.lab import install
+from tests.e2e.lab.table import ADVISED, ADVISED_ADDRESS
+from tests.e2e.sandbox import NoSandboxError, Sandbox, sandbox
+
+_CONF = "/etc/exim4/exim4.conf"
+_HEALTHY = f"""primary_hostname = mx.{ADVISED}
+domainlist local_domains = {ADVISED}
+domainlist relay_to_domains =
+hostlist relay_from_hosts = <; 127.0.0.1 ; ::1 ; 198.51.100.0/24
+local_interfaces = {ADVISED_ADDRESS}
+rfc1413_query_timeout = 0s
+tls_advertise_hosts = *
+tls_certificate = /etc/own.pem
+tls_privatekey = /etc/own.key
+acl_smtp_mail = acl_mail
+acl_smtp_rcpt = acl_rcpt
+
+begin acl
+acl_mail:
+  accept
+acl_rcpt:
+  accept  hosts = +relay_from_hosts
+  accept  authenticated = *
+  require message = relay not permitted
+          domains = +local_domains : +relay_to_domains
+  accept  verify = recipient
+
+begin routers
+aliases:
+  driver = redirect
+  data = ${{lookup{{$local_part}}lsearch{{/etc/aliases}}}}
+  file_transport = none
+  pipe_transport = none
+root:
+  driver = accept
+  local_parts = root
+  transport = none
+
+begin transports
+none:
+  driver = appendfile
+  file = /dev/null
+
+begin authenticators
+"""
+_PLAIN = """plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = false
+"""
+# The values that the texts leave to the reader.
+_OWN = {"/etc/exim4/mx-fullchain.pem": "/etc/own.pem", "/etc/exim4/mx.key": "/etc/own.key"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A fault as a replacement in the healthy configuration, and the main options that the lines may change.
+
+    `by_hand` is a replacement that the text leaves to the reader.
+    """
+
+    code: str
+    fault: tuple[str, str]
+    changed: frozenset[str] = frozenset()
+    by_hand: tuple[str, str] = ("", "")
+
+
+CASES = {
+    "every recipient": Case(
+        "smtp.open_relay", ("acl_rcpt:\n", "acl_rcpt:\n  accept verify = helo\n  accept\n")
+    ),
+    "networks too wide": Case(
+        "smtp.open_relay",
+        ("198.51.100.0/24", "198.51.100.0/24 ; 0.0.0.0/0"),
+        by_hand=(" ; 0.0.0.0/0", ""),
+    ),
+    "AUTH in the clear": Case(
+        "smtp.auth.plaintext",
+        ("begin authenticators\n", f"begin authenticators\n{_PLAIN}"),
+        frozenset({"auth_advertise_hosts"}),
+    ),
+    "STARTTLS off": Case(
+        "smtp.all_no_starttls",
+        ("tls_advertise_hosts = *", "tls_advertise_hosts ="),
+        frozenset({"tls_advertise_hosts"}),
+    ),
+    "old TLS": Case(
+        "smtp.tls.weak_tls_version",
+        ("tls_advertise_hosts", "tls_require_ciphers = NORMAL:-VERS-ALL:+VERS-TLS1.0\ntls_advertise_hosts"),
+        frozenset({"tls_require_ciphers"}),
+    ),
+    "postmaster": Case(
+        "smtp.postmaster.rejected",
+        ("acl_rcpt:\n", "acl_rcpt:\n  deny local_parts = postmaster\n       message = unknown user\n"),
+    ),
+    "null sender": Case(
+        "smtp.null_sender.rejected",
+        ("acl_mail:\n", "acl_mail:\n  deny senders = :\n"),
+        by_hand=("  deny senders = :\n", ""),
+    ),
+    "login for all mail": Case(
+        "smtp.auth.required",
+        (
+            "acl_rcpt:\n",
+            "acl_rcpt:\n  deny !authenticated = *\n       message = 530 5.7.0 Authentication required\n",
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Download Exim's Debian packages. Only the sandbox has them in place of Postfix."""
+    install()
+    folder = tmp_path_factory.mktemp("archives")
+    (folder / "partial").mkdir()
+    words = ["apt-get", "-q", "-y", "--no-install-recommends", "-o", f"Dir::Cache::archives={folder}"]
+    more = ["--download-only", "install", "exim4-daemon-light", "exim4-config"]
+    done = subprocess.run([*words, *more], capture_output=True, text=True, check=False)
+    if done.returncode:
+        subprocess.run(["apt-get", "-q", "update"], check=True, capture_output=True)
+        subprocess.run([*words, *more], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def machine(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox with Exim in place of Postfix, not started."""
+    if os.geteuid() != 0:
+        pytest.skip("the sandbox needs root: run make e2e as root")
+    try:
+        with sandbox(tmp_path_factory.mktemp("sandbox")) as here:
+            here.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
+            here.sh("chmod 755 /usr/sbin/policy-rc.d")
+            here.sh(
+                f"DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --no-download"
+                f" -o Dir::Cache::archives={archives} install exim4-daemon-light exim4-config"
+            )
+            here.sh(
+                "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout /etc/own.key -out /etc/own.pem"
+                f" -subj /CN=mx.{ADVISED} && chgrp Debian-exim /etc/own.key && chmod 640 /etc/own.key"
+            )
+            here.write("/etc/aliases", "postmaster: root\n")
+            yield here
+    except NoSandboxError as error:
+        pytest.skip(str(error))
+
+
+def _start(machine: Sandbox, configuration: str) -> None:
+    machine.sh('test ! -s /run/exim4/exim.pid || kill "$(cat /run/exim4/exim.pid)"', check=False)
+    machine.write(_CONF, configuration)
+    machine.sh(
+        "rm -f /run/exim4/exim.pid; mkdir -p /run/exim4; chown Debian-exim /run/exim4;"
+        f" while ss -ltn | grep -q {ADVISED_ADDRESS}:25; do :; done;"
+        " exim -bV > /dev/null && exim -bd -oP /run/exim4/exim.pid || exit;"
+        f" until ss -ltn | grep -q {ADVISED_ADDRESS}:25; do :; done"
+    )
+
+
+def _applied(configuration: str, text: str) -> str:
+    """Return the configuration with the lines of the advice where its sentences put them."""
+    place = ""
+    for copied, line in steps(text):
+        if not copied:
+            place = line
+            continue
+        for example, own in _OWN.items():
+            line = line.replace(example, own)
+        if place.rfind("main section") > place.rfind("RCPT ACL"):
+            option = re.match(r"(\w+) =", line)
+            pattern = rf"^{option[1]} =.*\n" if option else r"\Z\A"
+            configuration = re.sub(pattern, "", configuration, flags=re.MULTILINE)
+            configuration = configuration.replace("\nacl_smtp_mail", f"\n{line}\nacl_smtp_mail", 1)
+        elif "RCPT ACL" in place:
+            # the first of the lines begins a statement, and its other lines follow it
+            head, _, rest = configuration.partition("# here\n")
+            if not rest:
+                head, _, rest = configuration.partition("acl_rcpt:\n")
+                head += "acl_rcpt:\n"
+            configuration = f"{head}  {line}\n# here\n{rest}"
+    return configuration.replace("# here\n", "")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_lines_fix_the_fault_and_change_nothing_else(machine: Sandbox, name: str) -> None:
+    case = CASES[name]
+    assert case.fault[0] in _HEALTHY
+    _start(machine, _HEALTHY)
+    healthy = machine.check()
+    faulty = _HEALTHY.replace(*case.fault, 1)
+    _start(machine, faulty)
+    before = set(machine.sh("exim -bP").splitlines())
+    assert case.code in machine.check()
+    _start(machine, _applied(faulty.replace(*case.by_hand), advice_for(case.code, "Exim")))
+    assert machine.check() == healthy
+    differing = before ^ set(machine.sh("exim -bP").splitlines())
+    assert {line.partition(" = ")[0].removeprefix("no_") for line in differing} == case.changed
