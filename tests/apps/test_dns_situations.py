@@ -14,7 +14,8 @@ from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.probes.result import Result
 from checker_smtp.testing import FakeResolver, RuleServer, Zone
-from tests.apps.dns_situations import SITUATIONS, UNTRUE, V4, V6, WELL, Situation, answer
+from tests.apps.dns_situations import SITUATIONS, V4, V6, WELL, Situation, answer
+from tests.apps.resolver_situations import RESOLVER_SITUATIONS, UNTRUE
 from tests.apps.scan.comparing import comparable
 from tests.apps.scan.fake_internet import FakeInternet, scanned
 from tests.probes.world import options
@@ -54,9 +55,12 @@ async def in_all_ways(situation: Situation, folder: Path) -> Result:
     return result
 
 
-@pytest.mark.parametrize("name", SITUATIONS)
+ALL = SITUATIONS | RESOLVER_SITUATIONS
+
+
+@pytest.mark.parametrize("name", ALL)
 async def test_a_situation(name: str, tmp_path: Path) -> None:
-    situation = SITUATIONS[name]
+    situation = ALL[name]
     result = await in_all_ways(situation, tmp_path / "case")
     verdicts = [
         f"{f.code.removeprefix('smtp.')} {f.severity} {f.outcome} {f.subject}".strip()
