@@ -1,9 +1,13 @@
 """The demo lab as a context manager; its servers are tested in tests/testing."""
 
+from pathlib import Path
+
 import anyio
 import pytest
 
 from checker_smtp.demo import run_lab
+from checker_smtp.demo.run import write_pages
+from tests.report.results import POSTURES
 
 pytestmark = pytest.mark.anyio
 
@@ -27,3 +31,11 @@ async def test_the_lab_ends_with_its_block_and_with_its_cancellation() -> None:
             async with run_lab(()):
                 await anyio.sleep_forever()
     assert scope.cancelled_caught
+
+
+def test_the_index_says_of_each_domain_what_is_wrong(tmp_path: Path) -> None:
+    results = {"a.test": POSTURES["relay"](), "b.test": POSTURES["healthy"]()}
+    index = write_pages(results, tmp_path).read_text(encoding="utf-8")
+    assert "The server accepts mail from outside for other domains." in index
+    assert "Mail can arrive." in index
+    assert (tmp_path / "a.test.html").exists()

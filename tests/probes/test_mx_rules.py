@@ -163,12 +163,12 @@ def test_the_message_says_what_was_met(zone: str, message: str) -> None:
         (
             "example.org MX 0 0.",
             "smtp.mx.ip_literal",
-            f"The MX target 0 is the IP address 0.0.0.0; it was not contacted. {NULL_HINT}",
+            f"The MX target 0 spells the IP address 0.0.0.0; it was not contacted. {NULL_HINT}",
         ),
         (
             "example.org MX 0 192.513.",
             "smtp.mx.ip_literal",
-            "The MX target 192.513 is the IP address 192.0.2.1; it was not contacted.",
+            "The MX target 192.513 spells the IP address 192.0.2.1; it was not contacted.",
         ),
         (
             "example.org MX 10 a.test.\na.test CNAME b.test.\nb.test CNAME mx.example.org.\n" + ADDRESSES,

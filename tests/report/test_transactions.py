@@ -6,6 +6,7 @@ import pytest
 
 from checker_smtp.probes.observation import Endpoint, ReplySeen, Session
 from checker_smtp.probes.result import evaluate
+from checker_smtp.report.formats import render
 from checker_smtp.report.model.report import Report, build_report
 from tests.report.results import FIXTURES, SETTINGS, endpoint, observation, replayed, reply, session
 
@@ -105,3 +106,17 @@ def test_the_remark_about_the_default_relay_probe_stands_once() -> None:
     assert not any(r.remark for r in checked(endpoint(), settings=own).endpoints[0].transactions)
     relaying = checked(endpoint("192.0.2.1", session(relays=True)))
     assert not any(r.remark for r in relaying.endpoints[0].transactions)
+
+
+def test_a_reply_of_several_lines_is_shown_as_lines() -> None:
+    lines = [f"550-5.7.1 line {number}" for number in range(9)]
+    refusal = replace(reply(550, "5.7.1 no", 0.2, 8), raw="\r\n".join([*lines, "550 5.7.1 no"]) + "\r\n")
+    report = checked(endpoint("192.0.2.1", asking(refusal, "null-sender", "postmaster", "relay")))
+    (shown,) = (r.reply for e in report.endpoints for r in e.transactions if r.purpose == "postmaster")
+    assert shown == ("MAIL: 550-5.7.1 line 0", *lines[1:8], "… 2 more lines")
+    seen = observation(endpoint("192.0.2.1", asking(refusal, "null-sender", "postmaster", "relay")))
+    for form in ("text", "html", "junit"):
+        page = render(evaluate(seen), form)
+        assert "550-5.7.1 line 7" in page
+        assert r"\r" not in page
+    assert "line 7" not in render(evaluate(seen), "nagios").partition("|")[0]

@@ -66,7 +66,7 @@ def end_evidence(endpoint: Endpoint, session: Session, end: Ending) -> tuple[Evi
     """Return the place where the session ended."""
     if not session.transcript:
         return ()
-    quote = end.excerpt or end.words
+    quote = end.excerpt or end.detail or end.words
     return (
         Evidence(
             source="session",

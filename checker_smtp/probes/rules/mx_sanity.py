@@ -137,9 +137,12 @@ def _literal(observation: Observation, target: MxTarget) -> Finding:
     hint = (
         " If no mail is wanted, the null MX is `MX 0 .`, with the dot alone." if target.target == "0" else ""
     )
+    spelling = (
+        "is an IP address" if target.target == target.literal else f"spells the IP address {target.literal}"
+    )
     return IP_LITERAL.finding(
         target.target,
-        f"The MX target {target.target} is the IP address {target.literal}; it was not contacted.{hint}",
+        f"The MX target {target.target} {spelling}; it was not contacted.{hint}",
         *dns_evidence(observation, observation.domain, "MX"),
     )
 

@@ -35,7 +35,7 @@ class _Page:
         panels = {
             ReportPanel.FIX: (self._items("What to fix", report.problems), self._notes(report.notes)),
             ReportPanel.UNSETTLED: (self._items("Not settled", report.unsettled),),
-            ReportPanel.CHECKER: (self._about(),),
+            ReportPanel.CHECKER: (self._about() if report.checker else "",),
         }
         return [
             self._head(),
@@ -43,6 +43,7 @@ class _Page:
             self._mx(),
             *(self._endpoint(endpoint) for endpoint in report.endpoints),
             self._terminal.lines(f"Not looked at: {report.not_looked_at}.", "dim"),
+            "" if report.checker else self._about(),
         ]
 
     def _head(self) -> str:
@@ -67,7 +68,8 @@ class _Page:
         """Return what is said of this checker, and its settings."""
         details = " · ".join(f"{label} {value}" for label, value in self._report.head.details)
         items = self._items("About this checker", self._report.checker)
-        return f"{items}\n" + self._terminal.lines(details, "dim", first="  ") if items else ""
+        head = f"{items}\n" if items else self._title("About this checker")
+        return head + self._terminal.lines(details, "dim", first="  ")
 
     def _item(self, item: Item) -> str:
         return (

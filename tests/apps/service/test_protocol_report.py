@@ -19,7 +19,7 @@ from checker_smtp.report.formats.prometheus import render_prometheus
 from checker_smtp.testing import FakeResolver
 from tests.apps.service.hosted import HappyDomain, Metric, service
 from tests.probes.observations import endpoint, observation, session
-from tests.report.results import POSTURES
+from tests.report.results import DATA, POSTURES
 
 pytestmark = pytest.mark.anyio
 
@@ -61,6 +61,13 @@ def findings(metrics: list[Metric]) -> dict[str, float]:
 async def test_the_page_is_that_of_the_command_line(host: HappyDomain, posture: str) -> None:
     data = plain(POSTURES[posture]().observation)
     assert await host.page(data) == render_html(evaluate(load_observation(json.dumps(data))))
+
+
+async def test_the_observation_of_an_old_document_is_shown(host: HappyDomain) -> None:
+    old = json.loads((DATA / "before-versions.json").read_bytes())
+    page = await host.page(old["observation"])
+    assert "dev-conn421.test" in page
+    assert "The server refuses this checker" in page
 
 
 @pytest.mark.parametrize("posture", POSTURES)
