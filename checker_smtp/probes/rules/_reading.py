@@ -94,7 +94,8 @@ def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Ev
 def _quote(answer: DnsAnswer) -> str:
     """Return the records, and what the server said beside them."""
     is_plain = answer.status is DnsStatus.ANSWER and not answer.detail
-    said = "" if is_plain else f"{answer.status} {answer.detail}".strip()
+    is_named = answer.detail.lower() == str(answer.status)
+    said = "" if is_plain else f"{answer.status} {'' if is_named else answer.detail}".strip()
     cut = f"{answer.omitted} more records" if answer.omitted else ""
     checking = "asked without DNSSEC validation (CD=1)" if answer.unvalidated else ""
     return "\n".join(filter(None, (*answer.records, cut, said, checking)))

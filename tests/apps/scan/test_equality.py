@@ -136,7 +136,8 @@ def _purposes(result: Result) -> list[str]:
 def _verdicts(result: Result) -> list[tuple[str, ...]]:
     # the number of deviations is that of all commands sent
     return [
-        (f.code, f.severity, f.outcome, f.subject, re.sub(r"\(\d+×", "", f.message)) for f in result.findings
+        (f.code, f.severity, f.outcome, f.subject, re.sub(r"\d+ times, first in", "in", f.message))
+        for f in result.findings
     ]
 
 
