@@ -185,6 +185,10 @@ def test_the_certificate_is_shown_and_not_judged() -> None:
             "issuer and subject are the same (self-signed) · SHA-256 ab",
         ),
         (Certificate(sha256="ab", note="not parsed: x"), "SHA-256 ab · not parsed: x"),
+        (
+            Certificate(sha256="ab", common_name="mx.test", dns_names=("mx.test", "b.test")),
+            "DNS names mx.test, b.test · SHA-256 ab",
+        ),
         (Certificate(sha256="ab", omitted_names=2), "DNS names 2 more · SHA-256 ab"),
         (
             Certificate(sha256="ab", dns_names=("\x1b[31m", "a" * 101), issuer="b" * 401),

@@ -22,7 +22,8 @@ _MAX_QUOTED = 3
 
 def render_text(result: Result, terminal: Terminal | None = None) -> str:
     """Return the report as text."""
-    return "\n".join(filter(None, _Page(terminal or Terminal(), build_report(result)).parts()))
+    page = _Page(terminal or Terminal(), build_report(result))
+    return "\n".join(filter(None, page.parts())) + page.last_line()
 
 
 class _Page:
@@ -42,9 +43,11 @@ class _Page:
             *(part for panel in report.panels for part in panels[panel]),
             self._mx(),
             *(self._endpoint(endpoint) for endpoint in report.endpoints),
-            self._terminal.lines(f"Not looked at: {report.not_looked_at}.", "dim"),
             "" if report.checker else self._about(),
         ]
+
+    def last_line(self) -> str:
+        return self._terminal.lines(f"Not looked at: {self._report.not_looked_at}.", "dim")
 
     def _head(self) -> str:
         report, head = self._report, self._report.head

@@ -11,14 +11,18 @@ _DATE = len("2026-01-01")
 
 
 def describe_certificate(certificate: Certificate) -> str:
-    """Return the known fields of a certificate, safe to display; the JSON document has the whole of them."""
+    """Return the known fields of a certificate, safe to display; the JSON document has the whole of them.
+
+    A common name that is one of the DNS names shown is not repeated.
+    """
     names = list(certificate.dns_names[:_MAX_NAMES])
     more = len(certificate.dns_names) - len(names) + certificate.omitted_names
     shown_names = ", ".join(_cut(name, _MAX_NAME) for name in names)
     listed = " and ".join(filter(None, (shown_names, f"{more} more" if more else "")))
+    common_name = "" if certificate.common_name in names else certificate.common_name
     same = "issuer and subject are the same (self-signed)"
     parts = (
-        ("common name", certificate.common_name),
+        ("common name", common_name),
         ("DNS names", listed),
         ("", same) if certificate.self_issued else ("issuer", certificate.issuer),
         ("from", certificate.not_before[:_DATE]),
