@@ -203,6 +203,10 @@ def test_helo_on_a_connection_of_its_own() -> None:
     seen = observation(endpoint(refused, alone))
     assert finding_lines(seen) == [f"ehlo.fallback warn fail {HERE}"]
     assert [(e.session, e.quote) for e in only(seen).evidence] == [(0, "550 no\r\n"), (1, "250 mx\r\n")]
+    later = session("revisit", ehlo="502 5.5.1 what?", helo="250 mx")
+    found = apply_rules(observation(endpoint(session(ehlo="421 busy"), later)))
+    messages = [finding.message for finding in found if finding.code == "smtp.ehlo.fallback"]
+    assert messages == ["EHLO is refused with 502 5.5.1 and HELO accepted: no extension, so no STARTTLS."]
     busy = session("helo-only", ehlo=None, helo="421 busy")
     assert finding_lines(observation(endpoint(refused, busy))) == [f"ehlo.failed warn transient {HERE}"]
     still = session("helo-only", ehlo=None, end="HELO/closed")

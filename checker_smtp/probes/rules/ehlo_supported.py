@@ -76,18 +76,13 @@ def ehlo_supported(observation: Observation) -> Iterator[Finding]:
         if session is None:
             yield _failed(endpoint, endpoint.sessions[-1])
         else:
+            refusal = session.ehlo or endpoint.main.ehlo
             yield FALLBACK.finding(
                 endpoint.subject,
-                f"EHLO is {_refused_how(endpoint.main)} and HELO accepted: no extension, so no STARTTLS.",
-                *reply_evidence(endpoint, endpoint.main.ehlo),
+                f"EHLO is refused with {shown(refusal)} and HELO accepted: no extension, so no STARTTLS.",
+                *reply_evidence(endpoint, refusal),
                 *reply_evidence(endpoint, session.helo),
             )
-
-
-def _refused_how(session: Session) -> str:
-    if session.ehlo is not None or session.end is None:
-        return f"refused with {shown(session.ehlo)}"
-    return f"not answered ({session.end.words})"
 
 
 def _out_of_step(endpoint: Endpoint) -> Iterator[Finding]:
