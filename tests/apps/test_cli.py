@@ -115,7 +115,7 @@ def test_text_begins_with_the_verdict_and_goes_on_with_what_to_fix() -> None:
     parts = ("  CRIT  ", "  WARN  ", "\nNotes\n", "\nMail servers of the domain\n", "\n127.1.1.10:25 ")
     order = [done.out.index(words) for words in parts]
     assert order == sorted(order)
-    assert "Fix in Postfix: Relay for your own machines" in done.out
+    assert "Fix in Postfix: See what is wider than meant:" in done.out
     assert "> 250 2.1.5 Ok" in done.out
     # what is to be copied is not broken into lines
     copied = ("        $ ", "            ")

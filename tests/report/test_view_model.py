@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.observation import Control, Observation
+from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Control, Observation
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import CODES, Outcome, Severity
 from checker_smtp.report.formats.html import render_html
 from checker_smtp.report.formats.text import render_text
@@ -281,3 +283,13 @@ def test_a_report_is_the_same_every_time() -> None:
     seen: Observation = observation()
     odd = result(seen, (finding(),), "critical")
     assert build_report(odd) == build_report(odd)
+
+
+def test_only_a_given_mx_set_is_said_to_be_given() -> None:
+    """A resolver's remark beside an answer, such as an extended error, is no source of it."""
+    seen = observation()
+    asked = DnsAnswer(name=seen.domain, rdtype="MX", status=DnsStatus.ANSWER, detail="EDE 3 (Stale Answer)")
+    given = replace(asked, detail=GIVEN_WITH_REQUEST)
+    assert "MX records" not in dict(build_report(evaluate(replace(seen, dns=(asked,)))).head.facts)
+    facts = dict(build_report(evaluate(replace(seen, dns=(given,)))).head.facts)
+    assert facts["MX records"] == GIVEN_WITH_REQUEST

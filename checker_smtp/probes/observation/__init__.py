@@ -5,7 +5,7 @@ observation again. Octets are kept as latin-1 text (one character is one octet);
 the final dot; times are seconds. Properties are abbreviations only: verdicts are made by the rules.
 """
 
-from .dns import Mx, MxTarget, ReverseDns
+from .dns import GIVEN_WITH_REQUEST, Mx, MxTarget, ReverseDns
 from .observation import (
     Control,
     Coverage,
@@ -19,6 +19,7 @@ from .observation import (
 from .session import Ending, Entry, Irregularity, Keyword, Purpose, ReplySeen, Session, Tls, Transaction
 
 __all__ = [
+    "GIVEN_WITH_REQUEST",
     "Control",
     "Coverage",
     "Ending",

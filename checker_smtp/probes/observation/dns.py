@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.ports import DnsStatus
 
-__all__ = ["Mx", "MxTarget", "ReverseDns"]
+__all__ = ["GIVEN_WITH_REQUEST", "Mx", "MxTarget", "ReverseDns"]
+
+GIVEN_WITH_REQUEST = "given with the request, not asked for in the DNS"
+"""The detail of an MX answer that the caller supplied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

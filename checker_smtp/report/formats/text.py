@@ -43,7 +43,6 @@ class _Page:
             *(part for panel in report.panels for part in panels[panel]),
             self._mx(),
             *(self._endpoint(endpoint) for endpoint in report.endpoints),
-            "" if report.checker else self._about(),
         ]
 
     def last_line(self) -> str:
@@ -54,7 +53,9 @@ class _Page:
         name = f"{head.unicode} ({head.domain})" if head.unicode else head.domain
         first = f" First: {report.first.title}." if report.first else ""
         verdict = head.verdict
-        facts = " · ".join(f"{label} {value}" for label, value in head.facts)
+        resolver = [detail for detail in head.details if detail[0] == "Resolver"]
+        first_fact, *others = head.facts
+        facts = " · ".join(f"{label} {value}" for label, value in (first_fact, *resolver, *others))
         return self._terminal.lines(
             f"{name}: {verdict.word.upper()}. {verdict.arrival} {verdict.faults}{first}",
             "good" if verdict.status == "info" else verdict.status,

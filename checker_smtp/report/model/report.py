@@ -12,7 +12,7 @@ hostile server can make long are truncated here, and the rest is counted. No HTM
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Severity
 from checker_smtp.report.advice.software import recognise
@@ -174,8 +174,8 @@ def _facts(observation: Observation) -> list[tuple[str, str]]:
     facts = [
         ("Checked", visible(f"{_format_time(observation.run_at)}, in {format_seconds(observation.seconds)}"))
     ]
-    if source := _mx_source(observation):
-        facts.append(("MX records", visible(source)))
+    if _is_mx_given(observation):
+        facts.append(("MX records", GIVEN_WITH_REQUEST))
     if observation.endpoints:
         facts += describe_coverage(observation)
     if disabled := list_disabled_tests(observation):
@@ -183,12 +183,12 @@ def _facts(observation: Observation) -> list[tuple[str, str]]:
     return facts
 
 
-def _mx_source(observation: Observation) -> str:
-    """Return the source of an MX set that was supplied by the caller; empty where DNS was queried."""
-    answers = (
-        a for a in observation.dns if (a.name, a.rdtype) == (observation.domain, "MX") and a.status.known
+def _is_mx_given(observation: Observation) -> bool:
+    """Return whether the MX set was supplied by the caller, and DNS was not queried."""
+    return any(
+        (answer.name, answer.rdtype, answer.detail) == (observation.domain, "MX", GIVEN_WITH_REQUEST)
+        for answer in observation.dns
     )
-    return next((answer.detail for answer in answers), "")
 
 
 def _details(observation: Observation) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import dns.name
 import msgspec
 
 from checker_smtp.backends.recording.record_backend import Backend
+from checker_smtp.probes.observation import GIVEN_WITH_REQUEST
 from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Script
@@ -40,7 +41,7 @@ class StaticMxBackend:
             rdtype="MX",
             status=DnsStatus.ANSWER if mx else DnsStatus.NODATA,
             records=tuple(f"{domain}. 0 IN MX {preference} {target}" for preference, target in mx),
-            detail="given with the request, not asked for in the DNS",
+            detail=GIVEN_WITH_REQUEST,
         )
 
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
