@@ -62,7 +62,7 @@ _SASL = (
 )
 _LOGIN_ONLY = (
     "postconf -e 'smtpd_relay_restrictions = permit_sasl_authenticated,"
-    " check_client_access static:{530 5.7.0 Authentication required}, reject'"
+    " check_recipient_access static:{530 5.7.0 Authentication required}, reject'"
 )
 _VIRTUAL = (
     f"postconf -e 'mydestination = localhost' 'virtual_alias_domains = {ADVISED}'",
@@ -104,12 +104,6 @@ CASES = {
             "postconf -e 'smtpd_tls_ciphers = low' 'tls_low_cipherlist = ALL:@SECLEVEL=0'",
         ),
         _settings("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"),
-    ),
-    "alias of postmaster": Case(
-        "smtp.postmaster.rejected",
-        ("echo 'root: admin' > /etc/aliases", "newaliases"),
-        _settings(),
-        files=_POSTMASTER_FILES,
     ),
     "virtual alias of postmaster": Case(
         "smtp.postmaster.rejected", _VIRTUAL, _settings(), files=_POSTMASTER_FILES
@@ -206,7 +200,8 @@ def test_no_line_harms_a_healthy_server(machine: Sandbox, submission: bool) -> N
     healthy, offered = machine.check(), _offered(machine, port)
     assert "AUTH" in offered
     settings = "mynetworks|mydestination|smtpd_sasl_auth_enable|smtpd_tls_chain_files"
-    kept = f"postconf -n | grep -E '^({settings}) '; postconf -M"
+    # port 25 may get a value of its own, the other services keep theirs
+    kept = f"postconf -n | grep -E '^({settings}) '; postconf -P | grep -v ^smtp/inet/"
     before = machine.sh(kept)
     for code in CODES:
         for line in _commands(all_advice(code).get("Postfix", "")):

@@ -1,6 +1,7 @@
 """The commands below a finding repeat the steps of the check, and hostile text cannot change them."""
 
 import re
+import dataclasses
 import shlex
 from dataclasses import replace
 
@@ -94,6 +95,14 @@ def test_a_port_that_does_not_answer() -> None:
     assert commands_of("smtp.tcp.unreachable", subject="[2001:db8::1]:25") == [
         ["nc", "-vz", "-w", "12", "2001:db8::1", "25"]
     ]
+
+
+def test_a_silent_port_is_asked_for_tls() -> None:
+    """A port with implicit TLS sends no greeting."""
+    silent = observation(endpoint("192.0.2.1", dataclasses.replace(session(), greeting=None)))
+    tls = ["openssl", "s_client", "-connect", "192.0.2.1:25", "</dev/null"]
+    assert commands_of("smtp.banner.missing", silent)[-1] == tls
+    assert tls not in commands_of("smtp.banner.refused")
 
 
 def test_the_tls_checker_names_the_mx_and_port() -> None:

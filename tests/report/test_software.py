@@ -44,6 +44,79 @@ GREETINGS = [
     ("mail.example.org ESMTP mox v0.0.11", Software.MOX, "0.0.11"),
     ("mail.example.org ESMTP mox (devel)", Software.MOX, ""),
 ]
+# Greeting, EHLO and other replies of programs that were run; the names are those of the example.
+RECORDED = [
+    # aiosmtpd 1.4.6
+    ("localhost Python SMTP 1.4.6", "localhost\n8BITMIME\nHELP", ["OK"], Software.AIOSMTPD, "1.4.6"),
+    # smtp-server 3.21.6 with a banner of its own, and MailDev 3.0.0, which is made of it
+    (
+        "mx.example.org ESMTP hello there",
+        "mx.example.org Nice to meet you, probe\nPIPELINING\n8BITMIME\nSMTPUTF8\nSTARTTLS",
+        ["Accepted"],
+        Software.SMTP_SERVER,
+        "",
+    ),
+    (
+        "vm ESMTP",
+        "vm Nice to meet you, probe\nPIPELINING\n8BITMIME\nSMTPUTF8\nSIZE 52428800",
+        ["Accepted", "OK"],
+        Software.SMTP_SERVER,
+        "",
+    ),
+    # nginx 1.22.1: no server behind it; Postfix 3.7.11 behind it; with logins only
+    (
+        "mx.example.org ESMTP ready",
+        "mx.example.org\nSTARTTLS",
+        ["2.0.0 OK", "4.3.2 Internal server error"],
+        Software.NGINX,
+        "",
+    ),
+    ("mx.example.org ESMTP ready", "mx.example.org", ["2.0.0 OK", "2.1.5 Ok"], Software.NGINX, ""),
+    (
+        "mx.example.org ESMTP ready",
+        "mx.example.org\nAUTH PLAIN LOGIN\nSTARTTLS",
+        ["5.7.1 Authentication required", "2.0.0 OK"],
+        Software.NGINX,
+        "",
+    ),
+    # Dovecot 2.3.19.1: submission, and LMTP, which refuses EHLO
+    (
+        "mx.example.org Dovecot (Debian) ready.",
+        "mx.example.org\n8BITMIME\nAUTH PLAIN\nBURL imap\nCHUNKING\nENHANCEDSTATUSCODES\nSIZE\nPIPELINING",
+        ["5.7.0 Authentication required."],
+        Software.DOVECOT,
+        "",
+    ),
+    ("mx.example.org Dovecot (Debian) ready.", "5.5.1 Unknown command", ["2.1.0 OK"], Software.DOVECOT, ""),
+    # clamsmtpd 1.10 before a server with STARTTLS; its EHLO under another greeting
+    (
+        "smtp.passthru",
+        "smtp.passthru\nSIZE 10240000\nVRFY\nETRN\nAUTH PLAIN LOGIN\n8BITMIME\nDSN\nSMTPUTF8\nXFILTERED",
+        ["2.1.5 Ok"],
+        Software.CLAMSMTP,
+        "",
+    ),
+    ("mx.example.org ESMTP Postfix", "mx.example.org\n8BITMIME\nXFILTERED", [], Software.CLAMSMTP, ""),
+    # amavisd 2.13.0, and the name of the releases before it
+    (
+        "[127.0.0.1] ESMTP amavis service ready",
+        "[127.0.0.1]\nVRFY\nPIPELINING\nSIZE\n8BITMIME\nXFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE",
+        ["2.1.5 Recipient <postmaster@example.org> OK"],
+        Software.AMAVIS,
+        "",
+    ),
+    ("[127.0.0.1] ESMTP amavisd-new service ready", "[127.0.0.1]\nVRFY", [], Software.AMAVIS, ""),
+]
+# One reply of a program without the others that make it a sign.
+NEARLY = [
+    ("mx.example.org ESMTP ready", "mx.example.org\nPIPELINING\nSTARTTLS", ["2.0.0 OK"]),
+    ("mx.example.org ESMTP ready", "mx.example.org\nSTARTTLS", ["2.1.0 Ok"]),
+    ("mx.example.org ESMTP ready now", "mx.example.org", ["2.0.0 OK", "4.3.2 Internal server error"]),
+    ("mx.example.org ESMTP", "mx.example.org Nice to meet you, probe\nSIZE 1000\nPIPELINING", ["Accepted"]),
+    ("dovecot.example.org ESMTP ready.", "dovecot.example.org\nXXXXXXXAB", []),
+    ("amavis.example.org ESMTP", "amavis.example.org\nXFORWARD NAME ADDR\nXFILTEREDX", []),
+    ("mx.example.org ESMTP Python SMTP proxy", "mx.example.org", []),
+]
 # Said by many programs, or by people: no ground for a claim.
 NOBODYS = [
     "mail.example.org ESMTP",
@@ -72,6 +145,21 @@ def test_a_greeting_with_a_name_in_it(text: str, software: Software, version: st
     assert found.sign in text
 
 
+@pytest.mark.parametrize(("greeting", "hello", "others", "software", "version"), RECORDED)
+def test_a_session_of_a_real_program(
+    greeting: str, hello: str, others: list[str], software: Software, version: str
+) -> None:
+    found = recognise_replies([reply_with(greeting)], [reply_with(hello)], map(reply_with, others))
+    assert found is not None
+    assert (found.software, found.version) == (software, version)
+    assert found.sign in f"{greeting}\n{hello}"
+
+
+@pytest.mark.parametrize(("greeting", "hello", "others"), NEARLY)
+def test_a_part_of_a_sign_is_none(greeting: str, hello: str, others: list[str]) -> None:
+    assert recognise_replies([reply_with(greeting)], [reply_with(hello)], map(reply_with, others)) is None
+
+
 @pytest.mark.parametrize("text", NOBODYS)
 def test_a_weak_hint_is_no_sign(text: str) -> None:
     hello = reply_with("mx.example.org Hello probe [192.0.2.1], pleased to meet you\nPIPELINING\n8BITMIME")
@@ -88,6 +176,8 @@ def test_a_weak_hint_is_no_sign(text: str) -> None:
         ("mail.example.org Ok.\nAUTH PLAIN\nXVERP=Courier\nPIPELINING", Software.COURIER),
         ("mx.google.com at your service, [186.78.3.225]\nSIZE 157286400", Software.GOOGLE),
         ("Haraka says hi Unknown [127.0.0.1]\nPIPELINING", Software.HARAKA),
+        # Haraka 3.3.4
+        ("mx.example.org Hello probe [127.0.0.1], Haraka is at your service.\nPIPELINING", Software.HARAKA),
     ],
 )
 def test_an_ehlo_of_its_own(text: str, software: Software) -> None:
@@ -137,4 +227,5 @@ def test_recorded_servers() -> None:
             if expected is not None and found is not None:
                 assert found.software == expected
             if beginning == "odd":
-                assert found is None
+                masked = folder.name == "odd-starttls-masked"
+                assert (found and found.software) == (Software.CISCO_ASA if masked else None)

@@ -19,7 +19,8 @@ MISSING = Code(
     title="The server sent no valid SMTP greeting",
     why="Senders wait for the greeting, up to five minutes, and then try another server or retry later.",
     fix="Check that the mail server itself is running behind the port, and not a proxy or firewall "
-    "whose backend is gone; look for the connection in its log.",
+    "whose backend is gone; look for the connection in its log. If `openssl s_client` shows a certificate, "
+    "the port waits for TLS (implicit TLS): turn that off, because port 25 begins in plain text.",
     reference="RFC 5321 §3.1, §4.5.3.2.1",
     reproduce=HoldSession(until="greeting", timeout=300),
     urgency=Urgency.STOPS_MAIL,

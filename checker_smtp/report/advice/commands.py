@@ -141,7 +141,11 @@ def _swaks(
 def _hold_session(session: HoldSession, endpoint: Endpoint, observation: Observation) -> list[str]:
     timeout = ("--timeout", f"{session.timeout}s") if session.timeout is not None else ()
     sender, recipient = observation.settings.sender, f"postmaster@{observation.domain}"
-    return _swaks(endpoint, observation, sender, recipient, *timeout, *_SWAKS_STOPS[session.until])
+    lines = _swaks(endpoint, observation, sender, recipient, *timeout, *_SWAKS_STOPS[session.until])
+    if endpoint.connected and endpoint.main.greeting is None:
+        # a port with implicit TLS is silent too
+        lines.append(_line("openssl", "s_client", "-connect", endpoint.subject) + " </dev/null")
+    return lines
 
 
 def _repeat_transactions(purposes: Iterable[str], endpoint: Endpoint, observation: Observation) -> list[str]:

@@ -3,7 +3,7 @@
 The table has only signs of a single program: its name in the greeting, an EHLO keyword of its own, a
 sentence from its source. `ESMTP`, `Ok` and "pleased to meet you" are no signs. The greeting has priority over
 EHLO, and EHLO over the other replies, because a gateway forwards the replies of the server behind it. If the
-other replies match two programs, none is recognised.
+other replies match two programs, none is recognised. Before all of these are the signs of filters in front.
 
 Custom greetings hide the name, so an unknown program is normal. The report then gives general advice.
 """
@@ -12,11 +12,21 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Protocol
 
 from checker_smtp.probes.observation import Endpoint
 
-__all__ = ["MAX_READ", "SIGNS", "Recognised", "ReplyText", "Software", "recognise", "recognise_replies"]
+__all__ = [
+    "MAX_READ",
+    "SIGNS",
+    "Recognised",
+    "ReplyText",
+    "Sign",
+    "Software",
+    "recognise",
+    "recognise_replies",
+]
 
 
 class Software(StrEnum):
@@ -35,6 +45,13 @@ class Software(StrEnum):
     QMAIL = "qmail family"
     STALWART = "Stalwart"
     MOX = "mox"
+    NGINX = "nginx"
+    DOVECOT = "Dovecot"
+    CLAMSMTP = "clamsmtpd"
+    AMAVIS = "amavisd"
+    CISCO_ASA = "Cisco ASA"
+    AIOSMTPD = "aiosmtpd"
+    SMTP_SERVER = "smtp-server for Node.js"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,43 +74,76 @@ class ReplyText(Protocol):
 _GREETING = "greeting"
 _EHLO = "EHLO"
 _REPLY = "reply"
+_SOURCES = (_GREETING, _EHLO, _REPLY)
 _S = Software
 
-# (software, source, pattern); the first group, if any, is the version.
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A pattern in a reply of one source; the first group, if any, is the version.
+
+    `also` has the sources and patterns of replies without which this one proves nothing. A sign of a filter
+    `in_front` has priority over all others, because the other replies are of the server behind it.
+    """
+
+    software: Software
+    source: str
+    pattern: str
+    also: tuple[tuple[str, str], ...] = ()
+    in_front: bool = False
+
+
 # The first match in a source wins, so special patterns are before general ones.
-SIGNS: tuple[tuple[Software, str, re.Pattern[str]], ...] = tuple(
-    (software, source, re.compile(pattern, re.MULTILINE))
-    for software, source, pattern in (
-        (
-            _S.MICROSOFT_365,
-            _GREETING,
-            r"^\S+\.(?:outlook\.com|mx\.microsoft) Microsoft ESMTP MAIL Service ready",
-        ),
-        (_S.EXCHANGE, _GREETING, r"\bMicrosoft ESMTP MAIL Service(?:, Version: ([0-9.]+))?"),
-        (_S.GOOGLE, _GREETING, r"^(?:mx|smtp-relay)\.google\.com ESMTP\b"),
-        (_S.GOOGLE, _GREETING, r"\bESMTP \S+ - gsmtp$"),
-        (_S.POSTFIX, _GREETING, r"\bE?SMTP Postfix\b(?: \(?([0-9]+\.[0-9.]+))?"),
-        (_S.EXIM, _GREETING, r"\bESMTP Exim\b(?: ([0-9]+\.[0-9.]+))?"),
-        (_S.OPENSMTPD, _GREETING, r"\bESMTP OpenSMTPD\b"),
-        (_S.SENDMAIL, _GREETING, r"\bESMTP Sendmail\b(?: ([0-9]+\.[0-9.]+))?"),
-        (_S.HARAKA, _GREETING, r"\bESMTP Haraka\b(?:[/ ]([0-9]+\.[0-9.]+))?"),
-        (_S.CHASQUID, _GREETING, r"\bESMTP chasquid\b"),
-        (_S.STALWART, _GREETING, r"\bStalwart E?SMTP\b"),
-        (_S.MOX, _GREETING, r"\bESMTP mox\b(?: v?([0-9]+\.[0-9.]+))?"),
-        (_S.COURIER, _GREETING, r"\bESMTP Courier\b(?: ([0-9]+\.[0-9.]+))?"),
-        (_S.QMAIL, _GREETING, r"\bESMTP (?:net|not|s/)?qmail\b"),
-        (_S.EXCHANGE, _EHLO, r"^(?:X-ANONYMOUSTLS|X-EXPS|XEXCH50)\b"),
-        (_S.COURIER, _EHLO, r"^XVERP=Courier\b"),
-        (_S.GOOGLE, _EHLO, r"^mx\.google\.com at your service"),
-        (_S.HARAKA, _EHLO, r"\bHaraka says hi\b"),
-        (_S.GOOGLE, _REPLY, r" - gsmtp$"),
-        (_S.QMAIL, _REPLY, r"(?i)sorry, that domain isn't in my list of allowed rcpthosts"),
-        (
-            _S.POSTFIX,
-            _REPLY,
-            r"User unknown in (?:local|virtual mailbox|virtual alias|relay) recipient table",
-        ),
-    )
+SIGNS: tuple[Sign, ...] = (
+    Sign(_S.CLAMSMTP, _EHLO, r"^XFILTERED$", in_front=True),
+    Sign(_S.CLAMSMTP, _GREETING, r"^smtp\.passthru$", in_front=True),
+    Sign(_S.CISCO_ASA, _EHLO, r"^XXXXXXX[A-D]$", in_front=True),
+    Sign(
+        _S.MICROSOFT_365,
+        _GREETING,
+        r"^\S+\.(?:outlook\.com|mx\.microsoft) Microsoft ESMTP MAIL Service ready",
+    ),
+    Sign(_S.EXCHANGE, _GREETING, r"\bMicrosoft ESMTP MAIL Service(?:, Version: ([0-9.]+))?"),
+    Sign(_S.GOOGLE, _GREETING, r"^(?:mx|smtp-relay)\.google\.com ESMTP\b"),
+    Sign(_S.GOOGLE, _GREETING, r"\bESMTP \S+ - gsmtp$"),
+    Sign(_S.POSTFIX, _GREETING, r"\bE?SMTP Postfix\b(?: \(?([0-9]+\.[0-9.]+))?"),
+    Sign(_S.EXIM, _GREETING, r"\bESMTP Exim\b(?: ([0-9]+\.[0-9.]+))?"),
+    Sign(_S.OPENSMTPD, _GREETING, r"\bESMTP OpenSMTPD\b"),
+    Sign(_S.SENDMAIL, _GREETING, r"\bESMTP Sendmail\b(?: ([0-9]+\.[0-9.]+))?"),
+    Sign(_S.HARAKA, _GREETING, r"\bESMTP Haraka\b(?:[/ ]([0-9]+\.[0-9.]+))?"),
+    Sign(_S.CHASQUID, _GREETING, r"\bESMTP chasquid\b"),
+    Sign(_S.STALWART, _GREETING, r"\bStalwart E?SMTP\b"),
+    Sign(_S.MOX, _GREETING, r"\bESMTP mox\b(?: v?([0-9]+\.[0-9.]+))?"),
+    Sign(_S.COURIER, _GREETING, r"\bESMTP Courier\b(?: ([0-9]+\.[0-9.]+))?"),
+    Sign(_S.QMAIL, _GREETING, r"\bESMTP (?:net|not|s/)?qmail\b"),
+    Sign(_S.DOVECOT, _GREETING, r"^\S+ Dovecot(?: \([^()]+\))? ready\.$"),
+    Sign(_S.AMAVIS, _GREETING, r"^\S+ ESMTP amavis(?:d-new)? service ready$"),
+    Sign(_S.AIOSMTPD, _GREETING, r"^\S+ Python SMTP ([0-9]+\.[0-9.]+)"),
+    # nginx answers EHLO and MAIL itself, with nothing of the server behind it.
+    Sign(
+        _S.NGINX,
+        _GREETING,
+        r"^\S+ ESMTP ready$",
+        also=((_EHLO, r"\A\S+(?:\nAUTH [A-Z0-9 -]+)?(?:\nSTARTTLS)?\Z"), (_REPLY, r"\A2\.0\.0 OK\Z")),
+    ),
+    Sign(
+        _S.NGINX,
+        _GREETING,
+        r"^\S+ ESMTP ready$",
+        also=((_REPLY, r"\A4\.3\.2 Internal server error\Z"),),
+    ),
+    Sign(_S.EXCHANGE, _EHLO, r"^(?:X-ANONYMOUSTLS|X-EXPS|XEXCH50)\b"),
+    Sign(_S.COURIER, _EHLO, r"^XVERP=Courier\b"),
+    Sign(_S.GOOGLE, _EHLO, r"^mx\.google\.com at your service"),
+    Sign(_S.HARAKA, _EHLO, r"\bHaraka (?:says hi|is at your service)\b"),
+    Sign(_S.SMTP_SERVER, _EHLO, r"^\S+ Nice to meet you, \S+\nPIPELINING\n8BITMIME\nSMTPUTF8$"),
+    Sign(_S.GOOGLE, _REPLY, r" - gsmtp$"),
+    Sign(_S.QMAIL, _REPLY, r"(?i)sorry, that domain isn't in my list of allowed rcpthosts"),
+    Sign(
+        _S.POSTFIX,
+        _REPLY,
+        r"User unknown in (?:local|virtual mailbox|virtual alias|relay) recipient table",
+    ),
 )
 
 
@@ -115,11 +165,14 @@ def recognise_replies(
     greetings: Iterable[ReplyText], hellos: Iterable[ReplyText], others: Iterable[ReplyText]
 ) -> Recognised | None:
     """Return the software that sent these replies; None if it is not recognised."""
-    for source, replies in ((_GREETING, greetings), (_EHLO, hellos)):
-        for reply in replies:
-            if (match := _match(source, reply.text)) is not None:
-                return match
-    matches = [match for reply in others if (match := _match(_REPLY, reply.text)) is not None]
+    texts = {
+        source: [reply.text[:MAX_READ] for reply in replies]
+        for source, replies in zip(_SOURCES, (greetings, hellos, others), strict=True)
+    }
+    for source, in_front in ((_EHLO, True), (_GREETING, True), (_GREETING, False), (_EHLO, False)):
+        if matches := _matches(texts, source, in_front):
+            return matches[0]
+    matches = _matches(texts, _REPLY, False)
     return matches[0] if len({match.software for match in matches}) == 1 else None
 
 
@@ -127,9 +180,25 @@ def recognise_replies(
 MAX_READ = 4096
 
 
-def _match(source: str, text: str) -> Recognised | None:
-    for software, sign_source, pattern in SIGNS:
-        if sign_source == source and (m := pattern.search(text[:MAX_READ])) is not None:
-            version = (m[1] or "").rstrip(".") if pattern.groups else ""
-            return Recognised(software=software, version=version, source=source, sign=m[0].strip())
-    return None
+def _matches(texts: dict[str, list[str]], source: str, in_front: bool) -> list[Recognised]:
+    """Return the first match of each reply of this source."""
+    signs = [sign for sign in SIGNS if (sign.source, sign.in_front) == (source, in_front)]
+    found = (
+        next(filter(None, (_match(sign, text, texts) for sign in signs)), None) for text in texts[source]
+    )
+    return [match for match in found if match is not None]
+
+
+def _match(sign: Sign, text: str, texts: dict[str, list[str]]) -> Recognised | None:
+    m = _compiled(sign.pattern).search(text)
+    if m is None or not all(
+        any(_compiled(pattern).search(other) for other in texts[source]) for source, pattern in sign.also
+    ):
+        return None
+    version = (m[1] or "").rstrip(".") if m.re.groups else ""
+    return Recognised(software=sign.software, version=version, source=sign.source, sign=m[0].strip())
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.MULTILINE)
