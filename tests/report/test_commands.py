@@ -1,7 +1,6 @@
 """The commands below a finding repeat the steps of the check, and hostile text cannot change them."""
 
 import re
-import dataclasses
 import shlex
 from dataclasses import replace
 
@@ -99,7 +98,7 @@ def test_a_port_that_does_not_answer() -> None:
 
 def test_a_silent_port_is_asked_for_tls() -> None:
     """A port with implicit TLS sends no greeting."""
-    silent = observation(endpoint("192.0.2.1", dataclasses.replace(session(), greeting=None)))
+    silent = observation(endpoint("192.0.2.1", replace(session(), greeting=None)))
     tls = ["openssl", "s_client", "-connect", "192.0.2.1:25", "</dev/null"]
     assert commands_of("smtp.banner.missing", silent)[-1] == tls
     assert tls not in commands_of("smtp.banner.refused")
