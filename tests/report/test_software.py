@@ -97,6 +97,15 @@ RECORDED = [
         "",
     ),
     ("mx.example.org ESMTP Postfix", "mx.example.org\n8BITMIME\nXFILTERED", [], Software.CLAMSMTP, ""),
+    # haproxy 2.6.12 with send-proxy before aiosmtpd 1.4.6, and the words of Sendmail 8.17.1.9
+    ("mx.example.org Python SMTP 1.4.6", 'Error: command "PROXY" not recognized', [], Software.HAPROXY, ""),
+    (
+        "mx.example.org ESMTP Sendmail 8.17.1.9/8.17.1.9",
+        '5.5.1 Command unrecognized: "PROXY TCP4 192.0.2.1 192.0.2.25 41000 25"',
+        [],
+        Software.HAPROXY,
+        "",
+    ),
     # amavisd 2.13.0, and the name of the releases before it
     (
         "[127.0.0.1] ESMTP amavis service ready",
@@ -115,6 +124,7 @@ NEARLY = [
     ("mx.example.org ESMTP", "mx.example.org Nice to meet you, probe\nSIZE 1000\nPIPELINING", ["Accepted"]),
     ("dovecot.example.org ESMTP ready.", "dovecot.example.org\nXXXXXXXAB", []),
     ("amavis.example.org ESMTP", "amavis.example.org\nXFORWARD NAME ADDR\nXFILTEREDX", []),
+    ("mx.example.org ESMTP", '5.5.1 Command unrecognized: "PROXYX"', []),
     ("mx.example.org ESMTP Python SMTP proxy", "mx.example.org", []),
 ]
 # Said by many programs, or by people: no ground for a claim.

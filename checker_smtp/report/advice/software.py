@@ -47,6 +47,7 @@ class Software(StrEnum):
     MOX = "mox"
     NGINX = "nginx"
     DOVECOT = "Dovecot"
+    HAPROXY = "haproxy"
     CLAMSMTP = "clamsmtpd"
     AMAVIS = "amavisd"
     CISCO_ASA = "Cisco ASA"
@@ -95,6 +96,13 @@ class Sign:
 
 # The first match in a source wins, so special patterns are before general ones.
 SIGNS: tuple[Sign, ...] = (
+    # The server behind takes the line of the PROXY protocol for a command, and the reply is taken for EHLO's.
+    Sign(
+        _S.HAPROXY,
+        _EHLO,
+        r"command \"PROXY\" not recognized$|Command unrecognized: \"PROXY (?:TCP4|TCP6|UNKNOWN)\b",
+        in_front=True,
+    ),
     Sign(_S.CLAMSMTP, _EHLO, r"^XFILTERED$", in_front=True),
     Sign(_S.CLAMSMTP, _GREETING, r"^smtp\.passthru$", in_front=True),
     Sign(_S.CISCO_ASA, _EHLO, r"^XXXXXXX[A-D]$", in_front=True),
