@@ -14,15 +14,15 @@ from tests.probes.test_mx_rules import finding
         ("mail.protection.outlook.com.mail.example.org", "final dot", "MX 10 mail.protection.outlook.com."),
         ("10\\032mx1.provider.net", "preference (10) and a blank", "MX 10 mx1.provider.net."),
         ("20\\009mx1.provider.net", "preference (20)", "MX 20 mx1.provider.net."),
-        ("192.0.2.1.example.org", "the address 192.0.2.1", "MX 10 mail.sub.example.org. and "),
-        ("192.0.2.1.provider.net", "the address 192.0.2.1", "mail.sub.example.org. A 192.0.2.1"),
+        ("192.0.2.1.example.org", "the address 192.0.2.1", "MX 10 mail.sub.example.org."),
+        ("10.0.0.1.provider.net", "the address 10.0.0.1", "MX 10 mail.sub.example.org."),
         ("\\@", "`@`", "MX 10 sub.example.org."),
         ("\\@.example.org", "`@`", "MX 10 sub.example.org."),
         ("mail\\@provider.net", "an e-mail address", "MX 10 provider.net."),
         ("https://mx1.provider.net", "a URL", "MX 10 mx1.provider.net."),
         ("smtp://mx1.provider.net/x", "a URL", "MX 10 mx1.provider.net."),
         ("https://me:secret\\@mx1.provider.net:25/x", "a URL", "MX 10 mx1.provider.net."),
-        ("192.168.001.010.example.org", "the address 192.168.1.10", "mail.sub.example.org. A 192.168.1.10"),
+        ("192.168.001.010.example.org", "the address 192.168.1.10", "MX 10 mail.sub.example.org."),
         ("sub.example.org.example.org", "final dot", "MX 10 sub.example.org."),
         ("mx1.provider.net\\032", "A blank", "MX 10 mx1.provider.net."),
         ("\\032mx1.provider.net", "A blank", "MX 10 mx1.provider.net."),
@@ -85,3 +85,13 @@ def test_the_fix_is_the_record() -> None:
         "zone file, so that example.org was appended."
     )
     assert found.fix == "Correct the MX record: `MX 5 mx.provider.net.`."
+
+
+def test_an_address_in_the_mx_record_is_published_beside_it() -> None:
+    found = finding("example.org MX 5 9.9.9.9.example.org.", "smtp.mx.unresolved")
+    assert (
+        found.fix
+        == "Correct the MX record: `MX 5 mail.example.org.`, and publish `mail.example.org. A 9.9.9.9`."
+    )
+    found = finding("example.org MX 5 10.0.0.1.example.org.", "smtp.mx.unresolved")
+    assert found.fix == "Correct the MX record: `MX 5 mail.example.org.`."

@@ -8,6 +8,7 @@ e-mail address, a blank or letters outside ASCII as they are (RFC 1035 §5.1).
 import re
 from typing import NamedTuple
 
+from checker_smtp.probes.addresses import why_not_public
 from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.probes.registered_domain import has_public_suffix, registered_domain
 
@@ -19,10 +20,14 @@ _with_digits = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})\.(.+)").fullmatch
 
 
 class Mistyped(NamedTuple):
-    """The cause as a sentence, and the record as it should be; empty where the target does not show it."""
+    """The cause as a sentence, and the record as it should be; empty where the target does not show it.
+
+    `beside` is the address record that has to be published with it, if there is one.
+    """
 
     cause: str
     record: str
+    beside: str = ""
 
 
 def read_mistyped(target: str, preference: int, domain: str) -> Mistyped | None:
@@ -76,7 +81,8 @@ def _not_ascii(octets: str, preference: int) -> Mistyped | None:
 def _appended_zone(name: str, preference: int, domain: str) -> Mistyped | None:
     if address := _digits(name):
         cause = f"The target is the address {address} with the name of a zone behind it."
-        return Mistyped(cause, f"{_record(preference, f'mail.{domain}')} and mail.{domain}. A {address}")
+        beside = "" if why_not_public(address) else f"mail.{domain}. A {address}"
+        return Mistyped(cause, _record(preference, f"mail.{domain}"), beside)
     zones = list(filter(None, dict.fromkeys((domain, registered_domain(domain)))))
     for zone in zones:
         written = name.removesuffix(f".{zone}")

@@ -227,7 +227,8 @@ def _unresolved(observation: Observation, target: MxTarget) -> Finding:
 def _correction(mistyped: Mistyped) -> str:
     if not mistyped.record:
         return "Put the host name of the mail server, and nothing else, into the MX record."
-    return f"Correct the MX record: `{mistyped.record}`."
+    beside = f", and publish `{mistyped.beside}`" if mistyped.beside else ""
+    return f"Correct the MX record: `{mistyped.record}`{beside}."
 
 
 def _mistyped(observation: Observation, target: MxTarget) -> Mistyped | None:
