@@ -137,7 +137,9 @@ def render(result: Result, format: Format = "text") -> str:  # noqa: A002 - as i
 async def selftest(options: Options, backend: Backend | None = None) -> SelfTest:
     """Test the network of this machine: its routes, its names, and the connection to `options.controls`."""
     backend = backend or _network()
-    return await run_selftest(options, LookupCache(backend).view(), backend, local_addresses())
+    return await run_selftest(
+        options, LookupCache(backend, seed=RunContext().seed).view(), backend, local_addresses()
+    )
 
 
 def _network() -> Backend:

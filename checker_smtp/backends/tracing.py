@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.addresses import subject_of
+from checker_smtp.probes.dns import is_control
 from checker_smtp.probes.ports import DnsAnswer
 from smtp_sansio import Connect, Effect, Outcome, Receive, Script, Send, Upgrade, intercept
 
@@ -29,7 +30,12 @@ class TracingBackend:
         self._note = note
 
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
-        """Resolve by the wrapped backend; the question is reported until it is answered."""
+        """Resolve by the wrapped backend; the question is reported until it is answered.
+
+        Control questions are not reported, because their names are not of the domain.
+        """
+        if is_control(name, rdtype):
+            return await self._backend.resolve(name, rdtype, unvalidated=unvalidated)
         question = f"{rdtype} {name}"
         self._note(question, "DNS")
         try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
+from secrets import randbits
 from typing import TypeVar
 
 import anyio
@@ -84,7 +85,7 @@ def run_job(job: ScanJob, loop: str) -> tuple[ScanStats, bool]:
     results = ResultsFile(job.results)
     lock = locked_results(results, job.manifest, resume=job.resume, force=job.force)
     with lock as make_ready, closing(DuplicateFilter()) as duplicates:
-        anyio.run(require_sound, job.resolvers, backend=loop)
+        anyio.run(require_sound, job.resolvers, randbits(63), backend=loop)
         make_ready()
         done_before = sum(map(duplicates.add, results.done_domains()))
         with ungrouped(*USER_ERRORS):

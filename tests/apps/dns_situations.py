@@ -68,7 +68,7 @@ SITUATIONS = {
         f"{SERVER}\ngood.test MX 10 t.test.",
         ["mx.unresolved crit fail t.test"],
         "refused",
-        "are records of other names",
+        "are of other names",
         (
             answer("A t.test", f"other.test. 60 IN A {V4}", status="nodata"),
             answer("AAAA t.test", status="nodata"),

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from checker_smtp.probes.dns import LookupCache, ResolverError, require_sound
+from checker_smtp.probes.dns import LookupCache, ResolverError, is_control, require_sound
 from checker_smtp.probes.observation import Mx
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
 from checker_smtp.testing import FakeResolver, Zone
@@ -24,7 +24,7 @@ def inventing(name: str, rdtype: str) -> DnsAnswer:
 
 
 async def test_one_resolver_that_answers_is_enough() -> None:
-    await require_sound([SILENT, SOUND])
+    await require_sound([SILENT, SOUND], 1)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ async def test_one_resolver_that_answers_is_enough() -> None:
 )
 async def test_a_resolver_that_cannot_be_used_is_refused(resolvers: list[Resolver], message: str) -> None:
     with pytest.raises(ResolverError) as error:
-        await require_sound(resolvers)
+        await require_sound(resolvers, 1)
     assert message in f"{error.value.problem} {error.value.detail}"
 
 
@@ -55,3 +55,17 @@ async def test_no_typing_error_is_named_where_there_is_no_mx_record() -> None:
     seen = target("example.org", ipv4="", ipv6="")
     implicit = observation(mx=Mx(status=DnsStatus.NODATA, implicit_mx=True, records=(seen,)))
     assert "mx.unresolved crit fail example.org" in finding_lines(implicit)
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "expected"),
+    [
+        (".", "NS", True),
+        ("com", "NS", True),
+        ("0123456789abcdef.invalid", "MX", True),
+        ("example.org", "MX", False),
+        ("invalid.example.org", "A", False),
+    ],
+)
+def test_a_control_question_is_known_by_its_name(name: str, rdtype: str, expected: bool) -> None:
+    assert is_control(name, rdtype) is expected

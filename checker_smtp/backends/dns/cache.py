@@ -34,6 +34,7 @@ from typing import Protocol, TypeAlias
 
 import anyio
 
+from checker_smtp.probes.dns import is_control
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
 
 from .failures import Failure, combine
@@ -218,7 +219,7 @@ class _AnswerCache:
 
 def _lifetime(answer: DnsAnswer) -> float:
     """Return for how many seconds the answer holds."""
-    if answer.rdtype == "NS" or answer.name.endswith(".invalid"):
+    if is_control(answer.name, answer.rdtype):
         return _CONTROL_LIFETIME
     if not answer.status.known:
         return _FAILURE_LIFETIME

@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 
 import anyio.lowlevel
 
+from checker_smtp.probes.dns import is_control
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Connect, Effect, Failed, FailureKind, Script, Transcript
 
@@ -27,7 +28,7 @@ _Question: TypeAlias = tuple[str, str, bool]
 
 # The formats since which cases have these.
 _CONTINUED_CONNECTIONS, _CONTROL_QUESTIONS = 2, 3
-_CONTROL_NAMES = (".", "com", "ipv4only.arpa")
+_NEW_NAMES = (".", "com", "ipv4only.arpa")
 _WHY = "not recorded by the version of checker-smtp that made this case"
 _NOT_RECORDED = Failed(0.0, FailureKind.NOT_PERMITTED, _WHY)
 
@@ -79,8 +80,8 @@ class Replay:
     def _is_newer(self, question: _Question) -> bool:
         """Return whether versions before the control questions never asked this."""
         name, rdtype, unvalidated = question
-        is_control = name in _CONTROL_NAMES or name.endswith(".invalid")
-        return is_control or unvalidated or (name, rdtype) == (self._domain, "A")
+        is_new = unvalidated or is_control(name, rdtype) or name in _NEW_NAMES
+        return is_new or (name, rdtype) == (self._domain, "A")
 
     def _find(self, effect: Effect | None) -> tuple[str, Entries]:
         host = effect.host if isinstance(effect, Connect) else ""

@@ -8,13 +8,14 @@ from .lookups import LookupCache, Lookups
 from .records import parse_addresses, parse_literal, parse_mx
 from .resolve import resolve_mx
 from .reverse import resolve_reverse_dns
-from .soundness import ResolverError, Soundness, require_sound
+from .soundness import ResolverError, Soundness, is_control, require_sound
 
 __all__ = [
     "LookupCache",
     "Lookups",
     "ResolverError",
     "Soundness",
+    "is_control",
     "parse_addresses",
     "parse_literal",
     "parse_mx",

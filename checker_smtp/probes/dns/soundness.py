@@ -21,7 +21,7 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
 from .records import parse_addresses, parse_mx
 from .together import run_together
 
-__all__ = ["UNTRUE", "Ask", "ResolverError", "Soundness", "ask_controls", "require_sound"]
+__all__ = ["UNTRUE", "Ask", "ResolverError", "Soundness", "ask_controls", "is_control", "require_sound"]
 
 Ask: TypeAlias = Callable[[str, str], Awaitable[DnsAnswer]]
 """Asks for a name's records of a type."""
@@ -31,6 +31,7 @@ UNTRUE = "gives untrue answers"
 
 _ROOT, _TLD = (".", "NS"), ("com", "NS")
 _INVENTED = ("A", "AAAA", "MX")
+_UNREAL = ".invalid"
 
 
 class ResolverError(Exception):
@@ -113,9 +114,14 @@ def _values(answer: DnsAnswer) -> tuple[str, ...]:
     return parse_addresses(answer) or tuple(target for _, target, _ in parse_mx(answer))
 
 
+def is_control(name: str, rdtype: str) -> bool:
+    """Return whether this is a control question; a check asks for no other name servers."""
+    return rdtype == "NS" or name.endswith(_UNREAL)
+
+
 async def ask_controls(ask: Ask, seed: int) -> Soundness:
     """Ask the control questions; `seed` decides the name that does not exist."""
-    name = f"{hashlib.sha256(f'{seed}'.encode()).hexdigest()[:16]}.invalid"
+    name = f"{hashlib.sha256(f'{seed}'.encode()).hexdigest()[:16]}{_UNREAL}"
     questions = (*((name, rdtype) for rdtype in _INVENTED), _ROOT, _TLD)
     answers: dict[tuple[str, str], DnsAnswer] = {}
 
@@ -126,9 +132,14 @@ async def ask_controls(ask: Ask, seed: int) -> Soundness:
     return Soundness(answers=tuple(answers[question] for question in questions))
 
 
-async def require_sound(resolvers: Iterable[Resolver], seed: int = 0) -> None:
+async def require_sound(resolvers: Iterable[Resolver], seed: int) -> None:
     """Raise `ResolverError` where none of these answers, or one gives untrue answers."""
-    results = [await ask_controls(resolver.resolve, seed) for resolver in resolvers]
+    results: list[Soundness] = []
+
+    async def ask(resolver: Resolver) -> None:
+        results.append(await ask_controls(resolver.resolve, seed))
+
+    await run_together([partial(ask, resolver) for resolver in resolvers])
     if not any(soundness.is_alive for soundness in results):
         results[0].require_life()
     for soundness in results:

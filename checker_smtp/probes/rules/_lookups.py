@@ -4,12 +4,14 @@ A fault of the resolver is this side's. A server's own error is the domain's, be
 the control questions. Silence is either's, so it is never more than a warning.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.ports import DnsStatus
 
-from ._finding import Outcome, Severity
+from ._finding import Code, Evidence, Finding, Outcome, Severity
+from ._shared import NOT_TESTED
 
 __all__ = ["OTHER_RESOLVER", "LookupFailure", "failure_of", "failure_words"]
 
@@ -22,6 +24,18 @@ class LookupFailure(NamedTuple):
     outcome: Outcome
     severity: Severity
     fix: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """True for a fault of this side's resolver."""
+        return self.outcome is Outcome.NOT_TESTED
+
+    def finding(self, code: Code, message: str, evidence: Iterable[Evidence]) -> Finding:
+        """Return the finding about the domain: with `code`, or `NOT_TESTED` if the fault is ours."""
+        record = NOT_TESTED if self.is_ours else code
+        return record.finding(
+            "", message, *evidence, outcome=self.outcome, severity=self.severity, fix=self.fix
+        )
 
 
 def failure_of(*statuses: DnsStatus, bogus: bool = False) -> LookupFailure:

@@ -89,7 +89,7 @@ def _failed(observation: Observation, name: str, rdtype: str) -> Finding:
     status = next(status for status in (mx.status, *mx.address_status) if not status.known)
     failure, words = failure_of(status, bogus=mx.bogus), failure_words(observation, name, rdtype)
     lookup = "The MX lookup" if rdtype == "MX" else f"There is no MX record, and the {rdtype} lookup"
-    if failure.outcome is Outcome.NOT_TESTED:
+    if failure.is_ours:
         message = (
             f"{lookup} gave nothing that could be used ({words}). That is the resolver of this side, and "
             "nothing is known of the domain."
@@ -101,15 +101,7 @@ def _failed(observation: Observation, name: str, rdtype: str) -> Finding:
         )
     else:
         message = f"{lookup} failed ({words}), although the resolver answers for other names."
-    code = NOT_TESTED if failure.outcome is Outcome.NOT_TESTED else LOOKUP_FAILED
-    return code.finding(
-        "",
-        message,
-        *dns_evidence(observation, name, "MX", rdtype),
-        outcome=failure.outcome,
-        severity=failure.severity,
-        fix=failure.fix,
-    )
+    return failure.finding(LOOKUP_FAILED, message, dns_evidence(observation, name, "MX", rdtype))
 
 
 def _denied(observation: Observation) -> Finding:
@@ -153,17 +145,9 @@ def _no_target(observation: Observation, targets: tuple[tuple[MxTarget, str, Dns
     ]
     failure = failure_of(*(status for *_, status in targets), bogus=any(t.bogus for t, *_ in targets))
     evidence = [item for t, *_ in targets for item in dns_evidence(observation, t.target, "A", "AAAA")]
-    is_ours = failure.outcome is Outcome.NOT_TESTED
-    whose = " That is the resolver of this side, and nothing is known of the servers." if is_ours else ""
-    code = NOT_TESTED if is_ours else LOOKUP_FAILED
-    return code.finding(
-        "",
-        f"The addresses of no MX target could be looked up: {listed(names)}.{whose}",
-        *evidence,
-        outcome=failure.outcome,
-        severity=failure.severity,
-        fix=failure.fix,
-    )
+    whose = " That is the resolver of this side, and nothing is known of the servers."
+    message = f"The addresses of no MX target could be looked up: {listed(names)}."
+    return failure.finding(LOOKUP_FAILED, message + whose * failure.is_ours, evidence)
 
 
 def _aliased(observation: Observation) -> Iterator[Finding]:

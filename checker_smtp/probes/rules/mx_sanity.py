@@ -121,6 +121,8 @@ def mx_sanity(observation: Observation) -> Iterator[Finding]:
     targets: dict[str, MxTarget] = {}
     for record in observation.mx.records:
         targets.setdefault(record.target, record)
+    # where no target could be looked up, `smtp.mx_present` says so once
+    is_known = not failed_targets(observation)
     for target in targets.values():
         if target.literal:
             yield _literal(observation, target)
@@ -128,7 +130,7 @@ def mx_sanity(observation: Observation) -> Iterator[Finding]:
             evidence = dns_evidence(observation, target.target, "A", "AAAA")
             yield CNAME.finding(target.target, _alias(target), *evidence)
         else:
-            yield from _addresses(observation, target)
+            yield from _addresses(observation, target, is_known=is_known)
         yield from _not_public(observation, target)
         yield from _remarks(observation, target)
 
@@ -158,11 +160,11 @@ def _alias(target: MxTarget) -> str:
     return f"The MX target is an alias: {chain}."
 
 
-def _addresses(observation: Observation, target: MxTarget) -> Iterator[Finding]:
+def _addresses(observation: Observation, target: MxTarget, *, is_known: bool) -> Iterator[Finding]:
     asked = {"A": target.ipv4_status, "AAAA": target.ipv6_status}
     failed = {t: status for t, status in asked.items() if status is not None and not status.known}
     if failed:
-        if not failed_targets(observation):
+        if is_known:
             yield _lookup_failed(observation, target, failed)
     elif not (target.ipv4 or target.ipv6 or target.translated):
         yield _unresolved(observation, target)
@@ -182,7 +184,7 @@ def _lookup_failed(observation: Observation, target: MxTarget, failed: dict[str,
     failure = failure_of(*failed.values(), bogus=target.bogus)
     found = target.ipv4 or target.ipv6
     reasons = [f"{rdtype} ({failure_words(observation, target.target, rdtype)})" for rdtype in failed]
-    if failure.outcome is Outcome.NOT_TESTED:
+    if failure.is_ours:
         consequence = (
             "that is the resolver of this side, and it is not known if the target has such an address"
         )
@@ -212,7 +214,9 @@ def _unresolved(observation: Observation, target: MxTarget) -> Finding:
     )
     answers = [a for a in observation.dns if a.name == target.target and a.rdtype in ("A", "AAAA")]
     if any(answer.records for answer in answers):
-        message += " What came with the answer are records of other names, or of an answer that denies them."
+        message += (
+            " The records that came with the answer are of other names, or of an answer that denies them."
+        )
     mistyped = _mistyped(observation, target)
     if mistyped is not None:
         message += f" {mistyped.cause}"

@@ -99,7 +99,7 @@ def _lookup_failed(observation: Observation, endpoint: Endpoint, reverse: Revers
         failed.append(f"{name} ({failure_words(observation, name, rdtype)})")
         statuses += [a.status for a in observation.dns if (a.name, a.rdtype) == (name, rdtype)]
     failure = failure_of(*statuses) if statuses else None
-    is_ours = failure is not None and failure.outcome is Outcome.NOT_TESTED
+    is_ours = failure is not None and failure.is_ours
     return LOOKUP_FAILED.finding(
         endpoint.subject,
         f"The lookup of {listed(failed)} failed; {endpoint.address} may have a name that leads back to it.",

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from secrets import randbits
 from time import monotonic
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -74,7 +75,7 @@ def resolver_failure(name: str) -> tuple[str, str] | None:
     """Return the arguments of the `ResolverError` if this worker cannot rely on its resolvers."""
     scan = worker_scan(name)
     try:
-        scan.run(require_sound, [scan.resolver])
+        scan.run(require_sound, [scan.resolver], randbits(63))
     except ResolverError as error:
         return f"{error.detail} (reported by the worker {scan.worker.address})", error.problem
     return None

@@ -4,16 +4,15 @@ import pytest
 
 from checker_smtp.probes.endpoint import transactions_for
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.rules import Finding, apply_rules, status_of
+from checker_smtp.probes.rules import apply_rules, status_of
 from tests.probes.observations import (
     DENIED,
-    HERE,
     endpoint,
-    finding_lines,
     observation,
     session,
     settings,
 )
+from tests.probes.rules11.findings import lines, of
 from tests.probes.world import options
 
 LISTED = "554 5.7.1 Service unavailable; Client host [203.0.113.9] blocked using zen.spamhaus.org"
@@ -27,16 +26,6 @@ NOT_TESTED = "not_tested info not-tested"
 def alike(answer: str, **words: object) -> Observation:
     """Return a server with this answer to each recipient."""
     return observation(endpoint(**dict.fromkeys(("null", "postmaster", "relay"), answer) | words))
-
-
-def lines(seen: Observation) -> list[str]:
-    return [line.removesuffix(f" {HERE}") for line in finding_lines(seen)]
-
-
-def of(code: str, seen: Observation) -> Finding:
-    """Return the finding with this code."""
-    (finding,) = (f for f in apply_rules(seen) if f.code == f"smtp.{code}")
-    return finding
 
 
 @pytest.mark.parametrize(

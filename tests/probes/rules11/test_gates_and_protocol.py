@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.rules import Finding, apply_rules, status_of
+from checker_smtp.probes.rules import apply_rules, status_of
 from tests.probes.observations import (
     EHLO,
-    HERE,
     PLAIN_EHLO,
     endpoint,
     finding_lines,
@@ -16,6 +14,7 @@ from tests.probes.observations import (
     reply,
     session,
 )
+from tests.probes.rules11.findings import lines, of
 
 LOGIN = "530 5.7.0 Authentication required"
 TLS_FIRST = "530 5.7.0 Must issue a STARTTLS command first"
@@ -24,16 +23,6 @@ REQUIRED = "starttls.required warn fail"
 REFUSED_US = "refused_us info refused-us"
 OWN = ("null", "postmaster")
 ALL = (*OWN, "relay")
-
-
-def lines(seen: Observation) -> list[str]:
-    return [line.removesuffix(f" {HERE}") for line in finding_lines(seen)]
-
-
-def of(code: str, seen: Observation) -> Finding:
-    """Return the finding with this code."""
-    (finding,) = (f for f in apply_rules(seen) if f.code == f"smtp.{code}")
-    return finding
 
 
 @pytest.mark.parametrize("asked", [OWN, ALL])

@@ -4,16 +4,16 @@ import pytest
 
 from checker_smtp.probes.observation import Endpoint, Mx, Observation
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import Finding, apply_rules, status_of
+from checker_smtp.probes.rules import apply_rules, status_of
 from tests.probes.observations import (
     DENIED,
     HERE,
     endpoint,
-    finding_lines,
     observation,
     session,
     target,
 )
+from tests.probes.rules11.findings import lines, of
 
 UNKNOWN = "550 5.1.1 <postmaster@example.org>: Recipient address rejected: User unknown"
 NOT_SERVED = "554 5.7.1 <postmaster@example.org>: Relay access denied"
@@ -36,16 +36,6 @@ def own(answer: str, *more: str, relay: str = DENIED) -> Observation:
     """Return a server with this answer to both own recipients, and one session more for each of `more`."""
     controls = (session("served-control", served=text) for text in more)
     return observation(endpoint(session(null=answer, postmaster=answer, relay=relay), *controls))
-
-
-def lines(seen: Observation) -> list[str]:
-    return [line.removesuffix(f" {HERE}") for line in finding_lines(seen)]
-
-
-def of(code: str, seen: Observation) -> Finding:
-    """Return the finding with this code."""
-    (finding,) = (f for f in apply_rules(seen) if f.code == f"smtp.{code}")
-    return finding
 
 
 @pytest.mark.parametrize(
