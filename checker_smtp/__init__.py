@@ -15,19 +15,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checker_smtp.backends.dns.resolver import ResolverUnavailable
+    from checker_smtp.backends.dns.cache import SharedResolver
+    from checker_smtp.backends.dns.resolver import DnsResolver, ResolverUnavailable
     from checker_smtp.backends.network import Network
     from checker_smtp.backends.recording.case import CaseError
     from checker_smtp.backends.recording.player import ReplayMismatch
     from checker_smtp.backends.recording.record_backend import Backend, Recording
+    from checker_smtp.backends.tracing import TracingBackend
     from checker_smtp.probes.check import ResolverError
     from checker_smtp.probes.limits import ConnectionLimits
     from checker_smtp.probes.observation import Observation
     from checker_smtp.probes.options import OptionError, Options
+    from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver, Runner
     from checker_smtp.probes.result import Result, evaluate
     from checker_smtp.probes.rules import Finding
 
-    from .api import RunContext, check, render, replay
+    from .api import RunContext, check, check_blocking, render, replay
     from .concurrent_checks import CheckOutcome, check_many
 
 __all__ = [
@@ -35,6 +38,9 @@ __all__ = [
     "CaseError",
     "CheckOutcome",
     "ConnectionLimits",
+    "DnsAnswer",
+    "DnsResolver",
+    "DnsStatus",
     "Finding",
     "Network",
     "Observation",
@@ -42,12 +48,17 @@ __all__ = [
     "Options",
     "Recording",
     "ReplayMismatch",
+    "Resolver",
     "ResolverError",
     "ResolverUnavailable",
     "Result",
     "RunContext",
+    "Runner",
+    "SharedResolver",
+    "TracingBackend",
     "__version__",
     "check",
+    "check_blocking",
     "check_many",
     "evaluate",
     "render",
@@ -61,6 +72,9 @@ _MODULES = {
     "CaseError": "backends.recording.case",
     "CheckOutcome": "concurrent_checks",
     "ConnectionLimits": "probes.limits",
+    "DnsAnswer": "probes.ports",
+    "DnsResolver": "backends.dns.resolver",
+    "DnsStatus": "probes.ports",
     "Finding": "probes.rules",
     "Network": "backends.network",
     "Observation": "probes.observation",
@@ -68,11 +82,16 @@ _MODULES = {
     "Options": "probes.options",
     "Recording": "backends.recording.record_backend",
     "ReplayMismatch": "backends.recording.player",
+    "Resolver": "probes.ports",
     "ResolverError": "probes.check",
     "ResolverUnavailable": "backends.dns.resolver",
     "Result": "probes.result",
     "RunContext": "api",
+    "Runner": "probes.ports",
+    "SharedResolver": "backends.dns.cache",
+    "TracingBackend": "backends.tracing",
     "check": "api",
+    "check_blocking": "api",
     "check_many": "concurrent_checks",
     "evaluate": "probes.result",
     "render": "api",

@@ -6,8 +6,10 @@ together here and nowhere else: options to probes, probes to a backend, an obser
 
 import secrets
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Literal, TypeAlias, TypeVar
@@ -29,6 +31,7 @@ __all__ = [
     "Format",
     "RunContext",
     "check",
+    "check_blocking",
     "check_with",
     "now",
     "render",
@@ -118,6 +121,34 @@ async def check_with(
         pause=pause,
     )
     return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)))
+
+
+def check_blocking(
+    options: Options,
+    backend: Backend | None = None,
+    *,
+    context: RunContext | None = None,
+    rules: frozenset[str] | None = None,
+) -> Result:
+    """Check one domain from code without an event loop; see `check`.
+
+    The check runs on asyncio: in this thread, or, where an event loop is running in it, in another one, while
+    this one, its event loop included, waits. Any number of threads may call it at once, each with a backend
+    of its own. Raises what `check` raises.
+    """
+    run = partial(anyio.run, partial(check, options, backend, context=context, rules=rules))
+    if not _is_in_event_loop():
+        return run()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        anyio.get_current_task()
+    except RuntimeError:
+        return False
+    return True
 
 
 def render(result: Result, format: Format = "text") -> str:  # noqa: A002 - as in --format

@@ -50,8 +50,8 @@ async def check_many(
 
     `domains` may be a long or endless iterator: at most `max_checks` domains are taken from it at a time, and
     no more while nobody reads the outcomes. A domain name has the default options. All checks share `limits`
-    and a DNS cache in front of `network`, by default a `Network` with the system's resolvers; `resolver_name`
-    and `rules` are those of `check`.
+    and a DNS cache in front of the resolver of `network`, by default a `Network` with the system's resolvers;
+    `resolver_name` and `rules` are those of `check`.
 
     Outcomes come in the order of completion, so that a slow domain delays no other; `CheckOutcome.domain`
     names the domain. An exception in one check is the error of its outcome and ends no other check. Leaving
@@ -66,7 +66,7 @@ async def check_many(
     network = network or Network()
     check_domain = partial(
         check_with,
-        resolver=SharedResolver([network]),
+        resolver=SharedResolver([network.resolver]),
         runner=network,
         resolver_name=resolver_name,
         limits=limits or ConnectionLimits(),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checker_smtp.api import check
+from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.network import Network
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
@@ -29,7 +30,9 @@ async def run_demo(print_line: Callable[[str], object]) -> dict[str, Result]:
                 port=running.port,
                 allow_targets=("127.0.0.0/8",),
             )
-            result = await check(options, Network(host, int(port)), resolver_name=running.resolver)
+            result = await check(
+                options, Network(DnsResolver(host, int(port))), resolver_name=running.resolver
+            )
             results[options.domain] = result
             _report(result, running.posture.description, print_line)
     return results

@@ -14,6 +14,7 @@ import anyio.to_thread
 from anyio.from_thread import BlockingPortalProvider
 
 from checker_smtp.api import Backend, RunContext, check
+from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.tracing import Note, TracingBackend
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.options import Options
@@ -68,7 +69,7 @@ class Checks:
             return self._network()
         settings = self._settings
         timeout = None if options.timeout == default_timeout(settings) else options.timeout
-        return RestrictedNetwork(*settings.resolver, timeout, allowed=settings.allow_targets)
+        return RestrictedNetwork(DnsResolver(*settings.resolver, timeout), allowed=settings.allow_targets)
 
     def options(self, given: Mapping[str, object]) -> Options:
         """Return the options of a request; see `build_options`. Raises `OptionError`."""

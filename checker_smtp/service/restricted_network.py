@@ -9,6 +9,7 @@ import ipaddress
 import socket
 from typing import TypeVar
 
+from checker_smtp.backends.dns.cache import CountingResolver
 from checker_smtp.backends.network import Network
 from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.probes.addresses import why_not_public
@@ -24,15 +25,8 @@ _REFUSAL = "this service does not connect to this address"
 class RestrictedNetwork(Network):
     """The network, limited to public unicast addresses and the networks in `allowed` (CIDR)."""
 
-    def __init__(
-        self,
-        server: str | None = None,
-        port: int = 53,
-        timeout: float | None = None,
-        *,
-        allowed: tuple[str, ...] = (),
-    ) -> None:
-        super().__init__(server, port, timeout)
+    def __init__(self, resolver: CountingResolver | None = None, *, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(resolver)
         self._allowed = allowed
 
     async def run(self, script: Script[_T]) -> _T:

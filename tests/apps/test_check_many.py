@@ -32,10 +32,11 @@ ADDRESSES = {f"mx{number}.test": f"192.0.2.{number + 1}" for number in range(3)}
 class FakeNetwork(Network):
     """A `Network` without sockets: six domains on three mail servers."""
 
-    responses = 0
+    name = "fake resolver"
+    queries = responses = 0
 
     def __init__(self, hosts: dict[str, RuleServer] | None = None, seconds: float = 0.01) -> None:
-        super().__init__("192.0.2.53")
+        super().__init__(self)
         mx = {domain: f"mx{number % 3}.test" for number, domain in enumerate(DOMAINS)}
         servers = {address: RuleServer() for address in ADDRESSES.values()}
         self.internet = FakeInternet(FakeResolver(zone(mx, ADDRESSES)), servers | (hosts or {}), seconds)

@@ -6,14 +6,19 @@ import pkgutil
 import pydoc
 import subprocess
 import sys
+import threading
 import typing
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 
 import checker_smtp
-from checker_smtp import api
+from checker_smtp import DnsStatus, api
 from checker_smtp.report.formats import FORMATS
+from checker_smtp.testing import FakeNetwork, FakeResolver
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 NAMES = (Path(__file__).with_name("public_names.txt")).read_text("ascii").split()
@@ -101,3 +106,38 @@ async def test_a_recording_is_saved_and_replayed(tmp_path: Path) -> None:
     result = await checker_smtp.check(case.options, recording, context=context)
     recording.save(tmp_path / "case", case.options, result, seed=context.seed)
     assert await checker_smtp.replay(tmp_path / "case") == result
+
+
+def null_mx_network() -> FakeNetwork:
+    return FakeNetwork(FakeResolver("example.test MX 0 ."))
+
+
+def test_a_blocking_check_has_the_result_of_check() -> None:
+    context = checker_smtp.RunContext(seed=7)
+    given = checker_smtp.Options(domain="example.test")
+    awaited = anyio.run(partial(checker_smtp.check, given, null_mx_network(), context=context))
+    blocking = checker_smtp.check_blocking(given, null_mx_network(), context=context)
+    assert blocking.findings == awaited.findings
+    assert [finding.code for finding in blocking.findings] == ["smtp.null_mx"]
+
+
+@pytest.mark.anyio
+async def test_a_blocking_check_runs_beside_an_event_loop() -> None:
+    given = checker_smtp.Options(domain="example.test")
+    assert checker_smtp.check_blocking(given, null_mx_network()).status == "info"
+    with pytest.raises(checker_smtp.ResolverError):
+        checker_smtp.check_blocking(given, FakeNetwork(FakeResolver.failing(DnsStatus.TIMEOUT)))
+
+
+def test_threads_check_at_once() -> None:
+    """As many as the docstring promises: any number, each with a backend of its own."""
+    together = threading.Barrier(4)
+
+    def one(number: int) -> str:
+        given = checker_smtp.Options(domain=f"d{number}.test")
+        network = FakeNetwork(FakeResolver(f"d{number}.test MX 0 ."))
+        together.wait(20)
+        return checker_smtp.check_blocking(given, network).observation.domain
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(one, range(4))) == [f"d{number}.test" for number in range(4)]

@@ -357,7 +357,7 @@ def test_network_is_both_ports(backend: str) -> None:
         return isinstance((yield Connect("192.0.2.7", 25, GENEROUS)), Done)
 
     servers = only(reply(MX))
-    network = Network("192.0.2.1", udp=servers.connect_udp, dial=lambda *_: near)
+    network = Network(DnsResolver("192.0.2.1", udp=servers.connect_udp), dial=lambda *_: near)
 
     async def main() -> tuple[bool, DnsAnswer]:
         return await network.run(script()), await network.resolve("mx.test", "MX")

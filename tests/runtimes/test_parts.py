@@ -11,6 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.network import Network
 from checker_smtp.backends.transport import transport
 from checker_smtp.backends.transport.os_errors import MAX_DETAIL, classify
@@ -109,11 +110,11 @@ def test_a_source_address_of_the_other_family_is_ours(fake: FakeSockets, host: s
 
 
 def test_a_network_connects_from_its_source_address(fake: FakeSockets) -> None:
-    network = Network("192.0.2.53", source_address="192.0.2.1")
+    network = Network(DnsResolver("192.0.2.53"), source_address="192.0.2.1")
     network.dial("192.0.2.7", 25)
     assert ("bind", ("192.0.2.1", 0)) in fake.made[0]
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
-        Network("192.0.2.53", source_address="mx.test")
+        Network(DnsResolver("192.0.2.53"), source_address="mx.test")
 
 
 def ssl_error(reason: str | None, text: str = "") -> ssl.SSLError:

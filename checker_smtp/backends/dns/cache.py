@@ -39,7 +39,7 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
 
 from .failures import Failure, combine
 
-__all__ = ["SharedResolver", "UpstreamResolver"]
+__all__ = ["CountingResolver", "SharedResolver"]
 
 # Lifetimes in seconds.
 _MIN_LIFETIME, _MAX_LIFETIME, _FAILURE_LIFETIME, _CONTROL_LIFETIME = 3600.0, 86400.0, 5.0, 1.0
@@ -60,17 +60,23 @@ _Key: TypeAlias = tuple[str, str, bool]
 """Name, type, and True where DNSSEC validation is disabled."""
 
 
-class UpstreamResolver(Resolver, Protocol):
-    """A resolver that counts, such as `DnsResolver` and `Network`; `name` is for people."""
+class CountingResolver(Resolver, Protocol):
+    """A resolver that counts, such as `DnsResolver` and `SharedResolver`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The servers, for people."""
+        ...
 
     @property
-    def queries(self) -> int: ...
+    def queries(self) -> int:
+        """Questions sent so far, second tries included."""
+        ...
 
     @property
-    def responses(self) -> int: ...
+    def responses(self) -> int:
+        """Questions answered so far, be it by an error."""
+        ...
 
 
 @dataclass(slots=True)
@@ -85,7 +91,7 @@ class _Pending:
 class _Upstream:
     """A resolver, its questions in a row without any response, and when to test it again if excluded."""
 
-    resolver: UpstreamResolver
+    resolver: CountingResolver
     silent: int = 0
     test_at: float = 0.0
 
@@ -107,12 +113,13 @@ class SharedResolver:
 
     def __init__(
         self,
-        resolvers: Sequence[UpstreamResolver],
+        resolvers: Sequence[CountingResolver],
         *,
         in_flight: int = 200,
         cache_size: int = _CACHE_SIZE,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._names = [resolver.name for resolver in resolvers]
         self._upstreams = deque(map(_Upstream, resolvers))
         self._clock = clock
         self._limit = anyio.Semaphore(in_flight, fast_acquire=True)
@@ -121,9 +128,19 @@ class SharedResolver:
         self._mx = _AnswerCache(min(cache_size, _MX_CACHE_SIZE))
 
     @property
+    def name(self) -> str:
+        """The servers of all resolvers, for people."""
+        return ", ".join(self._names)
+
+    @property
     def queries(self) -> int:
         """Questions sent so far, second tries and TCP included."""
         return sum(upstream.resolver.queries for upstream in self._upstreams)
+
+    @property
+    def responses(self) -> int:
+        """Questions answered over the network so far, be it by an error."""
+        return sum(upstream.resolver.responses for upstream in self._upstreams)
 
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Return the answer to a question, asked now or before. Raises nothing but cancellation."""

@@ -16,6 +16,7 @@ Not here: a search list; and a cache, which `SharedResolver` has.
 """
 
 import ipaddress
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
@@ -32,6 +33,7 @@ from .system_config import ResolverUnavailable, SystemConfig, read_system_config
 
 __all__ = ["DnsResolver", "ResolverUnavailable"]
 
+_log = logging.getLogger("checker_smtp.dns")
 # Seconds for a question, and the most that a system's configuration may make of it.
 _TIMEOUT = 5.0
 _MAX_TIMEOUT = 30.0
@@ -99,6 +101,7 @@ class DnsResolver:
             response = Response(DnsStatus.ERROR, detail=str(error))
         else:
             response = await self._ask(question, started_at + self.timeout)
+        _log.debug("%a %s: %s %a", name, rdtype, response.status, response.records or response.detail)
         return DnsAnswer(
             name=name,
             rdtype=rdtype,

@@ -19,6 +19,7 @@ import anyio
 
 from smtp_sansio import Script
 
+from .effect_log import log_effects
 from .poller import Poller, Timer, running_poller
 from .transport import DeadlineExceeded, OpenSocket, Readiness, Transport, connect_tcp
 
@@ -32,6 +33,7 @@ async def run_anyio(script: Script[_T], *, dial: OpenSocket = connect_tcp) -> _T
 
     Raises what the script raises, and nothing of its own but cancellation. `dial` opens the sockets.
     """
+    script = log_effects(script)
     poller = running_poller()
     if poller is None:
         return await _run_waiting(script, dial)

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from smtp_sansio import Script
 
+from .effect_log import log_effects
 from .transport import DeadlineExceeded, OpenSocket, Readiness, Transport, connect_tcp
 
 __all__ = ["run_blocking"]
@@ -19,7 +20,7 @@ def run_blocking(script: Script[_T], *, dial: OpenSocket = connect_tcp) -> _T:
     Raises what the script raises, and nothing of its own. `dial` opens the sockets.
     """
     transport = Transport(dial)
-    steps = transport.perform(script)
+    steps = transport.perform(log_effects(script))
     try:
         readiness = next(steps)
         while True:

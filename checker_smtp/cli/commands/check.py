@@ -53,12 +53,14 @@ def check(
 
     # imported after the arguments are checked, so that a typing error is reported at once
     from checker_smtp.api import RunContext
+    from checker_smtp.backends.dns.resolver import DnsResolver
     from checker_smtp.backends.network import Network
     from checker_smtp.backends.recording.case import require_empty
     from checker_smtp.backends.recording.record_backend import Recording
 
-    network = Network(*server, dns_timeout())
-    print_notes(network.resolver.notes)
+    asked = DnsResolver(*server, dns_timeout())
+    print_notes(asked.notes)
+    network = Network(asked)
     if record is not None:
         require_empty(record)
     recording = Recording(network)

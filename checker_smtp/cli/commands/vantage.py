@@ -42,14 +42,15 @@ def vantage(resolver: str | None, backend: str, **given: Any) -> int:
     import anyio
 
     from checker_smtp.api import selftest
+    from checker_smtp.backends.dns.resolver import DnsResolver
     from checker_smtp.backends.network import Network
     from checker_smtp.report.selftest import build_remarks, render_selftest
 
     # the domain is not used here
     options = Options(domain=given["helo_name"], **given)
-    network = Network(*resolver_address(resolver), dns_timeout())
-    print_notes(network.resolver.notes)
-    result = anyio.run(selftest, options, network, backend=backend)
+    asked = DnsResolver(*resolver_address(resolver), dns_timeout())
+    print_notes(asked.notes)
+    result = anyio.run(selftest, options, Network(asked), backend=backend)
     output = Output()
     output.write(render_selftest(result, output.terminal))
     return 0 if all(remark.good for remark in build_remarks(result)) else 1

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from checker_smtp.api import RunContext, check
+from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.probes.addresses import NOT_PUBLIC
 from checker_smtp.service.restricted_network import RestrictedNetwork
 from checker_smtp.testing import FakeNetwork, FakeResolver
@@ -58,7 +59,9 @@ def connect(host: str) -> Script[Outcome]:
 
 
 def outcome_of(host: str, backend: str, allowed: tuple[str, ...] = ()) -> Outcome:
-    return anyio.run(RestrictedNetwork("192.0.2.53", allowed=allowed).run, connect(host), backend=backend)
+    return anyio.run(
+        RestrictedNetwork(DnsResolver("192.0.2.53"), allowed=allowed).run, connect(host), backend=backend
+    )
 
 
 both = pytest.mark.parametrize("backend", ["asyncio", "trio"])
