@@ -57,6 +57,7 @@ lint: $(VENV)/.has-lint
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/api_changes.py
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
