@@ -5,7 +5,7 @@ together here and nowhere else: options to probes, probes to a backend, an obser
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Resolver, Runner
 from checker_smtp.probes.result import Result, evaluate
+from checker_smtp.probes.rules import Rule, add_extra
 from checker_smtp.probes.selftest import SelfTest, run_selftest
 
 __all__ = [
@@ -70,6 +71,7 @@ async def check(
     context: RunContext | None = None,
     limits: ConnectionLimits | None = None,
     rules: frozenset[str] | None = None,
+    extra_rules: Collection[Rule] = (),
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Result:
     """Check one domain and return its result, with every problem of the domain as a finding.
@@ -77,10 +79,12 @@ async def check(
     `backend` resolves names and runs sessions, by default a `Network` with the system's resolvers;
     `resolver_name` is its name in reports. `limits` bounds the connections, by default 10 at a time and 2 to
     one address. `rules` are the names of the rules to evaluate, None for all; work that only other rules need
-    is skipped. `pause` waits before a retry (`Options.retry_deferred`), for the given number of seconds.
+    is skipped. `extra_rules` are evaluated as well, although they are not installed (`checker_smtp.rules`).
+    `pause` waits before a retry (`Options.retry_deferred`), for the given number of seconds.
 
     The session follows RFC 5321 §3 and stops before DATA. Raises `ResolverError` if the resolver answers no
-    query at all, and `ResolverUnavailable` if the system has no resolver.
+    query at all, `ResolverUnavailable` if the system has no resolver, and `RegistryError` if the name or a
+    code of an extra rule is taken.
     """
     backend = backend or _network()
     return await check_with(
@@ -91,6 +95,7 @@ async def check(
         context=context,
         limits=limits,
         rules=rules,
+        extra_rules=extra_rules,
         pause=pause,
     )
 
@@ -104,10 +109,14 @@ async def check_with(
     context: RunContext | None = None,
     limits: ConnectionLimits | None = None,
     rules: frozenset[str] | None = None,
+    extra_rules: Collection[Rule] = (),
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Result:
     """Check one domain with a resolver and a runner that need not be one object; see `check`."""
     context = context or RunContext()
+    add_extra(extra_rules)
+    if rules is not None:
+        rules |= {rule.name for rule in extra_rules}
     started_at = monotonic()
     observation = await probing.check(
         options,
@@ -120,7 +129,7 @@ async def check_with(
         rules=rules,
         pause=pause,
     )
-    return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)))
+    return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)), extra_rules)
 
 
 def check_blocking(
@@ -129,6 +138,7 @@ def check_blocking(
     *,
     context: RunContext | None = None,
     rules: frozenset[str] | None = None,
+    extra_rules: Collection[Rule] = (),
 ) -> Result:
     """Check one domain from code without an event loop; see `check`.
 
@@ -136,11 +146,11 @@ def check_blocking(
     this one, its event loop included, waits. Any number of threads may call it at once, each with a backend
     of its own. Raises what `check` raises.
     """
-    run = partial(anyio.run, partial(check, options, backend, context=context, rules=rules))
+    start = partial(check, options, backend, context=context, rules=rules, extra_rules=extra_rules)
     if not _is_in_event_loop():
-        return run()
+        return anyio.run(start)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(run).result()
+        return thread.submit(anyio.run, start).result()
 
 
 def _is_in_event_loop() -> bool:
@@ -180,8 +190,8 @@ def _network() -> Backend:
     return Network()
 
 
-async def replay(folder: Path) -> Result:
-    """Check again from the case recorded in `folder`, without a network.
+async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
+    """Check again from the case recorded in `folder`, without a network; `extra_rules` as in `check`.
 
     Returns the result of the current rules on the recorded replies. Raises `CaseError` if the folder is not a
     case, and `ReplayMismatch` if this version sends other commands or queries than the recorded ones.
@@ -195,7 +205,12 @@ async def replay(folder: Path) -> Result:
     context = RunContext(run_at=case.run_at, seed=case.seed)
     try:
         result = await check(
-            case.options, backend, resolver_name=case.resolver, context=context, pause=_no_pause
+            case.options,
+            backend,
+            resolver_name=case.resolver,
+            context=context,
+            extra_rules=extra_rules,
+            pause=_no_pause,
         )
     except ExceptionGroup as group:
         # sessions and lookups run in task groups, which wrap their exceptions

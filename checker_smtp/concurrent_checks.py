@@ -1,6 +1,6 @@
 """Check many domains concurrently, with shared connection limits and a shared DNS cache."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from checker_smtp.backends.network import Network
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
+from checker_smtp.probes.rules import Rule
 
 from .api import check_with
 
@@ -40,6 +41,7 @@ async def check_many(
     resolver_name: str = "",
     limits: ConnectionLimits | None = None,
     rules: frozenset[str] | None = None,
+    extra_rules: Collection[Rule] = (),
     max_checks: int = 20,
 ) -> AsyncIterator[AsyncIterator[CheckOutcome]]:
     """Check domains concurrently; iterate over the outcomes in the order in which the checks finish:
@@ -51,7 +53,7 @@ async def check_many(
     `domains` may be a long or endless iterator: at most `max_checks` domains are taken from it at a time, and
     no more while nobody reads the outcomes. A domain name has the default options. All checks share `limits`
     and a DNS cache in front of the resolver of `network`, by default a `Network` with the system's resolvers;
-    `resolver_name` and `rules` are those of `check`.
+    `resolver_name`, `rules` and `extra_rules` are those of `check`.
 
     Outcomes come in the order of completion, so that a slow domain delays no other; `CheckOutcome.domain`
     names the domain. An exception in one check is the error of its outcome and ends no other check. Leaving
@@ -71,6 +73,7 @@ async def check_many(
         resolver_name=resolver_name,
         limits=limits or ConnectionLimits(),
         rules=rules,
+        extra_rules=extra_rules,
     )
     pending = iter(domains)
     sender, outcomes = anyio.create_memory_object_stream[CheckOutcome](0)

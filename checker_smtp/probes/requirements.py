@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .observation import Session
 from .options import Options
-from .rules import RULES, Input, inputs_of
+from .rules import Input, inputs_of, rule_of
 
 __all__ = ["NOT_HELD", "Requirements"]
 
@@ -45,7 +45,7 @@ class Requirements:
         """Return the options without the transactions that no chosen rule reads."""
         if self.rules is None:
             return options
-        switches = {RULES[name].option for name in self.rules if name in RULES}
+        switches = {rule.option for rule in map(rule_of, self.rules) if rule is not None}
         return replace(
             options,
             test_null_sender=options.test_null_sender and "test_null_sender" in switches,

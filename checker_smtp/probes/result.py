@@ -1,9 +1,10 @@
 """A result, from which reports are made: an observation with the findings and the status of its rules."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .observation import Observation
-from .rules import Delivery, Finding, apply_rules, judge_delivery, status_of
+from .rules import Delivery, Finding, Rule, add_extra, apply_rules, judge_delivery, status_of
 
 __all__ = ["Result", "evaluate"]
 
@@ -21,9 +22,13 @@ class Result:
     mail: Delivery
 
 
-def evaluate(observation: Observation) -> Result:
-    """Return the verdict of this version's rules on an observation, however old it is."""
-    findings = apply_rules(observation)
+def evaluate(observation: Observation, extra_rules: Collection[Rule] = ()) -> Result:
+    """Return the verdict of this version's rules on an observation, however old it is.
+
+    `extra_rules` are applied as well. Raises `RegistryError` where the name or a code of one is taken.
+    """
+    add_extra(extra_rules)
+    findings = apply_rules(observation, extra_rules)
     return Result(
         observation=observation,
         findings=findings,

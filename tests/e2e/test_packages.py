@@ -5,6 +5,7 @@ pip installs from the index of its configuration. The tests of one environment r
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -166,6 +167,19 @@ def test_a_program_uses_the_api_beside_hostile_modules(installed: Environment) -
         "print(render(anyio.run(replay, pathlib.Path(sys.argv[1])), 'json'))"
     )
     assert '"domain": "dev-healthy.test"' in installed.run("python", "-c", program, CASE)
+
+
+def test_the_rule_of_another_package_is_installed(
+    installed: Environment, builder: Environment, tmp_path: Path
+) -> None:
+    project = shutil.copytree(ROOT / "examples" / "greeting-version", tmp_path / "project")
+    builder.run("python", "-m", "build", "-q", "--wheel", "--no-isolation", "--outdir", tmp_path, project)
+    (wheel,) = tmp_path.glob("*.whl")
+    installed.pip("install", "-q", "--no-index", wheel)
+    assert "example.greeting_version" in installed.run("checker-smtp", "rules")
+    told = installed.run("checker-smtp", "replay", ROOT / "fixtures" / "exim-healthy")
+    assert "names the software with its version: Exim 4.96." in told
+    installed.pip("uninstall", "-q", "-y", "checker-smtp-greeting-version")
 
 
 def test_uninstalling_deletes_nothing_of_another_distribution(installed: Environment, tmp_path: Path) -> None:

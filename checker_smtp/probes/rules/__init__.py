@@ -1,6 +1,7 @@
 """The rules, found by the presence of their modules, and the verdict that they reach.
 
-A module here without an underscore is one rule with its records; `CONTRIBUTING.md` says how to add one.
+A module here without an underscore is one rule with its records; `CONTRIBUTING.md` says how to add one. Rules
+of other distributions are entry points of the group `checker_smtp.rules`.
 """
 
 from collections.abc import Iterable
@@ -48,6 +49,7 @@ __all__ = [
     "Severity",
     "StartTlsHandshake",
     "Urgency",
+    "add_extra",
     "any_answered",
     "apply_rules",
     "finding_id",
@@ -55,6 +57,7 @@ __all__ = [
     "judge_delivery",
     "load_rules",
     "record_of",
+    "rule_of",
     "status_of",
 ]
 
@@ -64,6 +67,8 @@ RULES = _registry.rules
 CODES = _registry.codes
 """The records of the codes by name, in the order of their rules; those of other checkers are not listed."""
 record_of = _registry.record_of
+rule_of = _registry.rule_of
+add_extra = _registry.add_extra
 
 
 def load_rules() -> None:
@@ -74,12 +79,12 @@ def load_rules() -> None:
 load_rules()
 
 
-def apply_rules(observation: Observation) -> tuple[Finding, ...]:
+def apply_rules(observation: Observation, extra: Iterable[Rule] = ()) -> tuple[Finding, ...]:
     """Return the findings of the rules that the observation was made for, the worst first.
 
-    A null MX has the findings of one rule and no others.
+    `extra` are rules beside those that are registered. A null MX has the findings of one rule and no others.
     """
-    applied = [rule for rule in RULES.values() if rule.applies_to(observation)]
+    applied = [rule for rule in (*RULES.values(), *extra) if rule.applies_to(observation)]
     findings = [finding for rule in applied for finding in rule.findings(observation)]
     return tuple(sorted(findings, key=lambda finding: -finding.severity.rank))
 
@@ -88,8 +93,8 @@ def inputs_of(names: Iterable[str] | None) -> Input:
     """Return the input of the rules of these names, None for all rules; an unknown rule counts as TLS."""
     if names is None:
         names = RULES
-    needs = (RULES[name].needs if name in RULES else Input.TLS for name in names)
-    return reduce(or_, needs, Input.DNS)
+    rules = map(rule_of, names)
+    return reduce(or_, (Input.TLS if rule is None else rule.needs for rule in rules), Input.DNS)
 
 
 def status_of(observation: Observation, findings: tuple[Finding, ...]) -> str:
@@ -114,3 +119,7 @@ def _is_answered(observation: Observation) -> bool:
         endpoint.ready_session is not None and client_refusal(endpoint) is None
         for endpoint in observation.endpoints
     )
+
+
+# last, because such a module imports this package
+_registry.load_installed("checker_smtp.rules")

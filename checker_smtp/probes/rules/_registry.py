@@ -1,11 +1,14 @@
 """The registry of rules: each module of this package whose name has no underscore in front holds one rule.
 
 A module is found by its presence. One that breaks the contract fails here, when the package is imported, with
-one sentence that says what to do about it.
+one sentence that says what to do about it. Rules of other distributions are found by their entry points; one
+of them that cannot be used costs a line in the log, and the rest goes on.
 """
 
+import logging
 from collections.abc import Iterable
 from importlib import import_module
+from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeVar
@@ -16,18 +19,21 @@ from ._rule import RegistryError, Rule
 __all__ = ["Registry"]
 
 _T = TypeVar("_T")
+_log = logging.getLogger("checker_smtp.rules")
 
 
 class Registry:
     """The rules in their order, their codes by name, and the codes of other checkers by their beginning.
 
-    The dictionaries stay the same objects, so that modules may import them before a rule is added.
+    The dictionaries stay the same objects, so that modules may import them before a rule is added. `extra`
+    are rules that were given to a check: its reports know their codes, and no other check has them.
     """
 
     def __init__(self) -> None:
         self.rules: dict[str, Rule] = {}
         self.codes: dict[str, Code] = {}
         self.foreign: dict[str, Code] = {}
+        self.extra: dict[str, Rule] = {}
         self._modules: set[str] = set()
 
     def load(self, package: str, path: Iterable[str]) -> None:
@@ -39,6 +45,32 @@ class Registry:
         for name in names:
             if (module := f"{package}.{name}") not in self._modules:
                 self.register(import_module(module))
+
+    def load_installed(self, group: str) -> None:
+        """Register the modules that installed distributions name as entry points of `group`."""
+        for point in sorted(entry_points(group=group), key=lambda point: point.name):
+            try:
+                self.register(point.load())
+            except Exception as error:  # noqa: BLE001 - code of somebody else, and no reason to check nothing
+                _log.warning(
+                    "the rule %s of another package cannot be used: %s: %s",
+                    point.value,
+                    type(error).__name__,
+                    error,
+                )
+
+    def add_extra(self, rules: Iterable[Rule]) -> None:
+        """Make rules known for the checks that they are given to. Raises `RegistryError`."""
+        for rule in rules:
+            if self.rules.get(rule.name, rule) is not rule:
+                raise RegistryError(f"there already is a rule {rule.name}: give this one a name of its own")
+            if taken := next((c.code for c in rule.codes if self.codes.get(c.code, c) is not c), None):
+                raise RegistryError(f"there already is a code {taken}: give this one a name of its own")
+            self.extra[rule.name] = rule
+
+    def rule_of(self, name: str) -> Rule | None:
+        """Return the rule of this name; None for one that only a newer version or another package has."""
+        return self.rules.get(name) or self.extra.get(name)
 
     def register(self, module: ModuleType) -> None:
         """Add the rule of a module. Raises `RegistryError`, and then adds nothing."""
@@ -66,6 +98,10 @@ class Registry:
         """Return the record of a finding's code; None for a code that only a newer version knows."""
         if (record := self.codes.get(code)) is not None:
             return record
+        for rule in self.extra.values():
+            for record in rule.codes:
+                if record.code == code:
+                    return record
         return next((record for start, record in self.foreign.items() if code.startswith(start)), None)
 
 
@@ -102,7 +138,8 @@ def _require_records(module: ModuleType, rule: Rule) -> None:
 
 
 def _file(module: ModuleType) -> str:
-    return f"probes/rules/{module.__name__.rpartition('.')[2]}.py"
+    package, _, name = module.__name__.rpartition(".")
+    return f"probes/rules/{name}.py" if package == __package__ else module.__name__
 
 
 def _refill(table: dict[str, _T], entries: dict[str, _T]) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import RULES, Delivery, Finding, MailState, Severity
+from checker_smtp.probes.rules import Delivery, Finding, MailState, Severity, rule_of
 from checker_smtp.report.model.mail_state import describe_mail
 from checker_smtp.report.model.panels import UNSETTLED, is_fault
 from checker_smtp.report.visible import visible
@@ -187,7 +187,7 @@ def _stable_part(finding: Finding, result: Result) -> tuple[str, Severity, str, 
 def _tested_again(finding: Finding, new: Result) -> bool:
     """Return True if the new check would have reported the finding again, had it persisted."""
     observation = new.observation
-    rule = RULES.get(finding.rule)
+    rule = rule_of(finding.rule)
     if rule is None or observation.mx.null_mx or finding.outcome in UNSETTLED:
         return True
     subject = tuple(endpoint for endpoint in observation.endpoints if endpoint.subject == finding.subject)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import RULES, Finding
+from checker_smtp.probes.rules import RULES, Finding, rule_of
 from checker_smtp.report.model.mail_state import describe_reason
 from checker_smtp.report.model.panels import UNSETTLED, is_fault
 from checker_smtp.report.terminal import Terminal
@@ -70,9 +70,9 @@ def _case(result: Result, rule: str) -> Element:
     return case
 
 
-def _is_tested(result: Result, rule: str) -> bool:
-    observation = result.observation
-    return rule in RULES and RULES[rule].applies_to(observation) and RULES[rule].tested(observation)
+def _is_tested(result: Result, name: str) -> bool:
+    rule, observation = rule_of(name), result.observation
+    return rule is not None and rule.applies_to(observation) and rule.tested(observation)
 
 
 def _sentence(finding: Finding) -> str:

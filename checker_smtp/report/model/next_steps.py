@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.retry import is_deferred
-from checker_smtp.probes.rules import RULES, Finding, Outcome
+from checker_smtp.probes.rules import Finding, Outcome, rule_of
 
 __all__ = ["next_steps"]
 
@@ -39,7 +39,7 @@ def _options(
     is_retried = any(session.purpose == "revisit" for session in endpoint.sessions)
     if outcome is Outcome.TRANSIENT and not is_retried and is_deferred(endpoint.sessions):
         yield "--retry-deferred 5", "the check asks a second time after five minutes"
-    rule = RULES.get(finding.rule)
+    rule = rule_of(finding.rule)
     if outcome is Outcome.NOT_TESTED and rule is not None and rule.option == "test_open_relay":
         yield "--probe-address", "relaying is tested with an address of yours at another server"
 

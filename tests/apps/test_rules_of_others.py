@@ -1,0 +1,161 @@
+"""Rules from other packages: given to a check, or found by their entry points."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import checker_smtp
+from checker_smtp.api import Format
+from checker_smtp.probes.rules import RULES
+from checker_smtp.rules import (
+    Code,
+    Finding,
+    HoldSession,
+    Input,
+    Observation,
+    RegistryError,
+    Rule,
+    Severity,
+    rule,
+)
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "greeting-version"
+EXIM = ROOT / "fixtures" / "exim-healthy"
+FORMS = ("text", "html", "json", "nagios", "prometheus", "junit")
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Rule:
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    made: Rule = import_module("greeting_version").greeting_version
+    return made
+
+
+# given to one check
+
+
+@pytest.mark.anyio
+async def test_a_rule_that_is_given_is_evaluated_in_this_check_only(example: Rule) -> None:
+    result = await checker_smtp.replay(EXIM, [example])
+    (found,) = (finding for finding in result.findings if finding.rule == example.name)
+    assert found.message == "The greeting names the software with its version: Exim 4.96."
+    assert found.evidence[0].quote.startswith("220 ")
+    assert checker_smtp.evaluate(result.observation, [example]).findings == result.findings
+    assert example.name not in RULES
+    assert found not in (await checker_smtp.replay(EXIM)).findings
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+async def test_its_finding_is_in_every_format(example: Rule, form: Format) -> None:
+    text = checker_smtp.render(await checker_smtp.replay(EXIM, [example]), form)
+    assert "example.greeting" in text
+    if form in ("text", "html"):
+        assert "The greeting shows the version of the software" in text
+    if form == "html":
+        assert "Programs that look for a vulnerable version" in text
+        assert "Shows its version" in text
+
+
+@pytest.mark.anyio
+async def test_greetings_without_a_version_have_no_finding(example: Rule) -> None:
+    for name in ("odd-greeting-521", "postfix-greeting-554", "exim-greeting-550-in-three-lines"):
+        result = await checker_smtp.replay(ROOT / "fixtures" / name, [example])
+        assert [finding for finding in result.findings if finding.rule == example.name] == []
+
+
+def made(name: str, code: str) -> Rule:
+    record = Code(
+        code,
+        Severity.INFO,
+        title="A title",
+        why="A reason.",
+        fix="A fix.",
+        reference="RFC 5321",
+        reproduce=HoldSession(until="greeting"),
+    )
+
+    @rule(
+        name,
+        Severity.INFO,
+        "A description.",
+        order=1,
+        codes=(record,),
+        needs=Input.DNS,
+        tested=lambda _: True,
+    )
+    def one(observation: Observation) -> Iterator[Finding]:
+        yield record.finding("", "A message.")
+
+    return one
+
+
+@pytest.mark.anyio
+async def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(RegistryError, match=r"there already is a rule smtp\.null_mx: give this one a name"):
+        await checker_smtp.replay(EXIM, [made("smtp.null_mx", "example.one")])
+    with pytest.raises(RegistryError, match=r"there already is a code smtp\.null_mx: give this one a name"):
+        await checker_smtp.replay(EXIM, [made("example.one", "smtp.null_mx")])
+
+
+@pytest.mark.anyio
+async def test_a_rule_that_was_edited_replaces_itself() -> None:
+    """As in a notebook, where the cell with the rule runs a second time."""
+    for _ in range(2):
+        result = await checker_smtp.replay(EXIM, [made("example.cell", "example.cell.found")])
+        assert "example.cell.found" in {finding.code for finding in result.findings}
+
+
+# installed
+
+
+def install(folder: Path, entry: str, module: str, source: str) -> None:
+    """Leave what pip leaves: the module, and the metadata that names its entry point."""
+    (folder / f"{module}.py").write_text(source, "utf-8")
+    info = folder / f"{module}-1.0.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0.0\n", "utf-8")
+    (info / "entry_points.txt").write_text(f"[checker_smtp.rules]\n{entry} = {module}\n", "utf-8")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    install(folder, "greeting", "greeting_version", (EXAMPLE / "greeting_version.py").read_text("utf-8"))
+    install(folder, "broken", "broken_rule", "raise RuntimeError('no licence file')\n")
+    install(folder, "empty", "empty_rule", "")
+    return folder
+
+
+def tool(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "checker_smtp", *words]
+    environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=site, check=False)
+
+
+def test_an_installed_rule_is_a_rule_everywhere(site: Path) -> None:
+    listed = tool(site, "rules")
+    assert listed.returncode == 0
+    assert "example.greeting_version" in listed.stdout
+    explained = tool(site, "explain", "example.greeting.version")
+    assert "Leave the version out of the greeting" in explained.stdout
+    told = json.loads(tool(site, "replay", str(EXIM), "--format", "json").stdout)
+    assert "example.greeting.version" in {finding["code"] for finding in told["findings"]}
+    metrics = tool(site, "replay", str(EXIM), "--format", "prometheus").stdout
+    assert 'code="example.greeting.version"' in metrics
+
+
+def test_a_package_that_cannot_be_used_is_said_in_a_sentence_and_the_rest_goes_on(site: Path) -> None:
+    done = tool(site, "rules")
+    assert done.returncode == 0
+    assert "smtp.null_mx" in done.stdout
+    broken, empty = done.stderr.splitlines()
+    assert broken == "the rule broken_rule of another package cannot be used: RuntimeError: no licence file"
+    assert "empty_rule holds 0 rules: decorate one function with @rule(…)" in empty
