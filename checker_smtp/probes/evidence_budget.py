@@ -5,7 +5,7 @@ Evidence is what a check keeps of the answers of others: octets of sessions and 
 the octets the larger part.
 
 A budget may be a part of another one, so that endpoints share the budget of their check, and checks that of
-the process. What a part has reserved is in use for the whole, whether or not it is taken: a check that was
+the process. The reserve of a part is in use for the whole, whether or not it is taken: a check that was
 admitted with the reserve of an honest one can always be made, however much others keep.
 """
 
