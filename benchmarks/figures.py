@@ -44,12 +44,12 @@ def in_turns(
     return {key: of(figures) for key, figures in taken.items()}
 
 
-def peak_memory() -> int:
-    """Return the kilobytes of the largest resident set that this process ever had, as Linux counts it.
+def peak_memory(process: int | str = "self") -> int:
+    """Return the kilobytes of the largest resident set that a process ever had, as Linux counts it.
 
-    The figure of `getrusage` begins with that of the parent process.
+    `process` is its number, by default this one. The figure of `getrusage` begins with that of the parent.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 

@@ -1,22 +1,17 @@
-"""Scans of the fake internet over real sockets: the command of a user, with its cost.
+"""Scans of the fake internet over real sockets: the command of a user, with its cost."""
 
-Run as `python -m benchmarks.scans` it is that command, and prints its peak memory at the end.
-"""
-
-import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGUSR1
 
+from .commands import measure_command
 from .fake_internet import domains
-from .figures import peak_memory
 
 __all__ = ["FakeInternet", "ScanCost", "fake_internet"]
 
@@ -57,30 +52,21 @@ class FakeInternet:
         """Scan `number` domains with the options `more`; `results` is the name of the file for the lines."""
         names, written = self._folder / "names", self._folder / results
         names.write_text("\n".join(domains(number)) + "\n", encoding="ascii")
-        command = [
-            *(sys.executable, "-m", "benchmarks.scans", "scan", str(names), "-o", str(written)),
+        arguments = [
+            *("scan", str(names), "-o", str(written)),
             *("--force", "--resolver", f"127.0.0.1:{self._dns}", "--port", str(self.smtp)),
             *("--allow-target", "127.0.0.0/8", *_NO_GROUP_LIMITS, *more),
         ]
-        started_at = time.monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        with process.stderr:
-            output = process.stderr.read()
-        # wait4 returns the usage of this child alone
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - started_at
-        kilobytes = re.search(r"^(\d+) kB at most$", output, re.MULTILINE)
-        if kilobytes is None or not re.search(rf"^{number} domains", output, re.MULTILINE):
-            raise RuntimeError(output)
+        cost = measure_command(arguments)
+        if not re.search(rf"^{number} domains", cost.errors, re.MULTILINE):
+            raise RuntimeError(cost.errors)
         self._process.send_signal(SIGUSR1)
         queries, sessions = self._read_numbers()
         return ScanCost(
             domains=number,
-            seconds=seconds,
-            processor=usage.ru_utime + usage.ru_stime,
-            megabytes=int(kilobytes[1]) / 1024,
+            seconds=cost.seconds,
+            processor=cost.processor,
+            megabytes=cost.megabytes,
             written=written.stat().st_size,
             queries=queries,
             sessions=sessions,
@@ -99,16 +85,3 @@ def fake_internet() -> Iterator[FakeInternet]:
             yield FakeInternet(process, Path(folder))
         finally:
             process.terminate()
-
-
-def _main() -> int:
-    from checker_smtp.cli.main import main
-
-    try:
-        return main()
-    finally:
-        print(f"{peak_memory()} kB at most", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(_main())
