@@ -1,4 +1,4 @@
-"""What hostile servers, zones and clients can make this program pay: memory, processor time, duration.
+"""The cost of hostile servers, zones and clients to this program: memory, processor time, duration.
 
 Each module in `rows` is one row, found by its presence, and has one function:
 
