@@ -1,4 +1,4 @@
-"""For every test: steady examples of hypothesis, and which tests are measured for coverage.
+"""For every test: both event loops, steady examples of hypothesis, and which are measured for coverage.
 
 Hypothesis tries the same examples each time, so that a run that passed passes again; new ones are looked for
 with `pytest --hypothesis-profile=explore`.
@@ -23,6 +23,18 @@ COVERING = [
     Path(__file__).parent / name
     for name in ("sansio", "probes", "report/test_mail_state.py", "apps/test_dns_situations.py")
 ]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def loop(request: pytest.FixtureRequest) -> str:
+    """Return the name of an event loop of anyio, each in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def anyio_backend(loop: str) -> str:
+    """Run a test that awaits on each event loop."""
+    return loop
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,6 @@ import pytest
 from checker_smtp.testing import backend_options
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    return str(request.param), backend_options(request.param)
+@pytest.fixture
+def anyio_backend(loop: str) -> tuple[str, dict[str, Any]]:
+    return loop, backend_options(loop)

@@ -38,8 +38,7 @@ PLAYS = {"in clear": "SILENT", "handshake": "HELLO\nSILENT", "under tls": "TLS\n
 
 
 @pytest.mark.parametrize("where", PLAYS)
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_cancelled(backend: str, where: str) -> None:
+def test_cancelled(loop: str, where: str) -> None:
     held, peer = Held(where), ScriptedPeer(PLAYS[where])
     sockets: list[socket.socket] = []
 
@@ -60,13 +59,12 @@ def test_cancelled(backend: str, where: str) -> None:
         assert held.closed
         assert sockets[0].fileno() == -1
 
-    anyio.run(main, backend=backend)
+    anyio.run(main, backend=loop)
     peer.join()
     assert peer.client_left
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_cancelled_before_it_began(backend: str) -> None:
+def test_cancelled_before_it_began(loop: str) -> None:
     held, peer = Held("in clear"), ScriptedPeer("SILENT")
 
     async def main() -> None:
@@ -75,7 +73,7 @@ def test_cancelled_before_it_began(backend: str) -> None:
             await run_anyio(held.script(), dial=peer.dial)
         assert scope.cancelled_caught
 
-    anyio.run(main, backend=backend)
+    anyio.run(main, backend=loop)
     peer.join()
     assert held.closed
     assert peer.client_left

@@ -1,9 +1,7 @@
-"""DNS on both event loops: what one server says, and what becomes of it."""
+"""DNS on both event loops: the messages of one server, and the answers they become."""
 
-import errno
-import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import anyio
 import dns.flags
@@ -22,32 +20,12 @@ from tests.runtimes.dns_servers import (
     GENEROUS,
     MX,
     Serve,
-    Servers,
     cut_short,
-    gone,
     only,
     over_tcp,
     reply,
     silent,
 )
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def ask(request: pytest.FixtureRequest) -> Iterator[Callable[..., DnsAnswer]]:
-    """Asks `servers` (the first one's address is 192.0.2.1) for a name and type."""
-    used: list[Servers] = []
-
-    def run(
-        servers: Servers, name: str = "mx.test", rdtype: str = "MX", *, timeout: float = GENEROUS
-    ) -> DnsAnswer:
-        used.append(servers)
-        resolver = DnsResolver("192.0.2.1", 5353, timeout, udp=servers.connect_udp, tcp=servers.connect_tcp)
-        return anyio.run(resolver.resolve, name, rdtype, backend=request.param)
-
-    yield run
-    for servers in used:
-        servers.join()
-
 
 CHAIN = ("mx.test. 60 IN CNAME b.test.", "b.test. 60 IN CNAME c.test.")
 AA = dns.flags.AA
@@ -192,86 +170,6 @@ def test_what_cannot_be_asked(ask: Callable[..., DnsAnswer], name: str, rdtype: 
     assert servers.asked == []
 
 
-def test_silence_is_asked_twice_under_different_ids(ask: Callable[..., DnsAnswer]) -> None:
-    servers = only(silent)
-    answer = ask(servers, timeout=0.1)
-    assert (answer.status, answer.detail) == (DnsStatus.TIMEOUT, "no answer from 192.0.2.1:5353")
-    first, second = (query for *_, query in servers.asked)
-    assert first.id != second.id
-
-
-def test_a_lost_datagram_is_no_failure(ask: Callable[..., DnsAnswer]) -> None:
-    answers = iter([silent, reply(MX)])
-    assert ask(only(lambda query: next(answers)(query)), timeout=2).status is DnsStatus.ANSWER
-
-
-def test_nobody_listens(ask: Callable[..., DnsAnswer]) -> None:
-    servers = only(gone)
-    answer = ask(servers)
-    assert (answer.status, answer.detail) == (
-        DnsStatus.UNUSABLE,
-        "192.0.2.1:5353 was not reached: Connection reset by peer",
-    )
-    assert len(servers.asked) == 1
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_no_way_to_the_server(backend: str) -> None:
-    def dial(host: str, port: int) -> socket.socket:
-        raise OSError(errno.ENETUNREACH, "whatever")
-
-    answer = anyio.run(DnsResolver("192.0.2.1", udp=dial).resolve, "mx.test", "MX", backend=backend)
-    detail = f"192.0.2.1 was not reached: {os.strerror(errno.ENETUNREACH)}"
-    assert (answer.status, answer.detail) == (DnsStatus.UNUSABLE, detail)
-
-
-def strangers(query: dns.message.Message) -> list[bytes]:
-    """Answers to other questions, then the right one."""
-    wrong_id = dns.message.make_response(query)
-    wrong_id.id = query.id ^ 1
-    other = dns.message.make_response(dns.message.make_query("other.test", "MX", id=query.id))
-    no_answer = query.to_wire()
-    return [b"", b"x", wrong_id.to_wire(), other.to_wire(), no_answer, *reply(MX)(query)]
-
-
-def test_answers_to_other_questions_are_not_heard(ask: Callable[..., DnsAnswer]) -> None:
-    assert ask(only(strangers)).records == (MX,)
-
-
-def test_an_answer_that_cannot_be_read(ask: Callable[..., DnsAnswer]) -> None:
-    answer = ask(only(lambda query: [query.to_wire()[:2] + b"\xff\xff\xff"]))
-    assert answer.status is DnsStatus.UNUSABLE
-    assert answer.detail.startswith("an answer that cannot be read: ")
-
-
-def only_strangers(query: dns.message.Message) -> list[bytes]:
-    return strangers(query)[:-1]
-
-
-def nothing_asked(query: dns.message.Message) -> list[bytes]:
-    """A message of nothing but its header."""
-    return [reply()(query)[0][:4] + bytes(8)]
-
-
-@pytest.mark.parametrize("serve", [only_strangers, nothing_asked, lambda query: 20 * only_strangers(query)])
-def test_a_server_that_answers_other_questions_only(ask: Callable[..., DnsAnswer], serve: Serve) -> None:
-    answer = ask(only(serve), timeout=0.1)
-    detail = "192.0.2.1:5353 sent messages that do not answer the question"
-    assert (answer.status, answer.detail) == (DnsStatus.UNUSABLE, detail)
-
-
-def test_strangers_are_not_listened_to_for_ever(ask: Callable[..., DnsAnswer]) -> None:
-    answer = ask(only(lambda query: 20 * only_strangers(query)), timeout=GENEROUS)
-    assert answer.seconds < GENEROUS / 4
-
-
-def test_the_first_of_several_answers_counts(ask: Callable[..., DnsAnswer]) -> None:
-    def five(query: dns.message.Message) -> list[bytes]:
-        return reply(MX)(query) + 4 * reply(rcode=dns.rcode.SERVFAIL)(query)
-
-    assert ask(only(five)).records == (MX,)
-
-
 def test_octets_that_are_no_text() -> None:
     question = Question("mx.test", "MX")
     (wire,) = reply('mx.test. 60 IN URI 1 2 "x"')(dns.message.from_wire(question.wire))
@@ -281,8 +179,7 @@ def test_octets_that_are_no_text() -> None:
     assert heard.records[0].startswith("mx.test. 60 IN URI ")
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_what_was_sent_and_what_was_heard_is_counted(backend: str) -> None:
+def test_what_was_sent_and_what_was_heard_is_counted(loop: str) -> None:
     says = iter([silent, silent, silent, cut_short(MX)])
     servers = only(lambda query: next(says)(query), over_tcp(MX))
     resolver = DnsResolver("192.0.2.1", timeout=0.2, udp=servers.connect_udp, tcp=servers.connect_tcp)
@@ -296,7 +193,7 @@ def test_what_was_sent_and_what_was_heard_is_counted(backend: str) -> None:
         await resolver.resolve("a..test", "MX")
         return [*counted, (resolver.queries, resolver.responses)]
 
-    assert anyio.run(main, backend=backend) == [(2, 0), (5, 1), (5, 1)]
+    assert anyio.run(main, backend=loop) == [(2, 0), (5, 1), (5, 1)]
     servers.join()
 
 
@@ -304,24 +201,6 @@ def test_a_long_chain_is_given_up(ask: Callable[..., DnsAnswer]) -> None:
     chain = ["mx.test. 60 IN CNAME c0.test.", *(f"c{n}.test. 60 IN CNAME c{n + 1}.test." for n in range(40))]
     answer = ask(only(cut_short(), over_tcp(*chain)))
     assert (answer.status, answer.detail) == (DnsStatus.ERROR, "more than 16 aliases")
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_cancelled(backend: str) -> None:
-    servers = only(silent)
-    sockets: list[socket.socket] = []
-
-    def dial(host: str, port: int) -> socket.socket:
-        sockets.append(servers.connect_udp(host, port))
-        return sockets[-1]
-
-    async def main() -> None:
-        with anyio.move_on_after(0.05):
-            await DnsResolver("192.0.2.1", udp=dial).resolve("mx.test", "MX")
-        assert [sock.fileno() for sock in sockets] == [-1]
-
-    anyio.run(main, backend=backend)
-    servers.join()
 
 
 @given(data=st.data())
@@ -348,8 +227,7 @@ def test_a_resolver_has_an_address(server: str) -> None:
     assert isinstance(raised.value, ValueError)
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_network_is_both_ports(backend: str) -> None:
+def test_network_is_both_ports(loop: str) -> None:
     near, far = socket.socketpair()
     near.setblocking(False)
 
@@ -362,7 +240,7 @@ def test_network_is_both_ports(backend: str) -> None:
     async def main() -> tuple[bool, DnsAnswer]:
         return await network.run(script()), await network.resolve("mx.test", "MX")
 
-    connected, answer = anyio.run(main, backend=backend)
+    connected, answer = anyio.run(main, backend=loop)
     assert connected
     assert answer.records == (MX,)
     far.close()

@@ -24,11 +24,6 @@ from tests.runtimes.dns_servers import (
 TcpServe = Callable[[bytes], list[bytes]]
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def loop(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.mark.parametrize("pieces", [1, 2, 1000])
 def test_a_truncated_answer_is_asked_for_over_tcp(loop: str, pieces: int) -> None:
     servers = only(cut_short(MX), over_tcp(MX, "mx.test. 300 IN MX 20 b.mx.test.", pieces=pieces))

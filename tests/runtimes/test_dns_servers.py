@@ -36,11 +36,6 @@ NOTIMP = reply(rcode=dns.rcode.NOTIMP)
 FIRST_ALONE = 0.5
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def loop(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 def ask_often(servers: Servers, loop: str, times: int = 2, *, timeout: float = GENEROUS) -> list[DnsAnswer]:
     """Ask one resolver several times, one after the other."""
     resolver = resolver_of(servers, timeout)
