@@ -10,7 +10,7 @@ from ._certificate import Certificate
 from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rcpt, Rset, StartTls
 from ._connection import Connection, Need
 from ._deviations import Deviation, DeviationKind
-from ._dialogue import Dialogue, SessionAborted
+from ._dialogue import Dialogue, Logged, SessionAborted
 from ._effects import (
     Connect,
     Done,
@@ -51,6 +51,7 @@ __all__ = [
     "Greeting",
     "Helo",
     "LocalProtocolError",
+    "Logged",
     "Mail",
     "Need",
     "Noop",

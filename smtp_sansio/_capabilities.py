@@ -23,22 +23,22 @@ _LINES_KNOWN = 256
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """The keywords advertised, each with its parameters, in the server's order."""
+    """The keywords advertised, `keywords` as pairs of keyword and parameters, in the server's order."""
 
-    entries: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    keywords: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __contains__(self, keyword: object) -> bool:
-        for known, _ in self.entries:  # noqa: SIM110 - saves the generator of any(), three times as much
+        for known, _ in self.keywords:  # noqa: SIM110 - saves the generator of any(), three times as much
             if known == keyword:
                 return True
         return False
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(keyword for keyword, _ in self.entries))
+        return iter(dict.fromkeys(keyword for keyword, _ in self.keywords))
 
     def parameters(self, keyword: str) -> tuple[str, ...]:
         """Return the parameters of every line with this keyword, in order, without repetition."""
-        values = (p for known, parameters in self.entries if known == keyword for p in parameters)
+        values = (p for known, parameters in self.keywords if known == keyword for p in parameters)
         return tuple(dict.fromkeys(values))
 
     @property
@@ -58,13 +58,13 @@ def parse_capabilities(octets: bytes, deviations: DeviationLog, *, over_tls: boo
 
     The first line is the server's name and a greeting, never a keyword.
     """
-    entries: list[tuple[str, tuple[str, ...]]] = []
-    keywords: set[str] = set()
+    keywords: list[tuple[str, tuple[str, ...]]] = []
+    seen: set[str] = set()
     first, *lines, _ = octets.split(b"\n")
     for number, line in enumerate(lines):
-        entry, kinds = _entry(line)
-        keyword = entry[0]
-        if keyword in keywords:
+        read, kinds = _keyword(line)
+        keyword = read[0]
+        if keyword in seen:
             kinds = (*kinds, DeviationKind.KEYWORD_REPEATED)
         if over_tls and keyword == "STARTTLS":
             kinds = (*kinds, DeviationKind.STARTTLS_AGAIN)
@@ -73,13 +73,13 @@ def parse_capabilities(octets: bytes, deviations: DeviationLog, *, over_tls: boo
             for kind in kinds:
                 deviations.note(kind, number + 2, offset, _text(line))
         if keyword:
-            keywords.add(keyword)
-            entries.append(entry)
-    return Capabilities(tuple(entries))
+            seen.add(keyword)
+            keywords.append(read)
+    return Capabilities(tuple(keywords))
 
 
 @lru_cache(_LINES_KNOWN)
-def _entry(line: bytes) -> tuple[tuple[str, tuple[str, ...]], tuple[DeviationKind, ...]]:
+def _keyword(line: bytes) -> tuple[tuple[str, tuple[str, ...]], tuple[DeviationKind, ...]]:
     """Return the keyword (empty for none) with its parameters, and the deviations of the line by itself."""
     kinds: list[DeviationKind] = []
     text = _text(line)

@@ -6,7 +6,9 @@ core leaves out: timeouts, and the order of commands.
 * Each wait is bounded by `timeout`, the longest silence at any one step, and the whole script by
   `budget`. Both are counted by the clock that outcomes carry, so a replay runs out at the same step.
 * A session that cannot continue ends in `SessionAborted`, whatever the cause: an effect that failed, the
-  peer's close, an unsolicited 421, octets that cannot be parsed. The events received until then are in `log`.
+  peer's close, an unsolicited 421, octets that cannot be parsed, a command that an earlier refusal rules out.
+  The events received until then are in `log`. `LocalProtocolError` is left for what no reply would have
+  allowed: RCPT without MAIL, STARTTLS or a group that the server did not offer.
 * HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are returned. A 421
   never triggers it: the server is closing.
 * Before a command is sent, everything received is read, up to the end of a reply begun, so that a late
@@ -14,9 +16,9 @@ core leaves out: timeouts, and the order of commands.
 """
 
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from ._commands import Command, Ehlo, Helo, Quit, StartTls
+from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rset, StartTls
 from ._connection import Connection, Need
 from ._effects import (
     Connect,
@@ -30,23 +32,38 @@ from ._effects import (
     Send,
     Upgrade,
 )
-from ._errors import RemoteProtocolError
+from ._errors import LocalProtocolError, RemoteProtocolError
 from ._events import ConnectionClosed, Event, Greeting, Reply, Unsolicited
 from ._policy import Policy
-from ._state import State
+from ._state import TABLE, State
 
 __all__ = ["Dialogue", "Logged", "SessionAborted"]
 
 # Characters of a reply: as many as of the operating system's longest text for an error.
 _MAX_DETAIL = 200
 
+Cause: TypeAlias = Failed | ConnectionClosed | RemoteProtocolError | Greeting | Reply
+"""What aborts a session; the last two are refusals, after which the next command is not allowed."""
+
 
 class SessionAborted(Exception):  # noqa: N818 - not an error: the session ended before the script did
-    """The session cannot continue: `cause` is the reason, the dialogue's `log` has the events before it."""
+    """The session does not take the next step: `cause` is the reason, the dialogue's `log` the events before.
 
-    def __init__(self, cause: Failed | ConnectionClosed | RemoteProtocolError) -> None:
-        super().__init__(str(cause))
+    After a refusal (`cause` is a `Greeting` or a `Reply`) a script may still send QUIT, and after an
+    unsolicited 421. After any other cause each further step raises this again, with the same cause.
+    """
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(
+            f"the server refused: {cause.code} {cause.text}"
+            if isinstance(cause, Greeting | Reply)
+            else str(cause)
+        )
         self.cause = cause
+
+
+# where the server takes commands
+_OPEN = (State.FRESH, State.READY, State.MAIL, State.RCPT)
 
 
 class Logged(NamedTuple):
@@ -60,8 +77,8 @@ class Logged(NamedTuple):
 class Dialogue:
     """One session as scripts; `timeout` and `budget` are seconds.
 
-    `connection` is its protocol state, `at` the time of the last outcome in seconds, `entries` the number of
-    effects so far, `log` the events received.
+    `connection` is its protocol state, `at` the time of the last outcome in seconds, `entry_count` the
+    number of effects so far, which is that of a `Transcript`'s entries, `log` the events received.
     """
 
     def __init__(self, *, timeout: float, budget: float = inf, policy: Policy | None = None) -> None:
@@ -69,12 +86,28 @@ class Dialogue:
         self.timeout = timeout
         self.budget = budget
         self.at = 0.0
-        self.entries = 0
+        self.entry_count = 0
         self.log: list[Logged] = []
+        self._ended: Cause | None = None
+
+    @property
+    def usable(self) -> bool:
+        """True while the server takes commands: it greeted, and accepts this client as far as is known.
+
+        False before the greeting, after one that is no 2yz, after a refused HELO or EHLO until another is
+        accepted, after 421, QUIT or a failed handshake, and after any other `SessionAborted`.
+        """
+        state = self.connection.state
+        if self._ended is not None or state not in _OPEN:
+            return False
+        return state is not State.FRESH or self._refusal_of(Mail) is None
 
     def connect(self, host: str, port: int) -> Script[None]:
         """Open the connection. Raises `SessionAborted`, as every script here does."""
-        self._require_success((yield Connect(host, port, self._time_left())))
+        outcome = yield Connect(host, port, self._time_left())
+        self._count(outcome)
+        if isinstance(outcome, Failed):
+            raise SessionAborted(outcome)  # and another address may be tried
 
     def greet(self) -> Script[Greeting]:
         """Wait for the whole greeting, sending nothing before it (RFC 5321 §4.3.1)."""
@@ -105,6 +138,7 @@ class Dialogue:
         self._count(outcome)
         if isinstance(outcome, Failed):
             self.connection.tls_failed()
+            self._ended = outcome
             return reply, outcome
         assert isinstance(outcome, Secured), outcome  # noqa: S101 - the driver's contract
         self._on_tls_established()
@@ -116,12 +150,24 @@ class Dialogue:
         return reply
 
     def group(self, *commands: Command) -> Script[tuple[Reply, ...]]:
-        """Send commands in one write (RFC 2920) and wait for all the replies."""
+        """Send commands in one write (RFC 2920) and wait for all the replies.
+
+        Raises `LocalProtocolError`, and sends nothing, where the caller could have known that they are not
+        allowed; see `Connection.send`.
+        """
+        if self._ended is not None and not (self.connection.state is State.REFUSED and commands == (Quit(),)):
+            raise SessionAborted(self._ended)
         while self._next_received_event() is not None:
             pass
         while self.connection.has_unread:
             yield from self._next_event()
-        data = self.connection.send(*commands)
+        try:
+            data = self.connection.send(*commands)
+        except LocalProtocolError as error:
+            refusal = self._refusal_of(type(commands[0])) if error.code == "state.command" else None
+            if refusal is None:
+                raise
+            raise SessionAborted(refusal) from None
         self._require_success((yield Send(data, self._time_left())))
         replies: list[Reply] = []
         for _ in commands:
@@ -154,17 +200,37 @@ class Dialogue:
         """Return the seconds that the next effect may take; `SessionAborted` where the budget is spent."""
         left = self.budget - self.at
         if left <= 0:
-            raise SessionAborted(Failed(self.at, FailureKind.BUDGET))
+            raise self._abort(Failed(self.at, FailureKind.BUDGET))
         return min(self.timeout, left)
 
     def _count(self, outcome: Outcome) -> None:
         self.at = outcome.at
-        self.entries += 1
+        self.entry_count += 1
 
     def _require_success(self, outcome: Outcome) -> None:
         self._count(outcome)
         if isinstance(outcome, Failed):
-            raise SessionAborted(outcome)
+            raise self._abort(outcome)
+
+    def _abort(self, cause: Cause) -> SessionAborted:
+        """Return the exception that ends the session here; every further step raises one with this cause."""
+        self._ended = cause
+        return SessionAborted(cause)
+
+    def _refusal_of(self, kind: type[Command]) -> Greeting | Reply | None:
+        """Return the refusal without which a command of this kind would be allowed now, if there is one."""
+        state = self.connection.state
+        replies = [event for _, _, event in reversed(self.log) if isinstance(event, Greeting | Reply)]
+        if state is State.REFUSED:
+            return next((one for one in replies if isinstance(one, Greeting) or one.code == 421), None)
+        for reply in replies:
+            command = type(reply.command) if isinstance(reply, Reply) else None
+            accepted, _ = TABLE[state].get(command, (state, state))
+            if reply.reply_class != 2 and kind in TABLE[accepted]:
+                return reply
+            if reply.reply_class == 2 and command not in (Noop, Rset):
+                break
+        return None
 
     def _next_event(self) -> Script[Event]:
         """Return the next event, logged; wait for octets where it is not complete yet."""
@@ -180,18 +246,18 @@ class Dialogue:
         try:
             event = self.connection.next_event()
         except RemoteProtocolError as error:
-            raise SessionAborted(error) from None
+            raise self._abort(error) from None
         if isinstance(event, Need):
             return None
-        self.log.append(Logged(self.at, self.entries - 1, event))
+        self.log.append(Logged(self.at, self.entry_count - 1, event))
         if isinstance(event, ConnectionClosed):
-            raise SessionAborted(event)
+            raise self._abort(event)
         if isinstance(event, Unsolicited) and event.code == 421:
-            raise SessionAborted(Failed(self.at, FailureKind.CLOSED, event.text[:_MAX_DETAIL]))
+            raise self._abort(Failed(self.at, FailureKind.CLOSED, event.text[:_MAX_DETAIL]))
         return event
 
     def _on_tls_established(self) -> None:
         try:
             self.connection.tls_established()
         except RemoteProtocolError as error:
-            raise SessionAborted(error) from None
+            raise self._abort(error) from None

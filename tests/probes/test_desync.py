@@ -58,6 +58,14 @@ async def test_a_session_that_ends_before_it_is_in_step_is_found_as_well(end: st
     assert any(STRAY in str(evidence) for evidence in desync.evidence)
 
 
+async def test_421_to_helo_is_answered_by_quit_alone() -> None:
+    play = f"S: 220 mx.example.org\nS+ {OFFERS}{EHLO}S: {STRAY}\n{HELO}S: 421 4.3.2 closing\n{BYE}"
+    (session,), _ = await visited(play)
+    assert session.helo is not None
+    assert session.helo.code == 421
+    assert session.quit is not None
+
+
 async def test_a_server_that_lists_its_keywords_after_helo_only_is_in_step() -> None:
     (session,), found = await visited(ONE_LATE + "-- timeout\n" + ASKED)
     assert [t.verdict.code for t in session.transactions if t.verdict] == [250, 250, 554]

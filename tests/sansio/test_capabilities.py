@@ -31,7 +31,7 @@ def deviations(talk: Talk) -> list[tuple[str, int, int, bytes]]:
 
 def test_keywords_keep_their_order_and_parameters_their_spelling() -> None:
     found = capabilities("PIPELINING", "SIZE = 1000", "AUTH PLAIN xOAuth2", "X-Odd a=B  c")
-    assert found.entries == (
+    assert found.keywords == (
         ("PIPELINING", ()),
         ("SIZE", ("1000",)),
         ("AUTH", ("PLAIN", "xOAuth2")),
@@ -110,7 +110,7 @@ def test_a_repeated_keyword_counts_once_with_all_its_parameters() -> None:
 )
 def test_what_breaks_the_grammar_is_read_all_the_same(line: str, entry: tuple[str, tuple[str, ...]]) -> None:
     talk = offered(line)
-    assert (talk.connection.capabilities or Capabilities()).entries == (entry,)
+    assert (talk.connection.capabilities or Capabilities()).keywords == (entry,)
     assert "ehlo-keyword-syntax" in [kind for kind, _, _, _ in deviations(talk)]
 
 

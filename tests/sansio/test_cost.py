@@ -164,5 +164,5 @@ def test_a_long_answer_to_ehlo(work: Work) -> None:
     octets = b"".join(b"250-X%d a b\r\n" % number for number in range(5000)) + b"250 ETRN\r\n"
     assert len(list(hear(connection, [octets]))) == 1
     assert connection.capabilities is not None
-    assert len(connection.capabilities.entries) == 5000
+    assert len(connection.capabilities.keywords) == 5000
     assert work.octets <= 8 * len(octets)

@@ -300,7 +300,7 @@ def test_the_log_points_into_the_transcript() -> None:
         (0.7, 7),
         (0.8, 9),
     ]
-    assert dialogue.entries == len(played.transcript) == 10
+    assert dialogue.entry_count == len(played.transcript) == 10
     pairs = list(played.transcript)
     for logged in dialogue.log:
         effect, outcome = pairs[logged.entry]

@@ -21,6 +21,7 @@ from smtp_sansio import (
     Ehlo,
     Failed,
     FailureKind,
+    Greeting,
     Helo,
     Mail,
     Quit,
@@ -144,7 +145,9 @@ class _SessionRun:
         try:
             yield from self._open()
         except SessionAborted as aborted:
-            self.cause = aborted.cause
+            cause = aborted.cause
+            assert not isinstance(cause, Greeting | Reply), cause  # noqa: S101 - every refusal is looked at
+            self.cause = cause
 
     def _open(self) -> Script[None]:
         dialogue, spec = self.dialogue, self.spec
@@ -171,8 +174,11 @@ class _SessionRun:
         """Return True where EHLO got the reply to something else, and its own reply came after that.
 
         A proxy's PROXY line before our EHLO has this effect. The reply that is left over is read here, so
-        that the next command gets its own; a server that refuses EHLO lists no keywords.
+        that the next command gets its own; a server that refuses EHLO lists no keywords, and after a 421 no
+        EHLO is allowed.
         """
+        if self.dialogue.connection.state is State.REFUSED:
+            return False
         if any(
             isinstance(logged.event, Unsolicited) and lists_keywords(logged.event)
             for logged in self.dialogue.log
@@ -249,7 +255,7 @@ class _SessionRun:
             kind=kind,
             detail=detail,
             at=dialogue.at,
-            entry=max(dialogue.entries - 1, 0),
+            entry=max(dialogue.entry_count - 1, 0),
             excerpt=excerpt[:_MAX_EXCERPT].decode("latin-1"),
         )
 

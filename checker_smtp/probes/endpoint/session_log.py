@@ -69,7 +69,7 @@ class SessionLog:
 
     def begin_flight(self, domain: int) -> None:
         """Assign the entries from here on to this domain, or to all (`SHARED`)."""
-        self.flights.append((domain, self.dialogue.entries))
+        self.flights.append((domain, self.dialogue.entry_count))
 
     @property
     def domains_begun(self) -> int:
@@ -231,7 +231,7 @@ def verb(command: Command) -> str:
 
 
 def _keywords(capabilities: Capabilities) -> tuple[Keyword, ...]:
-    return tuple([_keyword(*entry) for entry in capabilities.entries])
+    return tuple([_keyword(*keyword) for keyword in capabilities.keywords])
 
 
 @lru_cache(_MAX_KEYWORDS)
