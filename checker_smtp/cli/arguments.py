@@ -42,6 +42,9 @@ def field_option(
         given = {"multiple": True}
     else:
         given = {"type": field.type, "default": field.default, "show_default": True}
+    if not field.repr:
+        # a secret, which is never shown
+        given["hide_input"] = True
     return click.option(flag or f"--{stem}", name, help=text, **given | more)
 
 
@@ -82,24 +85,25 @@ def resolver_option(**more: Any) -> Callable[[_F], _F]:
 def resolver_address(text: str | None) -> tuple[str | None, int]:
     """Parse `192.0.2.1`, `192.0.2.1:53`, `fe80::1%eth0` or `[2001:db8::1]:53` into address and port.
 
-    None means the system's resolvers. Raises `click.UsageError`.
+    None means the system's resolvers. Raises `OptionError`.
     """
+    from checker_smtp.probes.options import OptionError
+
     if text is None:
         return None, 53
     match = re.fullmatch(
         r"\[(?P<six>[^]]*)](:(?P<port6>[0-9]{1,5}))?|(?P<host>[^:]+):(?P<port>[0-9]{1,5})", text
     )
     host = (match["six"] or match["host"] or "") if match else text
+    wrong = f"{text!r} is not a resolver: give an IP address such as 9.9.9.9, 127.0.0.1:5353 or [::1]:5353"
     number = int((match and (match["port6"] or match["port"])) or 53)
-    if 1 <= number <= 65535:
-        with suppress(ValueError):
+    with suppress(ValueError):
+        if 1 <= number <= 65535:
             ip = ip_address(host)
-            if ip.version == 6 and ip.is_link_local and not ip.scope_id:
-                raise click.UsageError(f"{host!r} is link-local: name its interface as well, as in {ip}%eth0")
-            return str(ip), number
-    raise click.UsageError(
-        f"{text!r} is not a resolver: give an IP address such as 9.9.9.9, 127.0.0.1:5353 or [::1]:5353"
-    )
+            if ip.version == 4 or ip.scope_id or not ip.is_link_local:
+                return str(ip), number
+            wrong = f"{host!r} is link-local: name its interface as well, as in {ip}%eth0"
+    raise OptionError("resolver", wrong)
 
 
 def dns_timeout() -> float | None:

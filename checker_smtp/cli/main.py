@@ -16,7 +16,7 @@ from checker_smtp import __version__
 
 from . import commands
 
-__all__ = ["main"]
+__all__ = ["find_commands", "main"]
 
 _USAGE, _INTERRUPTED = 3, 130
 # errors in the user's input, which the packages below report with one sentence
@@ -69,6 +69,13 @@ def _group() -> None:
     Exit codes are those of monitoring plugins: 0 nothing to fix, 1 warnings, 2 critical findings,
     3 unknown or wrong usage.
     """
+
+
+def find_commands() -> dict[str, click.Command]:
+    """Return all commands by name."""
+    context = click.Context(_group)
+    found = {name: _group.get_command(context, name) for name in _group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
 
 
 def _error_message(error: click.ClickException) -> str:

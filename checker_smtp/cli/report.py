@@ -7,6 +7,7 @@ import click
 
 from checker_smtp.report.formats import FORMATS, render
 
+from .configured import current_configuration
 from .output import Output, output_option
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ def report_options(command: _F) -> _F:
 
 
 def write_report(result: "Result", form: str, output: Output) -> int:
-    """Write the report on `result` in the format `form`, and return the exit code."""
+    """Write the report on `result` in the format `form`, and return the exit code.
+
+    Both follow the severities of the configuration; `result` has those of the rules.
+    """
+    if (configuration := current_configuration()) is not None:
+        from checker_smtp.probes.policy import with_severities
+
+        result = with_severities(result, configuration.policy.severities)
     output.write(render(result, form, output.terminal))
     return _EXIT_CODES[result.status]

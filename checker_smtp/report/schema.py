@@ -43,6 +43,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "maxLength": MAX_WORDS,
         "description": "The words of the reply, or its code, that show the reason, verbatim.",
     },
+    "Finding.rule_severity": {
+        "description": "The severity that the rule gave, if the configuration gave another one; else null.",
+    },
     "Finding.rule": {"description": "The rule that reported it."},
     "Evidence.source": {"enum": ["dns", "session"]},
     "Evidence.quote": {"description": f"Verbatim. In a session: {_OCTETS[0].lower()}{_OCTETS[1:]}"},

@@ -52,8 +52,11 @@ def invocation(*arguments: str | Path) -> list[str]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "TERM")}
+    dropped = ("NO_COLOR", "FORCE_COLOR", "TERM", "CHECKER_SMTP_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     ours = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"}
+    # as in conftest.py, for the tests of other folders
+    ours["XDG_CONFIG_HOME"] = "/no-such-folder"
     return kept | ours | changes
 
 

@@ -14,6 +14,7 @@ from checker_smtp.cli.commands.check import check
 from checker_smtp.cli.commands.scan import scan
 from checker_smtp.cli.commands.serve import serve
 from checker_smtp.cli.commands.vantage import vantage
+from checker_smtp.probes.options import OptionError
 
 CONFIGURED = "nameserver dns.test\nnameserver 192.0.2.1\n"
 
@@ -106,6 +107,6 @@ def test_a_resolver_on_the_link(text: str | None, address: tuple[str | None, int
 
 @pytest.mark.parametrize("text", ["fe80::1", "[fe80::1]:5353"])
 def test_a_resolver_on_the_link_has_an_interface(text: str) -> None:
-    with pytest.raises(click.UsageError) as raised:
+    with pytest.raises(OptionError) as raised:
         resolver_address(text)
-    assert raised.value.message == ("'fe80::1' is link-local: name its interface as well, as in fe80::1%eth0")
+    assert str(raised.value) == ("'fe80::1' is link-local: name its interface as well, as in fe80::1%eth0")

@@ -15,6 +15,7 @@ from checker_smtp.cli.arguments import (
     resolver_option,
 )
 from checker_smtp.cli.check_options import check_options, options_from
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output, is_terminal
 from checker_smtp.cli.report import report_options, write_report
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.argument("domain")
 @report_options
 @check_options

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from checker_smtp.cli.arguments import backend_option
+from checker_smtp.cli.configured import ConfiguredCommand
 
 __all__ = ["demo"]
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @backend_option()
 @click.option(
     "--report",

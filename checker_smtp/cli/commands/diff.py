@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output, output_option
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["diff"]
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option(

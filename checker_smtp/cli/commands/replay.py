@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output
 from checker_smtp.cli.report import report_options, write_report
 
 __all__ = ["replay"]
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @report_options
 def replay(folder: Path, form: str, output: Output) -> int:

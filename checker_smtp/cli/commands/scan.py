@@ -16,6 +16,7 @@ from checker_smtp.cli.arguments import (
     resolver_address,
 )
 from checker_smtp.cli.check_options import check_options, options_from
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output
 from checker_smtp.cli.summary_page import write_page
 from checker_smtp.scan.settings import ScanSettings
@@ -37,7 +38,7 @@ _number = partial(_option, metavar="N")
 _seconds = partial(_option, metavar="SECONDS")
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.argument("names", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "-o",

@@ -17,11 +17,11 @@ from checker_smtp.cli.arguments import (
     resolver_address,
     resolver_option,
 )
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.service.settings import ServiceSettings
 
 __all__ = ["serve"]
 
-_PREFIX = "CHECKER_SMTP"
 _EXTRA = ("h11", "limits", "starlette", "uvicorn")
 
 
@@ -45,7 +45,7 @@ def _parse_address(_: click.Context, __: click.Parameter, text: str | None) -> t
 
 def _require_token(_: click.Context, __: click.Parameter, text: str | None) -> str:
     # click treats an empty variable as not set, which would turn authentication off
-    token = os.environ.get(f"{_PREFIX}_TOKEN") if text is None else text
+    token = os.environ.get("CHECKER_SMTP_TOKEN") if text is None else text
     if token == "":
         raise click.BadParameter("the token is empty: give one, or unset the variable to disable the token")
     return token or ""
@@ -62,7 +62,7 @@ _option = partial(field_option, ServiceSettings, show_envvar=True)
 _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), callback=_require_number)
 
 
-@click.command(context_settings={"auto_envvar_prefix": _PREFIX})
+@click.command(cls=ConfiguredCommand)
 @_option(
     "listen",
     "Address to listen on; :PORT means all addresses of this machine.",
@@ -84,16 +84,12 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
     "Also connect to addresses in this network, such as a lab; may be repeated.",
     "--allow-target",
     metavar="CIDR",
-    envvar=f"{_PREFIX}_ALLOW_TARGET",
 )
 @backend_option("Event loop that checks run on.", show_envvar=True)
 @_option(
     "port",
     "Port of the mail servers.",
     type=click.IntRange(1, 65535),
-    # not CHECKER_SMTP_PORT, which Kubernetes sets to tcp://... for a service named checker-smtp
-    envvar=f"{_PREFIX}_SMTP_PORT",
-    allow_from_autoenv=False,
 )
 @_seconds("max_timeout", "The longest `timeout` in a request.")
 @_seconds("check_budget", "Time for a whole check; happyDomain waits for 120.")
@@ -102,7 +98,6 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
     "Check only this domain, or the ones below it (*.example.com); may be repeated.",
     "--allow-domain",
     metavar="PATTERN",
-    envvar=f"{_PREFIX}_ALLOW_DOMAIN",
 )
 @_option(
     "token",
@@ -121,7 +116,6 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
     "Trust the client address from proxies in this network; may be repeated.",
     "--trusted-proxy",
     metavar="CIDR",
-    envvar=f"{_PREFIX}_TRUSTED_PROXY",
 )
 @_option(
     "frame_ancestors",

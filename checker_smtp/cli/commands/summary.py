@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output, output_option
 from checker_smtp.cli.summary_page import write_list, write_page
 
 __all__ = ["summary"]
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.argument("results", type=click.Path(path_type=Path, allow_dash=True))
 @output_option("Write the page to this file, completely or not at all.")
 @click.option(

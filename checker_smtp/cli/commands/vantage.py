@@ -12,13 +12,14 @@ from checker_smtp.cli.arguments import (
     resolver_address,
     resolver_option,
 )
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output
 from checker_smtp.probes.options import Options
 
 __all__ = ["vantage"]
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @field_option(Options, "controls", "Mail server to connect to; may be repeated.", "--control", metavar="HOST")
 @field_option(Options, "helo_name", metavar="NAME")
 @field_option(Options, "timeout", metavar="SECONDS")

@@ -88,6 +88,8 @@ class Finding:
     """Why a server refused (`probes.refusals.Reason`); empty where nothing was refused."""
     words: str = ""
     """The words of the reply, or its code, from which the reason was read, verbatim."""
+    rule_severity: Severity | None = None
+    """The severity that the rule gave, where the configuration gives another one."""
 
 
 def finding_id(domain: str, code: str, subject: str) -> str:

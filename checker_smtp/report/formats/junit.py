@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding, rule_of
 from checker_smtp.report.model.mail_state import describe_reason
-from checker_smtp.report.model.panels import UNSETTLED, is_fault
+from checker_smtp.report.model.panels import UNSETTLED, describe_severity, is_fault
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import octets_visible, visible
 
@@ -88,6 +88,8 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield visible(f"Fix: {finding.fix}")
     if finding.reference:
         yield visible(f"See: {finding.reference}")
+    if severity := describe_severity(finding):
+        yield f"Severity: {severity}"
     if finding.reason:
         yield f"Reason: {describe_reason(finding)}"
     for item in finding.evidence:

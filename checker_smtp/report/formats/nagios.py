@@ -14,7 +14,7 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity, record_of
 from checker_smtp.report.model.mail_state import describe_mail
 from checker_smtp.report.model.metrics import is_probed, measure_phases
-from checker_smtp.report.model.panels import count_findings, is_fault
+from checker_smtp.report.model.panels import count_findings, describe_severity, is_fault
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
 
@@ -70,7 +70,8 @@ def _name(finding: Finding) -> str:
 
 def _line(finding: Finding) -> str:
     subject = f"{finding.subject} " if finding.subject else ""
-    return _plain(f"{finding.severity.upper()} {subject}{finding.message} [{finding.code}]")
+    severity = f" ({note})" if (note := describe_severity(finding)) else ""
+    return _plain(f"{finding.severity.upper()} {subject}{finding.message} [{finding.code}]{severity}")
 
 
 def _performance(result: Result) -> list[str]:

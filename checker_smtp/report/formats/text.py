@@ -84,9 +84,14 @@ class _Page:
             + "".join(self._terminal.lines(step, first=_INDENT) for step in item.steps)
             + "".join(self._quote(quote) for quote in item.quotes)
             + "".join(self._terminal.lines(f"Reason: {r}", "dim", first=_INDENT) for r in item.reasons)
+            + self._severity(item)
             + "".join(self._terminal.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
             + self._terminal.lines(f"{item.code} · {item.reference}".strip(" ·"), "dim", first=_INDENT)
         )
+
+    def _severity(self, item: Item) -> str:
+        note = item.severity_note
+        return self._terminal.lines(f"Severity: {note}", "dim", first=_INDENT) if note else ""
 
     def _quote(self, quote: Quote) -> str:
         lines = [*quote.asked, *quote.lines[:_MAX_QUOTED]]
@@ -125,6 +130,7 @@ class _Page:
         entries = [
             self._label(item)
             + "".join(self._subject(s.name, s.target, f"{s.message} ({item.code})") for s in item.subjects)
+            + self._severity(item)
             for item in notes
         ]
         return self._title("Notes") + "".join(entries) if entries else ""

@@ -19,7 +19,7 @@ from checker_smtp.report.visible import visible
 from .endpoint_index import EndpointIndex
 from .mail_state import describe_reason
 from .next_steps import next_steps
-from .panels import UNSETTLED, ReportPanel, panel_of
+from .panels import UNSETTLED, ReportPanel, describe_severity, panel_of
 from .transcript import Citation, TranscriptView, shorten
 
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
@@ -63,7 +63,8 @@ class Item:
     """One problem.
 
     `number` is that of its findings; `steps` are what may settle it, with options; `reasons` those of the
-    refusals in its evidence, with the words that show them.
+    refusals in its evidence, with the words that show them; `severity_note` says that the configuration
+    changed the severity.
     """
 
     anchor: str
@@ -83,6 +84,7 @@ class Item:
     more_quotes: int
     reasons: tuple[str, ...]
     commands: tuple[str, ...]
+    severity_note: str = ""
 
     @property
     def is_temporary(self) -> bool:
@@ -128,7 +130,11 @@ def _kind(finding: Finding) -> tuple[str, ...]:
     """Return a key that is the same for findings of the same problem."""
     # two messages about the domain as a whole are two problems, and so are those of another checker
     is_alone = not finding.subject or _own_record(finding) is None
-    return finding.code, finding.severity, finding.outcome, finding.fix, finding.message if is_alone else ""
+    message = finding.message if is_alone else ""
+    return (
+        *(finding.code, finding.severity, finding.rule_severity or ""),
+        *(finding.outcome, finding.fix, message),
+    )
 
 
 def _item(anchor: str, group: list[Finding], context: Context) -> Item:
@@ -163,6 +169,7 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
             visible(command)
             for command in commands_for(first, context.endpoints.find(first), context.observation)
         ),
+        severity_note=describe_severity(first),
     )
 
 

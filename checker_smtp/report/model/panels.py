@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
 
-__all__ = ["UNSETTLED", "ReportPanel", "count_findings", "is_fault", "panel_of"]
+__all__ = ["UNSETTLED", "ReportPanel", "count_findings", "describe_severity", "is_fault", "panel_of"]
 
 UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
 """The outcomes that leave the question open."""
@@ -26,6 +26,13 @@ class ReportPanel(StrEnum):
 def is_fault(finding: Finding) -> bool:
     """Return whether the finding is a warning or critical, so that it sets the exit code."""
     return finding.severity is not Severity.INFO
+
+
+def describe_severity(finding: Finding) -> str:
+    """Return a sentence for a finding whose severity the configuration changed; else empty text."""
+    if finding.rule_severity is None:
+        return ""
+    return f"{finding.severity} by the configuration of this checker; its rule gives {finding.rule_severity}"
 
 
 def panel_of(finding: Finding) -> ReportPanel:

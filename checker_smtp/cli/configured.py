@@ -1,0 +1,122 @@
+"""A command with options from the command line, the environment, the configuration file, or their defaults.
+
+The first one that has a value wins. An error in a value names the variable, or the file and the key, that it
+comes from.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from .option_names import options_of, variable_of
+
+if TYPE_CHECKING:
+    from .configuration import Configuration
+
+__all__ = ["ConfiguredCommand", "current_configuration"]
+
+_FILE = "checker-smtp.toml"
+_META = f"{__name__}.configuration"
+
+
+def current_configuration() -> "Configuration | None":
+    """Return the configuration file of the command that runs, None without one."""
+    found: Configuration | None = click.get_current_context().meta.get(_META)
+    return found
+
+
+def _origin_of(context: click.Context, name: str) -> str:
+    """Return the variable, or the file and the key, that the parameter `name` has its value from.
+
+    It is empty for a value of the command line and for a default.
+    """
+    source = context.get_parameter_source(name)
+    if source is ParameterSource.ENVIRONMENT:
+        return next((variable_of(o) for o in options_of(context.command).values() if o.name == name), "")
+    if source is ParameterSource.DEFAULT_MAP:
+        configuration: Configuration = context.meta[_META]
+        return f"{configuration.path}, {configuration.settings[str(context.command.name)][name].key}"
+    return ""
+
+
+class ConfiguredCommand(click.Command):
+    """A command with the option `--config`, whose options are read from variables and the file as well."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.params.append(_config_option())
+        for option in self.params:
+            if isinstance(option, click.Option):
+                option.envvar = variable_of(option)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _named_origin(ctx):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _named_origin(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _named_origin(context: click.Context) -> Iterator[None]:
+    """Name the variable or the key in an error about a value that is not from the command line."""
+    try:
+        yield
+    except click.BadParameter as error:
+        origin = _origin_of(context, str(error.param.name)) if error.param is not None else ""
+        if not origin:
+            raise
+        raise click.ClickException(f"{origin}: {error.message.rstrip('.')}") from None
+    except ValueError as error:
+        # an OptionError, whose module is not loaded for a command that has no such options
+        name = getattr(error, "option", "")
+        option = options_of(context.command).get(name.replace("_", "-"))
+        if not (origin := _origin_of(context, str(option.name) if option else name)):
+            raise
+        raise click.ClickException(f"{origin}: {error}") from None
+
+
+def _config_option() -> click.Option:
+    return click.Option(
+        ["--config"],
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_read,
+        help=f"Configuration of all commands; by default {_FILE} in ~/.config. "
+        "checker-smtp config shows keys, variables and values.",
+    )
+
+
+def _read(context: click.Context, _: click.Parameter, given: Path | None) -> None:
+    """Read the file and let click have its values as defaults of this command."""
+    path = given or _default_path()
+    if context.resilient_parsing or path is None:
+        return
+    from .configuration import read_configuration
+
+    root = context.find_root()
+    group = root.command
+    names = group.list_commands(root) if isinstance(group, click.Group) else []
+    found = {name: group.get_command(root, name) for name in names} if isinstance(group, click.Group) else {}
+    commands = {name: command for name, command in found.items() if command is not None}
+    configuration = read_configuration(path, commands or {str(context.command.name): context.command})
+    context.meta[_META] = configuration
+    own = configuration.settings.get(str(context.command.name), {})
+    context.default_map = {name: setting.value for name, setting in own.items()}
+
+
+def _default_path() -> Path | None:
+    """Return the file in the XDG folder of configurations, None where it does not exist."""
+    folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    # the XDG specification: a relative path is ignored
+    folder = folder if folder.is_absolute() else Path(os.path.expanduser("~/.config"))  # noqa: PTH111 - never raises
+    path = folder / _FILE
+    return path if os.path.lexists(path) else None

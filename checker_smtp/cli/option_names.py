@@ -1,0 +1,28 @@
+"""The names of an option in the configuration file and in the environment, derived from its usual one."""
+
+import click
+
+__all__ = ["key_of", "options_of", "variable_of"]
+
+_PREFIX = "CHECKER_SMTP_"
+
+
+def key_of(option: click.Option) -> str:
+    """Return the key of an option in the file: its name without the hyphens before it."""
+    return max(option.opts, key=len).removeprefix("--")
+
+
+def variable_of(option: click.Option) -> str:
+    """Return the environment variable of an option: its name in capitals behind `CHECKER_SMTP_`."""
+    key = key_of(option)
+    # not CHECKER_SMTP_PORT, which Kubernetes sets to tcp://… for a service named checker-smtp
+    return _PREFIX + ("SMTP_PORT" if key == "port" else key.upper().replace("-", "_"))
+
+
+def options_of(command: click.Command) -> dict[str, click.Option]:
+    """Return the options that a file may set, by key."""
+    return {
+        key_of(option): option
+        for option in command.params
+        if isinstance(option, click.Option) and option.expose_value
+    }
