@@ -27,7 +27,7 @@ help:
 	@echo "make field  the checker against servers and replies of the field, if they are in FIELD=../shared"
 	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs missing packages)"
 	@echo "make lint   ruff, mypy, codespell, import contracts, workflows and forms, contents of the wheels"
-	@echo "make docs   the page of all codes, their meaning and their fixes: docs/codes.md"
+	@echo "make docs   the documentation as a site, with the pages that are made from the code"
 	@echo "make bench  the figures of the README"
 	@echo "make clean  remove all generated files"
 
@@ -69,14 +69,15 @@ lint: $(VENV)/.has-lint
 	$(BIN)/check-wheel-contents --toplevel checker_smtp $(VENV)/wheel/checker_smtp-*.whl
 	$(BIN)/check-wheel-contents --toplevel smtp_sansio $(VENV)/wheel/smtp_sansio-*.whl
 
-docs: $(VENV)/.has-test
-	$(BIN)/python scripts/codes.py > docs/codes.md
+docs: $(VENV)/.has-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html has the documentation"
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks
 
 # mypy needs the packages that the code and its tests import, so they are installed first
-$(VENV)/.has-lint $(VENV)/.has-bench: $(VENV)/.has-test
+$(VENV)/.has-lint $(VENV)/.has-bench $(VENV)/.has-docs: $(VENV)/.has-test
 
 $(VENV)/.has-%: pyproject.toml smtp_sansio/pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet "pip>=25.1"
@@ -89,6 +90,6 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist demo docs/codes.md *.egg-info .coverage htmlcov
+	rm -rf $(VENV) build dist demo *.egg-info .coverage htmlcov
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 """The explanation of a code: its meaning, why it matters and how to fix it, without a case at hand.
 
 There is one source: the records in `probes.rules` and the advice for each mail server in `advice`. The
-command `explain` and the page `docs/codes.md` are both made from `Explanation`.
+command `explain` and the page of all codes are both made from `Explanation`.
 """
 
 from collections.abc import Iterator
