@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+SITE ?= build/site
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -70,8 +71,8 @@ lint: $(VENV)/.has-lint
 	$(BIN)/check-wheel-contents --toplevel smtp_sansio $(VENV)/wheel/smtp_sansio-*.whl
 
 docs: $(VENV)/.has-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "build/site/index.html has the documentation"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir "$(abspath $(SITE))"
+	@echo "$(SITE)/index.html has the documentation"
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks

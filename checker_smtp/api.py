@@ -24,7 +24,7 @@ from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Resolver, Runner
 from checker_smtp.probes.result import Result, evaluate
-from checker_smtp.probes.rules import Rule, add_extra
+from checker_smtp.probes.rules import Rule, add_extra, require_rule_options
 from checker_smtp.probes.selftest import SelfTest, run_selftest
 
 __all__ = [
@@ -83,8 +83,8 @@ async def check(
     `pause` waits before a retry (`Options.retry_deferred`), for the given number of seconds.
 
     The session follows RFC 5321 §3 and stops before DATA. Raises `ResolverError` if the resolver answers no
-    query at all, `ResolverUnavailable` if the system has no resolver, and `RegistryError` if the name or a
-    code of an extra rule is taken.
+    query at all, `ResolverUnavailable` if the system has no resolver, `RegistryError` if the name or a code
+    of an extra rule is taken, and `OptionError` for a rule option that no rule has.
     """
     backend = backend or _network()
     return await check_with(
@@ -115,6 +115,7 @@ async def check_with(
     """Check one domain with a resolver and a runner that need not be one object; see `check`."""
     context = context or RunContext()
     add_extra(extra_rules)
+    require_rule_options(options.rule_options)
     if rules is not None:
         rules |= {rule.name for rule in extra_rules}
     started_at = monotonic()

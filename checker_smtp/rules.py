@@ -28,7 +28,7 @@ from checker_smtp.probes.rules import (
     Urgency,
 )
 from checker_smtp.probes.rules._reading import any_greeted, dns_evidence, reply_evidence
-from checker_smtp.probes.rules._rule import rule
+from checker_smtp.probes.rules._rule import RuleOption, rule
 
 __all__ = [
     "Code",
@@ -48,6 +48,7 @@ __all__ = [
     "RepeatTransactions",
     "ReplySeen",
     "Rule",
+    "RuleOption",
     "Session",
     "Severity",
     "StartTlsHandshake",

@@ -47,6 +47,12 @@ _CHECK_OPTIONS = (
         metavar="MINUTES",
         show_default=False,
     ),
+    _option(
+        "rule_options",
+        "Option of a rule, as `checker-smtp rules` lists them; may be repeated.",
+        "--rule-option",
+        metavar="NAME=VALUE",
+    ),
 )
 
 
@@ -59,7 +65,10 @@ def check_options(command: _F) -> _F:
 
 def options_from(domain: str, given: Mapping[str, Any]) -> Options:
     """Convert the values of `check_options` to options for `domain`. Raises `OptionError`."""
+    from checker_smtp.probes.rules import require_rule_options
+
     values = fields_from(Options, given)
+    require_rule_options(given["rule_options"])
     if given["ipv4"] == given["ipv6"]:
         # both families, without one of the two options
         values |= {"ipv4": True, "ipv6": True}

@@ -262,4 +262,5 @@ def _settings(options: Options) -> Settings:
         ipv4=options.ipv4,
         ipv6=options.ipv6,
         allow_targets=options.allow_targets,
+        rule_options=options.rule_options,
     )

@@ -103,7 +103,8 @@ class Options:
     `timeout` is the longest silence at any one step, in seconds; one endpoint gets five times that.
     `controls` are mail servers to connect to where endpoints do not answer, to find out whether this side is
     the cause. `retry_deferred` is the minutes after which a server that deferred is asked once more, 0 for
-    never. `allow_targets` are networks (CIDR) that are contacted although they are not public.
+    never. `allow_targets` are networks (CIDR) that are contacted although they are not public. `rule_options`
+    are `NAME=VALUE` for the options of rules, which `checker-smtp rules` lists.
     """
 
     domain: str
@@ -119,6 +120,7 @@ class Options:
     allow_targets: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     retry_deferred: float = 0.0
+    rule_options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:

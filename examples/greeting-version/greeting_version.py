@@ -9,6 +9,7 @@ from checker_smtp.rules import (
     HoldSession,
     Input,
     Observation,
+    RuleOption,
     Severity,
     any_greeted,
     reply_evidence,
@@ -27,6 +28,8 @@ SHOWN = Code(
     badge="Shows its version",
 )
 
+ALLOWED = RuleOption("example.greeting_version.allowed", "", "A version that may be shown, such as 4.96.")
+
 
 @rule(
     "example.greeting_version",
@@ -36,11 +39,15 @@ SHOWN = Code(
     codes=(SHOWN,),
     needs=Input.SESSION,
     tested=any_greeted,
+    options=(ALLOWED,),
 )
 def greeting_version(observation: Observation) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose greeting has a name and a version such as Exim 4.96."""
+    allowed = ALLOWED.value(observation)
     for endpoint in observation.endpoints:
         greeting = endpoint.main.greeting
-        if greeting is not None and greeting.positive and (shown := VERSION.search(greeting.text)):
+        if greeting is None or not greeting.positive:
+            continue
+        if (shown := VERSION.search(greeting.text)) and shown[2] != allowed:
             message = f"The greeting names the software with its version: {shown[0]}."
             yield SHOWN.finding(endpoint.subject, message, *reply_evidence(endpoint, greeting))

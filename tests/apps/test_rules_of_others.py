@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+import anyio
 import pytest
 
 import checker_smtp
@@ -21,6 +24,7 @@ from checker_smtp.rules import (
     Observation,
     RegistryError,
     Rule,
+    RuleOption,
     Severity,
     rule,
 )
@@ -150,6 +154,45 @@ def test_an_installed_rule_is_a_rule_everywhere(site: Path) -> None:
     assert "example.greeting.version" in {finding["code"] for finding in told["findings"]}
     metrics = tool(site, "replay", str(EXIM), "--format", "prometheus").stdout
     assert 'code="example.greeting.version"' in metrics
+
+
+def test_its_options_are_listed_and_applied(site: Path, tmp_path: Path) -> None:
+    assert "--rule-option example.greeting_version.allowed=: A version" in tool(site, "rules").stdout
+    case = shutil.copytree(EXIM, tmp_path / "case")
+    header = (case / "case.toml").read_text("utf-8")
+    entry = 'rule_options = ["example.greeting_version.allowed=4.96"]'
+    (case / "case.toml").write_text(header.replace("[options]", f"[options]\n{entry}"), "utf-8")
+    told = json.loads(tool(site, "replay", str(case), "--format", "json").stdout)
+    assert "example.greeting.version" not in {finding["code"] for finding in told["findings"]}
+    assert told["observation"]["settings"]["rule_options"] == ["example.greeting_version.allowed=4.96"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            "example.greeting_version.alowed=1",
+            "is no option of a rule: give NAME=VALUE, with one of example.",
+        ),
+        ("example.greeting_version.allowed", "is no option of a rule: give NAME=VALUE, with one of example."),
+    ],
+)
+def test_an_option_that_no_rule_has_is_refused(site: Path, given: str, told: str) -> None:
+    done = tool(site, "check", "example.org", "--rule-option", given)
+    assert done.returncode == 3
+    assert told in done.stderr.splitlines()[-1]
+
+
+def test_values_have_the_type_of_the_default() -> None:
+    seen = anyio.run(checker_smtp.replay, EXIM).observation
+    switch, level = RuleOption("x.y.switch", True, "A switch."), RuleOption("x.y.level", 2.5, "A level.")
+    assert (switch.value(seen), level.value(seen)) == (True, 2.5)
+    settings = replace(seen.settings, rule_options=("x.y.switch=no", "x.y.level=1", "x.y.level=3e2"))
+    seen = replace(seen, settings=settings)
+    assert (switch.value(seen), level.value(seen)) == (False, 300.0)
+    for option, text in ((switch, "maybe"), (level, "high"), (level, "nan")):
+        with pytest.raises(checker_smtp.OptionError, match=rf"{option.name} is '{text}': give "):
+            option.parse(text)
 
 
 def test_a_package_that_cannot_be_used_is_said_in_a_sentence_and_the_rest_goes_on(site: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command `rules`: the rules and the codes of their findings."""
+"""The command `rules`: the rules, the codes of their findings, and their options."""
 
 import click
 
@@ -9,11 +9,12 @@ __all__ = ["rules"]
 
 @click.command()
 def rules() -> None:
-    """List the rules and the codes of their findings."""
+    """List the rules, the codes of their findings, and their options."""
     from checker_smtp.probes.rules import RULES
 
     lines = []
     for rule in RULES.values():
         lines.append(f"{rule.name} ({rule.severity}): {rule.description}")
         lines += [f"    {code.code:28} {code.severity:5} {code.title}" for code in rule.codes]
+        lines += [f"    --rule-option {o.name}={o.default}: {o.description}" for o in rule.options]
     Output().write("\n".join(lines) + "\n")

@@ -140,6 +140,7 @@ class Settings:
     ipv4: bool
     ipv6: bool
     allow_targets: tuple[str, ...] = ()
+    rule_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

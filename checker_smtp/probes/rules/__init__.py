@@ -9,6 +9,7 @@ from functools import reduce
 from operator import or_
 
 from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.options import OptionError
 
 from ._answers import any_answered, client_refusal, own_answer
 from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency, finding_id
@@ -57,6 +58,7 @@ __all__ = [
     "judge_delivery",
     "load_rules",
     "record_of",
+    "require_rule_options",
     "rule_of",
     "status_of",
 ]
@@ -87,6 +89,18 @@ def apply_rules(observation: Observation, extra: Iterable[Rule] = ()) -> tuple[F
     applied = [rule for rule in (*RULES.values(), *extra) if rule.applies_to(observation)]
     findings = [finding for rule in applied for finding in rule.findings(observation)]
     return tuple(sorted(findings, key=lambda finding: -finding.severity.rank))
+
+
+def require_rule_options(given: Iterable[str]) -> None:
+    """Raise `OptionError` where one of `NAME=VALUE` names no option of a rule, or its value is invalid."""
+    known = {option.name: option for rule in _registry.all() for option in rule.options}
+    for entry in given:
+        name, has_value, text = entry.partition("=")
+        if name not in known or not has_value:
+            names = ", ".join(sorted(known))
+            hint = f"give NAME=VALUE, with one of {names}" if known else "no rule has options"
+            raise OptionError("rule_options", f"{entry[:80]!r} is no option of a rule: {hint}")
+        known[name].parse(text)
 
 
 def inputs_of(names: Iterable[str] | None) -> Input:

@@ -68,6 +68,10 @@ class Registry:
                 raise RegistryError(f"there already is a code {taken}: give this one a name of its own")
             self.extra[rule.name] = rule
 
+    def all(self) -> tuple[Rule, ...]:
+        """Return the registered rules, then those that were given to a check."""
+        return (*self.rules.values(), *self.extra.values())
+
     def rule_of(self, name: str) -> Rule | None:
         """Return the rule of this name; None for one that only a newer version or another package has."""
         return self.rules.get(name) or self.extra.get(name)

@@ -1,15 +1,18 @@
 """Rules: pure functions from an observation to findings, each with a decorator that says all about it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Flag
-from typing import Literal, TypeAlias
+from math import isfinite
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from checker_smtp.probes.observation import Observation
+from checker_smtp.probes.options import OptionError
 
 from ._finding import Code, Finding, Severity, finding_id
 
-__all__ = ["Evaluation", "Input", "RegistryError", "Rule", "Switch", "rule"]
+__all__ = ["Evaluation", "Input", "RegistryError", "Rule", "RuleOption", "Switch", "rule"]
 
 Evaluation: TypeAlias = Callable[[Observation], Iterator[Finding]]
 Switch: TypeAlias = Literal["", "test_null_sender", "test_postmaster", "test_open_relay"]
@@ -32,6 +35,43 @@ class Input(Flag):
     TLS = 8 | SESSION
 
 
+_V = TypeVar("_V", bool, float, str)
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOption(Generic[_V]):
+    """An option of a rule, set by `NAME=VALUE` in `Options.rule_options`; its type is that of the default.
+
+    `name` begins with the name of the rule and a period.
+    """
+
+    name: str
+    default: _V
+    description: str
+
+    def value(self, observation: Observation) -> _V:
+        """Return the value that the observation was made with, or the default."""
+        for entry in reversed(observation.settings.rule_options):
+            name, _, text = entry.partition("=")
+            if name == self.name:
+                return self.parse(text)
+        return self.default
+
+    def parse(self, text: str) -> _V:
+        """Return `text` as a value. Raises `OptionError`."""
+        if isinstance(self.default, str):
+            return text
+        with suppress(KeyError, ValueError):
+            value = (
+                _BOOLS[text.strip().lower()] if isinstance(self.default, bool) else type(self.default)(text)
+            )
+            if isfinite(value):
+                return value
+        kind = "true or false" if isinstance(self.default, bool) else "a number"
+        raise OptionError("rule_options", f"{self.name} is {text[:80]!r}: give {kind}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule. `rule` documents the fields."""
@@ -47,6 +87,7 @@ class Rule:
     reads_null_mx: bool
     tested: Callable[[Observation], bool]
     evaluate: Evaluation
+    options: tuple[RuleOption[bool] | RuleOption[float] | RuleOption[str], ...] = ()
 
     def is_relevant_to(self, observation: Observation) -> bool:
         """Return False of a null MX, unless this is the rule that evaluates it."""
@@ -86,13 +127,15 @@ def rule(
     option: Switch = "",
     foreign: tuple[Code, ...] = (),
     reads_null_mx: bool = False,
+    options: tuple[RuleOption[bool] | RuleOption[float] | RuleOption[str], ...] = (),
 ) -> Callable[[Evaluation], Rule]:
     """Make a rule of the decorated function.
 
     `severity` is the highest of its findings, `description` one sentence, `order` its position.
     `codes` are all that it may find, `foreign` those that it takes over from other checkers.
     `tested` returns True where the observation holds an answer, so that no finding means that all is well.
-    `option` switches its question off. `reads_null_mx` is for the rule that evaluates null MX records.
+    `option` switches its question off, `options` are its own. `reads_null_mx` is for the rule that evaluates
+    null MX records.
     """
 
     def make(evaluate: Evaluation) -> Rule:
@@ -108,6 +151,7 @@ def rule(
             reads_null_mx=reads_null_mx,
             tested=tested,
             evaluate=evaluate,
+            options=options,
         )
 
     return make
