@@ -42,7 +42,7 @@ __all__ = [
 
 _E = TypeVar("_E", bound=BaseException)
 
-Format: TypeAlias = Literal["html", "json", "junit", "nagios", "prometheus", "text"]
+Format: TypeAlias = Literal["html", "json", "jsonl", "junit", "nagios", "prometheus", "text"]
 """The formats of `render`, as in the option `--format`."""
 
 
@@ -165,8 +165,9 @@ def _is_in_event_loop() -> bool:
 def render(result: Result, format: Format = "text") -> str:  # noqa: A002 - as in --format
     """Render a result as `text` or `html` for people, or in a format for programs.
 
-    `json` follows the schema of `checker-smtp schema`; `nagios` is the output of a monitoring plugin,
-    `prometheus` the text exposition format, `junit` a JUnit XML file. Raises `ValueError` for another format.
+    `json` follows the schema of `checker-smtp schema`, and `jsonl` is the same on one line; `nagios` is the
+    output of a monitoring plugin, `prometheus` the text exposition format, `junit` a JUnit XML file. Raises
+    `ValueError` for another format.
     """
     from checker_smtp.report.formats import FORMATS
     from checker_smtp.report.formats import render as render_format

@@ -1,47 +1,97 @@
-"""The report of a command on one check: its format, its destination, and its exit code."""
+"""The reports of a command: their format, their destination, and the exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from checker_smtp.report.formats import FORMATS, render
+from checker_smtp.report.formats import FORMATS, render, render_several
 
 from .configured import current_configuration
-from .output import Output, output_option
+from .output import Output
+from .pages import Folder
 
 if TYPE_CHECKING:
     from checker_smtp.probes.result import Result
 
-__all__ = ["report_options", "write_report"]
+__all__ = ["ReportTarget", "report_options", "report_target"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _EXIT_CODES = {"ok": 0, "info": 0, "warning": 1, "critical": 2, "unknown": 3}
+_BY_SUFFIX = {
+    ".htm": "html",
+    ".html": "html",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".prom": "prometheus",
+    ".xml": "junit",
+}
 
 
 def report_options(command: _F) -> _F:
-    """Add the options `--format` and `--output`, the arguments of `write_report`."""
+    """Add the options `--format` and `--output`, the arguments of `report_target`."""
     form = click.option(
         "--format",
         "form",
         # the default first
         type=click.Choice(sorted(FORMATS, key=lambda name: name != "text")),
-        default="text",
-        show_default=True,
-        help="text and html are for people, json for programs, the others for monitoring systems.",
+        help="text and html are for people, json and jsonl for programs, the others for monitoring systems. "
+        "[default: by the name of the output, else text]",
     )
-    return form(output_option("Write the report to FILE, completely or not at all.")(command))
+    output = click.option(
+        "-o",
+        "--output",
+        "path",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Write the report to FILE, completely or not at all. With html for several domains a folder.",
+    )
+    return form(output(command))
 
 
-def write_report(result: "Result", form: str, output: Output) -> int:
-    """Write the report on `result` in the format `form`, and return the exit code.
+@dataclass(frozen=True, slots=True)
+class ReportTarget:
+    """The format of the reports, and the file or folder that they are written to."""
 
-    Both follow the severities of the configuration; `result` has those of the rules.
+    form: str
+    output: Output | Folder
+
+    def write(self, results: "Sequence[Result]", *, several: bool = False) -> int:
+        """Write the reports, and return the exit code, which is that of the worst status.
+
+        Both follow the severities of the configuration; `results` have those of the rules. `several` is True
+        for the results of a command that had several domains. Raise `click.ClickException`.
+        """
+        if (configuration := current_configuration()) is not None:
+            from checker_smtp.probes.policy import with_severities
+
+            severities = configuration.policy.severities
+            results = [with_severities(result, severities) for result in results]
+        if isinstance(self.output, Folder):
+            self.output.write(results)
+        elif several:
+            self.output.write(render_several(results, self.form, self.output.terminal))
+        else:
+            self.output.write(render(results[0], self.form, self.output.terminal))
+        from checker_smtp.report.model.several import worst_status
+
+        return _EXIT_CODES[worst_status(result.status for result in results)]
+
+
+def report_target(form: str | None, path: Path | None, *, several: bool = False) -> ReportTarget:
+    """Return the target of the values of `report_options`, which is checked before anything is sent.
+
+    Without a format the name of the file chooses it. Raises `click.UsageError`.
     """
-    if (configuration := current_configuration()) is not None:
-        from checker_smtp.probes.policy import with_severities
-
-        result = with_severities(result, configuration.policy.severities)
-    output.write(render(result, form, output.terminal))
-    return _EXIT_CODES[result.status]
+    if form is None:
+        form = _BY_SUFFIX.get(path.suffix.lower(), "text") if path is not None else "text"
+    if not (several and form == "html"):
+        return ReportTarget(form, Output(path))
+    if path is None:
+        raise click.UsageError(
+            "html for several domains is a page for each: give a folder for them, as in -o reports"
+        )
+    return ReportTarget(form, Folder(path))

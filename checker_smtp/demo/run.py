@@ -1,7 +1,6 @@
 """The demo: checks every posture of the lab over the ordinary code path, and reports each in a few lines."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from checker_smtp.api import check
 from checker_smtp.backends.dns.resolver import DnsResolver
@@ -12,7 +11,7 @@ from checker_smtp.probes.rules import Severity
 
 from .lab import run_lab
 
-__all__ = ["run_demo", "write_pages"]
+__all__ = ["run_demo"]
 
 
 async def run_demo(print_line: Callable[[str], object]) -> dict[str, Result]:
@@ -36,26 +35,6 @@ async def run_demo(print_line: Callable[[str], object]) -> dict[str, Result]:
             results[options.domain] = result
             _report(result, running.posture.description, print_line)
     return results
-
-
-def write_pages(results: dict[str, Result], folder: Path) -> Path:
-    """Write a page for each domain and an index, `report.html`, to `folder`; return the index's path.
-
-    Raises `OSError` where the folder or a page cannot be written.
-    """
-    from checker_smtp.report.formats.html import render_html, render_index
-    from checker_smtp.report.model.report import describe_worst
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for domain, result in results.items():
-        (folder / f"{domain}.html").write_text(render_html(result), encoding="utf-8")
-    index = folder / "report.html"
-    links = [
-        (domain, f"{domain}.html", result.status, describe_worst(result))
-        for domain, result in results.items()
-    ]
-    index.write_text(render_index(links), encoding="utf-8")
-    return index
 
 
 def _report(result: Result, description: str, print_line: Callable[[str], object]) -> None:

@@ -2,8 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from secrets import randbits
@@ -19,6 +18,7 @@ from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.lines import LinesError
 from checker_smtp.probes.dns import require_sound
 from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.ungrouped import ungrouped
 from smtp_sansio import Script
 
 from .input.domain_list import DomainListError, read_domains
@@ -33,7 +33,7 @@ from .scan import Scan
 from .settings import ScanSettings
 from .stats import ScanStats
 
-__all__ = ["USER_ERRORS", "ScanJob", "TcpRunner", "raise_file_limit", "run_job", "ungrouped"]
+__all__ = ["USER_ERRORS", "ScanJob", "TcpRunner", "raise_file_limit", "run_job"]
 
 _T = TypeVar("_T")
 
@@ -114,20 +114,6 @@ def raise_file_limit(concurrency: int) -> None:
         )
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-
-
-@contextmanager
-def ungrouped(*kinds: type[BaseException]) -> Iterator[None]:
-    """Raise the first error of these kinds as it is: an error of a task arrives in nested groups."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        if (matching := group.subgroup(kinds)) is None:
-            raise
-        error: BaseException = matching
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
 
 
 async def _scan(

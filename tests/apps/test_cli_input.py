@@ -57,7 +57,8 @@ OPTIONS = {
     "probe address": ("--probe-address example.com", "give one such as postmaster@example.com"),
     "network": ("--allow-target loopback", "give one in CIDR notation such as 192.0.2.0/24"),
     "option": ("--fromat json", "No such option '--fromat'"),
-    "one too many": ("example.net", "unexpected extra argument (example.net)"),
+    "twice": ("example.net EXAMPLE.com.", "'example.com' is given 2 times: give each domain once"),
+    "pages": ("example.net --format html", "give a folder for them, as in -o reports"),
     "no value": ("--format", "requires an argument"),
 }
 
@@ -84,7 +85,7 @@ def test_no_such_option(options: str, words: str) -> None:
     [
         ([], "Missing command (checker-smtp --help has the details)"),
         (["chek"], "No such command 'chek'"),
-        (["check"], "Missing argument 'DOMAIN' (checker-smtp check --help has the details)"),
+        (["check"], "Missing argument 'DOMAIN...' (checker-smtp check --help has the details)"),
         (["replay"], "Missing argument 'DIR' (checker-smtp replay --help has the details)"),
     ],
 )

@@ -1,12 +1,15 @@
 """The demo lab as a context manager; its servers are tested in tests/testing."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import click
 import pytest
 
+from checker_smtp.cli.pages import Folder
 from checker_smtp.demo import run_lab
-from checker_smtp.demo.run import write_pages
 from tests.report.results import POSTURES
 
 pytestmark = pytest.mark.anyio
@@ -34,8 +37,20 @@ async def test_the_lab_ends_with_its_block_and_with_its_cancellation() -> None:
 
 
 def test_the_index_says_of_each_domain_what_is_wrong(tmp_path: Path) -> None:
-    results = {"a.test": POSTURES["relay"](), "b.test": POSTURES["healthy"]()}
-    index = write_pages(results, tmp_path).read_text(encoding="utf-8")
-    assert "The server accepts mail from outside for other domains." in index
-    assert "Mail can arrive." in index
-    assert (tmp_path / "a.test.html").exists()
+    relay, healthy = POSTURES["relay"](), POSTURES["healthy"]()
+    other = replace(healthy, observation=replace(healthy.observation, domain="report"))
+    index = Folder(tmp_path / "new" / "folder").write([relay, other])
+    page = index.read_text(encoding="utf-8")
+    assert "The server accepts mail from outside for other domains." in page
+    assert "Mail can arrive." in page
+    # the index has a page's name, and a domain may have that name as well
+    pages = re.findall(r'href="([^"#]+\.html)"', page)
+    assert len(set(pages)) == 2
+    assert all((index.parent / name).exists() and name != index.name for name in pages)
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, words in ((tmp_path / "file", "is a file: give"), (tmp_path / "file" / "a", "created: Not a")):
+        with pytest.raises(click.UsageError, match=words):
+            Folder(path)

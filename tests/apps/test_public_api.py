@@ -90,7 +90,7 @@ async def test_an_observation_is_evaluated_and_rendered() -> None:
     assert checker_smtp.render(result).startswith(checker_smtp.render(result, "text")[:20])
     with pytest.raises(
         ValueError,
-        match="the format 'pdf' is unknown: give one of html, json, junit, nagios, prometheus, text",
+        match="the format 'pdf' is unknown: give one of html, json, jsonl, junit, nagios, prometheus, text",
     ):
         checker_smtp.render(result, "pdf")  # type: ignore[arg-type]
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 BEGINS = {
     "text": "example.org",
     "json": "{",
+    "jsonl": "{",
     "html": "<!DOCTYPE html>",
     "nagios": "SMTP ",
     "prometheus": "# HELP",

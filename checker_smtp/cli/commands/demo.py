@@ -6,6 +6,7 @@ import click
 
 from checker_smtp.cli.arguments import backend_option
 from checker_smtp.cli.configured import ConfiguredCommand
+from checker_smtp.cli.pages import Folder
 
 __all__ = ["demo"]
 
@@ -26,8 +27,9 @@ def demo(backend: str, folder: Path | None) -> None:
     """
     import anyio
 
-    from checker_smtp.demo.run import run_demo, write_pages
+    from checker_smtp.demo.run import run_demo
 
+    target = Folder(folder) if folder is not None else None
     results = anyio.run(run_demo, click.echo, backend=backend)
-    if folder is not None:
-        click.echo(f"\nHTML reports: {write_pages(results, folder)}")
+    if target is not None:
+        click.echo(f"\nHTML reports: {target.write(list(results.values()))}")

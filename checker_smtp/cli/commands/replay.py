@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from checker_smtp.cli.configured import ConfiguredCommand
-from checker_smtp.cli.output import Output
-from checker_smtp.cli.report import report_options, write_report
+from checker_smtp.cli.report import report_options, report_target
 
 __all__ = ["replay"]
 
@@ -14,10 +13,14 @@ __all__ = ["replay"]
 @click.command(cls=ConfiguredCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @report_options
-def replay(folder: Path, form: str, output: Output) -> int:
-    """Evaluate the recorded check in DIR again, without a network."""
+def replay(folder: Path, form: str | None, path: Path | None) -> int:
+    """Evaluate the recorded check in DIR again, without a network.
+
+    The exit code is that of the check.
+    """
     import anyio
 
     from checker_smtp import api
 
-    return write_report(anyio.run(api.replay, folder), form, output)
+    target = report_target(form, path)
+    return target.write([anyio.run(api.replay, folder)])

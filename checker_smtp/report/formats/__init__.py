@@ -1,10 +1,12 @@
 """The formats of a report: each module of this package is one, by the name that `--format` takes.
 
 A module `NAME` has a function `render_NAME(result, terminal)` that returns text with a final newline; only
-the text format reads the terminal. It is found by its presence, and imported on first use: JSON output does
-not load a template engine.
+the text format reads the terminal. A format whose documents cannot stand one behind another has a function
+`render_NAME_several(results, terminal)` as well. A module is found by its presence, and imported on first
+use: JSON output does not load a template engine.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from checker_smtp.report.terminal import Terminal
 if TYPE_CHECKING:
     from checker_smtp.probes.result import Result
 
-__all__ = ["FORMATS", "Terminal", "find_formats", "render"]
+__all__ = ["FORMATS", "Terminal", "find_formats", "render", "render_several"]
 
 
 def find_formats() -> tuple[str, ...]:
@@ -29,4 +31,14 @@ def render(result: "Result", form: str, terminal: Terminal | None = None) -> str
     """Return `result` in the format `form`, one of `FORMATS`."""
     module = import_module(f"{__name__}.{form}")
     text: str = getattr(module, f"render_{form}")(result, terminal or Terminal())
+    return text
+
+
+def render_several(results: Sequence["Result"], form: str, terminal: Terminal | None = None) -> str:
+    """Return the results of several domains in the format `form`, as one document where it has documents."""
+    module = import_module(f"{__name__}.{form}")
+    several = getattr(module, f"render_{form}_several", None)
+    if several is None:
+        return "".join(render(result, form, terminal) for result in results)
+    text: str = several(results, terminal or Terminal())
     return text

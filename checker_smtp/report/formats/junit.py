@@ -7,7 +7,7 @@ state of the domain's mail is a property of the suite.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from checker_smtp.probes.result import Result
@@ -17,33 +17,49 @@ from checker_smtp.report.model.panels import UNSETTLED, describe_severity, is_fa
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import octets_visible, visible
 
-__all__ = ["render_junit"]
+__all__ = ["render_junit", "render_junit_several"]
 
 _zoneless = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?").fullmatch
 
 
-def render_junit(result: Result, _: Terminal | None = None) -> str:
+def render_junit(result: Result, terminal: Terminal | None = None) -> str:
     """Return the report in XML, with a final newline."""
-    observation = result.observation
+    return render_junit_several([result], terminal)
+
+
+def render_junit_several(results: Sequence[Result], _: Terminal | None = None) -> str:
+    """Return the reports in XML, a test suite for each domain."""
     root = Element("testsuites", name="checker-smtp")
-    suite = SubElement(root, "testsuite", name=visible(observation.domain))
+    for result in results:
+        root.append(_suite(result))
+    _count(root, root.findall("testsuite/testcase"), sum(result.observation.seconds for result in results))
+    indent(root)
+    text: bytes = tostring(root, encoding="us-ascii", xml_declaration=True)
+    return text.decode("ascii") + "\n"
+
+
+def _suite(result: Result) -> Element:
+    observation = result.observation
+    suite = Element("testsuite", name=visible(observation.domain))
     properties = SubElement(suite, "properties")
     for name, value in (("mail", result.mail.state), ("mail.reason", result.mail.reason)):
         SubElement(properties, "property", name=name, value=visible(value))
     cases = [_case(result, rule) for rule in _rules(result)]
     suite.extend(cases)
-    for element in (root, suite):
-        element.set("tests", str(len(cases)))
-        element.set("failures", str(sum(case.find("failure") is not None for case in cases)))
-        element.set("errors", "0")
-        element.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
-        element.set("time", f"{observation.seconds:.3f}")
+    _count(suite, cases, observation.seconds)
     suite.set("hostname", visible(observation.settings.helo_name))
     if match := _zoneless(observation.run_at):
         suite.set("timestamp", match[1])
-    indent(root)
-    text: bytes = tostring(root, encoding="us-ascii", xml_declaration=True)
-    return text.decode("ascii") + "\n"
+    return suite
+
+
+def _count(element: Element, cases: list[Element], seconds: float) -> None:
+    """Set the counts of these test cases and the time as attributes."""
+    element.set("tests", str(len(cases)))
+    element.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+    element.set("errors", "0")
+    element.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+    element.set("time", f"{seconds:.3f}")
 
 
 def _rules(result: Result) -> list[str]:

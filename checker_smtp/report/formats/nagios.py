@@ -10,15 +10,18 @@ domain's mail, and names the worst finding by its title and code. The replies of
 time or a queue id, are in the lines below.
 """
 
+from collections.abc import Sequence
+
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity, record_of
 from checker_smtp.report.model.mail_state import describe_mail
 from checker_smtp.report.model.metrics import is_probed, measure_phases
 from checker_smtp.report.model.panels import count_findings, describe_severity, is_fault
+from checker_smtp.report.model.several import count_statuses, worst_status
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
 
-__all__ = ["render_nagios"]
+__all__ = ["render_nagios", "render_nagios_error", "render_nagios_several"]
 
 _STATUS = {
     "ok": "OK",
@@ -35,12 +38,39 @@ _MAX_ENDPOINTS = 8
 
 def render_nagios(result: Result, _: Terminal | None = None) -> str:
     """Return the output of the plugin, with a final newline."""
-    head = f"SMTP {_STATUS[result.status]}: mail {_plain(describe_mail(result.mail))}; {_summary(result)}"
+    head = f"SMTP {_STATUS[result.status]}: {_status_text(result)}"
     lines = [f"{head} | {' '.join(_performance(result))}"]
     lines += [_line(finding) for finding in result.findings[:_MAX_FINDINGS]]
     if (more := len(result.findings) - _MAX_FINDINGS) > 0:
         lines.append(f"and {more} more findings")
     return "\n".join(lines) + "\n"
+
+
+def render_nagios_several(results: Sequence[Result], _: Terminal | None = None) -> str:
+    """Return a line on the worst domain, and a line for each domain below it."""
+    counts = count_statuses(results)
+    # the first one of the worst status
+    worst = next(result for result in results if result.status == worst_status(counts))
+    words = dict.fromkeys((_STATUS[status] for status in counts), 0)
+    for status, number in counts.items():
+        words[_STATUS[status]] += number
+    statuses = ", ".join(f"{number} {word}" for word, number in words.items())
+    head = f"SMTP {_STATUS[worst.status]}: {len(results)} domains: {statuses}"
+    if worst.status not in ("ok", "info"):
+        head += f"; {_summary(worst)}"
+    data = [f"'{status}'={counts.get(status, 0)};;;0;{len(results)}" for status in _STATUS]
+    lines = [f"{head} | {' '.join(data)}"]
+    lines += [f"{_STATUS[result.status]} {_status_text(result)}" for result in results]
+    return "\n".join(lines) + "\n"
+
+
+def render_nagios_error(message: str) -> str:
+    """Return the output of a check that did not run: a status line with the reason."""
+    return f"SMTP UNKNOWN: {_plain(' '.join(message.split()))}\n"
+
+
+def _status_text(result: Result) -> str:
+    return f"mail {_plain(describe_mail(result.mail))}; {_summary(result)}"
 
 
 def _summary(result: Result) -> str:

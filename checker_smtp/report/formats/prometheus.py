@@ -5,7 +5,7 @@ findings (at most 64), and words from fixed lists. No other text of a server is 
 not known has no sample, because 0 would claim too much.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -24,7 +24,7 @@ from checker_smtp.report.model.panels import count_findings
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
 
-__all__ = ["build_metrics", "render_prometheus"]
+__all__ = ["build_metrics", "render_prometheus", "render_prometheus_several"]
 
 # The limit of probes.check. A document may come from anyone, so the limit holds here too.
 _MAX_ENDPOINTS = 32
@@ -33,10 +33,15 @@ _MAX_FINDINGS = 64
 _MAX_CODE = 64
 
 
-def render_prometheus(result: Result, _: Terminal | None = None) -> str:
+def render_prometheus(result: Result, terminal: Terminal | None = None) -> str:
     """Return the metrics in the text format, with a final newline."""
+    return render_prometheus_several([result], terminal)
+
+
+def render_prometheus_several(results: Sequence[Result], _: Terminal | None = None) -> str:
+    """Return the metrics of several domains; a family stands once, with the samples of each domain."""
     registry = CollectorRegistry()
-    registry.register(_Collector(result))
+    registry.register(_Collector(results))
     return generate_latest(registry).decode("utf-8")
 
 
@@ -49,11 +54,18 @@ def build_metrics(result: Result) -> Iterator[GaugeMetricFamily]:
 class _Collector:
     """A collector of complete families: a Gauge would write to files if PROMETHEUS_MULTIPROC_DIR is set."""
 
-    def __init__(self, result: Result) -> None:
-        self._result = result
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._results = results
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        return build_metrics(self._result)
+        families: dict[str, GaugeMetricFamily] = {}
+        for result in self._results:
+            for family in build_metrics(result):
+                if family.name in families:
+                    families[family.name].samples += family.samples
+                else:
+                    families[family.name] = family
+        yield from families.values()
 
 
 class _Family(GaugeMetricFamily):

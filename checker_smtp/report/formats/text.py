@@ -4,18 +4,23 @@ The report of a healthy domain fits on one screen, and the first ten lines of an
 time-lines and the transcripts are only on the page and in the JSON document.
 """
 
+from collections.abc import Sequence
+
 from checker_smtp.probes.result import Result
 from checker_smtp.report.advice.explain import steps
 from checker_smtp.report.model.endpoints import EndpointReport
 from checker_smtp.report.model.items import Fix, Item, Quote
 from checker_smtp.report.model.panels import ReportPanel
 from checker_smtp.report.model.report import Report, build_report
+from checker_smtp.report.model.several import list_worst
 from checker_smtp.report.model.transactions import TransactionResult
+from checker_smtp.report.model.verdict import STATUS_WORDS
 from checker_smtp.report.terminal import Terminal
 
-__all__ = ["render_text"]
+__all__ = ["render_text", "render_text_several"]
 
 _INDENT = " " * 8
+_RULE = "-" * 72
 # Lines quoted of one reply; the page and the JSON document have more.
 _MAX_QUOTED = 3
 
@@ -24,6 +29,22 @@ def render_text(result: Result, terminal: Terminal | None = None) -> str:
     """Return the report as text."""
     page = _Page(terminal or Terminal(), build_report(result))
     return "\n".join(filter(None, page.parts())) + page.last_line()
+
+
+def render_text_several(results: Sequence[Result], terminal: Terminal | None = None) -> str:
+    """Return a line for each domain, then the reports."""
+    terminal = terminal or Terminal()
+    width = max(len(word) for word in STATUS_WORDS.values())
+    lines = [
+        terminal.lines(
+            f"{domain}: {sentence}",
+            first=f"{STATUS_WORDS.get(status, 'Unknown'):{width}}  ",
+            first_style="good" if status == "info" else status,
+        )
+        for domain, status, sentence in list_worst(results)
+    ]
+    reports = [f"\n{_RULE}\n{render_text(result, terminal)}" for result in results]
+    return "".join([*lines, *reports])
 
 
 class _Page:

@@ -24,11 +24,12 @@ from checker_smtp import __version__
 from checker_smtp.probes.dns import ResolverError
 from checker_smtp.scan.input.domain_list import read_domains
 from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
-from checker_smtp.scan.job import USER_ERRORS, ScanJob, ungrouped
+from checker_smtp.scan.job import USER_ERRORS, ScanJob
 from checker_smtp.scan.output.manifest import locked_results
 from checker_smtp.scan.output.parts_folder import PartsFolder
 from checker_smtp.scan.progress import ScanProgress
 from checker_smtp.scan.stats import ScanStats
+from checker_smtp.ungrouped import ungrouped
 
 from .batches import Batches
 from .tasks import resolver_failure

@@ -1,0 +1,108 @@
+"""The checks of a command: all domains together, under one set of limits, with progress and recordings."""
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+import click
+
+from checker_smtp import api
+from checker_smtp.backends.recording.case import require_empty
+from checker_smtp.backends.recording.record_backend import Recording
+from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.ungrouped import ungrouped
+
+from .output import is_terminal
+
+Pause: TypeAlias = Callable[[float], Awaitable[None]]
+
+if TYPE_CHECKING:
+    from checker_smtp.api import Backend
+    from checker_smtp.probes.options import Options
+    from checker_smtp.probes.result import Result
+
+__all__ = ["CheckRun"]
+
+# Domains at a time; their connections share the limits of a single check.
+_MAX_CHECKS = 20
+
+
+@dataclass(kw_only=True)
+class CheckRun:
+    """The checks of `options`, one for each domain, over `backend`.
+
+    `results` has those that have finished, in the order of `options` after `run`. `record` is the folder for
+    the recording of the only check, or of a folder for each domain; it must be empty. Raises `CaseError`.
+    """
+
+    options: "Sequence[Options]"
+    backend: "Backend"
+    resolver_name: str = ""
+    record: Path | None = None
+    finished: "dict[str, Result]" = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for options in self.options if self.record else ():
+            require_empty(self._folder(options))
+
+    @property
+    def results(self) -> "list[Result]":
+        """The results of the checks that have finished, in the order of the domains."""
+        return [self.finished[one.domain] for one in self.options if one.domain in self.finished]
+
+    def run(self, loop: str) -> None:
+        """Run all checks under the event loop `loop`. Raise `click.UsageError` where the resolver fails."""
+        with ExitStack() as stack:
+            pause: Pause = anyio.sleep
+            if is_terminal(sys.stderr):
+                from rich.console import Console
+
+                from .progress import Progress
+
+                progress = stack.enter_context(Progress(self.backend, Console(stderr=True)))
+                self.backend, pause = progress, progress.pause
+            try:
+                with ungrouped(Exception):
+                    anyio.run(partial(self._check_all, pause), backend=loop)
+            except ResolverError as error:
+                resolver = self.resolver_name or "of this system"
+                raise click.UsageError(
+                    f"the resolver {resolver} {error.problem} ({error.detail}): "
+                    "give another one with --resolver ADDR[:PORT]"
+                ) from None
+
+    async def _check_all(self, pause: Pause) -> None:
+        limits, limiter = ConnectionLimits(), anyio.CapacityLimiter(_MAX_CHECKS)
+
+        async def check(options: "Options") -> None:
+            async with limiter:
+                await self._check(options, limits, pause)
+
+        async with anyio.create_task_group() as group:
+            for options in self.options:
+                group.start_soon(check, options)
+
+    async def _check(self, options: "Options", limits: ConnectionLimits, pause: Pause) -> None:
+        context = api.RunContext()
+        recording = Recording(self.backend)
+        result = await api.check(
+            options,
+            recording if self.record else self.backend,
+            resolver_name=self.resolver_name,
+            context=context,
+            limits=limits,
+            pause=pause,
+        )
+        if self.record is not None:
+            recording.save(self._folder(options), options, result, seed=context.seed)
+        self.finished[options.domain] = result
+
+    def _folder(self, options: "Options") -> Path:
+        assert self.record is not None  # noqa: S101 - asked for with a recording only
+        return self.record if len(self.options) == 1 else self.record / options.domain

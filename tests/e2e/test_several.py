@@ -1,0 +1,100 @@
+"""`checker-smtp check` of several domains as a process: one command, one exit code, one document."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from checker_smtp.testing import RuleServer
+from tests.e2e.conftest import Tool
+from tests.e2e.small_world import SmallWorld, small_world
+
+ZONE = """
+well.test MX 10 mx.well.test.
+mx.well.test A 127.81.0.1
+1.0.81.127.in-addr.arpa PTR mx.well.test.
+relay.test MX 10 mx.relay.test.
+mx.relay.test A 127.81.0.2
+2.0.81.127.in-addr.arpa PTR mx.relay.test.
+plain.test MX 10 mx.plain.test.
+mx.plain.test A 127.81.0.3
+"""
+DOMAINS = ("well.test", "relay.test", "plain.test")
+
+
+def server(domain: str) -> RuleServer:
+    return RuleServer(host=f"mx.{domain}", local_domains=(domain,), mailboxes=frozenset({"postmaster"}))
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[SmallWorld]:
+    servers = {
+        "127.81.0.1": server("well.test"),
+        "127.81.0.2": replace(server("relay.test"), relays=True),
+        "127.81.0.3": server("plain.test"),
+    }
+    with small_world(ZONE, servers) as running:
+        yield running
+
+
+@pytest.fixture
+def run(world: SmallWorld, tool: Tool) -> Tool:
+    return lambda *arguments: tool("check", *arguments, *world.options, "--helo-name", "probe.test")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_text_begins_with_a_line_each_and_the_worst_sets_the_exit_code(run: Tool, backend: str) -> None:
+    done = run(*DOMAINS, "--backend", backend)
+    assert (done.code, done.err) == (2, "")
+    lines = done.out.decode().splitlines()
+    assert [line.split(":")[0].split()[-1] for line in lines[:3]] == list(DOMAINS)
+    assert lines[1].startswith("Critical ")
+    assert lines[3] == ""
+    assert run("well.test", "plain.test").code == 1  # no PTR record
+    assert run("well.test").code == 0
+
+
+def test_documents(run: Tool) -> None:
+    array = json.loads(run(*DOMAINS, "--format", "json").out)
+    assert [one["observation"]["domain"] for one in array] == list(DOMAINS)
+    lines = [json.loads(line) for line in run(*DOMAINS, "--format", "jsonl").out.splitlines()]
+    assert [one["status"] for one in lines] == [one["status"] for one in array]
+    assert isinstance(json.loads(run("well.test", "--format", "json").out), dict)
+    nagios = run(*DOMAINS, "--format", "nagios").out.decode().splitlines()
+    assert nagios[0].startswith("SMTP CRITICAL: 3 domains: 1 CRITICAL, 1 WARNING, 1 OK; relay.test: ")
+    assert len(nagios) == 4
+
+
+def test_the_first_line_for_nagios_is_the_same_in_each_run(run: Tool) -> None:
+    for domains in (["relay.test"], DOMAINS):
+        first, second = (run(*domains, "--format", "nagios").out.decode().partition(" | ")[0] for _ in "12")
+        assert first == second
+        assert "nobody-" not in first
+
+
+def test_pages_have_an_index(run: Tool, tmp_path: Path) -> None:
+    done = run(*DOMAINS, "--format", "html", "-o", tmp_path / "pages")
+    assert (done.code, done.out, done.err) == (2, b"", "")
+    names = {path.name for path in (tmp_path / "pages").iterdir()}
+    assert names == {"report.html", *(f"{domain}.html" for domain in DOMAINS)}
+    index = (tmp_path / "pages" / "report.html").read_text("utf-8")
+    assert "The server accepts mail from outside for other domains." in index
+
+
+def test_the_name_of_the_file_chooses_the_format(run: Tool, tmp_path: Path) -> None:
+    for name, start in (("a.html", "<!DOCTYPE html>"), ("a.xml", "<?xml"), ("a.json", "["), ("a.txt", "OK")):
+        domains = ("well.test",) if name == "a.html" else ("well.test", "relay.test")
+        run(*domains, "-o", tmp_path / name)
+        assert (tmp_path / name).read_text("utf-8").startswith(start), name
+    run("well.test", "-o", tmp_path / "b.html", "--format", "nagios")
+    assert (tmp_path / "b.html").read_text().startswith("SMTP OK")
+
+
+def test_each_domain_has_its_recording(run: Tool, tool: Tool, tmp_path: Path) -> None:
+    done = run(*DOMAINS, "--record", tmp_path / "cases", "--format", "jsonl")
+    lines = done.out.splitlines()
+    for domain, line in zip(DOMAINS, lines, strict=True):
+        replayed = tool("replay", tmp_path / "cases" / domain, "--format", "jsonl", offline=True)
+        assert replayed.out.splitlines() == [line]
