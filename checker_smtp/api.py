@@ -21,6 +21,7 @@ from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes import check as probing
 from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Resolver, Runner
 from checker_smtp.probes.result import Result, evaluate
@@ -111,8 +112,12 @@ async def check_with(
     rules: frozenset[str] | None = None,
     extra_rules: Collection[Rule] = (),
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
+    admit: Callable[[tuple[Endpoint, ...]], Awaitable[None]] | None = None,
 ) -> Result:
-    """Check one domain with a resolver and a runner that need not be one object; see `check`."""
+    """Check one domain with a resolver and a runner that need not be one object; see `check`.
+
+    `admit` gets the endpoints before the first connection; an exception that it raises ends the check.
+    """
     context = context or RunContext()
     add_extra(extra_rules)
     require_rule_options(options.rule_options)
@@ -129,6 +134,7 @@ async def check_with(
         limits=limits,
         rules=rules,
         pause=pause,
+        admit=admit,
     )
     return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)), extra_rules)
 

@@ -128,15 +128,19 @@ async def check(
     limits: ConnectionLimits | None = None,
     rules: frozenset[str] | None = None,
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
+    admit: Callable[[tuple[Endpoint, ...]], Awaitable[None]] | None = None,
 ) -> Observation:
     """Resolve the domain and probe everything that receives its mail.
 
     `run_at` (RFC 3339) is kept as it is; `seed` decides what is random. `rules` names those to be evaluated,
-    None for all: work that no rule needs is skipped. `pause` waits for a retry, in seconds. Raises
-    `ResolverError` where the resolver answers nothing at all.
+    None for all: work that no rule needs is skipped. `pause` waits for a retry, in seconds. `admit` gets the
+    endpoints before the first connection; an exception that it raises ends the check. Raises `ResolverError`
+    where the resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
     resolved = await resolve_domain(options, LookupCache(resolver, seed=seed).view(), rules)
+    if admit is not None:
+        await admit(resolved.endpoints)
     sessions: dict[str, tuple[Session, ...]] = {}
     names: dict[str, ReverseDns] = {}
 

@@ -6,7 +6,9 @@ http/            the middleware of every request: client, authentication, limits
 happydomain/     the protocol: routes, requests, /collect, /evaluate, /report, the definition
 web/             the page: form, running check, files of the result
 checks           the check of one request, within its limits of time and connections
-admission        allowed domains, slots and rates of checks
+admission        allowed domains, and slots for checks
+rates            rates of clients, domains, addresses and providers
+refusal          a check that is not started now
 options          the options of a check that a request may contain
 settings         the settings of the service, the fields of the options of `serve`
 

@@ -1,61 +1,36 @@
 """Admission control: allowed domains, concurrent checks, and rates, for each client and each domain.
 
 A check makes this machine talk to other people's servers for up to two minutes. The tests run in this order,
-the cheapest first: the domain is allowed; a slot is free, in total and for this client, so that one client
-cannot take all of them; the rates of the client and of the domain are not exceeded. A check without a free
-slot is refused at once and does not count against a rate.
+the cheapest first: the domain is allowed; a slot is free, in total and for this client; the rates of the
+client and of the domain are not exceeded. A check without a free slot is refused at once and does not count
+against a rate. After the DNS lookups, and before the first connection, the rates of the servers are counted:
+by address, and by the registered domain of the MX hosts, because anyone may point names at a server.
 
-Clients are counted by address, IPv6 clients by the /64 that one subscriber usually has. Rates are kept by
-`limits` in this process, or in a Redis that several instances share. While the store does not answer, every
-check is refused: the limits protect other people's servers.
+A visitor gets at most a quarter of the slots. A host that uses happyDomain's protocol checks for many people
+and was admitted by the operator, so it has neither this limit nor the rates of servers.
+
+Clients are counted by address, IPv6 clients by the /48 that one site usually has.
 """
 
-import asyncio
 import ipaddress
-import logging
-import math
-import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from limits import RateLimitItem, parse_many
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import ConfigurationError, StorageError
-
+from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import OptionError, host_name
+from checker_smtp.probes.registered_domain import provider_of
 
+from .rates import Rates
+from .refusal import CheckRefused
 from .settings import ServiceSettings, SettingError
 
-__all__ = ["Admission", "CheckRefused"]
+__all__ = ["Admission", "client_key"]
 
-_logger = logging.getLogger("checker_smtp.admission")
-
-# Retry-After in seconds: about as long as the check of a healthy domain, and as the restart of a store.
-_RETRY_BUSY, _RETRY_STORE_DOWN = 5, 10
-_STORE_TIMEOUT = 2.0
-
-
-class CheckRefused(Exception):  # noqa: N818 - a normal reply, not an error of this program
-    """A check that is not started now; the message is one sentence for the user.
-
-    `status` is the HTTP status (403, 429 or 503), `reason` the label in the metrics, and `retry_after` the
-    delay before another attempt, in seconds (RFC 9110 §10.2.3).
-    """
-
-    def __init__(
-        self, status: int, message: str, retry_after: int | None = None, *, reason: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after = retry_after
-        self.reason = reason
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the header fields of the HTTP response."""
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+# Retry-After in seconds: about as long as the check of a healthy domain
+_RETRY_BUSY = 5
+# the part of all slots that one visitor may hold
+_VISITOR_SHARE = 4
 
 
 class Admission:
@@ -64,11 +39,12 @@ class Admission:
     def __init__(self, settings: ServiceSettings) -> None:
         self._allowed = tuple(_pattern(text) for text in settings.allow_domains)
         self._max_checks = settings.max_checks
-        self._max_checks_per_client = settings.max_checks_per_client
+        self._max_checks_per_host = settings.max_checks_per_client
+        self._max_checks_per_visitor = min(
+            settings.max_checks_per_client, max(1, settings.max_checks // _VISITOR_SHARE)
+        )
         self._running: Counter[str] = Counter()
-        self._rates = SlidingWindowCounterRateLimiter(_storage(settings.rate_storage))
-        self._client_rates = _rates(settings.rate_client)
-        self._domain_rates = _rates(settings.rate_domain)
+        self._rates = Rates(settings)
 
     @property
     def checks_in_flight(self) -> int:
@@ -76,23 +52,31 @@ class Admission:
         return self._running.total()
 
     @asynccontextmanager
-    async def slot(self, *, client: str, domain: str) -> AsyncIterator[None]:
+    async def slot(self, *, client: str, domain: str, is_host: bool = False) -> AsyncIterator[None]:
         """Hold a slot for one check of `domain` (a normalised host name), requested by the address `client`.
 
-        Raises `CheckRefused`.
+        `is_host` is true for a host that uses the protocol. Raises `CheckRefused`.
         """
         self._require_allowed(domain)
         key = client_key(client)
-        self._require_slot(key)
+        self._require_slot(key, self._max_checks_per_host if is_host else self._max_checks_per_visitor)
         self._running[key] += 1
         try:
-            await self._count("client", self._client_rates, key, "your address")
-            await self._count("domain", self._domain_rates, domain, domain)
+            await self._rates.count("client", key, "your address")
+            await self._rates.count("domain", domain, domain)
             yield
         finally:
             self._running[key] -= 1
             if not self._running[key]:
                 del self._running[key]
+
+    async def count_visits(self, endpoints: Iterable[Endpoint]) -> None:
+        """Count a visit to each of the servers that a check is about to connect to. Raises `CheckRefused`."""
+        endpoints = list(endpoints)
+        for provider in dict.fromkeys(provider_of(name) for e in endpoints for name in e.targets):
+            await self._rates.count("provider", provider, f"the mail servers of {provider}")
+        for endpoint in endpoints:
+            await self._rates.count("address", endpoint.address, f"the mail server {endpoint.address}")
 
     def _require_allowed(self, domain: str) -> None:
         if self._allowed and not any(_matches(domain, pattern) for pattern in self._allowed):
@@ -102,7 +86,7 @@ class Admission:
                 reason="domain-not-allowed",
             )
 
-    def _require_slot(self, key: str) -> None:
+    def _require_slot(self, key: str, max_checks: int) -> None:
         if self.checks_in_flight >= self._max_checks:
             raise CheckRefused(
                 503,
@@ -110,7 +94,7 @@ class Admission:
                 _RETRY_BUSY,
                 reason="busy",
             )
-        if self._running[key] >= self._max_checks_per_client:
+        if self._running[key] >= max_checks:
             raise CheckRefused(
                 429,
                 "your address is running as many checks as one address may: try again soon",
@@ -118,32 +102,9 @@ class Admission:
                 reason="client-busy",
             )
 
-    async def _count(self, kind: str, rates: list[RateLimitItem], key: str, label: str) -> None:
-        for rate in rates:
-            try:
-                async with asyncio.timeout(_STORE_TIMEOUT):
-                    if await self._rates.hit(rate, kind, key):
-                        continue
-                    reset_time = (await self._rates.get_window_stats(rate, kind, key)).reset_time
-            except (StorageError, TimeoutError) as error:
-                # without the error's message, which may contain the password in the URL
-                _logger.warning("the rate storage does not answer: %s", _cause(error))
-                raise CheckRefused(
-                    503,
-                    "this service cannot look up its rate limits at the moment: try again soon",
-                    _RETRY_STORE_DOWN,
-                    reason="no-rate-storage",
-                ) from None
-            raise CheckRefused(
-                429,
-                f"more than {rate.amount} checks per {_period(rate)} for {label}: try again later",
-                max(1, math.ceil(reset_time - time.time())),
-                reason=f"{kind}-rate",
-            )
-
 
 def client_key(client: str) -> str:
-    """Return the key that a client is counted under: its IPv4 address, its IPv6 /64, or the text itself."""
+    """Return the key that a client is counted under: its IPv4 address, its IPv6 /48, or the text itself."""
     try:
         address = ipaddress.ip_address(client)
     except ValueError:
@@ -153,7 +114,7 @@ def client_key(client: str) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     # a zone (%eth0, RFC 4007 §11) is local to this machine and no part of the address
-    return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return str(ipaddress.ip_network((int(address), 48), strict=False))
 
 
 def _pattern(text: str) -> str:
@@ -170,42 +131,3 @@ def _pattern(text: str) -> str:
 
 def _matches(domain: str, pattern: str) -> bool:
     return domain.endswith(pattern[1:]) if pattern.startswith("*.") else domain == pattern
-
-
-def _rates(text: str) -> list[RateLimitItem]:
-    if text == "none":
-        return []
-    try:
-        return parse_many(text)
-    except ValueError:
-        raise SettingError(
-            f"{text!r} is not a rate: give for example 30/minute or 10/minute;100/day, or none for no limit"
-        ) from None
-
-
-def _storage(url: str) -> Storage:
-    if url == "memory://":
-        return MemoryStorage()
-    scheme = url.partition("://")[0]
-    # no message repeats the URL, which may contain a password
-    if scheme not in ("redis", "rediss"):
-        raise SettingError(
-            "the rate storage is unknown: give memory:// or a URL such as redis://localhost:6379"
-        )
-    try:
-        return RedisStorage(f"async+{url}", wrap_exceptions=True, implementation="redispy")
-    except ConfigurationError:
-        raise SettingError("rates in Redis need the package redis: pip install 'redis>=5.2'") from None
-    except ValueError:
-        raise SettingError(
-            "the URL of the rate storage is malformed: give for example redis://localhost:6379"
-        ) from None
-
-
-def _period(rate: RateLimitItem) -> str:
-    name = rate.GRANULARITY.name
-    return name if rate.multiples == 1 else f"{rate.multiples} {name}s"
-
-
-def _cause(error: Exception) -> str:
-    return type(error.storage_error if isinstance(error, StorageError) else error).__name__

@@ -11,13 +11,15 @@ from starlette.routing import Route
 
 from checker_smtp.api import Backend
 
-from .admission import Admission, CheckRefused
+from .admission import Admission
 from .checks import Checks
 from .happydomain import routes as happydomain
 from .http.errors import ErrorResponse
 from .http.middleware import BUG, Middleware
 from .load import Load
 from .metrics import Metrics
+from .options import page_options
+from .refusal import CheckRefused
 from .settings import ServiceSettings
 from .web import page
 
@@ -35,7 +37,11 @@ def build(settings: ServiceSettings, network: Callable[[], Backend] | None = Non
     metrics = Metrics(admission, load)
     # only the authentication layer gets the token
     checks = Checks(replace(settings, token=""), admission, network, on_end=metrics.count_check)
-    routes = [Route("/", _redirect_to_page), *happydomain.routes(checks, load), *page.routes(checks, load)]
+    routes = [
+        Route("/", _redirect_to_page),
+        *happydomain.routes(checks, load),
+        *page.routes(checks, load, page_options(settings)),
+    ]
     handlers = {HTTPException: _on_http_error, CheckRefused: _on_refused, Exception: _on_bug}
     app = Starlette(routes=routes, exception_handlers=handlers)
     # such a redirect would contain the Host header, which the client chooses

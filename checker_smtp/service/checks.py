@@ -8,15 +8,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from time import monotonic
+from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
 from anyio.from_thread import BlockingPortalProvider
 
-from checker_smtp.api import Backend, RunContext, check
+from checker_smtp.api import Backend, RunContext, check_with
 from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.tracing import Note, TracingBackend
 from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
 
@@ -26,6 +28,8 @@ from .restricted_network import RestrictedNetwork
 from .settings import ServiceSettings
 
 __all__ = ["CheckTimeout", "Checks"]
+
+_Admit: TypeAlias = Callable[[tuple[Endpoint, ...]], Awaitable[None]]
 
 # Connections of all checks together: a few for each check, and far below the usual limit of 1024 open files.
 _MAX_CONNECTIONS = 100
@@ -41,7 +45,7 @@ class CheckTimeout(Exception):  # noqa: N818 - a limit, not an error of this pro
 
 
 class Checks:
-    """Runs the checks that `admission` admits.
+    """Runs the checks that `admission` admits, with `settings`.
 
     `network` makes the backend of one check, by default a `RestrictedNetwork` with `settings.resolver`.
     `on_end` gets the result of each check or its error, and its duration in seconds.
@@ -54,7 +58,7 @@ class Checks:
         network: Callable[[], Backend] | None = None,
         on_end: Callable[[Result | BaseException, float], None] = lambda _, __: None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._admission = admission
         self._network = network
         self._on_end = on_end
@@ -67,19 +71,20 @@ class Checks:
         """Return a new backend for one check; a `timeout` that a request gives is that of DNS as well."""
         if self._network is not None:
             return self._network()
-        settings = self._settings
+        settings = self.settings
         timeout = None if options.timeout == default_timeout(settings) else options.timeout
         return RestrictedNetwork(DnsResolver(*settings.resolver, timeout), allowed=settings.allow_targets)
 
     def options(self, given: Mapping[str, object]) -> Options:
         """Return the options of a request; see `build_options`. Raises `OptionError`."""
-        return build_options(given, self._settings)
+        return build_options(given, self.settings)
 
     async def run(
         self,
         options: Options,
         *,
         client: str,
+        is_host: bool = False,
         rules: frozenset[str] | None = None,
         backend: Backend | None = None,
         on_progress: Note | None = None,
@@ -87,17 +92,19 @@ class Checks:
     ) -> Result:
         """Check one domain for the client with the address `client`.
 
-        `rules` are the names of the enabled rules, None for all; `backend` replaces the default backend, for
-        example to record the check; `on_progress` is called in the event loop of the caller. Raises
-        `CheckRefused`, `ResolverError`, `CheckTimeout`.
+        `is_host` is true for a host that uses the protocol, false for a visitor of the page. `rules` are the
+        names of the enabled rules, None for all; `backend` replaces the default backend, for example to
+        record the check; `on_progress` is called in the event loop of the caller. Raises `CheckRefused`,
+        `ResolverError`, `CheckTimeout`.
         """
         started_at = monotonic()
         try:
-            async with self._admission.slot(client=client, domain=options.domain):
+            async with self._admission.slot(client=client, domain=options.domain, is_host=is_host):
                 backend = backend or self.network(options)
                 if on_progress is not None:
                     backend = TracingBackend(backend, self._in_this_loop(on_progress))
-                work = partial(self._check, options, backend, context, rules)
+                admit = None if is_host else self._from_check(self._admission.count_visits)
+                work = partial(self._check, options, backend, context, rules, admit)
                 result = await self._within_budget(options.domain, work)
         except BaseException as error:
             self._on_end(error, monotonic() - started_at)
@@ -106,9 +113,9 @@ class Checks:
         return result
 
     async def _within_budget(self, domain: str, work: Callable[[], Awaitable[Result]]) -> Result:
-        with anyio.move_on_after(self._settings.check_budget):
+        with anyio.move_on_after(self.settings.check_budget):
             return await (self._in_trio(work) if self._on_trio else work())
-        raise CheckTimeout(domain, self._settings.check_budget)
+        raise CheckTimeout(domain, self.settings.check_budget)
 
     def _in_this_loop(self, note: Note) -> Note:
         """Return a function that calls `note` in the running loop, whichever thread the check runs in."""
@@ -121,19 +128,39 @@ class Checks:
 
         return note_threadsafe
 
+    def _from_check(self, count: _Admit) -> _Admit:
+        """Return a function that awaits `count` in the running loop, whichever loop the check runs in."""
+        if not self._on_trio:
+            return count
+        loop = asyncio.get_running_loop()
+
+        async def count_in_loop(endpoints: tuple[Endpoint, ...]) -> None:
+            counted = asyncio.run_coroutine_threadsafe(_awaited(count(endpoints)), loop)
+            # abandoned on cancellation, because the storage has a timeout of its own
+            await anyio.to_thread.run_sync(counted.result, abandon_on_cancel=True)
+
+        return count_in_loop
+
     async def _check(
-        self, options: Options, backend: Backend, context: RunContext | None, rules: frozenset[str] | None
+        self,
+        options: Options,
+        backend: Backend,
+        context: RunContext | None,
+        rules: frozenset[str] | None,
+        admit: _Admit | None,
     ) -> Result:
         if self._limits is None:
             # created here, because its semaphores belong to the loop that checks run in
             self._limits = ConnectionLimits(_MAX_CONNECTIONS)
-        return await check(
+        return await check_with(
             options,
             backend,
-            resolver_name=self._settings.resolver_name,
+            backend,
+            resolver_name=self.settings.resolver_name,
             context=context,
             limits=self._limits,
             rules=rules,
+            admit=admit,
         )
 
     async def _in_trio(self, work: Callable[[], Awaitable[Result]]) -> Result:
@@ -144,3 +171,7 @@ class Checks:
             # the last check waits for the end of the thread
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._trio.__exit__, None, None, None)
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.result import Result
 
-from .admission import Admission, CheckRefused
+from .admission import Admission
 from .checks import CheckTimeout
 from .load import Load
+from .refusal import CheckRefused
 
 __all__ = ["Metrics"]
 

@@ -3,6 +3,9 @@
 The group of an option says who sets it in the host. The administrator of the host knows the name of the
 machine that checks, and owns the mailbox of the relay test (`adminOpts`). The user chooses the timeout and
 the tests (`userOpts`). The host fills in the domain and its records for each run.
+
+On the page the administrator's options are the operator's, unless a token keeps strangers out: else a visitor
+could ask any server about any mailbox, under any name.
 """
 
 from collections.abc import Mapping
@@ -14,7 +17,7 @@ from checker_smtp.probes.options import OptionError, Options
 
 from .settings import ServiceSettings
 
-__all__ = ["OPTIONS", "RequestOption", "build_options", "default_timeout"]
+__all__ = ["OPTIONS", "RequestOption", "build_options", "default_of", "default_timeout", "page_options"]
 
 _FIELDS = MappingProxyType({field.name: field for field in fields(Options)})
 _KINDS = {bool: ("bool", "true or false"), str: ("string", "a string"), float: ("number", "a number")}
@@ -43,11 +46,6 @@ class RequestOption:
     def kind(self) -> str:
         """Return the type of the value in the host's words."""
         return _KINDS[self.type][0]
-
-    @property
-    def default(self) -> object:
-        """Return the default, None for an option that the host fills in."""
-        return None if self.fill else _FIELDS[self.name].default
 
     def typed(self, value: object) -> object:
         """Return `value` if it has the option's JSON type. Raises `OptionError`."""
@@ -111,6 +109,18 @@ OPTIONS = (
 )
 
 
+def page_options(settings: ServiceSettings) -> tuple[RequestOption, ...]:
+    """Return the options that a visitor of the page may set."""
+    return tuple(option for option in OPTIONS if settings.token or option.group != "adminOpts")
+
+
+def default_of(option: RequestOption, settings: ServiceSettings) -> object:
+    """Return the default of an option: the operator's, or the usual one; None if the host fills it in."""
+    if option.fill:
+        return None
+    return getattr(settings, option.name, _FIELDS[option.name].default)
+
+
 def default_timeout(settings: ServiceSettings) -> float:
     """Return the timeout of a request without one: the usual default, or the maximum of this service."""
     return min(cast("float", _FIELDS["timeout"].default), settings.max_timeout)
@@ -121,10 +131,13 @@ def build_options(given: Mapping[str, object], settings: ServiceSettings) -> Opt
 
     Null means the default, and so does empty text for an option that has a default. Raises `OptionError`.
     """
-    values: dict[str, object] = {"timeout": default_timeout(settings)}
+    values: dict[str, object] = {
+        option.name: default_of(option, settings) for option in OPTIONS if not option.fill
+    }
+    values["timeout"] = default_timeout(settings)
     for option in OPTIONS:
         value = given.get(option.name)
-        if value is not None and (value != "" or option.default is None):
+        if value is not None and (value != "" or option.fill):
             values[option.name] = option.typed(value)
     if "domain" not in values:
         raise OptionError("domain", "domain is missing: give a host name such as example.com")

@@ -16,6 +16,7 @@ from checker_smtp.probes.addresses import subject_of
 
 from .app import build
 from .http.middleware import Middleware
+from .http.request_head import MAX_HEAD
 from .http.timeouts import TimeoutProtocol
 from .logs import configure
 from .settings import ServiceSettings, SettingError
@@ -43,6 +44,7 @@ def serve(settings: ServiceSettings) -> None:
         config = uvicorn.Config(
             app,
             http=TimeoutProtocol,
+            h11_max_incomplete_event_size=MAX_HEAD,
             ws="none",
             loop="asyncio",
             lifespan="on",

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from checker_smtp.probes.options import Options
+
 __all__ = ["ServiceSettings", "SettingError"]
+
+
+_DEFAULTS = Options(domain="example.com")
 
 
 class SettingError(ValueError):
@@ -25,6 +30,9 @@ class ServiceSettings:
     allow_targets: tuple[str, ...] = ()
     backend: str = "asyncio"
     port: int = 25
+    # the operator's name and mailbox, for every check whose request may not set them
+    helo_name: str = _DEFAULTS.helo_name
+    test_probe_address: str = _DEFAULTS.test_probe_address
     # limits of one check: the longest `timeout` of a request, and the time for the whole check
     max_timeout: float = 30.0
     check_budget: float = 110.0
@@ -34,11 +42,15 @@ class ServiceSettings:
     token: str = field(default="", repr=False)
     rate_client: str = "30/minute"
     rate_domain: str = "10/minute"
+    rate_address: str = "20/minute"
+    rate_provider: str = "60/minute"
     rate_storage: str = field(default="memory://", repr=False)
     max_checks: int = 20
     max_checks_per_client: int = 10
 
-    # the HTTP side
+    # the HTTP side; `protocol_from` are the networks (CIDR) of hosts outside of private networks
+    protocol_from: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     frame_ancestors: tuple[str, ...] = ()
     log_json: bool = False

@@ -78,9 +78,10 @@ printed = {words[-1]: run(words) for words in json.loads(sys.argv[2])}
 from checker_smtp.service.happydomain.definition import definition
 from checker_smtp.service.happydomain.evaluate import evaluate
 from checker_smtp.service.happydomain.schemas import EvaluateRequest
+from checker_smtp.service.settings import ServiceSettings
 observation = json.loads(printed["json"][1])["observation"]
 states = evaluate(EvaluateRequest(observations={"smtp": json.dumps(observation).encode()}))
-json.dump({"printed": printed, "service": {**definition(), **states}}, sys.stdout)
+json.dump({"printed": printed, "service": {**definition(ServiceSettings()), **states}}, sys.stdout)
 """
 
 

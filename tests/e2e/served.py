@@ -18,7 +18,7 @@ from tests.e2e.lab.table import PORT, RESOLVER, TARGETS
 __all__ = ["COLLECT_HEAD", "IN_THE_LAB", "Answer", "Served", "served", "until"]
 
 IN_THE_LAB = ("--resolver", RESOLVER, "--port", str(PORT), "--allow-target", TARGETS)
-COLLECT_HEAD = b"POST /collect HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+COLLECT_HEAD = b"POST /collect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 _PATIENCE = 20.0
 _WITHOUT = {name for name in os.environ if name.startswith("CHECKER_SMTP_")}
 

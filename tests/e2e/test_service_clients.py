@@ -15,7 +15,7 @@ from tests.e2e.lab.table import ADDRESS, PORT, REFUSED_ADDRESS, RESOLVER, domain
 from tests.e2e.served import COLLECT_HEAD, Served, served, until
 
 MIB = 1024 * 1024
-GET = b"GET /check HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /check HTTP/1.1\r\nHost: localhost\r\n\r\n"
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -54,7 +54,7 @@ async def header_never_ends(stream: Stream) -> bytes:
 
 
 async def second_header_never_ends(stream: Stream) -> bytes:
-    stream[1].write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    stream[1].write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await stream[0].readuntil(b"loadavg")
     await stream[0].readuntil(b"}")
     return await drip(stream, b"GET /health HTTP/1.1\r\nX: " + b"a" * 1000)
@@ -154,13 +154,14 @@ def test_a_body_that_is_asked_about_first_is_never_sent(service: Served) -> None
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 32 + b"\r\n\r\n",
         b"EHLO me.test\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 600_000 + b"\r\n\r\n",
-        b"POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-        b"POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-        b"POST /collect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-        b"POST /collect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 600_000 + b"\r\n\r\n",
+        b"POST /collect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST /collect HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        COLLECT_HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET,
+        b"POST /collect HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"POST /collect HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
     ],
 )
@@ -209,7 +210,7 @@ def test_every_address_of_either_family() -> None:
             with socket.socket(family) as sock:
                 sock.settimeout(10)
                 sock.connect((host, here.port))
-                sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
         for host in ("127.0.0.1", "::1"):
             until(lambda line=f' {host} "GET /health" 200 ': line in here.log)  # type: ignore[misc]

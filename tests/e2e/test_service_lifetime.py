@@ -41,7 +41,7 @@ def test_an_idle_service_ends_at_once(number: signal.Signals) -> None:
     with served() as here:
         # idle connections do not hold it up
         with socket.create_connection(("127.0.0.1", here.port), 10) as sock:
-            sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET")
+            sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET")
             assert sock.recv(65536)
             began = time.monotonic()
             here.process.send_signal(number)

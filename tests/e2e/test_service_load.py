@@ -24,6 +24,7 @@ LOADED = (
     *IN_THE_LAB,
     *("--max-checks", str(PLACES), "--max-checks-per-client", str(PLACES)),
     *("--rate-client", "none", "--rate-domain", "none"),
+    *("--rate-address", "none", "--rate-provider", "none", "--helo-name", PROBE),
 )
 # Seconds. What is asked for is 0.1 at all times; the clients, the service and the lab have the same few
 # processors here, so the slowest of twenty may take longer.
@@ -38,7 +39,7 @@ times = []
 while True:
     began = time.perf_counter()
     with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as sock:
-        sock.sendall(b"GET /health HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+        sock.sendall(b"GET /health HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
         answer = b"".join(iter(lambda: sock.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 "), answer
     times.append(time.perf_counter() - began)
@@ -53,12 +54,12 @@ async def post(port: int, number: int) -> int:
     name = domain(POSTURES[number % len(POSTURES)])
     if number % 2:
         path, kind = "/check", "application/x-www-form-urlencoded"
-        body = f"domain={name}&helo_name={PROBE}&timeout=5"
+        body = f"domain={name}&timeout=5"
     else:
         path, kind = "/collect", "application/json"
         body = json.dumps({"key": "smtp", "options": {"domain": name, "helo_name": PROBE, "timeout": 5}})
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
     answer = await reader.read()
     writer.close()

@@ -91,6 +91,16 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
     "Port of the mail servers.",
     type=click.IntRange(1, 65535),
 )
+@_option(
+    "helo_name",
+    "Host name in EHLO; it should resolve to the address of this machine, and back.",
+    metavar="NAME",
+)
+@_option(
+    "test_probe_address",
+    "Recipient at another domain for the open relay test.",
+    metavar="ADDRESS",
+)
 @_seconds("max_timeout", "The longest `timeout` in a request.")
 @_seconds("check_budget", "Time for a whole check; happyDomain waits for 120.")
 @_option(
@@ -108,9 +118,22 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
 )
 @_option("rate_client", "Limit for one client address, or none.", metavar="RATE")
 @_option("rate_domain", "Limit for one domain, or none.", metavar="RATE")
+@_option("rate_address", "Limit for one address of a mail server, or none.", metavar="RATE")
+@_option("rate_provider", "Limit for the mail servers of one registered domain, or none.", metavar="RATE")
 @_option("rate_storage", "Store for the rates: memory:// or redis://HOST:PORT.", metavar="URL")
 @_option("max_checks", "Concurrent checks.", type=click.IntRange(1))
 @_option("max_checks_per_client", "Concurrent checks of one client.", type=click.IntRange(1))
+@_option(
+    "protocol_from",
+    "Serve happyDomain's protocol to this network too, besides private ones; may be repeated.",
+    metavar="CIDR",
+)
+@_option(
+    "allow_hosts",
+    "Serve requests for this host name only; may be repeated. On loopback the default is localhost.",
+    "--allow-host",
+    metavar="NAME",
+)
 @_option(
     "trusted_proxies",
     "Trust the client address from proxies in this network; may be repeated.",
@@ -135,7 +158,13 @@ def serve(resolver: str | None, **given: Any) -> None:
 
     settings = ServiceSettings(resolver=resolver_address(resolver), resolver_name=resolver or "", **given)
     # the options and the resolver that all checks share are validated at the start
-    Options(domain="example.com", port=settings.port, allow_targets=settings.allow_targets)
+    Options(
+        domain="example.com",
+        port=settings.port,
+        allow_targets=settings.allow_targets,
+        helo_name=settings.helo_name,
+        test_probe_address=settings.test_probe_address,
+    )
     print_notes(DnsResolver(*settings.resolver).notes)
     try:
         from checker_smtp.service.server import serve

@@ -2,7 +2,8 @@
 
 import checker_smtp
 from checker_smtp.probes.rules import RULES
-from checker_smtp.service.options import OPTIONS, RequestOption
+from checker_smtp.service.options import OPTIONS, RequestOption, default_of
+from checker_smtp.service.settings import ServiceSettings
 
 from .static_mx import SERVICE_TYPE
 
@@ -21,11 +22,15 @@ _SERVICE = RequestOption(
 )
 
 
-def definition() -> dict[str, object]:
-    """Return the protocol's `CheckerDefinition`."""
+def definition(settings: ServiceSettings) -> dict[str, object]:
+    """Return the protocol's `CheckerDefinition`, with the defaults of this service."""
     groups: dict[str, list[dict[str, object]]] = {}
     for group in ("adminOpts", "userOpts", "serviceOpts", "runOpts"):
-        groups[group] = [_field(option) for option in (*OPTIONS, _SERVICE) if option.group == group]
+        groups[group] = [
+            _field(option, default_of(option, settings))
+            for option in (*OPTIONS, _SERVICE)
+            if option.group == group
+        ]
     return {
         "id": KEY,
         "name": "SMTP (inbound mail)",
@@ -44,14 +49,14 @@ def definition() -> dict[str, object]:
     }
 
 
-def _field(option: RequestOption) -> dict[str, object]:
+def _field(option: RequestOption, default: object) -> dict[str, object]:
     """Return the option as the protocol's object, without its empty fields."""
     field = {
         "id": option.name,
         "type": option.kind,
         "label": option.label,
         "placeholder": option.placeholder,
-        "default": option.default,
+        "default": default,
         "required": option.name == "domain",
         "hide": option.name == "service",
         "description": option.description,

@@ -55,7 +55,7 @@ class _Protocol:
 
     async def definition(self, request: Request) -> Response:
         if request.method != "POST":
-            return _json(definition())
+            return _json(definition(self._checks.settings))
         return await self._respond(request, self._precheck)
 
     async def collect(self, request: Request) -> Response:
@@ -77,7 +77,9 @@ class _Protocol:
 
     async def _precheck(self, body: bytes) -> Response:
         given = decode(body, PrecheckRequest).options if body.strip() else None
-        return _json({**definition(), "precheck_failures": precheck(self._checks, given or {})})
+        return _json(
+            {**definition(self._checks.settings), "precheck_failures": precheck(self._checks, given or {})}
+        )
 
     async def _collect(self, body: bytes, client: str) -> Response:
         try:

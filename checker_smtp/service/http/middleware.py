@@ -1,7 +1,8 @@
 """The ASGI middleware between the network and the routes, outermost first.
 
 `Forwarded` (the client's address) · `_RequestLog` (log, metrics, security headers, errors of last resort) ·
-`Auth` (Host, token, cross-site requests) · `RequestLimits` (body, timeouts, disconnects) · the application.
+`RequestHead` (framing, size, Host) · `Auth` (token, cross-site requests) · `ProtocolAccess` (hosts) ·
+`RequestLimits` (body, timeouts, disconnects) · the application.
 """
 
 import logging
@@ -19,6 +20,8 @@ from checker_smtp.service.settings import ServiceSettings, SettingError
 from .auth import Auth
 from .errors import ErrorResponse
 from .forwarded import Forwarded, client_of
+from .protocol_access import ProtocolAccess
+from .request_head import RequestHead
 from .request_limits import RequestLimits
 
 __all__ = ["BUG", "Middleware"]
@@ -47,7 +50,7 @@ class Middleware:
     def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self.metrics = metrics
         self._limits = RequestLimits(app)
-        inside = Auth(self._limits, settings.token)
+        inside = RequestHead(Auth(ProtocolAccess(self._limits, settings), settings.token), settings)
         self._outermost = Forwarded(
             _RequestLog(inside, metrics, _policy(settings.frame_ancestors)), settings.trusted_proxies
         )

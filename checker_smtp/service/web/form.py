@@ -5,7 +5,7 @@ Browsers do not send a checkbox that is off. So a hidden field of the same name 
 precedes each checkbox, and of several values the last one counts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
@@ -47,20 +47,21 @@ class Form:
         return [n for n, text in self.values.items() if n != "domain" and text != self.defaults[n]]
 
 
-def default_fields(make: _Make) -> dict[str, str]:
-    """Return the default text of each field; `make` builds options from named values."""
-    return _field_texts(make({"domain": _EXAMPLE_DOMAIN})) | {"domain": ""}
+def default_fields(names: Iterable[str], make: _Make) -> dict[str, str]:
+    """Return the default text of each field in `names`; `make` builds options from named values."""
+    texts = _field_texts(make({"domain": _EXAMPLE_DOMAIN})) | {"domain": ""}
+    return {name: texts[name] for name in names}
 
 
-def parse_fields(text: str) -> dict[str, str]:
-    """Parse the fields in a query or in a URL-encoded body; unknown ones are ignored."""
+def parse_fields(text: str, names: Container[str]) -> dict[str, str]:
+    """Parse the fields `names` in a query or in a URL-encoded body; other ones are ignored."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
         # the form of the page has far fewer fields
         return {}
     # a space at either end is a typing error; a line break is not, and is reported as an error
-    return {name: value.strip(" ") for name, value in pairs if name in _KINDS}
+    return {name: value.strip(" ") for name, value in pairs if name in names}
 
 
 def parse_options(given: Mapping[str, str], make: _Make) -> Options | dict[str, str]:
@@ -90,7 +91,8 @@ def parse_options(given: Mapping[str, str], make: _Make) -> Options | dict[str, 
 
 def check_query(options: Options, defaults: Mapping[str, str]) -> str:
     """Return the query of the link that repeats a check: the domain, and the fields with other values."""
-    return urlencode({name: text for name, text in _field_texts(options).items() if text != defaults[name]})
+    texts = _field_texts(options)
+    return urlencode({name: texts[name] for name, default in defaults.items() if texts[name] != default})
 
 
 def _value(name: str, text: str) -> object:

@@ -19,8 +19,8 @@ from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
-from checker_smtp.service.admission import CheckRefused
 from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.refusal import CheckRefused
 
 __all__ = ["CheckStep", "CompletedCheck", "FailedCheck", "LiveCheck", "start_check"]
 
@@ -74,7 +74,11 @@ class LiveCheck:
         try:
             self.outcome = await self._check()
         except CheckRefused as refusal:
-            self.refusal = refusal
+            if self.decided.is_set():
+                # the rates of the servers are counted after the lookups
+                self.outcome = FailedCheck(message=str(refusal))
+            else:
+                self.refusal = refusal
         except ResolverError as error:
             self.outcome = FailedCheck(
                 message=f"the DNS resolver of this service {error.problem} ({error.detail}), "

@@ -12,7 +12,7 @@ its address, because links in a `srcdoc` document refer to the page around it. I
 connection, `RequestLimits` cancels its check.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 
 from anyio.to_thread import run_sync
@@ -23,10 +23,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checker_smtp.probes.options import Options
-from checker_smtp.service.admission import CheckRefused
 from checker_smtp.service.checks import Checks
 from checker_smtp.service.http.forwarded import client_of
 from checker_smtp.service.load import Load
+from checker_smtp.service.options import RequestOption
+from checker_smtp.service.refusal import CheckRefused
 
 from . import form
 from .live_checks import FailedCheck, LiveCheck, start_check
@@ -44,9 +45,9 @@ _REPORT_POLICY = (
 )
 
 
-def routes(checks: Checks, load: Load) -> list[BaseRoute]:
-    """Return the routes of the page."""
-    page = _Page(checks, load)
+def routes(checks: Checks, load: Load, options: Iterable[RequestOption]) -> list[BaseRoute]:
+    """Return the routes of the page, whose form has these `options`."""
+    page = _Page(checks, load, options)
     return [
         Route("/check", page.check, methods=["GET", "POST"]),
         Route("/check/results/{name}/{file}", page.result),
@@ -55,21 +56,21 @@ def routes(checks: Checks, load: Load) -> list[BaseRoute]:
 
 
 class _Page:
-    def __init__(self, checks: Checks, load: Load) -> None:
+    def __init__(self, checks: Checks, load: Load, options: Iterable[RequestOption]) -> None:
         self._checks = checks
         self._load = load
         self._results = ResultStore()
         self._minutes = round(self._results.lifetime / 60)
-        self._defaults = form.default_fields(checks.options)
+        self._defaults = form.default_fields([option.name for option in options], checks.options)
 
     async def check(self, request: Request) -> ASGIApp:
         """Serve the form, or run the check that it requests."""
         if request.method != "POST":
             query = request.scope["query_string"].decode("latin-1")
-            return self._form(200, form.parse_fields(query))
+            return self._form(200, form.parse_fields(query, self._defaults))
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
             return self._form(415, {}, message=f"the request is not a form: send it as {_FORM_TYPE}")
-        given = form.parse_fields((await request.body()).decode("utf-8", "replace"))
+        given = form.parse_fields((await request.body()).decode("utf-8", "replace"), self._defaults)
         options = form.parse_options(given, self._checks.options)
         if isinstance(options, dict):
             return self._form(400, given, errors=options)

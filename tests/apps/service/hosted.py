@@ -175,7 +175,7 @@ class HappyDomain:
     ) -> httpx.Response:
         """`body` is sent as it is where it is bytes, else as JSON; None is no body."""
         raw = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
-        async with client(self._middleware) as http:
+        async with client(self._middleware, peer="10.0.0.2") as http:
             return await http.request(method, path, content=raw, headers={"accept": accept})
 
     async def post(self, path: str, body: object, kind: type[T]) -> T:

@@ -31,4 +31,4 @@ def wrapped(
 
 def client(middleware: ASGIApp, peer: str = "198.51.100.7") -> httpx.AsyncClient:
     transport = httpx.ASGITransport(middleware, raise_app_exceptions=True, client=(peer, 50000))
-    return httpx.AsyncClient(transport=transport, base_url="http://checker.test")
+    return httpx.AsyncClient(transport=transport, base_url="http://checker.localhost")

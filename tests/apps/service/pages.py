@@ -130,12 +130,12 @@ async def visiting(
         "root_path": "",
         "query_string": b"",
         "headers": [
-            (b"host", b"checker.test"),
+            (b"host", b"checker.localhost"),
             (b"content-type", b"application/x-www-form-urlencoded"),
             (b"content-length", str(len(body)).encode()),
         ],
         "client": ("198.51.100.7", 50000),
-        "server": ("checker.test", 80),
+        "server": ("checker.localhost", 80),
     }
 
     async def receive() -> Message:

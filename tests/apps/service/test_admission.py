@@ -2,11 +2,14 @@
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 
 import pytest
 from limits.errors import StorageError
 
-from checker_smtp.service.admission import Admission, CheckRefused, client_key
+from checker_smtp.probes.observation import Endpoint
+from checker_smtp.service.admission import Admission, client_key
+from checker_smtp.service.refusal import CheckRefused
 from checker_smtp.service.settings import ServiceSettings, SettingError
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +43,7 @@ async def test_only_allowed_domains() -> None:
 
 
 async def test_the_places_of_all() -> None:
-    admission = Admission(settings(max_checks=2, max_checks_per_client=2))
+    admission = Admission(settings(max_checks=2))
     async with admission.slot(client="192.0.2.1", domain="a.test"):
         async with admission.slot(client="192.0.2.2", domain="b.test"):
             assert admission.checks_in_flight == 2
@@ -61,6 +64,51 @@ async def test_one_client_cannot_hold_them_all() -> None:
         assert refusal.retry_after
         assert await ask(admission, "192.0.2.2") is None
     assert await ask(admission, "192.0.2.1") is None
+
+
+@pytest.mark.parametrize(("places", "quarter"), [(20, 5), (8, 2), (7, 1), (2, 1)])
+@pytest.mark.parametrize("network", ["192.0.2.1", "2001:db8:1:{:x}::1"])
+async def test_a_visitor_holds_a_quarter_of_the_places_at_most(
+    places: int, quarter: int, network: str
+) -> None:
+    admission = Admission(settings(max_checks=places, max_checks_per_client=places))
+    async with AsyncExitStack() as held:
+        for number in range(quarter):
+            client = network.format(number)
+            await held.enter_async_context(admission.slot(client=client, domain=f"d{number}.test"))
+        refusal = await ask(admission, network.format(quarter))
+        assert refusal is not None
+        assert (refusal.status, refusal.reason) == (429, "client-busy")
+        assert await ask(admission, "2001:db8:2::1") is None
+        # the operator admitted a host that checks for many people
+        async with admission.slot(client=network.format(0), domain="host.test", is_host=True):
+            assert admission.checks_in_flight == quarter + 1
+
+
+def server(address: str, *names: str) -> Endpoint:
+    return Endpoint(address=address, port=25, targets=names, reverse=None)
+
+
+async def test_the_rate_of_an_address() -> None:
+    admission = Admission(settings(rate_address="2/hour"))
+    for number in range(2):
+        await admission.count_visits([server("192.0.2.7", f"mx{number}.d{number}.test")])
+    with pytest.raises(CheckRefused) as refused:
+        await admission.count_visits([server("192.0.2.7", "mx.other.test")])
+    assert str(refused.value) == "more than 2 checks per hour for the mail server 192.0.2.7: try again later"
+    assert (refused.value.status, refused.value.reason) == (429, "address-rate")
+    await admission.count_visits([server("192.0.2.8", "mx.other.test")])
+
+
+async def test_the_rate_of_a_provider_counts_a_check_once() -> None:
+    admission = Admission(settings(rate_provider="2/hour"))
+    both = [server("192.0.2.1", "mx1.example.co.uk"), server("192.0.2.2", "mx2.example.co.uk", "mx.b.test")]
+    await admission.count_visits(both)
+    await admission.count_visits([server("192.0.2.3", "mx3.example.co.uk")])
+    with pytest.raises(CheckRefused, match=r"for the mail servers of example\.co\.uk: try again") as refused:
+        await admission.count_visits([server("192.0.2.4", "mx4.example.co.uk")])
+    assert refused.value.reason == "provider-rate"
+    await admission.count_visits([server("192.0.2.4", "mx4.other.co.uk")])
 
 
 async def test_places_are_given_back_by_failures_and_cancellation() -> None:
@@ -124,9 +172,9 @@ async def test_who_finds_no_place_has_spent_nothing() -> None:
     [
         ("192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:0db8:0001:0002::", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("2001:0db8:0001:ffff::", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
         ("testclient", "testclient"),
         ("", ""),
     ],
@@ -145,9 +193,9 @@ async def test_a_store_that_does_not_answer_lets_nobody_in(
         await asyncio.Event().wait()
         return True
 
-    monkeypatch.setattr("checker_smtp.service.admission._STORE_TIMEOUT", 0.01)
+    monkeypatch.setattr("checker_smtp.service.rates._STORE_TIMEOUT", 0.01)
     admission = Admission(settings(rate_client="1/hour"))
-    monkeypatch.setattr(admission._rates, "hit", hit)
+    monkeypatch.setattr(admission._rates._limiter, "hit", hit)
     refusal = await ask(admission)
     assert refusal is not None
     assert refusal.status == 503
@@ -166,6 +214,8 @@ async def test_a_store_that_does_not_answer_lets_nobody_in(
         ({"allow_domains": ("*",)}, "is not a domain pattern"),
         ({"rate_client": "often"}, "'often' is not a rate: give for example 30/minute"),
         ({"rate_domain": ""}, "'' is not a rate"),
+        ({"rate_address": "20"}, "'20' is not a rate"),
+        ({"rate_provider": "many"}, "'many' is not a rate"),
         ({"rate_domain": "10/fortnight"}, "is not a rate"),
         ({"rate_storage": "memcached://:secret@host"}, "the rate storage is unknown: give memory://"),
     ],

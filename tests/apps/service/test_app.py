@@ -16,6 +16,8 @@ from tests.apps.service.middleware_app import client
 pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
+# may use the protocol
+HOST = "10.0.0.2"
 COLLECT = {"key": "smtp", "target": {}, "options": {"domain": "example.org"}}
 
 
@@ -49,7 +51,7 @@ def counted(middleware: Middleware, name: str) -> dict[str, float]:
 
 
 async def test_what_is_not_there() -> None:
-    async with client(service()) as http:
+    async with client(service(), HOST) as http:
         for path in ("/nowhere", "/collect/", "/check/nowhere", "/%2fevil.test/", "/%00", "/..%2fetc/passwd"):
             answer = await http.get(path)
             assert (answer.status_code, set(answer.json())) == (404, {"error"})
@@ -66,7 +68,7 @@ async def test_what_is_not_there() -> None:
     ],
 )
 async def test_a_wrong_method(method: str, path: str, allowed: set[str]) -> None:
-    async with client(service()) as http:
+    async with client(service(), HOST) as http:
         answer = await http.request(method, path)
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) == allowed
@@ -74,14 +76,14 @@ async def test_a_wrong_method(method: str, path: str, allowed: set[str]) -> None
 
 
 async def test_the_root_leads_to_the_page_by_no_host_of_its_own() -> None:
-    async with client(service()) as http:
+    async with client(service(allow_hosts=("evil.test",))) as http:
         answer = await http.get("/", headers={"Host": "evil.test"})
     assert (answer.status_code, answer.headers["Location"]) == (307, "check")
 
 
 async def test_a_refused_check() -> None:
     middleware = service(rate_client="1/hour")
-    async with client(middleware) as http:
+    async with client(middleware, HOST) as http:
         assert (await http.post("/collect", json=COLLECT)).status_code == 200
         answer = await http.post("/collect", json=COLLECT)
     assert answer.status_code == 429
@@ -92,7 +94,7 @@ async def test_a_refused_check() -> None:
 
 
 async def test_a_domain_that_is_not_checked_here() -> None:
-    async with client(service(allow_domains=("example.net",))) as http:
+    async with client(service(allow_domains=("example.net",)), HOST) as http:
         answer = await http.post("/collect", json=COLLECT)
     assert answer.status_code == 403
     assert answer.json() == {"error": "example.org is not one of the domains that this service checks"}
@@ -102,7 +104,7 @@ async def test_a_domain_that_is_not_checked_here() -> None:
 async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
     world = NullMxNetwork(silent=True)
     middleware = service(world, max_checks=1)
-    async with client(middleware) as http:
+    async with client(middleware, HOST) as http:
         waiting = asyncio.create_task(http.post("/collect", json=COLLECT))
         await world.asked_first.wait()
         assert counted(middleware, "checker_smtp_checks_in_flight") == {"": 1}
@@ -124,7 +126,7 @@ async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
 )
 async def test_checks_without_a_verdict(world: Backend, end: str) -> None:
     middleware = service(world, check_budget=0.05)
-    async with client(middleware) as http:
+    async with client(middleware, HOST) as http:
         answer = await http.post("/collect", json=COLLECT)
     assert answer.status_code >= 500
     assert set(answer.json()) == {"error"}
@@ -134,7 +136,7 @@ async def test_checks_without_a_verdict(world: Backend, end: str) -> None:
 
 async def test_routes_are_not_handed_the_token() -> None:
     middleware = service(token="0123456789abcdef")
-    async with client(middleware) as http:
+    async with client(middleware, HOST) as http:
         for path in ("/check", "/check/static/page.css", "/definition", "/", "/nowhere"):
             assert (await http.get(path)).status_code == 401
         assert (await http.get("/health")).status_code == 200

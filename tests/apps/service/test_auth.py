@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from checker_smtp.service.http.auth import Auth
 from checker_smtp.service.settings import ServiceSettings
 from tests.apps.service.middleware_app import client, wrapped
 
@@ -74,13 +75,14 @@ async def test_without_a_token_nobody_is_asked() -> None:
 async def test_the_token_is_nowhere_to_be_read() -> None:
     settings = ServiceSettings(token=TOKEN, rate_storage="memory://")
     middleware = wrapped(settings)
-    gate = middleware._outermost._app._app
+    gate = middleware._outermost._app._app._app
+    assert isinstance(gate, Auth)
     assert TOKEN not in repr(settings)
     assert TOKEN.encode() not in [value for value in vars(gate).values() if isinstance(value, bytes)]
     assert TOKEN not in [value for value in vars(gate).values() if isinstance(value, str)]
 
 
-HERE = {"Host": "checker.test:8080"}
+HERE = {"Host": "checker.localhost:8080"}
 
 
 @pytest.mark.parametrize(
@@ -89,46 +91,27 @@ HERE = {"Host": "checker.test:8080"}
         # a program
         ({}, 200),
         # the page itself, and what was typed into the address bar
-        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://checker.test:8080"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://checker.localhost:8080"}, 200),
         ({"Sec-Fetch-Site": "none"}, 200),
         # behind a proxy that takes TLS off
-        ({"Origin": "https://checker.test:8080"}, 200),
-        ({"Origin": "http://CHECKER.test:8080"}, 200),
+        ({"Origin": "https://checker.localhost:8080"}, 200),
+        ({"Origin": "http://CHECKER.localhost:8080"}, 200),
         # another site, by either header; the newer one decides
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
-        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://checker.test:8080"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://checker.localhost:8080"}, 403),
         ({"Origin": "http://evil.test"}, 403),
-        ({"Origin": "http://checker.test:9090"}, 403),
-        ({"Origin": "http://checker.test"}, 403),
+        ({"Origin": "http://checker.localhost:9090"}, 403),
+        ({"Origin": "http://checker.localhost"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": "http://[broken"}, 403),
-        ({"Origin": "http://checker.test:8080.evil.test"}, 403),
-        ({"Origin": "http://checker.test:8080@evil.test"}, 403),
+        ({"Origin": "http://checker.localhost:8080.evil.test"}, 403),
+        ({"Origin": "http://checker.localhost:8080@evil.test"}, 403),
     ],
 )
 async def test_what_another_site_sent_is_refused(headers: dict[str, str], status: int) -> None:
     async with client(wrapped()) as http:
-        for method, path in (("POST", "/check"), ("POST", "/collect"), ("DELETE", "/check/1")):
+        for method, path in (("POST", "/check"), ("POST", "/check/1"), ("DELETE", "/check/1")):
             assert (await http.request(method, path, headers=HERE | headers)).status_code == status
         # to look is no harm: a link from elsewhere leads here
         assert (await http.get("/check", headers=HERE | headers)).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "host", ["a.test", "a.test:8080", "192.0.2.1:80", "[2001:db8::1]:8080", "a_b.test", "x."]
-)
-async def test_a_host(host: str) -> None:
-    async with client(wrapped()) as http:
-        assert (await http.get("/", headers={"Host": host})).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["", "a.test/evil", "a.test:x", "a.test@evil.test", "a b", "<script>", "a.test,b.test", "[::1", "a:1:2"],
-)
-async def test_no_host(host: str) -> None:
-    async with client(wrapped()) as http:
-        answer = await http.get("/", headers={"Host": host})
-    message = "the Host header is not a host name: send HOST or HOST:PORT"
-    assert (answer.status_code, answer.json()) == (400, {"error": message})

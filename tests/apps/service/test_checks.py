@@ -14,8 +14,9 @@ from checker_smtp.api import RunContext
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
-from checker_smtp.service.admission import Admission, CheckRefused
+from checker_smtp.service.admission import Admission
 from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.refusal import CheckRefused
 from checker_smtp.service.settings import ServiceSettings
 from checker_smtp.testing import FakeNetwork, FakeResolver, ScriptedServer
 from smtp_sansio import Script
@@ -246,7 +247,7 @@ async def test_a_server_that_many_domains_share_is_not_crowded() -> None:
 
     async def one() -> None:
         with suppress(ExceptionGroup):
-            await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+            await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", is_host=True)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(8):

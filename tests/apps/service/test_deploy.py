@@ -67,7 +67,9 @@ def test_the_manual_has_every_metric() -> None:
 
 
 def test_the_manual_has_every_reason_of_a_refusal() -> None:
-    source = (ROOT / "checker_smtp" / "service" / "admission.py").read_text()
-    reasons = set(re.findall(r'reason="([a-z-]+)"', source)) | {"client-rate", "domain-rate"}
+    service = ROOT / "checker_smtp" / "service"
+    source = "".join((service / name).read_text() for name in ("admission.py", "rates.py"))
+    rates = {f"{kind}-rate" for kind in ("client", "domain", "address", "provider")}
+    reasons = set(re.findall(r'reason="([a-z-]+)"', source)) | rates
     (row,) = re.findall(r"^\| `checker_smtp_checks_refused_total`.*$", MANUAL, re.MULTILINE)
     assert set(re.findall(r"`([a-z-]+)`", row)) - {"reason"} == reasons

@@ -5,7 +5,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
+from click.testing import CliRunner
+
+from checker_smtp.cli.commands.serve import serve
+from checker_smtp.service.app import build
+from checker_smtp.service.settings import ServiceSettings
+from checker_smtp.testing import FakeNetwork, FakeResolver
+
+pytestmark = pytest.mark.anyio
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 # seconds after a signal in which the service has ended
@@ -51,6 +60,31 @@ def test_only_happydomain_reaches_the_checker_of_the_composition() -> None:
     assert int(checker["stop_grace_period"].removesuffix("s")) > ENDED
     build = DEPLOY / checker["build"]["context"]
     assert (build / checker["build"]["dockerfile"]).resolve() == (DEPLOY / "Dockerfile").resolve()
+
+
+async def test_the_checker_of_the_composition_answers_happydomain(monkeypatch: pytest.MonkeyPatch) -> None:
+    yaml = pytest.importorskip("yaml")
+    given = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["checker-smtp"]["environment"]
+    image = dict(
+        re.findall(r"^ENV (CHECKER_SMTP_\w+)=(.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    )
+    started: list[ServiceSettings] = []
+    monkeypatch.setattr("checker_smtp.service.server.serve", started.append)
+    done = CliRunner().invoke(serve, [], env=image | given, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    app = build(started[0], lambda: FakeNetwork(FakeResolver("example.org MX 0 .")))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=("172.18.0.3", 50000)), base_url="http://checker-smtp:8080"
+    ) as host:
+        assert (await host.get("/health")).status_code == 200
+        assert (await host.get("/definition")).status_code == 200
+        for _ in range(started[0].max_checks):
+            body = {"key": "smtp", "options": {"domain": "example.org", "helo_name": "host.test"}}
+            collected = await host.post("/collect", json=body)
+        # the limit for each domain remains, and no other one
+        assert collected.json() == {
+            "error": "more than 10 checks per minute for example.org: try again later"
+        }
 
 
 def test_the_build_is_sent_what_it_copies_and_nothing_else() -> None:

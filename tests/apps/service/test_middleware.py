@@ -49,7 +49,15 @@ async def exchange(middleware: Middleware, *messages: Message) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/collect", "headers": [], "client": None}
+    scope: Scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/check",
+        "query_string": b"",
+        "headers": [],
+        "client": None,
+    }
     await middleware(scope, receive, send)
     return sent
 
@@ -156,7 +164,7 @@ async def test_a_bug_in_the_middle_of_an_answer(caplog: pytest.LogCaptureFixture
     sent = await exchange(middleware, BODY)
     assert [message["type"] for message in sent] == ["http.response.start"]
     assert "please report it" in caplog.text
-    assert samples(middleware, "checker_smtp_http_requests_total") == {("POST", "/collect", "200"): 1}
+    assert samples(middleware, "checker_smtp_http_requests_total") == {("POST", "/check", "200"): 1}
 
 
 async def test_requests_are_counted_under_few_names() -> None:
@@ -180,4 +188,4 @@ async def test_who_did_not_wait_is_counted_as_such() -> None:
 
     middleware = wrapped(app=slow)
     assert await exchange(middleware, BODY, {"type": "http.disconnect"}) == []
-    assert samples(middleware, "checker_smtp_http_requests_total") == {("POST", "/collect", "499"): 1}
+    assert samples(middleware, "checker_smtp_http_requests_total") == {("POST", "/check", "499"): 1}

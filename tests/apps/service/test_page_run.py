@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 
 from checker_smtp import replay
 from checker_smtp.backends.recording.case import read_case
@@ -18,9 +19,10 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump, load
 from checker_smtp.report.formats.html import render_html
-from checker_smtp.service.admission import Admission, CheckRefused
+from checker_smtp.service.admission import Admission
 from checker_smtp.service.checks import Checks
 from checker_smtp.service.http.middleware import Middleware
+from checker_smtp.service.refusal import CheckRefused
 from checker_smtp.service.settings import ServiceSettings
 from checker_smtp.service.web.live_checks import start_check
 from checker_smtp.testing import FakeNetwork, FakeResolver
@@ -84,9 +86,9 @@ def files(page: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 async def test_the_whole_page(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = await checked(
-        replaying(monkeypatch, MIXED, backend=backend), domain="dev-mixed.test", helo_name=HELO
-    )
+    app = replaying(monkeypatch, MIXED, backend=backend, helo_name=HELO)
+    # the visitor's name is ignored
+    answer = await checked(app, domain="dev-mixed.test", helo_name="visitor.test")
     assert "content-length" not in answer.headers
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-accel-buffering"] == "no"
@@ -110,14 +112,14 @@ async def test_the_whole_page(backend: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert frame.attrib["sandbox"] == "allow-same-origin"
     assert frame.attrib["title"] == "Report on dev-mixed.test"
     again = next(a for a in tree.iter("a") if a.attrib.get("class") == "repeat")
-    assert again.attrib["href"] == f"check?domain=dev-mixed.test&helo_name={HELO}"
+    assert again.attrib["href"] == "check?domain=dev-mixed.test"
     assert by_id(tree)["domain"].attrib["value"] == "dev-mixed.test"
     assert not [e for e in tree.iter() if "autofocus" in e.attrib]
 
 
 async def test_what_is_saved_is_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    app = replaying(monkeypatch, "postfix-open-relay")
-    page = (await checked(app, domain="dev-openrelay.test", helo_name=HELO)).text
+    app = replaying(monkeypatch, "postfix-open-relay", helo_name=HELO)
+    page = (await checked(app, domain="dev-openrelay.test")).text
     paths = files(page)
     assert set(paths) == {"report.html", "report.json", "case.zip"}
     got = {name: await fetched(app, path) for name, path in paths.items()}
@@ -136,8 +138,8 @@ async def test_what_is_saved_is_the_check(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 async def test_the_headers_of_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = replaying(monkeypatch, "dns-null-mx")
-    paths = files((await checked(app, domain="dev-nullmx.test", helo_name=HELO)).text)
+    app = replaying(monkeypatch, "dns-null-mx", helo_name=HELO)
+    paths = files((await checked(app, domain="dev-nullmx.test")).text)
     for name, kind, shown_as in (
         ("report.html", "text/html; charset=utf-8", "inline"),
         ("report.json", "application/json", "attachment"),
@@ -245,7 +247,7 @@ async def test_hostile_names_among_the_steps() -> None:
 
 async def test_of_servers_that_say_too_much_the_report_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checker_smtp.service.web.results._MAX_RECEIVED", 100)
-    page = (await checked(replaying(monkeypatch, MIXED), domain="dev-mixed.test", helo_name=HELO)).text
+    page = (await checked(replaying(monkeypatch, MIXED, helo_name=HELO), domain="dev-mixed.test")).text
     sound(page)
     assert set(files(page)) == {"report.html"}
 
@@ -268,9 +270,24 @@ async def test_what_a_check_says_after_its_end_is_dropped() -> None:
     notes[0]("192.0.2.7:25", "connecting")
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+async def test_a_server_that_was_visited_too_often_is_not_visited_again(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = replaying(monkeypatch, "postfix-open-relay", backend=backend, helo_name=HELO, rate_address="1/hour")
+    assert "report.html" in (await checked(app, domain="dev-openrelay.test")).text
+    page = (await checked(app, domain="dev-openrelay.test")).text
+    assert "report.html" not in page
+    assert re.search(
+        r"More than 1 checks per hour for the mail server 127\.\d+\.\d+\.\d+: try again later", page
+    )
+    sound(page)
+    assert 'reason="address-rate"' in generate_latest(app.metrics.registry).decode()
+
+
 async def test_results_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = replaying(monkeypatch, "dns-null-mx")
-    paths = files((await checked(app, domain="dev-nullmx.test", helo_name=HELO)).text)
+    app = replaying(monkeypatch, "dns-null-mx", helo_name=HELO)
+    paths = files((await checked(app, domain="dev-nullmx.test")).text)
     name = paths["report.html"].split("/")[3]
     assert len(name) >= 20
     for path in (f"/check/results/{name}/other.txt", "/check/results/AAAAAAAAAAAAAAAAAAAAAA/report.html"):

@@ -4,8 +4,8 @@ from typing import TypeVar
 
 import pytest
 
-from checker_smtp.service.admission import CheckRefused
 from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.refusal import CheckRefused
 from checker_smtp.testing import FakeNetwork
 from tests.apps.service.hosted import HappyDomain, service
 
