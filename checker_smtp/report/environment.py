@@ -43,7 +43,7 @@ def _code(text: str) -> Markup:
     if len(parts) % 2 == 0:
         return escape(visible(text))
     pieces = [
-        Markup("<code>{}</code>").format(visible(p)) if n % 2 else escape(visible(p))
+        Markup("<code>{}</code>").format(_words(p)) if n % 2 else escape(visible(p))
         for n, p in enumerate(parts)
     ]
     return Markup("").join(pieces)
@@ -51,7 +51,8 @@ def _code(text: str) -> Markup:
 
 def _words(command: str) -> Markup:
     """Return a command that wraps between its words, never after the hyphens of an option."""
-    return Markup(" ").join(Markup("<span>{}</span>").format(visible(word)) for word in command.split(" "))
+    words = map(visible, command.split(" "))
+    return Markup(" ").join(Markup("<span>{}</span>").format(w) if "-" in w else escape(w) for w in words)
 
 
 def _breakable(text: str) -> Markup:

@@ -94,7 +94,7 @@ TABLE = {
     ),
     "disk full: waiting does not help": (
         *("452 4.3.1 no space", "452 4.3.1 no space", DENIED),
-        ["postmaster.deferred warn transient", NULL_LATER],
+        ["postmaster.deferred warn fail", NULL_LATER],
     ),
     "policy on postmaster, undecided without a control": (
         *("550 5.7.1 members only",) * 2,

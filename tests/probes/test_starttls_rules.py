@@ -31,7 +31,9 @@ def after(*more: object, **words: object) -> Observation:
 @pytest.mark.parametrize(
     ("starttls", "verdict"),
     [
-        ("454 4.3.0 no key", "starttls.deferred warn transient"),
+        ("454 4.3.0 no key", "starttls.deferred warn fail"),
+        ("454 4.7.0 TLS not available due to local problem", "starttls.deferred warn fail"),
+        ("454 4.7.0 TLS not available due to temporary reason", "starttls.deferred warn transient"),
         ("421 busy", "starttls.deferred warn transient"),
         ("501 no parameters", "starttls.failed crit fail"),
         ("554 5.7.3 unable to initialise", "starttls.failed crit fail"),

@@ -125,13 +125,11 @@ def outline(page: str) -> str:
             lines.append(f"{'  ' * int(name[1])}{name} {words(element)}")
         elif name == "details" and "endpoint" in classes:
             lines.append(f"    {'open' if 'open' in element.attrib else 'closed'}")
-        elif name == "p" and {"faults", "nothing", "code"} & set(classes):
+        elif name == "p" and {"faults", "counts", "code"} & set(classes):
             lines.append(f"      {words(element)}")
-        elif name == "ul" and "counts" in classes:
-            lines.append(f"      {', '.join(words(item) for item in element)}")
         elif name == "span" and "pill" in classes:
             lines.append(f"        [{' '.join(classes[1:])}] {words(element)}")
-        elif name == "pre" and "words" in classes:
+        elif name == "pre" and "command" in classes:
             lines.append(f"        $ {words(element)}")
         elif name == "li" and "cited" in classes:
             said = next(child for child in element if child.attrib.get("class") == "said")

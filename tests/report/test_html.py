@@ -115,6 +115,7 @@ def test_problems_come_first_and_sections_in_order() -> None:
     assert titles == [
         "Critical Mail can arrive.",
         "What to fix",
+        "Notes",
         "Mail servers of the domain",
         "Endpoints",
         "About this checker",

@@ -27,7 +27,9 @@ def recorded(name: str) -> Result:
     ("found", "panel"),
     [
         (finding(), ReportPanel.FIX),
-        (finding("smtp.starttls.deferred", WARN, outcome=Outcome.TRANSIENT), ReportPanel.FIX),
+        # the outcome alone decides, not the severity
+        (finding("smtp.starttls.deferred", WARN, outcome=Outcome.TRANSIENT), ReportPanel.UNSETTLED),
+        (finding("smtp.starttls.deferred", WARN), ReportPanel.FIX),
         (finding("smtp.ipv6.none", INFO), ReportPanel.FIX),
         (finding("smtp.null_mx", INFO, "", outcome=Outcome.PASS), ReportPanel.FIX),
         (finding("smtp.postmaster.deferred", INFO, outcome=Outcome.TRANSIENT), ReportPanel.UNSETTLED),
@@ -47,8 +49,10 @@ def test_each_finding_is_in_one_panel(found: Finding, panel: ReportPanel) -> Non
 def counted(checked: Result) -> set[tuple[int, int, int]]:
     """Return the numbers of critical findings, warnings and notes that the formats give."""
     page = parse(render(checked, "html"))
-    (counts,) = (e for e in page.iter("ul") if e.attrib.get("class") == "counts")
-    html = tuple(int(words(item).split()[0]) for item in counts)
+    shown = " ".join(words(e) for e in page.iter("p") if e.attrib.get("class") == "counts").partition(";")[0]
+    assert not re.search(r"\b0 ", shown)
+    in_words = {word: int(number) for number, word in re.findall(r"(\d+) (critical|warning|note)s?\b", shown)}
+    html = tuple(in_words.get(word, 0) for word in ("critical", "warning", "note"))
     first = render(checked, "nagios").splitlines()[0]
     nagios = tuple(int(re.search(rf"'{name}'=(\d+)", first)[1]) for name in ("critical", "warnings", "notes"))  # type: ignore[index]
     metrics = dict(re.findall(r'_findings\{.*severity="(\w+)"\} (\d+)', render(checked, "prometheus")))
@@ -76,9 +80,34 @@ def test_a_broken_key_is_a_warning_in_every_format() -> None:
     assert report.unsettled == report.checker == ()
     assert counted(checked) == {(0, 1, len(report.notes))}
     assert report.head.verdict.faults == "1 warning to fix."
+    assert "the server reports a fault of its own" in report.problems[0].subjects[0].message
     for output in (render(checked, "text"), words(parse(render(checked, "html")))):
         assert "Nothing to fix" not in output
         assert "fault of the domain" not in output
+
+
+def test_a_temporary_warning_is_not_settled_and_sets_the_exit_code() -> None:
+    checked = recorded("odd-starttls-454")
+    report = build_report(checked)
+    assert checked.status == "warning"
+    assert report.problems == ()
+    assert [item.code for item in report.unsettled] == ["smtp.starttls.deferred"]
+    assert report.head.verdict.faults == "1 warning not settled."
+    assert report.first is report.unsettled[0]
+    assert counted(checked) == {(0, 1, len(report.notes))}
+    text = render(checked, "text")
+    assert text.index("Not settled") < text.index("  WARN  STARTTLS is offered") < text.index("Notes")
+    assert "What to fix" not in text
+    page = words(parse(render(checked, "html")))
+    assert "Warning Temporary STARTTLS is offered" in page
+    assert "What to fix" not in page
+
+
+def test_what_is_to_fix_and_what_is_open_are_counted_apart() -> None:
+    fault, later = finding(), finding("smtp.starttls.deferred", WARN, outcome=Outcome.TRANSIENT)
+    report = build_report(result(observation(), (fault, later), "critical"))
+    assert report.head.verdict.faults == "1 critical fault to fix, 1 warning not settled."
+    assert [item.code for item in report.faults] == [fault.code, later.code]
 
 
 @pytest.mark.slow
@@ -87,8 +116,8 @@ def test_a_broken_key_is_a_warning_in_every_format() -> None:
 def test_no_status_contradicts_its_panels(seen: object) -> None:
     checked = evaluate(seen)  # type: ignore[arg-type]
     report = build_report(checked)
-    assert bool(report.problems) is (checked.status in ("warning", "critical"))
-    assert report.head.verdict.faults[0].isdigit() is bool(report.problems)
+    assert bool(report.faults) is (checked.status in ("warning", "critical"))
+    assert report.head.verdict.faults[0].isdigit() is bool(report.faults)
     items = (*report.to_fix, *report.unsettled, *report.checker)
     assert sum(item.number for item in items) == len(checked.findings)
     for endpoint in report.endpoints:
@@ -151,7 +180,7 @@ def test_what_is_no_fault_of_the_domain_is_not_to_be_fixed_there() -> None:
 
 def test_settings_stand_with_what_is_about_this_checker() -> None:
     refused = words(parse(render(recorded("postfix-blocklisted"), "html")))
-    assert refused.index("About this checker") < refused.index("EHLO name") < refused.index("What to fix")
+    assert refused.index("About this checker") < refused.index("EHLO name") < refused.index("Notes")
     text = " ".join(render(recorded("postfix-blocklisted"), "text").split())
     assert text.index("About this checker") < text.index("EHLO name") < text.index("Notes")
     assert "Resolver 127.1.2.53" in " ".join(render(recorded("postfix-healthy"), "text").splitlines()[:3])

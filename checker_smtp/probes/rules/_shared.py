@@ -2,10 +2,18 @@
 
 from checker_smtp.probes.refusals import Reason, Refusal
 
-from ._finding import Code, Severity
+from ._finding import Code, Outcome, Severity
 from ._reproduction import QueryDns, RepeatSession
 
-__all__ = ["ALIAS_BESIDE", "NOT_TESTED", "REFUSED_US", "client_fix", "retry_fix"]
+__all__ = [
+    "ALIAS_BESIDE",
+    "NOT_TESTED",
+    "REFUSED_US",
+    "SERVER_STATE_FIX",
+    "client_fix",
+    "deferral_outcome",
+    "retry_fix",
+]
 
 REFUSED_US = Code(
     "smtp.refused_us",
@@ -39,6 +47,10 @@ ALIAS_BESIDE = Code(
     reproduce=QueryDns(names="domain", rdtypes=("MX", "CNAME")),
 )
 
+SERVER_STATE_FIX = (
+    "Find the cause in the server's log: it reports a fault of its own (disk space, a lookup table, a filter "
+    "or policy service, its configuration)."
+)
 # The remedy for each reason against this client; it is the checker's own, or nobody's.
 _CLIENT_FIXES = {
     Reason.BLOCKLIST: "This machine's address is on a blocklist: look it up at the list that the reply "
@@ -58,6 +70,11 @@ _CLIENT_FIXES = {
 def client_fix(refusal: Refusal | None) -> str:
     """Return the remedy for a refusal of this client; empty where the record's own is the best."""
     return _CLIENT_FIXES.get(refusal.reason, "") if refusal is not None else ""
+
+
+def deferral_outcome(refusal: Refusal) -> Outcome:
+    """Return the outcome of a 4yz: settled where it says what waiting does not change."""
+    return Outcome.FAIL if refusal.is_lasting else Outcome.TRANSIENT
 
 
 def retry_fix(refusal: Refusal) -> str:

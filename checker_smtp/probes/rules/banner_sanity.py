@@ -11,7 +11,7 @@ from ._reach import lost
 from ._reading import any_connected, end_evidence, quoted, reply_evidence, shown
 from ._reproduction import HoldSession
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US, client_fix
+from ._shared import NOT_TESTED, REFUSED_US, client_fix, deferral_outcome
 
 MISSING = Code(
     "smtp.banner.missing",
@@ -151,7 +151,7 @@ def _deferred(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Find
         endpoint.subject,
         message,
         *reply_evidence(endpoint, greeting),
-        outcome=Outcome.TRANSIENT,
+        outcome=deferral_outcome(refusal),
         refusal=refusal,
     )
 

@@ -11,7 +11,7 @@ from ._reach import lost
 from ._reading import any_greeted, end_evidence, greeted, quoted, reply_evidence, shown
 from ._reproduction import HoldSession
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US, client_fix
+from ._shared import NOT_TESTED, REFUSED_US, SERVER_STATE_FIX, client_fix, deferral_outcome
 
 FAILED = Code(
     "smtp.ehlo.failed",
@@ -136,10 +136,12 @@ def _failed(endpoint: Endpoint, session: Session) -> Finding:
             endpoint.subject,
             f"The server answers {replies}{quoted(refusal)}: temporarily refused.",
             *evidence,
-            outcome=Outcome.TRANSIENT,
+            outcome=deferral_outcome(refusal),
             severity=Severity.WARN,
             refusal=refusal,
-            fix="Repeat the check later; if it persists look for limits in the server's log.",
+            fix=SERVER_STATE_FIX
+            if refusal.is_lasting
+            else "Repeat the check later; if it persists look for limits in the server's log.",
         )
     return FAILED.finding(
         endpoint.subject, f"The server answers {replies}{quoted(refusal)}.", *evidence, refusal=refusal

@@ -182,7 +182,7 @@ def _deferred(refused: _Refused) -> Finding:
         refused.endpoint.subject,
         message,
         *refused.evidence,
-        outcome=Outcome.TRANSIENT,
+        outcome=Outcome.FAIL if lasting else Outcome.TRANSIENT,
         severity=Severity.WARN if lasting else Severity.INFO,
         refusal=refused.refusal,
         fix="" if refused.refusal.is_lasting else retry_fix(refused.refusal),

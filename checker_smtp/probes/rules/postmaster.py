@@ -25,7 +25,7 @@ from ._obstacles import obstacles
 from ._reading import quoted, reply_evidence, shown
 from ._reproduction import RepeatTransactions
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US, retry_fix
+from ._shared import NOT_TESTED, REFUSED_US, SERVER_STATE_FIX, deferral_outcome, retry_fix
 
 REJECTED = Code(
     "smtp.postmaster.rejected",
@@ -75,8 +75,7 @@ _FIXES = {
     "`virtual_mailbox_domains` or `relay_domains`; Exim: `local_domains` or `relay_to_domains`; a hosted "
     "service: its list of domains), or let the MX records name the server that does.",
     Reason.MAILBOX_FULL: "Free space in the mailbox, and let somebody read it.",
-    Reason.SERVER_STATE: "Find the cause in the server's log: it reports a fault of its own (disk space, a "
-    "lookup table, a filter or policy service, its configuration).",
+    Reason.SERVER_STATE: SERVER_STATE_FIX,
     Reason.POLICY: "The server accepts this client for another recipient, so a policy for this domain or "
     "mailbox refuses it: look for blocklists, allowlists and filters that apply to it.",
 }
@@ -165,9 +164,9 @@ def _outside_gets_the_same(endpoint: Endpoint) -> bool:
 def _deferred(observation: Observation, endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     refusal = answer.refusal
     everything = defers_everything(endpoint)
-    lasting = everything or refusal.is_lasting or refusal.reason is Reason.MAILBOX
+    lasting = refusal.is_lasting or refusal.reason is Reason.MAILBOX
     if everything:
-        end, fix = ", and so is STARTTLS: the server defers everything", _FIXES[Reason.SERVER_STATE]
+        end, fix = ", and so is STARTTLS: the server defers everything", SERVER_STATE_FIX
     elif lasting:
         end, fix = ": waiting will not change that", _lasting_fix(refusal.reason)
     else:
@@ -177,15 +176,15 @@ def _deferred(observation: Observation, endpoint: Endpoint, answer: RefusedAnswe
         endpoint.subject,
         f"Mail to postmaster@{observation.domain} is deferred with {said}{end}.",
         *_evidence(endpoint, answer),
-        outcome=Outcome.TRANSIENT,
-        severity=Severity.WARN if lasting else Severity.INFO,
+        outcome=Outcome.FAIL if lasting else Outcome.TRANSIENT,
+        severity=Severity.WARN if lasting or everything else Severity.INFO,
         refusal=refusal,
         fix=fix,
     )
 
 
 def _lasting_fix(reason: Reason) -> str:
-    return REJECTED.fix if reason is Reason.MAILBOX else _FIXES.get(reason, _FIXES[Reason.SERVER_STATE])
+    return REJECTED.fix if reason is Reason.MAILBOX else _FIXES.get(reason, SERVER_STATE_FIX)
 
 
 def _login_required(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
@@ -195,7 +194,7 @@ def _login_required(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
         f"Mail to the domain is refused with {shown(answer.reply)}{quoted(answer.refusal)}: the server "
         "requires a login.",
         *_evidence(endpoint, answer),
-        outcome=Outcome.TRANSIENT if is_transient else Outcome.FAIL,
+        outcome=deferral_outcome(answer.refusal) if is_transient else Outcome.FAIL,
         severity=Severity.WARN if is_transient else None,
         refusal=answer.refusal,
     )

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from itertools import islice
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
+from checker_smtp.probes.refusals import Reason, Step
 
-from ._answers import defers_everything
+from ._answers import defers_everything, read_reply
 from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
 from ._reach import lost
-from ._reading import end_evidence, reply_evidence, shown
+from ._reading import end_evidence, quoted, reply_evidence, shown
 from ._reproduction import HoldSession, ReadOctets, StartTlsHandshake
 from ._rule import Input, rule
-from ._shared import NOT_TESTED
+from ._shared import NOT_TESTED, deferral_outcome
 
 FAILED = Code(
     "smtp.starttls.failed",
@@ -32,7 +33,8 @@ DEFERRED = Code(
     Severity.WARN,
     title="STARTTLS is offered and temporarily refused",
     why="Senders deliver in the clear or wait; a server that has no usable key says so with 454.",
-    fix="Repeat the check; if it persists, check that the server can read its key and certificate.",
+    fix="Repeat the check. If STARTTLS is refused again, see that the server can read its key and its "
+    "certificate; its log has the cause.",
     reference="RFC 3207 §4",
     reproduce=HoldSession(until="STARTTLS"),
     badge="STARTTLS deferred",
@@ -84,12 +86,7 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
     elif reply.transient:
         if defers_everything(endpoint):
             return  # postmaster reports it; that is no fault of the server's TLS
-        yield DEFERRED.finding(
-            endpoint.subject,
-            f"STARTTLS is answered with {shown(reply)}, a temporary refusal.",
-            *reply_evidence(endpoint, reply),
-            outcome=Outcome.TRANSIENT,
-        )
+        yield _deferred(endpoint, reply)
     elif not reply.positive:
         yield FAILED.finding(
             endpoint.subject,
@@ -110,6 +107,23 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
             yield _refused_hello(endpoint, session.ehlo_tls)
     elif end is not None:
         yield from (_no_handshake if session.tls is None else _no_hello)(endpoint, session, end)
+
+
+def _deferred(endpoint: Endpoint, reply: ReplySeen) -> Finding:
+    """Return the finding for a 4yz. Only words about the server's own state settle what is to be fixed."""
+    refusal = read_reply(reply, Step.EHLO)
+    said, evidence = f"STARTTLS is answered with {shown(reply)}", reply_evidence(endpoint, reply)
+    if refusal.reason is not Reason.SERVER_STATE:
+        return DEFERRED.finding(
+            endpoint.subject, f"{said}, a temporary refusal.", *evidence, outcome=Outcome.TRANSIENT
+        )
+    return DEFERRED.finding(
+        endpoint.subject,
+        f"{said}{quoted(refusal)}: the server reports a fault of its own.",
+        *evidence,
+        outcome=deferral_outcome(refusal),
+        refusal=refusal,
+    )
 
 
 def _unanswered(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:

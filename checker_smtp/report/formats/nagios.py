@@ -16,7 +16,7 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity, record_of
 from checker_smtp.report.model.mail_state import describe_mail
 from checker_smtp.report.model.metrics import is_probed, measure_phases
-from checker_smtp.report.model.panels import count_findings, describe_severity, is_fault
+from checker_smtp.report.model.panels import count_findings, describe_counts, describe_severity, is_fault
 from checker_smtp.report.model.several import count_statuses, worst_status
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
@@ -80,10 +80,7 @@ def _summary(result: Result) -> str:
     if endpoints and not probed:
         reached = "no endpoint probed"
     summary = f"{_plain(result.observation.domain)}: {reached}"
-    counts = count_findings(result.findings)
-    for severity, word in ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note")):
-        if number := counts[severity]:
-            summary += f", {number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
+    summary = ", ".join((summary, *describe_counts(count_findings(result.findings))))
     if result.observation.mx.null_mx:
         summary = f"{_plain(result.observation.domain)}: declares that it receives no mail (null MX)"
     worst = next(filter(is_fault, result.findings), None)

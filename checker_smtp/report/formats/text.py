@@ -122,10 +122,8 @@ class _Page:
         return self._terminal.lines(f"{quote.where}:", "dim", first=_INDENT) + body
 
     def _label(self, item: Item) -> str:
-        is_said = "temporar" in item.title
-        title = f"{item.title} (temporary)" if item.is_temporary and not is_said else item.title
         return self._terminal.lines(
-            title, "bold", first=f"  {item.severity.upper():6}", first_style=item.severity
+            item.title, "bold", first=f"  {item.severity.upper():6}", first_style=item.severity
         )
 
     def _subject(self, name: str, target: str, message: str) -> str:

@@ -19,7 +19,7 @@ from checker_smtp.report.visible import visible
 from .endpoint_index import EndpointIndex
 from .mail_state import describe_reason
 from .next_steps import next_steps
-from .panels import UNSETTLED, ReportPanel, describe_severity, panel_of
+from .panels import ReportPanel, describe_severity, panel_of
 from .transcript import Citation, TranscriptView, shorten
 
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
@@ -87,14 +87,14 @@ class Item:
     severity_note: str = ""
 
     @property
-    def is_temporary(self) -> bool:
-        """True of a fault whose outcome leaves the question open."""
-        return self.panel is ReportPanel.FIX and self.outcome in UNSETTLED
-
-    @property
     def has_fix(self) -> bool:
         """True where the remedy is a fix at the domain, and no step to settle a question."""
-        return self.panel is ReportPanel.FIX and not self.is_temporary
+        return self.panel is ReportPanel.FIX
+
+    @property
+    def is_fault(self) -> bool:
+        """True for a warning or a critical finding."""
+        return self.severity is not Severity.INFO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

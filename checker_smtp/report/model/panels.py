@@ -1,7 +1,8 @@
 """The three panels of a report, and how findings are counted: one rule for every format.
 
 *What to fix* has what the domain can act on, *Not settled* what waiting or another check may settle, *About
-this checker* what its address, names, network or resolver did to the check.
+this checker* what its address, names, network or resolver did to the check. The outcome of a finding decides
+the panel; its severity decides the counts and the exit code, in whichever panel it is.
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,15 @@ from enum import StrEnum
 
 from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
 
-__all__ = ["UNSETTLED", "ReportPanel", "count_findings", "describe_severity", "is_fault", "panel_of"]
+__all__ = [
+    "UNSETTLED",
+    "ReportPanel",
+    "count_findings",
+    "describe_counts",
+    "describe_severity",
+    "is_fault",
+    "panel_of",
+]
 
 UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
 """The outcomes that leave the question open."""
@@ -38,11 +47,8 @@ def describe_severity(finding: Finding) -> str:
 def panel_of(finding: Finding) -> ReportPanel:
     """Return the panel of a finding.
 
-    A fault stands with what to fix, whatever its outcome, so that no warning status is over an empty panel. A
-    test that did not run for the domain as a whole is about this checker's network.
+    A test that did not run for the domain as a whole is about this checker's network.
     """
-    if is_fault(finding):
-        return ReportPanel.FIX
     record = record_of(finding.code)
     is_of_network = finding.outcome is Outcome.NOT_TESTED and not finding.subject
     if finding.outcome is Outcome.REFUSED_US or is_of_network or (record and record.about_checker):
@@ -54,3 +60,13 @@ def count_findings(findings: Iterable[Finding]) -> dict[Severity, int]:
     """Return the number of findings of each severity, in whichever panel they are."""
     severities = [finding.severity for finding in findings]
     return {severity: severities.count(severity) for severity in Severity}
+
+
+def describe_counts(counts: dict[Severity, int]) -> tuple[str, ...]:
+    """Return the counts that are not 0 in words, the worst first, as in `1 critical` and `2 notes`."""
+    words = ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note"))
+    return tuple(
+        f"{number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
+        for severity, word in words
+        if (number := counts[severity])
+    )

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Severity
 from checker_smtp.report.advice.software import recognise
 from checker_smtp.report.visible import visible
 
@@ -22,7 +21,7 @@ from .endpoint_index import EndpointIndex
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .mx_table import MxRow, build_mx_rows, describe_coverage
-from .panels import ReportPanel, count_findings
+from .panels import ReportPanel, count_findings, describe_counts
 from .timeline import format_seconds
 from .transcript import TranscriptView
 from .verdict import Verdict, build_verdict, list_disabled_tests
@@ -39,14 +38,15 @@ _NOT_LOOKED_AT = "certificate validity, DANE, MTA-STS, DNSSEC signing"
 class Head:
     """The head of a report.
 
-    `unicode` is the domain in Unicode, empty for an ASCII domain. `counts` are those of all findings.
-    `facts` and `details` are pairs of label and value; `details` are the settings needed to repeat the check.
+    `unicode` is the domain in Unicode, empty for an ASCII domain. `counts` are the numbers of all findings in
+    words, by severity. `facts` and `details` are pairs of label and value; `details` are the settings needed
+    to repeat the check.
     """
 
     domain: str
     unicode: str
     verdict: Verdict
-    counts: dict[Severity, int]
+    counts: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     details: tuple[tuple[str, str], ...]
 
@@ -74,19 +74,24 @@ class Report:
     @property
     def problems(self) -> tuple[Item, ...]:
         """The items to fix that are warnings or critical."""
-        return tuple(item for item in self.to_fix if item.severity is not Severity.INFO)
+        return tuple(item for item in self.to_fix if item.is_fault)
+
+    @property
+    def faults(self) -> tuple[Item, ...]:
+        """The warnings and critical items of all panels: those to fix first."""
+        return tuple(item for item in (*self.to_fix, *self.unsettled, *self.checker) if item.is_fault)
 
     @property
     def first(self) -> Item | None:
-        """The first problem, where the verdict does not name it already."""
-        problem = next(iter(self.problems), None)
+        """The first fault, where the verdict does not name it already."""
+        problem = next(iter(self.faults), None)
         is_named = problem is not None and problem.title.lower() in self.head.verdict.arrival.lower()
         return None if is_named else problem
 
     @property
     def notes(self) -> tuple[Item, ...]:
         """The other items to fix."""
-        return tuple(item for item in self.to_fix if item.severity is Severity.INFO)
+        return tuple(item for item in self.to_fix if not item.is_fault)
 
     @property
     def panels(self) -> tuple[ReportPanel, ...]:
@@ -135,7 +140,7 @@ def build_report(result: Result) -> Report:
 def describe_worst(result: Result) -> str:
     """Return one sentence of the verdict: the first problem, or if mail can arrive where there is none."""
     report = build_report(result)
-    return f"{report.problems[0].title}." if report.problems else report.head.verdict.arrival
+    return f"{report.faults[0].title}." if report.faults else report.head.verdict.arrival
 
 
 def _with_one_remark(endpoints: Iterable[EndpointReport]) -> tuple[EndpointReport, ...]:
@@ -164,7 +169,7 @@ def _head(result: Result) -> Head:
         domain=visible(observation.domain),
         unicode=_unicode(observation.domain),
         verdict=build_verdict(result),
-        counts=count_findings(result.findings),
+        counts=describe_counts(count_findings(result.findings)),
         facts=tuple(_facts(observation)),
         details=tuple(_details(observation)),
     )

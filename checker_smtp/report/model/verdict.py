@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import MailState, Severity
+from checker_smtp.probes.rules import Finding, MailState, Severity
 
 from .mail_state import describe_arrival
 from .panels import ReportPanel, count_findings, panel_of
@@ -45,19 +45,23 @@ def build_verdict(result: Result) -> Verdict:
 
 
 def _faults(result: Result) -> str:
-    counts = count_findings(result.findings)
-    crit, warn = counts[Severity.CRIT], counts[Severity.WARN]
-    parts = [
-        f"{crit} critical fault{'s' * (crit != 1)}" if crit else "",
-        f"{warn} warning{'s' * (warn != 1)}" if warn else "",
-    ]
-    if faults := " and ".join(filter(None, parts)):
-        return f"{faults} to fix."
+    to_fix = _count([f for f in result.findings if panel_of(f) is ReportPanel.FIX], "to fix")
+    others = _count([f for f in result.findings if panel_of(f) is not ReportPanel.FIX], "not settled")
+    if faults := ", ".join(filter(None, (to_fix, others))):
+        return f"{faults}."
     is_known = result.mail.state in (MailState.ACCEPTED, MailState.NONE) and result.status != "unknown"
     if not is_known:
         return "No fault was found, and none is ruled out."
     is_all = all(panel_of(finding) is ReportPanel.FIX for finding in result.findings)
     return "Nothing to fix." if is_all else "Nothing to fix was found."
+
+
+def _count(findings: list[Finding], state: str) -> str:
+    """Return the number of critical findings and warnings, with their state; empty where there are none."""
+    counts = count_findings(findings)
+    words = ((counts[Severity.CRIT], "critical fault"), (counts[Severity.WARN], "warning"))
+    parts = [f"{number} {word}{'s' * (number != 1)}" for number, word in words if number]
+    return f"{' and '.join(parts)} {state}" if parts else ""
 
 
 def list_disabled_tests(observation: Observation) -> tuple[str, ...]:

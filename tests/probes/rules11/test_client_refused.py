@@ -234,7 +234,8 @@ def test_a_refusal_before_mail_that_a_later_session_did_not_meet_is_over() -> No
         ("550 5.0.0 Rejected", REFUSED_US),
         ("550 5.7.1 no", REFUSED_US),
         ("504 5.5.2 <probe.test>: Helo command rejected: need fully-qualified hostname", REFUSED_US),
-        ("452 no", "ehlo.failed warn transient"),
+        ("452 no", "ehlo.failed warn fail"),
+        ("450 no", "ehlo.failed warn transient"),
         ("550 no", "ehlo.failed crit fail"),
     ],
 )

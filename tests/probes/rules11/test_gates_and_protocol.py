@@ -44,7 +44,7 @@ def test_a_login_demanded_where_no_tls_is_offered_is_critical() -> None:
 
 def test_a_login_demanded_for_now_is_a_warning() -> None:
     seen = observation(endpoint(**dict.fromkeys(OWN, "450 4.7.1 Authentication required")))
-    assert lines(seen) == ["auth.required warn transient"]
+    assert lines(seen) == ["auth.required warn fail"]
 
 
 @pytest.mark.parametrize(
@@ -87,17 +87,17 @@ def test_tls_demanded_on_tls_is_unknown(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "outcome"),
     [
-        "452 4.4.5 Insufficient disk space; try again later",
-        "451 4.7.1 Service unavailable",
-        "452 4.4.5 no",
-        "450 no",
+        ("452 4.4.5 Insufficient disk space; try again later", "fail"),
+        ("451 4.7.1 Service unavailable", "transient"),
+        ("452 4.4.5 no", "fail"),
+        ("450 no", "transient"),
     ],
 )
-def test_starttls_and_mail_deferred_is_one_warning_and_no_finding_of_tls(answer: str) -> None:
+def test_starttls_and_mail_deferred_is_one_warning_and_no_finding_of_tls(answer: str, outcome: str) -> None:
     seen = observation(endpoint(starttls=answer, **dict.fromkeys(ALL, f"MAIL {answer}")))
-    assert "postmaster.deferred warn transient" in lines(seen)
+    assert f"postmaster.deferred warn {outcome}" in lines(seen)
     assert "starttls.deferred" not in str(lines(seen))
     finding = of("postmaster.deferred", seen)
     assert "and so is STARTTLS: the server defers everything" in finding.message

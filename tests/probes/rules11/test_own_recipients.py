@@ -25,7 +25,7 @@ BOTH_READINGS = "Either the server refuses this client, or it does not serve the
 
 CRIT = "postmaster.rejected crit fail"
 WARN = "postmaster.rejected warn fail"
-DEFERRED_WARN = "postmaster.deferred warn transient"
+DEFERRED_WARN = "postmaster.deferred warn fail"
 DEFERRED = "postmaster.deferred info transient"
 BOUNCES_DEFERRED = "null_sender.deferred info transient"
 REFUSED_US = "refused_us info refused-us"
