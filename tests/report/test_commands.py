@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,9 @@ from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import CODES, Finding
 from checker_smtp.report.advice.commands import commands_for
 from checker_smtp.report.model.endpoint_index import EndpointIndex
+from checker_smtp.report.model.report import build_report
 from tests.report.results import FIXTURES, MX, endpoint, finding, observation, replayed, session
+from tests.report.results import result as as_result
 
 SUBJECT = "192.0.2.1:25"
 HOSTILE = (
@@ -156,16 +159,50 @@ def test_every_recorded_finding_about_a_reached_server_has_one() -> None:
                 assert shlex.split(line)
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "sender", "recipient"),
-    [
-        ("odd-serves-the-probe-domain", "smtp.not_tested", "postmaster@", "somebody@customer.scripted.test"),
-        ("postfix-no-postmaster", "smtp.not_tested", "<>", "postmaster@dev-nopostmaster.test"),
-    ],
-)
-def test_a_command_asks_what_the_evidence_asked(name: str, code: str, sender: str, recipient: str) -> None:
-    result = replayed(next(folder for folder in FIXTURES if folder.name == name))
-    (found,) = (one for one in result.findings if one.code == code)
-    words = shlex.split(lines_for(found, result.observation)[0])
-    assert words[words.index("--from") + 1].startswith(sender)
-    assert words[words.index("--to") + 1] == recipient
+@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
+def test_the_commands_ask_what_the_evidence_asked(folder: Path) -> None:
+    result = replayed(folder)
+    report = build_report(result)
+    for item in (*report.to_fix, *report.unsettled, *report.checker):
+        commands = [shlex.split(line) for line in item.commands]
+        asked = {
+            (words[words.index("--from") + 1], words[words.index("--to") + 1])
+            for words in commands
+            if words[0] == "swaks"
+        }
+        for quote in item.quotes:
+            senders = [line.removeprefix("MAIL FROM:") for line in quote.asked if line.startswith("MAIL")]
+            recipients = [line.removeprefix("RCPT TO:") for line in quote.asked if line.startswith("RCPT")]
+            for sender in senders:
+                sender = sender if sender == "<>" else sender.strip("<>")
+                wanted = {to for who, to in asked if who == sender}
+                assert wanted, (item.code, quote.asked, item.commands)
+                assert {one.strip("<>") for one in recipients} <= wanted
+            question = re.fullmatch(r"([A-Z]+) (\S+)", quote.where)
+            if question and question[1] != "PTR":
+                assert any(
+                    [question[2], question[1]] == words[n : n + 2]
+                    for words in commands
+                    for n in range(len(words))
+                ), (item.code, quote.where, item.commands)
+
+
+def test_a_reply_to_ehlo_on_tls_is_asked_for_on_tls() -> None:
+    result = replayed(next(folder for folder in FIXTURES if folder.name == "odd-lower-case-keywords"))
+    found = next(one for one in result.findings if one.code == "smtp.ext.pipelining")
+    assert lines_for(found, result.observation)[0].endswith(" --tls --quit-after EHLO")
+
+
+def test_a_document_that_names_no_session_has_commands() -> None:
+    result = replayed(next(folder for folder in FIXTURES if folder.name == "postfix-open-relay"))
+    found = result.findings[0]
+    old = replace(found, evidence=tuple(replace(item, session=None, entry=None) for item in found.evidence))
+    assert lines_for(old, result.observation) == lines_for(found, result.observation)
+
+
+def test_each_server_in_the_evidence_is_asked() -> None:
+    seen = observation(endpoint("192.0.2.1", session(tls="")), endpoint("192.0.2.2", session(tls="")))
+    found = [finding("smtp.postmaster.rejected", subject=f"192.0.2.{n}:25") for n in (1, 2)]
+    (item,) = build_report(as_result(seen, tuple(found), "critical")).to_fix
+    servers = [words[words.index("--server") + 1] for words in map(shlex.split, item.commands)]
+    assert servers == ["192.0.2.1", "192.0.2.2"]

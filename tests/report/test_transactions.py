@@ -89,12 +89,22 @@ def test_the_severity_of_a_row_is_that_of_its_finding() -> None:
         ("odd-relays-for-postmaster-only", "relay", "warn", "accepted from outside"),
         ("odd-relays-for-postmaster-only", "relay-control", "info", "refused"),
         ("postfix-dislikes-our-name", "postmaster", "info", "deferred"),
-        ("smtp-sink-421-at-mail", "postmaster", "info", "not answered"),
     ],
 )
 def test_rows_of_recorded_checks(name: str, question: str, level: str, text: str) -> None:
     result = replayed(next(folder for folder in FIXTURES if folder.name == name))
     assert row(build_report(result), question) == (level, text)
+
+
+def test_the_questions_without_an_answer_are_one_row_that_shows_no_command() -> None:
+    result = replayed(next(folder for folder in FIXTURES if folder.name == "smtp-sink-421-at-mail"))
+    *_, last = build_report(result).endpoints[0].transactions
+    assert (last.question, last.verdict.text, last.reply) == ("Postmaster, Relaying", "not answered", ())
+    assert render(result, "text").count("not answered") == 1
+    assert "  Postmaster, Relaying: not answered\n" in render(result, "text")
+    page = render(result, "html")
+    assert page.count("not answered") == 1
+    assert "RCPT TO:" not in page.partition("Postmaster, Relaying")[2].partition("</tr>")[0]
 
 
 def test_the_remark_about_the_default_relay_probe_stands_once() -> None:

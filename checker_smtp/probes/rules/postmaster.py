@@ -171,10 +171,13 @@ def _deferred(observation: Observation, endpoint: Endpoint, answer: RefusedAnswe
         end, fix = ": waiting will not change that", _lasting_fix(refusal.reason)
     else:
         end, fix = ", as greylisting does" if refusal.is_greylisting else "", retry_fix(refusal)
-    said = f"{shown(answer.reply)}{quoted(refusal)}"
+    # at MAIL no recipient has been named, and the sender may have been the null one
+    is_at_mail = answer.transaction is not None and answer.reply is answer.transaction.mail
+    recipient = f"postmaster@{observation.domain}"
+    what = "Mail to the domain is deferred at MAIL" if is_at_mail else f"Mail to {recipient} is deferred"
     return DEFERRED.finding(
         endpoint.subject,
-        f"Mail to postmaster@{observation.domain} is deferred with {said}{end}.",
+        f"{what} with {shown(answer.reply)}{quoted(refusal)}{end}.",
         *_evidence(endpoint, answer),
         outcome=Outcome.FAIL if lasting else Outcome.TRANSIENT,
         severity=Severity.WARN if lasting or everything else Severity.INFO,

@@ -14,9 +14,10 @@ import shlex
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from checker_smtp.probes.observation import Endpoint, Observation, Transaction
+from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session, Transaction
 from checker_smtp.probes.rules import (
     Code,
+    Evidence,
     Finding,
     HoldSession,
     OpenPort,
@@ -36,18 +37,22 @@ __all__ = ["commands_for"]
 _host = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,253}\Z").match
 _mailbox = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=#/*-]*@[A-Za-z0-9_][A-Za-z0-9_.-]*\Z").match
 
+_rdtype = re.compile(r"[A-Z]{1,10}\Z").match
+
 _MAX_TARGETS = 4
+_MAX_QUESTIONS = 8
 _MAX_NAMES = 2
 _NC_TIMEOUT = 12
 _SWAKS_STOPS = {
     "greeting": ("--quit-after", "BANNER"),
     "EHLO": ("--quit-after", "FIRST-EHLO"),
+    "EHLO on TLS": ("--tls", "--quit-after", "EHLO"),
     "STARTTLS": ("--tls", "--quit-after", "TLS"),
 }
 
 
 def commands_for(finding: Finding, endpoint: Endpoint | None, observation: Observation) -> tuple[str, ...]:
-    """Return one or more commands that show the finding at `endpoint`; none where there is no safe one."""
+    """Return commands that ask at `endpoint` what the evidence asked; none where there is no safe one."""
     record = record_of(finding.code)
     if record is None:
         return ()
@@ -61,21 +66,62 @@ def commands_for(finding: Finding, endpoint: Endpoint | None, observation: Obser
 
 
 def _at_endpoint(record: Code, finding: Finding, endpoint: Endpoint, observation: Observation) -> list[str]:
+    cited = _cited_transactions(record, finding, endpoint)
     match record.reproduce:
         case QueryReverse():
             return _query_reverse(endpoint, observation)
         case OpenPort():
             return _open_port(endpoint)
         case HoldSession() as session:
-            return _hold_session(session, endpoint, observation)
+            return _hold_session(
+                session, endpoint, observation, after_tls=_cites_hello_on_tls(finding, endpoint)
+            )
         case RepeatTransactions():
-            return _repeat_transactions((*record.transactions, *record.controls), endpoint, observation)
+            purposes = (*record.transactions, *record.controls)
+            asked = cited or list(filter(None, map(endpoint.asked, purposes)))
+            return _repeat_transactions(asked, endpoint, observation)
         case StartTlsHandshake() as handshake:
             return _start_tls(handshake, endpoint, observation)
         case ReadOctets() as octets:
-            return _read_octets(octets, endpoint, observation)
+            # a reply to a transaction may have been said on TLS, which nc does not speak
+            repeated = _repeat_transactions(cited, endpoint, observation)
+            return [*_read_octets(octets, endpoint, observation), *repeated]
         case _:
-            return _repeat_session(finding, endpoint, observation)
+            return _repeat_session(cited, endpoint, observation)
+
+
+def _cited_transactions(record: Code, finding: Finding, endpoint: Endpoint) -> list[Transaction]:
+    """Return the transactions whose replies are evidence, each once; of equal replies that of the record."""
+    purposes = (*record.transactions, *record.controls)
+    cited: dict[int, Transaction] = {}
+    for number, item in enumerate(finding.evidence):
+        purpose = purposes[number] if number < len(purposes) else ""
+        same = [
+            t for s in _sessions_of(item, endpoint) for t in s.transactions if _is_cited(item, t.mail, t.rcpt)
+        ]
+        if same:
+            chosen = next((t for t in same if t.purpose == purpose), same[0])
+            cited.setdefault(id(chosen), chosen)
+    return list(cited.values())
+
+
+def _cites_hello_on_tls(finding: Finding, endpoint: Endpoint) -> bool:
+    return any(
+        _is_cited(item, session.ehlo_tls)
+        for item in finding.evidence
+        for session in _sessions_of(item, endpoint)
+    )
+
+
+def _sessions_of(item: Evidence, endpoint: Endpoint) -> tuple[Session, ...]:
+    """Return the session that the evidence is from; documents of version 1 may not say which."""
+    if item.where != endpoint.subject:
+        return ()
+    return endpoint.sessions if item.session is None else endpoint.sessions[item.session : item.session + 1]
+
+
+def _is_cited(item: Evidence, *replies: ReplySeen | None) -> bool:
+    return any(r is not None and (r.entry, r.raw) == (item.entry, item.quote) for r in replies)
 
 
 def _line(*words: str | int) -> str:
@@ -102,16 +148,26 @@ def _resolver(observation: Observation) -> list[str]:
 
 
 def _query(query: QueryDns, finding: Finding, observation: Observation) -> list[str]:
+    questions = _cited_questions(finding) or _usual_questions(query, finding, observation)
+    if not questions:
+        return []
+    words = [word for question in questions for word in question]
+    return [_dig(observation, *words), *([_line("dig", "+trace", *words)] if query.trace else [])]
+
+
+def _cited_questions(finding: Finding) -> list[tuple[str, str]]:
+    """Return the names and types of the DNS questions that are evidence, each once."""
+    split = (item.where.partition(" ") for item in finding.evidence if item.source == "dns")
+    questions = [(name, rdtype) for rdtype, _, name in split if _host(name) and _rdtype(rdtype)]
+    return list(dict.fromkeys(questions))[:_MAX_QUESTIONS]
+
+
+def _usual_questions(query: QueryDns, finding: Finding, observation: Observation) -> list[tuple[str, str]]:
     if query.names == "domain":
         names = [observation.domain]
     else:
         names = [finding.subject] if finding.subject else [r.target for r in observation.mx.records]
-    names = [name for name in names[:_MAX_TARGETS] if _host(name)]
-    if not names:
-        return []
-    questions = [word for name in names for rdtype in query.rdtypes for word in (name, rdtype)]
-    trace = [_line("dig", "+trace", *questions)] if query.trace else []
-    return [_dig(observation, *questions), *trace]
+    return [(name, rdtype) for name in names[:_MAX_TARGETS] if _host(name) for rdtype in query.rdtypes]
 
 
 def _query_reverse(endpoint: Endpoint, observation: Observation) -> list[str]:
@@ -138,18 +194,22 @@ def _swaks(
     return [_line(*words, "--from", sender, "--to", recipient, *more)]
 
 
-def _hold_session(session: HoldSession, endpoint: Endpoint, observation: Observation) -> list[str]:
+def _hold_session(
+    session: HoldSession, endpoint: Endpoint, observation: Observation, *, after_tls: bool = False
+) -> list[str]:
     timeout = ("--timeout", f"{session.timeout}s") if session.timeout is not None else ()
     sender, recipient = observation.settings.sender, f"postmaster@{observation.domain}"
-    lines = _swaks(endpoint, observation, sender, recipient, *timeout, *_SWAKS_STOPS[session.until])
+    until = "EHLO on TLS" if after_tls else session.until
+    lines = _swaks(endpoint, observation, sender, recipient, *timeout, *_SWAKS_STOPS[until])
     if endpoint.connected and endpoint.main.greeting is None:
         # a port with implicit TLS is silent too
         lines.append(_line("openssl", "s_client", "-connect", endpoint.subject) + " </dev/null")
     return lines
 
 
-def _repeat_transactions(purposes: Iterable[str], endpoint: Endpoint, observation: Observation) -> list[str]:
-    transactions = filter(None, map(endpoint.asked, purposes))
+def _repeat_transactions(
+    transactions: Iterable[Transaction], endpoint: Endpoint, observation: Observation
+) -> list[str]:
     return [line for one in transactions for line in _transaction(one, endpoint, observation)]
 
 
@@ -181,13 +241,10 @@ def _read_octets(octets: ReadOctets, endpoint: Endpoint, observation: Observatio
     return [f"(sleep 2; {ehlo}; sleep 2; printf '{octets.command}\\r\\n'; sleep 2) | {connection} | od -c"]
 
 
-def _repeat_session(finding: Finding, endpoint: Endpoint, observation: Observation) -> list[str]:
-    """Return the transaction that is cited, or the session up to the step at which it ended."""
-    cited = {(item.entry, item.quote) for item in finding.evidence}
-    for transaction in (t for session in endpoint.sessions for t in session.transactions):
-        reply = transaction.verdict
-        if reply is not None and (reply.entry, reply.raw) in cited:
-            return _transaction(transaction, endpoint, observation)
+def _repeat_session(cited: list[Transaction], endpoint: Endpoint, observation: Observation) -> list[str]:
+    """Return the transactions that are cited, or the session up to the step at which it ended."""
+    if cited:
+        return _repeat_transactions(cited, endpoint, observation)
     if not endpoint.connected:
         return _open_port(endpoint)
     greeting = endpoint.main.greeting
@@ -197,4 +254,5 @@ def _repeat_session(finding: Finding, endpoint: Endpoint, observation: Observati
         return _hold_session(HoldSession(until="EHLO"), endpoint, observation)
     answered = [t.purpose for s in endpoint.sessions for t in s.transactions if t.verdict is not None]
     purpose = "postmaster" if "postmaster" in answered or not answered else answered[0]
-    return _repeat_transactions((purpose,), endpoint, observation)
+    asked = endpoint.asked(purpose)
+    return _repeat_transactions([asked] if asked is not None else [], endpoint, observation)

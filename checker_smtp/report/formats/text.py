@@ -23,6 +23,8 @@ _INDENT = " " * 8
 _RULE = "-" * 72
 # Lines quoted of one reply; the page and the JSON document have more.
 _MAX_QUOTED = 3
+# The pair that most verdicts come from; the page has the others.
+_MAX_COMMANDS = 2
 
 
 def render_text(result: Result, terminal: Terminal | None = None) -> str:
@@ -106,7 +108,7 @@ class _Page:
             + "".join(self._quote(quote) for quote in item.quotes)
             + "".join(self._terminal.lines(f"Reason: {r}", "dim", first=_INDENT) for r in item.reasons)
             + self._severity(item)
-            + "".join(self._terminal.verbatim(f"$ {command}", first=_INDENT) for command in item.commands[:1])
+            + "".join(self._terminal.verbatim(f"$ {c}", first=_INDENT) for c in item.commands[:_MAX_COMMANDS])
             + self._terminal.lines(f"{item.code} · {item.reference}".strip(" ·"), "dim", first=_INDENT)
         )
 

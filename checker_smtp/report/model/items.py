@@ -5,7 +5,7 @@ software recognised at each subject; a fix that a rule wrote for the case at han
 Everything in an item is visible text; settings and commands in prose stand in backticks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation
@@ -27,6 +27,7 @@ __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
 _MAX_SUBJECTS = 32
 _MAX_QUOTES = 6
 _MAX_LINES = 12
+_MAX_COMMANDS = 6
 _UNKNOWN = "A finding that this version does not know"
 
 
@@ -165,12 +166,19 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
         quotes=tuple(quotes[:_MAX_QUOTES]),
         more_quotes=max(len(quotes) - _MAX_QUOTES, 0),
         reasons=tuple(dict.fromkeys(describe_reason(f) for f in group if f.reason))[:_MAX_QUOTES],
-        commands=tuple(
-            visible(command)
-            for command in commands_for(first, context.endpoints.find(first), context.observation)
-        ),
+        commands=tuple(map(visible, dict.fromkeys(_commands(group, context))))[:_MAX_COMMANDS],
         severity_note=describe_severity(first),
     )
+
+
+def _commands(group: list[Finding], context: Context) -> Iterator[str]:
+    """Yield the commands for each finding, at each endpoint that its evidence is from."""
+    for finding in group[:_MAX_COMMANDS]:
+        cited: list[Endpoint | None] = []
+        if not finding.subject:
+            cited += context.endpoints.cited_by(finding)[:_MAX_COMMANDS]
+        for endpoint in cited or [context.endpoints.find(finding)]:
+            yield from commands_for(finding, endpoint, context.observation)
 
 
 def _subject(finding: Finding, context: Context) -> Subject:

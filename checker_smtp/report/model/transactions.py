@@ -43,7 +43,10 @@ class Badge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionResult:
-    """A row of the table of transactions; `remark` is what its verdict leaves open."""
+    """A row of the table of transactions; `remark` is what its verdict leaves open.
+
+    The row of the questions that were not answered has no purpose, sender and recipient.
+    """
 
     purpose: str
     question: str
@@ -57,8 +60,29 @@ class TransactionResult:
 def build_rows(
     endpoint: Endpoint, findings: list[Finding], observation: Observation
 ) -> tuple[TransactionResult, ...]:
-    """Return the rows of an endpoint's transactions; `findings` are those about it."""
-    return tuple(_row(transaction, endpoint, findings, observation) for transaction in _held(endpoint))
+    """Return the rows of an endpoint's transactions; `findings` are those about it.
+
+    Those without an answer are one row, the last, because there is nothing to tell them apart by.
+    """
+    held = _held(endpoint)
+    unanswered = dict.fromkeys(_question(t) for t in held if t.verdict is None)
+    rows = [_row(t, reply, endpoint, findings, observation) for t in held if (reply := t.verdict) is not None]
+    return (*rows, *([_unanswered(", ".join(unanswered))] if unanswered else []))
+
+
+def _question(asked: Transaction) -> str:
+    return _QUESTIONS.get(asked.purpose, visible(asked.purpose))
+
+
+def _unanswered(questions: str) -> TransactionResult:
+    return TransactionResult(
+        purpose="",
+        question=questions,
+        sender="",
+        recipient="",
+        reply=(),
+        verdict=Badge(level="info", text="not answered"),
+    )
 
 
 def _held(endpoint: Endpoint) -> list[Transaction]:
@@ -70,16 +94,19 @@ def _held(endpoint: Endpoint) -> list[Transaction]:
 
 
 def _row(
-    asked: Transaction, endpoint: Endpoint, findings: list[Finding], observation: Observation
+    asked: Transaction,
+    reply: ReplySeen,
+    endpoint: Endpoint,
+    findings: list[Finding],
+    observation: Observation,
 ) -> TransactionResult:
-    reply = asked.verdict
-    step = "MAIL" if reply is not None and reply is asked.mail else "RCPT"
-    verdict = _verdict(asked, endpoint, findings, observation)
+    step = "MAIL" if reply is asked.mail else "RCPT"
+    verdict = _verdict(asked, reply, endpoint, findings, observation)
     probe = observation.settings.probe_address
     is_weak = asked.purpose == "relay" and probe.rpartition("@")[2] in _NULL_MX_DOMAINS
     return TransactionResult(
         purpose=asked.purpose,
-        question=_QUESTIONS.get(asked.purpose, visible(asked.purpose)),
+        question=_question(asked),
         sender=visible(f"<{asked.sender}>"),
         recipient=visible(f"<{asked.recipient}>"),
         reply=_lines(step, reply),
@@ -88,10 +115,8 @@ def _row(
     )
 
 
-def _lines(step: str, reply: ReplySeen | None) -> tuple[str, ...]:
-    """Return the lines of the reply to `step`; nothing without one."""
-    if reply is None:
-        return ()
+def _lines(step: str, reply: ReplySeen) -> tuple[str, ...]:
+    """Return the lines of the reply to `step`."""
     lines = reply.raw.rstrip().split("\n")
     shown = [shorten(line.removesuffix("\r"), 300) for line in lines[:_MAX_LINES]]
     rest = len(lines) - len(shown)
@@ -100,12 +125,13 @@ def _lines(step: str, reply: ReplySeen | None) -> tuple[str, ...]:
 
 
 def _verdict(
-    asked: Transaction, endpoint: Endpoint, findings: list[Finding], observation: Observation
+    asked: Transaction,
+    reply: ReplySeen,
+    endpoint: Endpoint,
+    findings: list[Finding],
+    observation: Observation,
 ) -> Badge:
     """Return what the findings say of one transaction; without one, that its rule passed, or the reply."""
-    reply = asked.verdict
-    if reply is None:
-        return Badge(level="info", text="not answered")
     relaying = asked.purpose in _RELAYING
     word = "accepted" if reply.positive else "deferred" if reply.transient else "refused"
     settled_by = next((f for f in findings if asked.purpose in _transactions(f)), None)

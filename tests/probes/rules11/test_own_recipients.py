@@ -115,7 +115,7 @@ def test_a_deferral_for_what_waiting_does_not_change_is_a_warning(answer: str) -
     assert lines(seen)[0] == DEFERRED_WARN
     assert BOUNCES_DEFERRED in lines(seen)
     assert "greylisting" not in of("postmaster.deferred", seen).message
-    assert of("postmaster.deferred", seen).outcome == "transient"
+    assert of("postmaster.deferred", seen).outcome == "fail"
 
 
 @pytest.mark.parametrize(
