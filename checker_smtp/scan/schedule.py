@@ -30,7 +30,7 @@ from .politeness.backoff import MAX_BACKOFFS, is_throttled
 from .politeness.exclusions import Exclusions
 from .politeness.limiter import PolitenessLimiter, RateLimitedRunner, ScanStopping
 from .settings import ScanSettings
-from .stages import Sink, Source
+from .stages import Sink, Source, for_each
 
 __all__ = ["ServerQueue", "ServerScheduler"]
 
@@ -58,8 +58,7 @@ class ServerScheduler:
         with ready, waiting:
             async with anyio.create_task_group() as group:
                 schedule = _Schedule(self, probed, ready, group)
-                for _ in range(2 * self.settings.concurrency):
-                    group.start_soon(schedule.work, waiting)
+                group.start_soon(for_each, schedule.work, waiting, 2 * self.settings.concurrency)
                 with anyio.CancelScope() as intake:
                     group.start_soon(schedule.end_at_stop, intake)
                     await schedule.take_in(domains)
@@ -150,12 +149,11 @@ class _Schedule:
         for key in idle if not self._settings.reuse else idle[:-_MAX_IDLE_SERVERS]:
             del self._servers[key]
 
-    async def work(self, waiting: Source["ServerQueue"]) -> None:
-        """Probe one server after the other."""
-        async for server in waiting:
-            with self._busy_until_stop():
-                await self._probe(server)
-            server.workers -= 1
+    async def work(self, server: "ServerQueue") -> None:
+        """Probe the pending domains of `server`."""
+        with self._busy_until_stop():
+            await self._probe(server)
+        server.workers -= 1
 
     @contextmanager
     def _busy_until_stop(self) -> Iterator[None]:

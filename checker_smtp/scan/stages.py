@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-__all__ = ["Pipeline", "Sink", "Source", "open_pipeline"]
+__all__ = ["Pipeline", "Sink", "Source", "for_each", "open_pipeline"]
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -65,18 +65,13 @@ class Pipeline:
     ) -> Source[_B]:
         """Start a stage that sends `function` of each item, for as many items at once as it has workers."""
 
-        async def work(source: Source[_A], sink: Sink[_B]) -> None:
-            with suppress(anyio.BrokenResourceError):
-                async for item in source:
-                    result = await function(item)
-                    # else a worker would keep its last item alive
-                    del item
-                    await sink.send(result)
-
         async def stage(source: Source[_A], sink: Sink[_B]) -> None:
-            async with anyio.create_task_group() as group:
-                for _ in range(workers):
-                    group.start_soon(work, source, sink)
+            async def send_result(item: _A) -> None:
+                result = await function(item)
+                del item  # a result may wait long for the next stage
+                await sink.send(result)
+
+            await for_each(send_result, source, workers)
 
         return self.add(stage, source)
 
@@ -84,6 +79,36 @@ class Pipeline:
         """Close both even if the stage between them is cancelled before it begins."""
         self._streams.enter_context(sink)
         self._streams.enter_context(source)
+
+
+async def for_each(function: Callable[[_A], Awaitable[object]], source: Source[_A], max_workers: int) -> None:
+    """Call `function` with each item of `source`, for at most `max_workers` items at once.
+
+    A worker is started when all others are busy: hundreds are allowed, and most scans need a few. One whose
+    `function` finds its sink closed ends.
+    """
+    workers = idle = 0
+
+    async def work() -> None:
+        nonlocal idle
+        with suppress(anyio.BrokenResourceError):
+            async for item in source:
+                idle -= 1
+                if not idle and workers < max_workers:
+                    start_worker()
+                call = function(item)
+                del item  # else a worker would keep its last item alive
+                await call
+                idle += 1
+
+    def start_worker() -> None:
+        nonlocal workers, idle
+        workers += 1
+        idle += 1
+        group.start_soon(work)
+
+    async with anyio.create_task_group() as group:
+        start_worker()
 
 
 @asynccontextmanager

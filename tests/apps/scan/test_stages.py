@@ -1,9 +1,13 @@
 """Stages that are joined by streams: order, concurrency, and every way to end."""
 
+import gc
+import weakref
+from collections.abc import Iterator
+
 import anyio
 import pytest
 
-from checker_smtp.scan.stages import Pipeline, Sink, Source, open_pipeline
+from checker_smtp.scan.stages import Pipeline, Sink, Source, for_each, open_pipeline
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +99,48 @@ async def test_leaving_the_block_cancels_the_stages() -> None:
     # streams of stages that were cancelled before they began are closed as well, or a warning is an error
     async with open_pipeline() as pipeline:
         pipeline.add(never, pipeline.feed(range(3)))
+
+
+@pytest.mark.parametrize(("at_once", "used"), [(1, 2), (3, 4), (9, 5), (99, 5)])
+async def test_a_worker_starts_when_all_others_are_busy(at_once: int, used: int) -> None:
+    """One more waits for the next item, up to the limit of five."""
+    tasks: set[int] = set()
+
+    async def note_task(_: int) -> None:
+        tasks.add(anyio.get_current_task().id)
+        await anyio.sleep(1)
+
+    sink, source = anyio.create_memory_object_stream[int](at_once)
+    async with anyio.create_task_group() as group:
+        group.start_soon(for_each, note_task, source, 5)
+        with sink:
+            for _ in range(10):
+                for number in range(at_once):
+                    await sink.send(number)
+                await anyio.sleep(at_once)
+    source.close()
+    assert len(tasks) == used
+
+
+async def test_an_item_is_released_before_its_result_is_taken() -> None:
+    class Item:
+        pass
+
+    alive: list[weakref.ref[Item]] = []
+
+    def listed() -> Iterator[Item]:
+        for _ in range(2):
+            item = Item()
+            alive.append(weakref.ref(item))
+            yield item
+            del item
+
+    async def result_of(item: Item) -> str:
+        return "result"
+
+    async with open_pipeline() as pipeline:
+        results = pipeline.map(result_of, pipeline.feed(listed()), 1)
+        await anyio.wait_all_tasks_blocked()
+        gc.collect()
+        assert [reference() is None for reference in alive] == [True, False]
+        assert await results.receive() == "result"
