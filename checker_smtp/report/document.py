@@ -76,10 +76,13 @@ class _Document:
     mail: Delivery | None = None
 
 
-def dump(result: Result, indent: int | None = 2) -> str:
-    """Return the document of `result`, with a final newline: indented, or on one line if `indent` is None."""
-    document = {"version": VERSION, **msgspec.to_builtins(result)}
-    return json.dumps(document, indent=indent, ensure_ascii=True) + "\n"
+def dump(result: Result) -> str:
+    """Return the document of `result`, indented, with a final newline."""
+    try:
+        return msgspec.json.format(dump_line(result), indent=2).decode() + "\n"
+    except UnicodeEncodeError:  # half of a surrogate pair, which no server can send, but a caller may
+        document = {"version": VERSION, **msgspec.to_builtins(result)}
+        return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
 def dump_line(result: Result) -> bytes:
