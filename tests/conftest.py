@@ -8,6 +8,7 @@ measured, because a traced test takes two to three times as long. They run apart
 marker `no_cover` of pytest-cov 7.1 has no effect in the workers of pytest-xdist, which have two collectors.
 """
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,19 @@ def anyio_backend(loop: str) -> str:
     return loop
 
 
+@cache
+def is_covering(path: Path) -> bool:
+    return any(map(path.is_relative_to, COVERING))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip the modules without a test to run in the run for coverage, which saves a third of its time."""
+    if config.option.markexpr == "measured" and collection_path.suffix == ".py":
+        return not is_covering(collection_path) or None
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if not item.get_closest_marker("slow") and any(map(item.path.is_relative_to, COVERING)):
+        if is_covering(item.path) and not item.get_closest_marker("slow"):
             item.add_marker("measured")

@@ -27,11 +27,11 @@ THEIRS = (
 )
 
 
-@pytest.mark.parametrize("code", CODES)
-def test_every_code_has_a_fix_for_everybody(code: str) -> None:
-    assert advice_for(code) == CODES[code].fix
-    assert all(advice_for(code, software) for software in [*Software, "something else"])
-    assert advice_for(code, "something else") == CODES[code].fix
+def test_every_code_has_a_fix_for_everybody() -> None:
+    for code in CODES:
+        assert advice_for(code) == CODES[code].fix
+        assert all(advice_for(code, software) for software in [*Software, "something else"]), code
+        assert advice_for(code, "something else") == CODES[code].fix
 
 
 @pytest.mark.parametrize("code", THEIRS)
@@ -58,26 +58,27 @@ def test_no_advice_is_for_an_unknown_code_or_software() -> None:
         assert set(texts.pop("tried", {})) <= set(texts) <= set(map(str, Software)), name
 
 
-@pytest.mark.parametrize(("code", "software"), TAILORED)
-def test_a_text_is_well_made(code: str, software: str) -> None:
-    text = advice_for(code, software)
-    assert text == text.strip("\n")
-    assert {c for c in text if not c.isprintable()} <= {"\n"}
-    for line in text.split("\n"):
-        assert line == line.rstrip()
-        assert line
-        if not line.startswith("    "):
-            assert not line.startswith(" ")
-            assert line.count("`") % 2 == 0, f"a backtick is open in {line!r}"
-            assert line[-1] in ".:;", f"this is no whole sentence: {line!r}"
+def test_a_text_is_well_made() -> None:
+    for code, software in TAILORED:
+        text = advice_for(code, software)
+        assert text == text.strip("\n")
+        assert {c for c in text if not c.isprintable()} <= {"\n"}
+        for line in text.split("\n"):
+            assert line == line.rstrip()
+            assert line, (code, software)
+            if not line.startswith("    "):
+                assert not line.startswith(" "), (code, software)
+                assert line.count("`") % 2 == 0, f"a backtick is open in {line!r}"
+                assert line[-1] in ".:;", f"this is no whole sentence: {line!r}"
 
 
-@pytest.mark.parametrize(("code", "software"), TAILORED)
-def test_a_text_with_lines_to_copy_says_on_which_version_they_were_tried(code: str, software: str) -> None:
-    text = advice_for(code, software)
-    last = text.rpartition("\n")[2]
-    has_lines = any(line.startswith("    ") for line in text.split("\n"))
-    assert has_lines == bool(re.fullmatch(r"Tried on .+ [0-9][0-9.p]*\.|Not tried on a server\.", last))
+def test_a_text_with_lines_to_copy_says_on_which_version_they_were_tried() -> None:
+    for code, software in TAILORED:
+        text = advice_for(code, software)
+        last = text.rpartition("\n")[2]
+        has_lines = any(line.startswith("    ") for line in text.split("\n"))
+        is_tried = bool(re.fullmatch(r"Tried on .+ [0-9][0-9.p]*\.|Not tried on a server\.", last))
+        assert has_lines == is_tried, (code, software)
 
 
 def test_tried_lines_are_marked() -> None:

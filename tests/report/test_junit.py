@@ -1,7 +1,6 @@
 """The JUnit report, parsed strictly: CI systems reject files with unknown elements."""
 
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -123,6 +122,6 @@ def test_an_invalid_time_is_left_out() -> None:
     assert "timestamp" not in suite.attrib
 
 
-@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
-def test_recorded_checks_are_parsed(folder: Path) -> None:
-    parse(render_junit(replayed(folder)))
+def test_recorded_checks_are_parsed() -> None:
+    for folder in FIXTURES:
+        parse(render_junit(replayed(folder)))

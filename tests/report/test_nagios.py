@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -125,6 +124,6 @@ def test_output_stays_within_the_limit_of_nagios() -> None:
     assert output.endswith("and 88 more findings\n")
 
 
-@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
-def test_recorded_checks_are_parsed(folder: Path) -> None:
-    parse(render_nagios(replayed(folder)))
+def test_recorded_checks_are_parsed() -> None:
+    for folder in FIXTURES:
+        parse(render_nagios(replayed(folder)))

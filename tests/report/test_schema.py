@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,11 +67,11 @@ def test_documents_agree_with_the_schema(posture: str) -> None:
     agrees(POSTURES[posture]())
 
 
-@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
-def test_recorded_checks_agree_with_the_schema(folder: Path) -> None:
-    result = replayed(folder)
-    agrees(result)
-    assert load(dump(result)) == result
+def test_recorded_checks_agree_with_the_schema() -> None:
+    for folder in FIXTURES:
+        result = replayed(folder)
+        agrees(result)
+        assert load(dump(result)) == result, folder.name
 
 
 def test_hostile_content_agrees_with_the_schema() -> None:
@@ -125,18 +124,18 @@ def test_a_document_without_a_version_is_read_and_evaluated() -> None:
     assert not any(found.reason or found.words for found in result.findings)
 
 
-@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
-def test_a_document_of_version_1_is_read_as_if_it_had_the_new_fields(folder: Path) -> None:
-    result = replayed(folder)
-    document = json.loads(dump(result)) | {"version": 1}
-    del document["mail"]
-    for found in document["findings"]:
-        del found["id"], found["reason"], found["words"]
-    EXACTLY.validate(document)
-    old = load(json.dumps(document))
-    assert evaluate(old.observation) == result
-    assert old.mail == result.mail
-    assert [f.id for f in old.findings] == [f.id for f in result.findings]
+def test_a_document_of_version_1_is_read_as_if_it_had_the_new_fields() -> None:
+    for folder in FIXTURES:
+        result = replayed(folder)
+        document = json.loads(dump(result)) | {"version": 1}
+        del document["mail"]
+        for found in document["findings"]:
+            del found["id"], found["reason"], found["words"]
+        EXACTLY.validate(document)
+        old = load(json.dumps(document))
+        assert evaluate(old.observation) == result, folder.name
+        assert old.mail == result.mail, folder.name
+        assert [f.id for f in old.findings] == [f.id for f in result.findings], folder.name
 
 
 WRONG: dict[str, tuple[dict[str, object], str]] = {
