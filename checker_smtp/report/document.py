@@ -78,16 +78,19 @@ class _Document:
 
 def dump(result: Result) -> str:
     """Return the document of `result`, indented, with a final newline."""
+    line = dump_line(result)
     try:
-        return msgspec.json.format(dump_line(result), indent=2).decode() + "\n"
-    except UnicodeEncodeError:  # half of a surrogate pair, which no server can send, but a caller may
-        document = {"version": VERSION, **msgspec.to_builtins(result)}
-        return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+        return msgspec.json.format(line, indent=2).decode() + "\n"
+    except msgspec.DecodeError:  # half of a surrogate pair
+        return json.dumps(json.loads(line), indent=2) + "\n"
 
 
 def dump_line(result: Result) -> bytes:
     """Return the document as one line of a scan's results, without the line end."""
-    line = msgspec.json.encode(result)
+    try:
+        line = msgspec.json.encode(result)
+    except UnicodeEncodeError:  # half of a surrogate pair, which no server can send, but a caller may
+        line = json.dumps(msgspec.to_builtins(result), separators=(",", ":")).encode()
     if not line.isascii():
         # in JSON only strings contain such characters, so each can be escaped in place
         line = _not_ascii.sub(lambda match: json.dumps(match[0])[1:-1], line.decode()).encode()
