@@ -3,14 +3,13 @@
 Domains are collected in batches, and each is put into the queue of every address it has. A session takes
 several domains from one queue. Facts about the address that the first session finds out are cached, and
 later ones do not ask for them again. A server that throttles us gets a pause, and its domains stay in the
-queue. A domain whose own recipients were deferred, as greylisting does, is probed a second time if
-`--retry-deferred` is given. A domain goes on to the next stage when its last address has answered.
+queue; after the last pause it is asked about one domain, as by a check. A domain whose own recipients were
+deferred, as greylisting does, is probed a second time if `--retry-deferred` is given. A domain goes on to the
+next stage when its last address has answered.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from copy import copy
 from dataclasses import dataclass, field
 from math import inf
 from typing import TypeAlias, TypeVarTuple
@@ -26,13 +25,14 @@ from checker_smtp.probes.registered_domain import provider_of
 from checker_smtp.probes.retry import is_deferred, merge_retry
 
 from .domain_scan import DomainScan
-from .politeness.backoff import MAX_BACKOFFS, is_throttled
+from .politeness.backoff import is_throttled
 from .politeness.exclusions import Exclusions
 from .politeness.limiter import PolitenessLimiter, RateLimitedRunner, ScanStopping
+from .server_queue import ServerQueue
 from .settings import ScanSettings
 from .stages import Sink, Source, for_each
 
-__all__ = ["ServerQueue", "ServerScheduler"]
+__all__ = ["ServerScheduler"]
 
 _Ts = TypeVarTuple("_Ts")
 _Sessions: TypeAlias = dict[str, tuple[Session, ...]]
@@ -44,13 +44,17 @@ _EXCLUDED = Session.not_made("on the stop list of this scan")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerScheduler:
-    """Has the servers of domains probed by `runner`, within the limits; `seed` decides what is random."""
+    """Has the servers of domains probed by `runner`, within the limits; `seed` decides what is random.
+
+    `session_lengths` are, by address, the numbers of domains after which a server ended a session.
+    """
 
     settings: ScanSettings
     runner: Runner
     limiter: PolitenessLimiter
     exclusions: Exclusions
     seed: int
+    session_lengths: dict[str, int] = field(default_factory=dict)
 
     async def run(self, domains: Source[DomainScan], probed: Sink[DomainScan]) -> None:
         """Probe the servers of all domains; end early when the limiter is stopping and no session is open."""
@@ -67,6 +71,10 @@ class ServerScheduler:
                 group.cancel_scope.cancel()
 
 
+def _never(_: Session) -> bool:
+    return False
+
+
 class _Schedule:
     """The servers of one run, their domains, and the workers that probe them; `ready` wakes a worker."""
 
@@ -74,7 +82,7 @@ class _Schedule:
         self,
         scheduler: ServerScheduler,
         probed: Sink[DomainScan],
-        ready: Sink["ServerQueue"],
+        ready: Sink[ServerQueue],
         group: TaskGroup,
     ) -> None:
         self._scheduler = scheduler
@@ -130,13 +138,13 @@ class _Schedule:
             self._start_worker(server)
         self._evict_idle_servers()
 
-    def _server(self, endpoint: Endpoint, domain: DomainScan) -> "ServerQueue":
+    def _server(self, endpoint: Endpoint, domain: DomainScan) -> ServerQueue:
         key = endpoint.address if self._settings.reuse else f"{endpoint.address} {domain.number}"
         if key not in self._servers:
-            self._servers[key] = ServerQueue(endpoint, self._scheduler)
+            self._servers[key] = ServerQueue(endpoint, self._settings, self._scheduler.session_lengths)
         return self._servers[key]
 
-    def _start_worker(self, server: "ServerQueue") -> None:
+    def _start_worker(self, server: ServerQueue) -> None:
         """Have one more worker probe `server`, if domains are pending and the limits allow it."""
         max_workers = self._settings.per_address if server.has_facts else 1
         if server.pending and not server.backing_off and server.workers < max_workers:
@@ -149,7 +157,7 @@ class _Schedule:
         for key in idle if not self._settings.reuse else idle[:-_MAX_IDLE_SERVERS]:
             del self._servers[key]
 
-    async def work(self, server: "ServerQueue") -> None:
+    async def work(self, server: ServerQueue) -> None:
         """Probe the pending domains of `server`."""
         with self._busy_until_stop():
             await self._probe(server)
@@ -163,35 +171,59 @@ class _Schedule:
         self._busy -= 1
         self._changed.set()
 
-    async def _probe(self, server: "ServerQueue") -> None:
+    async def _probe(self, server: ServerQueue) -> None:
         """Probe the pending domains of `server`, one session's worth after the other."""
-        settings = self._settings
-        while domains := server.take(settings.per_session):
+        while domains := server.take(anyio.current_time()):
             started_at = anyio.current_time()
-            probe = server.cached_probe(started_at) or server.new_probe(domains[0])
-            if (sessions := await self._run(probe, server, domains)) is None:
+            is_last_attempt = server.is_last_attempt(started_at)
+            probe = server.cached_probe(started_at) or self._new_probe(server, domains[0])
+            connections = probe.connections
+            if (sessions := await self._run(probe, server, domains, is_last=is_last_attempt)) is None:
                 continue
-            throttled = [domain for domain in domains if is_throttled(sessions[domain.name])]
-            if len(throttled) < len(domains):
-                server.backoffs = 0
-            elif server.backoffs == MAX_BACKOFFS:
-                throttled = []
-            if throttled:
-                if server.back_off(throttled):
-                    self._run_later(settings.retry_delay * 2 ** (server.backoffs - 1), self._resume, server)
-            elif settings.reuse:
+            server.learn_max_domains(probe.facts.max_domains)
+            left = [domain for domain in domains if domain.name not in sessions]
+            is_given_up = is_last_attempt and probe.facts.failed_session is not None
+            if probe.connections > connections and not is_given_up:
+                self._note_throttling(server, left, sessions)
+            if self._settings.reuse and not left:
                 replied = any(session.replies for held in sessions.values() for session in held)
-                server.cache_facts(probe, started_at, settings.server_cache_ttl, replied=replied)
+                server.cache_facts(probe, started_at, replied=replied)
                 self._start_worker(server)  # with cached facts a second worker can help
-            await self._store(server, [domain for domain in domains if domain not in throttled], sessions)
+            await self._store(server, [domain for domain in domains if domain not in left], sessions)
+
+    def _new_probe(self, server: ServerQueue, first: DomainScan, purpose: str = "main") -> EndpointProbe:
+        """Return a probe of this server that knows nothing about it."""
+        scheduler, mx_host = self._scheduler, server_name(server.endpoint)
+        return EndpointProbe(
+            RateLimitedRunner(scheduler.limiter, scheduler.runner, server.address, provider_of(mx_host)),
+            first.options,
+            server.address,
+            mx_host,
+            scheduler.seed,
+            max_domains=server.max_domains,
+            purpose=purpose,
+            translated=server.endpoint.translated,
+        )
+
+    def _note_throttling(self, server: ServerQueue, left: list[DomainScan], sessions: _Sessions) -> None:
+        """Give a server a pause that throttled us; `left` are the domains to ask about after it."""
+        if not (left or any(is_throttled(session) for held in sessions.values() for session in held)):
+            server.backoffs = 0
+        elif pause := server.back_off(left):
+            self._run_later(pause, self._resume, server)
 
     async def _run(
-        self, probe: EndpointProbe, server: "ServerQueue", domains: list[DomainScan]
+        self, probe: EndpointProbe, server: ServerQueue, domains: list[DomainScan], *, is_last: bool
     ) -> _Sessions | None:
-        """Return the sessions by domain; None where a bug of this program made all of these domains fail."""
+        """Return the sessions by domain; None where a bug of this program made all of these domains fail.
+
+        Unless this attempt is the last, the probe stops where the server throttles us, and only the domains
+        that were answered have sessions.
+        """
+        stop_after = _never if is_last else is_throttled
         hosts = {domain.name: domain.mx_host(server.address) for domain in domains}
         try:
-            return await probe.run([domain.options for domain in domains], hosts)
+            return await probe.run([domain.options for domain in domains], hosts, stop_after)
         except ScanStopping:
             raise
         except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
@@ -200,11 +232,11 @@ class _Schedule:
                 await self._address_done(domain)
             return None
 
-    async def _resume(self, server: "ServerQueue") -> None:
+    async def _resume(self, server: ServerQueue) -> None:
         server.backing_off = False
         self._start_worker(server)
 
-    async def _store(self, server: "ServerQueue", domains: list[DomainScan], sessions: _Sessions) -> None:
+    async def _store(self, server: ServerQueue, domains: list[DomainScan], sessions: _Sessions) -> None:
         """Store the sessions of these domains; probe deferred ones a second time if the options say so."""
         retry_after = 60 * self._settings.options.retry_deferred
         deferred = [domain for domain in domains if retry_after and is_deferred(sessions[domain.name])]
@@ -216,10 +248,12 @@ class _Schedule:
             self._scheduler.limiter.stats.deferred += len(deferred)
             self._run_later(retry_after, self._retry, server, deferred)
 
-    async def _retry(self, server: "ServerQueue", domains: list[DomainScan]) -> None:
+    async def _retry(self, server: ServerQueue, domains: list[DomainScan]) -> None:
         self._scheduler.limiter.stats.deferred -= len(domains)
-        if (retried := await self._run(server.new_probe(domains[0], "revisit"), server, domains)) is None:
+        probe = self._new_probe(server, domains[0], "revisit")
+        if (retried := await self._run(probe, server, domains, is_last=True)) is None:
             return
+        self._note_throttling(server, [], retried)
         for domain in domains:
             first = domain.sessions[server.address]
             domain.sessions[server.address] = merge_retry(first, retried[domain.name])
@@ -239,78 +273,3 @@ class _Schedule:
             await self._probed.send(domain)
             self._unfinished -= 1
             self._changed.set()
-
-
-@dataclass(slots=True)
-class ServerQueue:
-    """An address and its pending domains; `workers` probe it now, and none while it is `backing_off`.
-
-    `backoffs` counts the pauses since a session was last accepted.
-    """
-
-    endpoint: Endpoint
-    scheduler: ServerScheduler
-    pending: deque[DomainScan] = field(default_factory=deque)
-    workers: int = 0
-    backoffs: int = 0
-    backing_off: bool = False
-    _silent_sessions: int = 0
-    _cached: EndpointProbe | None = None
-    _cached_until: float = 0.0
-
-    @property
-    def address(self) -> str:
-        return self.endpoint.address
-
-    def take(self, max_domains: int) -> list[DomainScan]:
-        """Remove and return the next domains; none while the server is backing off."""
-        number = 0 if self.backing_off else min(max_domains, len(self.pending))
-        return [self.pending.popleft() for _ in range(number)]
-
-    def new_probe(self, first: DomainScan, purpose: str = "main") -> EndpointProbe:
-        """Return a probe of this address that knows nothing about it."""
-        scheduler, mx_host = self.scheduler, server_name(self.endpoint)
-        return EndpointProbe(
-            RateLimitedRunner(scheduler.limiter, scheduler.runner, self.address, provider_of(mx_host)),
-            first.options,
-            self.address,
-            mx_host,
-            scheduler.seed,
-            max_domains=scheduler.settings.per_session,
-            purpose=purpose,
-            translated=self.endpoint.translated,
-        )
-
-    def cached_probe(self, now: float) -> EndpointProbe | None:
-        """Return a probe that starts with the facts that are cached at `now`; None where there are none."""
-        return copy(self._cached) if self._cached is not None and now < self._cached_until else None
-
-    def cache_facts(self, probe: EndpointProbe, started_at: float, ttl: float, *, replied: bool) -> None:
-        """Cache the facts that `probe`, started at `started_at`, found out, for `ttl` seconds.
-
-        A probe that started with cached facts does not extend their life. Where the server did not reply at
-        all, that is cached from the second time on: one lost connection must not count for every domain.
-        """
-        self._silent_sessions = 0 if replied else self._silent_sessions + 1
-        if self._silent_sessions == 1:
-            return
-        if started_at >= self._cached_until:
-            self._cached_until = started_at + ttl
-        elif started_at < self._cached_until - ttl:
-            return
-        self._cached = probe
-
-    @property
-    def has_facts(self) -> bool:
-        """True once facts were cached, even if they have expired since."""
-        return self._cached is not None
-
-    def back_off(self, domains: list[DomainScan]) -> bool:
-        """Return `domains` to the queue and pause it; False if it was paused already."""
-        self.pending.extendleft(reversed(domains))
-        if self.backing_off:
-            return False
-        self.backing_off = True
-        self._cached, self._cached_until = None, 0.0
-        self.backoffs += 1
-        return True

@@ -106,7 +106,7 @@ def test_all_limits_hold_across_workers(dask: Tool, tmp_path: Path) -> None:
 def test_throttled_servers_and_deferred_domains_are_retried(dask: Tool, tmp_path: Path) -> None:
     with load_servers([0, 1, 2], busy=0, grey=1) as servers:
         run = dask(
-            *(listed(tmp_path, servers.domains(5)), "-o", tmp_path / "out", *servers.arguments),
+            *(listed(tmp_path, servers.domains(4)), "-o", tmp_path / "out", *servers.arguments),
             *("--delay", "0", "--retry-delay", "1", "--retry-deferred", str(1 / 60)),
         )
         assert run.code == 0, run.err

@@ -31,6 +31,8 @@ from tests.probes.world import options
 GROUPS = ("group", "slow-group")
 # These make the connections of a domain depend on how many were made for others (test_continuation).
 CLOSING = ("rset", "refusal-closes")
+# As many as share a session with a server that refuses the null sender.
+FEW = [options(f"{name}.test") for name in ("alfa", "bravo", "delta")]
 
 
 @pytest.mark.parametrize("tls", [True, False])
@@ -46,10 +48,10 @@ def test_each_domain_gets_the_sessions_of_a_check_of_it_alone(
         rcpt_replies=MIXED,
         mail_replies={"": "550 5.7.1 no"},
     )
-    together = shared(host)
-    for check in CHECKS:
+    together = shared(host, FEW)
+    for check in FEW:
         sessions, found = alone(host, check), together.sessions[check.domain]
-        check_sessions(check, found, CHECKS)
+        check_sessions(check, found, FEW)
         first = 1 if fault in GROUPS and pipelining else 0
         assert list(map(plain, found[first:])) == list(map(plain, sessions[first:]))
         assert [s.purpose for s in found] == [s.purpose for s in sessions]

@@ -1,6 +1,6 @@
 """The probe of one address: makes the connections that the reducer asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from checker_smtp.probes.observation import Session, Transaction
@@ -8,7 +8,7 @@ from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Runner
 from smtp_sansio import FailureKind
 
-from .reducer import AddressFacts, advance, begin
+from .reducer import AddressFacts, advance, begin, settled
 from .session import SessionSpec, SharedSession, run_shared_session
 
 __all__ = ["EndpointProbe", "probe_endpoint"]
@@ -73,11 +73,16 @@ class EndpointProbe:
         self._controls: dict[tuple[Transaction, ...], Session] = {}
 
     async def run(
-        self, domains: Sequence[Options], mx_hosts: Mapping[str, str] | None = None
+        self,
+        domains: Sequence[Options],
+        mx_hosts: Mapping[str, str] | None = None,
+        stop_after: Callable[[Session], bool] = lambda _: False,
     ) -> dict[str, tuple[Session, ...]]:
         """Return the sessions of each of these domains by its name, the main one first.
 
-        `mx_hosts` are the names of their MX hosts at this address, where they differ from the probe's.
+        `mx_hosts` are the names of their MX hosts at this address, where they differ from the probe's. After
+        a session for which `stop_after` is true no further connection is made, and only those domains are
+        returned that need none.
         """
         names = {options.domain: self._mx_host for options in domains} | dict(mx_hosts or {})
         state, spec = begin(self.facts, domains, self._seed, dict(self._controls), names)
@@ -92,6 +97,8 @@ class EndpointProbe:
             # a copy of this probe may have made a follow-up meanwhile
             state, spec = advance(replace(state, controls=dict(self._controls)), shared)
             self._controls.update(state.controls)
+            if any(map(stop_after, (*shared.sessions, shared.common))):
+                state, spec = settled(state), None
         self.facts = state.facts
         return dict(state.sessions)
 

@@ -22,16 +22,18 @@ from enum import Enum, auto
 from itertools import product
 from typing import TypeAlias
 
-from checker_smtp.probes.observation import Ending, Session, Transaction
+from checker_smtp.probes.observation import Session, Transaction
 from checker_smtp.probes.options import Options
 
 from .fallbacks import FALLBACKS
 from .follow_ups import FOLLOW_UPS, DomainProbe, FollowUp
-from .retry_conditions import completed, relay_answered
+from .retry_conditions import closing_at_mail, completed, relay_answered
 from .session import SessionSpec, SharedSession
-from .transactions import has_shared_transaction, own_transactions, shared_transactions, transactions_for
+from .session_limits import MAX_DOMAINS_IF_DROPPED
+from .transactions import has_shared_transaction, own_transactions, shared_transactions
+from .unasked_sessions import as_failed, out_of_time, unasked, up_to_mail
 
-__all__ = ["AddressFacts", "ProbeState", "Step", "advance", "begin"]
+__all__ = ["AddressFacts", "ProbeState", "Step", "advance", "begin", "settled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class AddressFacts:
 
     `spec` makes the next connection, its transactions left open; `failed_attempts` are the connections after
     which a fallback was taken, `last` is the latest one with questions, `failed_session` the one that reached
-    no question, `relay` the one that showed whether the address relays.
+    no question that names a domain, `relay` the one that showed whether the address relays.
     """
 
     spec: SessionSpec
@@ -141,11 +143,11 @@ def _next_group(state: ProbeState) -> Step:
         state = _take_group(state)
         facts = state.facts
         if facts.failed_session is not None:
-            state = state.add({o.domain: _unasked(facts.failed_session, o) for o in state.group})
+            state = state.add({o.domain: as_failed(facts.failed_session, o) for o in state.group})
         elif state.seconds_left > 0 or facts.last is None:
             return state, _questions(state)
         else:
-            state = state.add({o.domain: _out_of_time(_unasked(facts.last, o)) for o in state.group})
+            state = state.add({o.domain: out_of_time(unasked(facts.last, o)) for o in state.group})
     return _settle_relay(state)
 
 
@@ -153,7 +155,7 @@ def _take_group(state: ProbeState) -> ProbeState:
     """Move the first domains that wait into the group; the attempts that failed before count for them too."""
     facts = state.facts
     group = state.waiting[: facts.max_domains]
-    attempts = {o.domain: tuple(_unasked(attempt, o) for attempt in facts.failed_attempts) for o in group}
+    attempts = {o.domain: tuple(unasked(attempt, o) for attempt in facts.failed_attempts) for o in group}
     return replace(
         state,
         group=group,
@@ -181,9 +183,12 @@ def _on_questions(state: ProbeState, shared: SharedSession) -> Step:
         if spec != state.facts.spec and fallback.applies(opening):
             return _fall_back(state, shared, spec, number)
     if shared.reached:
-        return _next_group(_sort_answers(_keep_relay(state, shared), shared))
+        state = _sort_answers(_keep_relay(state, shared), shared)
+        if closing_at_mail(shared.head):
+            state = replace(state, facts=replace(state.facts, failed_session=up_to_mail(shared.head)))
+        return _next_group(state)
     state = replace(state, facts=replace(state.facts, failed_session=shared.common))
-    return _next_group(state.add({o.domain: _unasked(shared.common, o) for o in state.group}))
+    return _next_group(state.add({o.domain: unasked(shared.common, o) for o in state.group}))
 
 
 def _up_to_first_flight(state: ProbeState, shared: SharedSession) -> Session:
@@ -195,9 +200,7 @@ def _up_to_first_flight(state: ProbeState, shared: SharedSession) -> Session:
 def _fall_back(state: ProbeState, shared: SharedSession, spec: SessionSpec, number: int) -> Step:
     """Repeat the group's connection by `spec`, as far as time is left."""
     facts = replace(state.facts, spec=spec, failed_attempts=(*state.facts.failed_attempts, shared.common))
-    state = state.add(
-        {o.domain: session or _unasked(shared.common, o) for o, session in _each(state, shared)}
-    )
+    state = state.add({o.domain: session or unasked(shared.common, o) for o, session in _each(state, shared)})
     state = replace(state, facts=facts, next_fallback=number + 1)
     return (state, _questions(state)) if state.seconds_left > 0 else _next_group(state)
 
@@ -206,18 +209,21 @@ def _sort_answers(state: ProbeState, shared: SharedSession) -> ProbeState:
     """Give each answered domain its session; the others wait again, or are out of time."""
     done: dict[str, Session] = {}
     unanswered: list[Options] = []
+    number_answered = 0
     for options, session in _each(state, shared):
-        known = session or _unasked(shared.common, options)
+        known = session or unasked(shared.common, options)
         answered = session is not None and completed(session, len(own_transactions(options)))
+        number_answered += answered
         if answered or options is state.group[0]:
             done[options.domain] = known
         elif state.seconds_left <= 0:
-            done[options.domain] = _out_of_time(known)
+            done[options.domain] = out_of_time(known)
         else:
             unanswered.append(options)
-    if unanswered:
-        # the server answered this many on one connection
-        state = replace(state, facts=replace(state.facts, max_domains=len(state.group) - len(unanswered)))
+    if unanswered and number_answered and not shared.is_cut_here:
+        # the server ended the connection after this many
+        max_domains = min(number_answered, MAX_DOMAINS_IF_DROPPED)
+        state = replace(state, facts=replace(state.facts, max_domains=max_domains))
     return replace(state.add(done), waiting=(*unanswered, *state.waiting))
 
 
@@ -251,7 +257,7 @@ def _settle_relay(state: ProbeState) -> Step:
             relay = shared_transactions(state.domains)
             spec = replace(facts.spec, budget=state.seconds_left, transactions=relay)
             return replace(state, stage=Stage.RELAY), spec
-        state = state.replace_last({name: _out_of_time(state.sessions[name][-1]) for name in open_domains})
+        state = state.replace_last({name: out_of_time(state.sessions[name][-1]) for name in open_domains})
     return _on_relay(state)
 
 
@@ -277,7 +283,7 @@ def _follow_ups(state: ProbeState) -> list[tuple[Options, FollowUp]]:
 def _domain_probe(state: ProbeState, options: Options) -> DomainProbe:
     return DomainProbe(
         options=options,
-        sessions=state.sessions[options.domain],
+        sessions=state.sessions.get(options.domain, ()),
         seed=state.seed,
         mx_host=state.mx_hosts.get(options.domain, ""),
         is_single=len(state.domains) == 1,
@@ -308,17 +314,24 @@ def _on_follow_up(state: ProbeState, shared: SharedSession) -> Step:
     return _next_follow_up(state)
 
 
-# sessions in which a domain was not asked
+# a probe that is stopped
 
 
-def _unasked(session: Session, options: Options) -> Session:
-    """Return a session that ended before the domain's transactions."""
-    return replace(session, transactions=transactions_for(options))
+def settled(state: ProbeState) -> ProbeState:
+    """Return the state of those domains only that were answered and need no further connection."""
+    relay = state.facts.relay
+    known = state.add(dict.fromkeys(_without_relay_answer(state), relay)) if relay is not None else state
+    waiting = _without_relay_answer(known)
+    domains = tuple(
+        options for options in state.domains if options.domain not in waiting and _is_done(known, options)
+    )
+    sessions = {options.domain: state.sessions[options.domain] for options in domains}
+    state, _ = _settle_relay(replace(state, domains=domains, sessions=sessions, next_follow_up=0))
+    return state
 
 
-def _out_of_time(session: Session) -> Session:
-    """Return the session as that of a domain for which no time was left."""
-    last = len(session.transcript) - 1
-    at = float(session.transcript[last]["at"])
-    ending = Ending(step="MAIL", kind="budget", detail="", at=at, entry=last)
-    return replace(session, end=session.end or ending)
+def _is_done(state: ProbeState, options: Options) -> bool:
+    own, probe = len(own_transactions(options)), _domain_probe(state, options)
+    is_answered = any(session.replies and completed(session, own) for session in probe.sessions)
+    wanted = (row.transactions(probe) for row in FOLLOW_UPS if row.applies(probe))
+    return is_answered and all(transactions in state.controls for transactions in wanted)

@@ -8,6 +8,7 @@ from checker_smtp.probes.observation import Session, Transaction
 __all__ = [
     "answered",
     "broken_by_tls",
+    "closing_at_mail",
     "completed",
     "cut_short",
     "dropped_at_ehlo",
@@ -67,6 +68,15 @@ def cut_short(session: Session) -> bool:
     closed = session.end is not None and session.end.kind in _CLOSED
     refused = any(reply.code >= 400 and reply.code not in _NO_REFUSALS for reply in replies)
     return refused and (closed or any(reply.code == 421 for reply in replies))
+
+
+def closing_at_mail(session: Session) -> bool:
+    """Return True where the first MAIL got 421, and nothing after it a reply: that names no domain."""
+    first = session.transactions[:1]
+    if not (first and first[0].mail and first[0].mail.code == 421):
+        return False
+    later = (first[0].rcpt, first[0].rset, *(t.mail for t in session.transactions[1:]))
+    return all(reply is None for reply in later)
 
 
 def answered(session: Session) -> Iterator[Transaction]:

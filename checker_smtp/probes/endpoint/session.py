@@ -5,7 +5,8 @@ QUIT. Each transaction is MAIL, RCPT, RSET; there is no DATA to send. Where PIPE
 and QUIT go out in one write, elsewhere each command waits for the reply to the one before.
 
 Several domains may share a connection. Each has a flight of its own with no other domain's commands in it, so
-that no domain's result names another domain; the flight that serves all of them comes last.
+that no domain's result names another domain; the flight that serves all of them comes last. A connection that
+servers would slow down or drop for its length ends before, by `session_limits`.
 
 `SessionSpec` describes the connection; the reducer decides which ones to make. Whatever interrupts the
 connection, the script returns a `Session` with everything received until then.
@@ -38,6 +39,7 @@ from smtp_sansio import (
     tap,
 )
 
+from .session_limits import has_room
 from .session_log import SHARED, SessionLog, SplitLog, lists_keywords, verb
 
 __all__ = ["SessionSpec", "SharedSession", "run_session", "run_shared_session"]
@@ -84,13 +86,15 @@ class SharedSession:
 
     `sessions` are the connection as each domain knows it, for as many domains as had their flight begun;
     `common` is the connection without any domain's flight. `reached` is True once a transaction began;
-    `seconds` is how long the connection took.
+    `seconds` is how long the connection took. `is_cut_here` is True where it was this client that left
+    domains for another connection.
     """
 
     sessions: tuple[Session, ...]
     common: Session
     reached: bool
     seconds: float
+    is_cut_here: bool = False
 
     @property
     def head(self) -> Session:
@@ -121,6 +125,7 @@ def run_shared_session(spec: SessionSpec) -> Script[SharedSession]:
         common=split.session(SHARED, spec.transactions),
         reached=run.reached,
         seconds=run.dialogue.at,
+        is_cut_here=run.is_cut_here,
     )
 
 
@@ -131,6 +136,7 @@ class _SessionRun:
     spec: SessionSpec
     log: SessionLog = field(init=False)
     reached: bool = False
+    is_cut_here: bool = False
     cause: Failed | ConnectionClosed | RemoteProtocolError | None = None
 
     def __post_init__(self) -> None:
@@ -210,6 +216,10 @@ class _SessionRun:
         for number, flight in enumerate(spec.flights):
             if dialogue.connection.state is not State.READY:
                 break  # 421, or a transaction that RSET did not end
+            if 0 < number < len(spec.domain_flights):
+                self.is_cut_here = self.is_cut_here or not has_room(dialogue, number, len(flight))
+                if self.is_cut_here:
+                    continue
             self.reached = True
             self.log.begin_flight(number if number < len(spec.domain_flights) else SHARED)
             if not pipelining:

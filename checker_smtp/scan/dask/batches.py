@@ -70,10 +70,12 @@ class Batches:
         self._numbers = count(folder.next_number)
         self._sessions: dict[str, int] = {}
         self._connections: dict[str, int] = {}
+        self._lengths: dict[str, int] = {}
         client.subscribe_topic(name, self._on_sessions_reported)
 
-    def _on_sessions_reported(self, event: tuple[float, tuple[str, int, int]]) -> None:
-        _, (source, connections, sessions) = event
+    def _on_sessions_reported(self, event: tuple[float, tuple[str, int, int, dict[str, int]]]) -> None:
+        _, (source, connections, sessions, lengths) = event
+        self._lengths.update(lengths)
         self._connections[source] = connections
         self._sessions[source] = sessions
         self.stats.connections = sum(self._connections.values())
@@ -124,9 +126,12 @@ class Batches:
             assigned.append(self._client.submit(assign_partitions, submitted.resolved, own, pure=False))
         # one entry for every part, because the output of a shuffle has as many lists as its input
         slots = partitioning.slots + (0,) * (len(parts) - len(partitioning.slots))
+        lengths: list[dict[str, int]] = [{} for _ in slots]
+        for address in {address for address, _ in total} & self._lengths.keys():
+            lengths[partitioning.partition_of[network_of(address)]][address] = self._lengths[address]
         results = [
-            delayed(probe_partition, pure=False)(self._name, endpoints, number)
-            for endpoints, number in zip(_shuffle(assigned), slots, strict=True)
+            delayed(probe_partition, pure=False)(self._name, *arguments)
+            for arguments in zip(_shuffle(assigned), slots, lengths, strict=True)
         ]
         lines = [
             delayed(evaluate_part, pure=False)(self._name, submitted.resolved, of_part, self._folder.suffix)

@@ -108,17 +108,22 @@ def assign_partitions(part: ResolvedPart, partition_of: dict[str, int]) -> list[
     return [(p, item) for p, item in zip(partitions, part.endpoints, strict=True) if p is not None]
 
 
-def probe_partition(name: str, shuffled: _Shuffled[DomainEndpoint], slots: int) -> list[tuple[int, bytes]]:
-    """Probe the servers of a partition, `slots` at once; return packed results with their part's index."""
+def probe_partition(
+    name: str, shuffled: _Shuffled[DomainEndpoint], slots: int, lengths: dict[str, int]
+) -> list[tuple[int, bytes]]:
+    """Probe the servers of a partition, `slots` at once; return packed results with their part's index.
+
+    `lengths` are the lengths of sessions learned in earlier batches, as the scheduler of servers has them.
+    """
     scan = worker_scan(name)
     endpoints = [item for _, pairs in shuffled for _, item in pairs]
     if not endpoints:
         return []
-    return scan.run(_probe_partition, scan, endpoints, slots)
+    return scan.run(_probe_partition, scan, endpoints, slots, dict(lengths))
 
 
 async def _probe_partition(
-    scan: WorkerScan, endpoints: list[DomainEndpoint], slots: int
+    scan: WorkerScan, endpoints: list[DomainEndpoint], slots: int, lengths: dict[str, int]
 ) -> list[tuple[int, bytes]]:
     part_of = {item.number: item.part for item in endpoints}
     # one batch, so that a server has all of its domains in its queue when its first session begins
@@ -131,6 +136,7 @@ async def _probe_partition(
         limiter=PolitenessLimiter(settings, stats),
         exclusions=scan.config.exclusions,
         seed=scan.seed,
+        session_lengths=lengths,
     )
 
     async def results_of(domain: DomainScan) -> tuple[int, ProbeResults]:
@@ -140,7 +146,7 @@ async def _probe_partition(
         return domain.number, ProbeResults(domain.sessions, view.answers, domain.reason)
 
     results: dict[int, list[tuple[int, ProbeResults]]] = defaultdict(list)
-    async with scan.reserve_files(slots), scan.report_sessions_of(stats):
+    async with scan.reserve_files(slots), scan.report_sessions_of(stats, lengths):
         # a task that ran before, even if it failed, may have ended its last session this very moment
         await anyio.sleep(settings.delay)
         async with open_pipeline() as pipeline:

@@ -7,12 +7,13 @@ A task that is no longer wanted is cancelled within about a second, whether the 
 Dask would let it run to its end, and servers would be probed for nothing.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from secrets import randbits
 from threading import Thread
+from types import MappingProxyType
 from typing import TypeVar, TypeVarTuple, cast
 from uuid import uuid4
 
@@ -42,6 +43,8 @@ _Ts = TypeVarTuple("_Ts")
 
 # Seconds between two checks for a cancelled task, and between two reports of open sessions.
 _POLL_INTERVAL = 1.0
+
+_NO_LENGTHS: Mapping[str, int] = MappingProxyType({})
 
 
 class ClusterError(ValueError):
@@ -103,17 +106,24 @@ class WorkerScan:
         """Stop the event loop; not waited for, because tasks in progress may need this very thread to end."""
         self._portal.start_task_soon(self._portal.stop, True)
 
-    def report_sessions(self, source: str, connections: int, open_sessions: int) -> None:
-        """Report to the client the connections that `source` made so far, and its open sessions."""
-        self.worker.log_event(self.config.name, [source, connections, open_sessions])
+    def report_sessions(
+        self, source: str, connections: int, open_sessions: int, lengths: Mapping[str, int] = _NO_LENGTHS
+    ) -> None:
+        """Report to the client the connections that `source` made so far, and its open sessions.
+
+        `lengths` are, by address, the numbers of domains after which a server ended a session.
+        """
+        self.worker.log_event(self.config.name, [source, connections, open_sessions, dict(lengths)])
 
     @asynccontextmanager
-    async def report_sessions_of(self, stats: ScanStats) -> AsyncIterator[None]:
-        """Report the sessions that `stats` counts every second and at the end."""
-        source = uuid4().hex
+    async def report_sessions_of(self, stats: ScanStats, lengths: Mapping[str, int]) -> AsyncIterator[None]:
+        """Report the sessions that `stats` counts, and the lengths learned, every second and at the end."""
+        source, known = uuid4().hex, dict(lengths)
 
         def report() -> None:
-            self.report_sessions(source, stats.connections, stats.open_sessions)
+            learned = {address: n for address, n in lengths.items() if known.get(address) != n}
+            known.update(learned)
+            self.report_sessions(source, stats.connections, stats.open_sessions, learned)
 
         async def report_regularly() -> None:
             while True:
