@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from functools import partial
 from types import FrameType
 
 import anyio.to_thread
@@ -16,6 +17,7 @@ from checker_smtp.probes.addresses import subject_of
 
 from .app import build
 from .http.middleware import Middleware
+from .http.open_connections import OpenConnections
 from .http.request_head import MAX_HEAD
 from .http.timeouts import TimeoutProtocol
 from .logs import configure
@@ -43,7 +45,7 @@ def serve(settings: ServiceSettings) -> None:
             _serve_metrics(app, settings.metrics_listen)
         config = uvicorn.Config(
             app,
-            http=TimeoutProtocol,
+            http=partial(TimeoutProtocol, OpenConnections(app.may_hold_all_connections)),  # type: ignore[arg-type]
             h11_max_incomplete_event_size=MAX_HEAD,
             ws="none",
             loop="asyncio",

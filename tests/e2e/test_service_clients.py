@@ -182,9 +182,13 @@ def test_a_wrong_method(service: Served) -> None:
 def test_more_connections_than_can_be(service: Served) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(256):
-            stack.enter_context(socket.create_connection(("127.0.0.1", service.port), 10))
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), 10))
+            sock.sendall(b"POST /check HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n")
         late = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), 10))
         assert late.recv(65536).startswith(b"HTTP/1.1 503 ")
+        # /health has places of its own
+        assert service.ask("GET", "/health").status == 200
+        assert service.ask("GET", "/check").status == 503
     until(lambda: service.ask("GET", "/health").status == 200)
 
 

@@ -16,7 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from checker_smtp.service.settings import SettingError
 
-__all__ = ["Forwarded", "client_of", "is_direct", "parse_network"]
+__all__ = ["Forwarded", "client_of", "is_direct", "parse_address", "parse_network"]
 
 _PEER, _DIRECT = "checker_smtp.peer", "checker_smtp.direct"
 # the fields that proxies add (RFC 9110 §7.6.3, RFC 7239, and those in common use)
@@ -34,17 +34,21 @@ class Forwarded:
         networks = [str(parse_network(text, "proxies")) for text in proxies]
         self._proxied = ProxyHeadersMiddleware(self._serve, networks)  # type: ignore[arg-type]
 
+    def trusts(self, peer: str) -> bool:
+        """Return whether this address is the one of a trusted proxy."""
+        return (parse_address(peer) or peer) in self._proxied.trusted_hosts
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope.get("client"):
             host, port = scope["client"]
-            scope["client"] = scope[_PEER] = (_address(host) or host, port)
+            scope["client"] = scope[_PEER] = (parse_address(host) or host, port)
         await self._proxied(scope, receive, send)  # type: ignore[arg-type]
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("client"):
             host, port = scope["client"]
-            address = _address(host)
+            address = parse_address(host)
             scope["client"] = (address, port) if address else scope[_PEER]
             scope[_DIRECT] = bool(address) and self._is_named(scope)
         await self._app(scope, receive, send)
@@ -52,7 +56,7 @@ class Forwarded:
     def _is_named(self, scope: Scope) -> bool:
         """Return whether the client is named by a trusted proxy, or connects without any proxy."""
         forwarded = {name for name, _ in scope["headers"]} & _ADDED
-        if scope[_PEER][0] in self._proxied.trusted_hosts:
+        if self.trusts(scope[_PEER][0]):
             return b"x-forwarded-for" in forwarded
         return not forwarded
 
@@ -68,7 +72,7 @@ def is_direct(scope: Scope) -> bool:
     return bool(scope.get(_DIRECT))
 
 
-def _address(text: str) -> str:
+def parse_address(text: str) -> str:
     """Return the address in `text`, IPv4-mapped as IPv4; empty text if it is none."""
     try:
         address = ipaddress.ip_address(text)

@@ -20,6 +20,7 @@ from checker_smtp.service.settings import ServiceSettings, SettingError
 from .auth import Auth
 from .errors import ErrorResponse
 from .forwarded import Forwarded, client_of
+from .hosts import Hosts
 from .protocol_access import ProtocolAccess
 from .request_head import RequestHead
 from .request_limits import RequestLimits
@@ -49,8 +50,10 @@ class Middleware:
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self.metrics = metrics
-        self._limits = RequestLimits(app)
-        inside = RequestHead(Auth(ProtocolAccess(self._limits, settings), settings.token), settings)
+        self._hosts = Hosts(settings)
+        self._limits = RequestLimits(app, self._hosts)
+        access = ProtocolAccess(self._limits, self._hosts, has_token=bool(settings.token))
+        inside = RequestHead(Auth(access, settings.token), settings)
         self._outermost = Forwarded(
             _RequestLog(inside, metrics, _policy(settings.frame_ancestors)), settings.trusted_proxies
         )
@@ -58,6 +61,10 @@ class Middleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         await self._outermost(scope, receive, send)
+
+    def may_hold_all_connections(self, peer: str) -> bool:
+        """Return whether this address is the one of a trusted proxy or of a host."""
+        return self._outermost.trusts(peer) or self._hosts.include(peer)
 
     def give_up(self) -> None:
         """Cancel all running requests, because the service is shutting down."""

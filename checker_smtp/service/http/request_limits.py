@@ -1,15 +1,24 @@
-"""Limits of one request: the size of its body, the time to read it, and the end of its connection.
+"""Limits of requests: the size of a body, the time to read it, the end of the connection, and their number.
 
 The whole body is read here, before the application gets the request. So a slow client holds no slot for a
 check, and a handler can be cancelled as soon as its client disconnects, because nothing else reads from the
 connection then. The largest body is the one that happyDomain's protocol defines.
+
+A client has as many requests at a time as connections. Behind a trusted proxy only this limits it, because
+all connections are the proxy's.
 """
 
 import asyncio
+from collections import Counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from checker_smtp.service.admission import client_key
+
 from .errors import ErrorResponse
+from .forwarded import client_of, is_direct
+from .hosts import Hosts
+from .open_connections import MAX_CONNECTIONS_PER_CLIENT, TOO_MANY
 from .pacing import Pacer
 
 __all__ = ["MAX_BODY", "RequestLimits"]
@@ -19,6 +28,7 @@ MAX_BODY = 1024 * 1024
 _BODY_TIMEOUT = 20.0
 
 
+_TOO_MANY = ErrorResponse(429, TOO_MANY, {"Retry-After": "5", "Connection": "close"})
 _SHUTTING_DOWN = ErrorResponse(503, "this service is shutting down: try again soon", {"Retry-After": "10"})
 
 
@@ -31,10 +41,15 @@ class _TooLarge(Exception):  # noqa: N818
 
 
 class RequestLimits:
-    """Serves each request with `app` in a task that is cancelled on disconnect and by `give_up`."""
+    """Serves each request with `app` in a task that is cancelled on disconnect and by `give_up`.
 
-    def __init__(self, app: ASGIApp, body_timeout: float = _BODY_TIMEOUT) -> None:
+    `hosts` may send any number of requests at a time.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, body_timeout: float = _BODY_TIMEOUT) -> None:
         self._app = app
+        self._hosts = hosts
+        self._clients: Counter[str] = Counter()
         self._body_timeout = body_timeout
         self._handlers: set[asyncio.Task[None]] = set()
         self._shutdown = asyncio.Event()
@@ -52,6 +67,22 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        key = client_key(client_of(scope))
+        if self._clients[key] >= MAX_CONNECTIONS_PER_CLIENT and not self._is_exempt(scope):
+            await _TOO_MANY(scope, receive, send)
+            return
+        self._clients[key] += 1
+        try:
+            await self._read_and_serve(scope, receive, send)
+        finally:
+            self._clients[key] -= 1
+            if not self._clients[key]:
+                del self._clients[key]
+
+    def _is_exempt(self, scope: Scope) -> bool:
+        return scope["path"] == "/health" or self._hosts.include(client_of(scope), is_direct=is_direct(scope))
+
+    async def _read_and_serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(self._body_timeout):
                 body = await _read(scope, receive)
