@@ -62,7 +62,7 @@ def build_rows(
 ) -> tuple[TransactionResult, ...]:
     """Return the rows of an endpoint's transactions; `findings` are those about it.
 
-    Those without an answer are one row, the last, because there is nothing to tell them apart by.
+    Those without an answer are one row, the last, because nothing distinguishes them.
     """
     held = _held(endpoint)
     unanswered = dict.fromkeys(_question(t) for t in held if t.verdict is None)
