@@ -19,6 +19,7 @@ from tests.probes.world import options
 ADDRESS, SEED, HOST = "192.0.2.7", 7, "mx3.mail.hoster.test"
 CONTROL = "postmaster@hoster.test"
 UNCLEAR, POLICY = "550 no", "554 5.7.1 rejected by policy"
+LOGIN = "530 5.7.0 <mx[192.0.2.1]>: Client host rejected: Authentication required"
 DECIDES = [
     "550 5.1.1 no such user",
     "554 5.7.1 relay access denied",
@@ -31,7 +32,7 @@ def applies(*sessions: Session, host: str = HOST, **given: object) -> bool:
     return SERVED.applies(DomainProbe(options=options(**given), sessions=sessions, seed=SEED, mx_host=host))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("refusal", [UNCLEAR, POLICY])
+@pytest.mark.parametrize("refusal", [UNCLEAR, POLICY, LOGIN])
 @pytest.mark.parametrize("null", [UNCLEAR, POLICY, "450 4.2.0 later", None])
 def test_it_is_asked_where_no_reply_decides(null: str | None, refusal: str) -> None:
     assert applies(session(null=null, postmaster=refusal))

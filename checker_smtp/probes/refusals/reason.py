@@ -63,6 +63,8 @@ class Step(StrEnum):
     RCPT = "rcpt"
 
 
+# Postfix names the restriction that refused: what follows may be said to this client or to everybody.
+_CLIENT_RULE = re.compile(r"\bclient host rejected: ", re.IGNORECASE)
 # The clause of the deciding words is quoted to its end, if that is near.
 _END_OF_CLAUSE = re.compile(r"[.,;:!?)\]>\"](?=\s|$)|\s[(<\[-]|\s(?:see|https?:)")
 _MAX_REST = 60
@@ -93,6 +95,7 @@ class Refusal:
         bounce_policy: they refuse bounces only, as BATV or "no third-party DSNs" do; tagged ones may pass.
         of_service: they speak of the service ("no SMTP service here").
         of_client: they speak of the client ("you", "your host").
+        of_client_rule: a rule for clients demands a login, of everybody or of this client alone.
     """
 
     reason: Reason
@@ -105,6 +108,7 @@ class Refusal:
     bounce_policy: bool = False
     of_service: bool = False
     of_client: bool = False
+    of_client_rule: bool = False
 
     @property
     def is_transient(self) -> bool:
@@ -137,7 +141,7 @@ class Refusal:
     @property
     def decides_at_once(self) -> bool:
         """Return whether the refusal says whose fault it is; else only a control recipient decides."""
-        return self.blames_client or self.reason not in _VAGUE
+        return self.blames_client or not (self.reason in _VAGUE or self.of_client_rule)
 
     @property
     def may_be_critical(self) -> bool:
@@ -174,8 +178,9 @@ def _read_refusal(code: int, enhanced_code: str, text: str, step: Step, sender: 
     plain = normalize(text)
     reply = mask_mentions(plain)
     verdict, quoted = _read_quotation(code, plain), True
+    login = _read_client_rule(code, plain) if verdict is None else None
     if verdict is None:
-        verdict, quoted = _read(code, codes, reply), False
+        verdict, quoted = login or _read(code, codes, reply), False
     flags = {group.name for group, _ in _found(reply, "flag", code)}
     if "of-a-name" in flags and verdict.reason is Reason.UNCLEAR and step in _ABOUT_NAMES:
         verdict = replace(verdict, reason=_ABOUT_NAMES[step], blames=True)
@@ -194,6 +199,7 @@ def _read_refusal(code: int, enhanced_code: str, text: str, step: Step, sender: 
         bounce_policy="bounce-policy" in flags,
         of_service="of-the-service" in flags,
         of_client="of-the-client" in flags or verdict.blames,
+        of_client_rule=login is not None,
     )
 
 
@@ -207,6 +213,18 @@ def _read_quotation(code: int, plain: str) -> _Verdict | None:
         return None
     verdict = _read(inner_code, find_codes(inside), mask_mentions(normalize(inside)))
     return None if verdict.reason is Reason.UNCLEAR else verdict
+
+
+def _read_client_rule(code: int, plain: str) -> _Verdict | None:
+    """Return the demand for a login that a rule for clients makes for good; None without one."""
+    rule = _CLIENT_RULE.search(plain)
+    if rule is None or code < 500:
+        return None
+    demand = mask_mentions(plain[rule.end() :])
+    if _first(demand, ("first", "blame"), code):
+        return None
+    verdict = _first(demand, ("words",), code)
+    return verdict if verdict is not None and verdict.reason is Reason.LOGIN else None
 
 
 def _read(code: int, codes: list[EnhancedCode], reply: MaskedText) -> _Verdict:

@@ -25,6 +25,7 @@ __all__ = [
     "is_clear_session",
     "is_served_elsewhere",
     "is_welcome",
+    "names_client",
     "own_answer",
     "read_reply",
 ]
@@ -115,6 +116,11 @@ def is_against_client(refusal: Refusal, step: Step) -> bool:
     return refusal.blames_client or by_code or by_words
 
 
+def names_client(refusal: Refusal) -> bool:
+    """Return whether words or an X.7.x code are about the client; else everybody may hear the same."""
+    return refusal.blames_client or refusal.of_client or refusal.enhanced_code[1:].startswith(".7.")
+
+
 def _refused_before_mail(endpoint: Endpoint) -> RefusedAnswer | None:
     if endpoint.ready_session is not None or not endpoint.sessions:
         return None
@@ -198,7 +204,7 @@ def _judged(endpoint: Endpoint, answer: RefusedAnswer) -> RefusedAnswer:
     """Return the answer with its kind, after the control: a client that is welcome is not the one refused."""
     kind = _kind_of(endpoint, answer)
     if kind is Kind.UNDECIDED and is_accepted(endpoint.asked("served-control")):
-        kind = Kind.REFUSED
+        kind = Kind.LOGIN if answer.refusal.of_client_rule else Kind.REFUSED
     return replace(answer, kind=kind)
 
 
@@ -207,6 +213,8 @@ def _kind_of(endpoint: Endpoint, answer: RefusedAnswer) -> Kind:
     refusal, reply, transaction = answer.refusal, answer.reply, answer.transaction
     if refusal.blames_client:
         return Kind.CLIENT
+    if refusal.of_client_rule:
+        return Kind.UNDECIDED
     if refusal.reason in _GATES and (kind := _gate(endpoint, transaction, refusal)) is not None:
         return kind
     if refusal.reason is Reason.MAILBOX_FULL:

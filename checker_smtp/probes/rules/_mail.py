@@ -12,7 +12,7 @@ from checker_smtp.probes.observation import Endpoint, Mx, MxTarget, Observation,
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.refusals import Reason, Step
 
-from ._answers import Kind, client_refusal, own_answer, read_reply
+from ._answers import Kind, client_refusal, names_client, own_answer, read_reply
 from ._finding import Finding
 from ._reach import blamed, lost
 
@@ -113,8 +113,9 @@ def _at(
     if answer.kind is Kind.ACCEPTED:
         return _ACCEPTED
     if (client := client_refusal(endpoint)) is not None:
-        given = client.refusal.reason if client.refusal is not None else Reason.UNCLEAR
-        return _unknown(_CLIENT_REFUSED if given in _VAGUE else str(given))
+        refusal = client.refusal
+        is_general = refusal.reason in _VAGUE and names_client(refusal)
+        return _unknown(_CLIENT_REFUSED if is_general else str(refusal.reason))
     if answer.kind in (Kind.REFUSED, Kind.LOGIN):
         return _by_class(answer.reply, reason)
     if answer.kind is Kind.DEFERRED:

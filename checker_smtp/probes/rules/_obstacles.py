@@ -9,13 +9,20 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.refusals import Reason
 
-from ._answers import Kind, RefusedAnswer, client_refusal, own_answer
+from ._answers import Kind, RefusedAnswer, client_refusal, names_client, own_answer
 from ._finding import Finding, Outcome
 from ._reading import end_evidence, listed, quoted, reply_evidence, shown
-from ._shared import NOT_TESTED, REFUSED_US, client_fix
+from ._shared import NOT_TESTED, REFUSED_US, UNDECIDED_FIX, client_fix
 
 __all__ = ["obstacles"]
 
+_EITHER = "Either the server refuses this client, or it does not serve the domain or has no postmaster."
+_EITHER_LOGIN = "Either the server requires a login from everybody, or from clients such as this one alone."
+_LOGIN_FIX = (
+    "Repeat the check from another network. If a login is required there too, let the server accept mail for "
+    "its own domains without one, or let the MX records name the server that receives mail. In Postfix the "
+    "rule is in `smtpd_client_restrictions`."
+)
 _QUESTIONS = {"null-sender": "the null sender", "postmaster": "postmaster", "relay": "relaying"}
 
 
@@ -43,10 +50,15 @@ def _client_refused(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     step = "MAIL" if transaction is not None and answer.reply is transaction.mail else "RCPT"
     sender = f"the sender <{transaction.sender}>" if transaction is not None else "the sender"
     about = sender if refusal.reason is Reason.SENDER else "this client"
+    said = f"{shown(answer.reply)}{quoted(refusal)}"
+    if names_client(refusal):
+        message = f"The server refuses {about} at {step} with {said}: nothing is known of the domain's mail."
+    else:
+        either = "Either the server refuses this client, or it refuses everybody."
+        message = f"Every {step} is refused, with {said}. {either}"
     return REFUSED_US.finding(
         endpoint.subject,
-        f"The server refuses {about} at {step} with {shown(answer.reply)}{quoted(refusal)}: "
-        "nothing is known of the domain's mail.",
+        message,
         *reply_evidence(endpoint, answer.reply),
         outcome=Outcome.REFUSED_US,
         refusal=refusal,
@@ -66,13 +78,11 @@ def _undecided(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     return REFUSED_US.finding(
         endpoint.subject,
         f"Mail to the domain is refused with {shown(answer.reply)}{quoted(answer.refusal)}, and {other}. "
-        "Either the server refuses this client, or it does not serve the domain or has no postmaster.",
+        + (_EITHER_LOGIN if answer.refusal.of_client_rule else _EITHER),
         *evidence,
         outcome=Outcome.REFUSED_US,
         refusal=answer.refusal,
-        fix="Find the refusal in the server's log. If it names the client, repeat the check from another "
-        "address and with a `--helo-name` that resolves to it. If it names the recipient, add the domain to "
-        "those that the server accepts mail for, and create postmaster.",
+        fix=_LOGIN_FIX if answer.refusal.of_client_rule else UNDECIDED_FIX,
     )
 
 

@@ -1,5 +1,7 @@
 """The records of codes that several rules use."""
 
+import re
+
 from checker_smtp.probes.refusals import Reason, Refusal
 
 from ._finding import Code, Outcome, Severity
@@ -10,6 +12,7 @@ __all__ = [
     "NOT_TESTED",
     "REFUSED_US",
     "SERVER_STATE_FIX",
+    "UNDECIDED_FIX",
     "client_fix",
     "deferral_outcome",
     "retry_fix",
@@ -51,6 +54,11 @@ SERVER_STATE_FIX = (
     "Find the cause in the server's log: it reports a fault of its own (disk space, a lookup table, a filter "
     "or policy service, its configuration)."
 )
+UNDECIDED_FIX = (
+    "Find the refusal in the server's log. If it names the client, repeat the check from another address and "
+    "with a `--helo-name` that resolves to it. If it names the recipient, add the domain to those that the "
+    "server accepts mail for, and create postmaster."
+)
 # The remedy for each reason against this client; it is the checker's own, or nobody's.
 _CLIENT_FIXES = {
     Reason.BLOCKLIST: "This machine's address is on a blocklist: look it up at the list that the reply "
@@ -65,11 +73,23 @@ _CLIENT_FIXES = {
     "`--helo-name` whose domain exists and accepts mail for postmaster.",
     Reason.RATE: "The server limits how often this machine may connect or ask: repeat the check in an hour.",
 }
+_UNNAMED_LIST_FIX = (
+    "This machine's address is blocked there, and the reply names no list: look the address up at the large "
+    "blocklists, ask the postmaster of the server, or repeat the check from another address."
+)
+# "blocked using zen.spamhaus.org", "see https://list.example/": a name or page behind the words of blame
+_NAMED_LIST = re.compile(
+    r"(?:\b(?:using|by|in|on|at|from|see)\b|https?:).*?[a-z0-9-]+\.[a-z]{2,}", re.IGNORECASE
+)
 
 
 def client_fix(refusal: Refusal | None) -> str:
     """Return the remedy for a refusal of this client; empty where the record's own is the best."""
-    return _CLIENT_FIXES.get(refusal.reason, "") if refusal is not None else ""
+    if refusal is None:
+        return ""
+    if refusal.reason is Reason.BLOCKLIST and not _NAMED_LIST.search(refusal.words):
+        return _UNNAMED_LIST_FIX
+    return _CLIENT_FIXES.get(refusal.reason, "")
 
 
 def deferral_outcome(refusal: Refusal) -> Outcome:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session
 from checker_smtp.probes.refusals import Step
 
-from ._answers import is_against_client, read_reply
+from ._answers import is_against_client, names_client, read_reply
 from ._finding import Code, Finding, Outcome, Severity, Urgency
 from ._reach import lost
 from ._reading import any_greeted, end_evidence, greeted, quoted, reply_evidence, shown
@@ -123,9 +123,12 @@ def _failed(endpoint: Endpoint, session: Session) -> Finding:
     evidence = (*reply_evidence(endpoint, endpoint.main.ehlo), *reply_evidence(endpoint, session.helo))
     replies, refusal = _replies(endpoint.main.ehlo, session.helo), read_reply(reply, Step.EHLO)
     if is_against_client(refusal, Step.EHLO):
+        end = ". Either it refuses this client, or everybody."
+        if names_client(refusal):
+            end = ": it refuses this client."
         return REFUSED_US.finding(
             endpoint.subject,
-            f"The server answers {replies}{quoted(refusal)}: it refuses this client.",
+            f"The server answers {replies}{quoted(refusal)}{end}",
             *evidence,
             outcome=Outcome.REFUSED_US,
             refusal=refusal,

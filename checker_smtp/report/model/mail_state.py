@@ -38,6 +38,7 @@ _EITHER = "the server refuses this checker, or it does not accept mail for the d
 _UNKNOWN = {
     "policy": _EITHER,
     "unclear": _EITHER,
+    "login": "the server requires a login, from everybody or from this checker alone",
     "not-asked": "no recipient was tested",
     "not-tested": "nothing could be tested from here",
     "tls": "the server requires TLS, and no encrypted session was possible",

@@ -1,10 +1,12 @@
 """Refusals of this client, row by row: they say nothing about the domain, and nothing about extensions."""
 
+import re
+
 import pytest
 
 from checker_smtp.probes.endpoint import transactions_for
 from checker_smtp.probes.observation import Observation
-from checker_smtp.probes.rules import apply_rules, status_of
+from checker_smtp.probes.rules import apply_rules, judge_delivery, status_of
 from tests.probes.observations import (
     DENIED,
     endpoint,
@@ -70,7 +72,32 @@ def test_every_mail_deferred_without_blame_is_no_refusal_of_the_client() -> None
 def test_some_mail_deferred_and_the_rest_refused_is_not_every_mail_refused() -> None:
     seen = observation(endpoint(null="MAIL 450 later", postmaster="MAIL 550 no", relay="MAIL 550 no"))
     assert lines(seen) == [REFUSED_US]
-    assert of("refused_us", seen).message.startswith("The server refuses this client at MAIL with 550")
+    assert of("refused_us", seen).message.startswith("Every MAIL is refused, with 550")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"null": "MAIL {}", "postmaster": "MAIL {}", "relay": "MAIL {}"},
+        {"ehlo": "{}", "helo": "{}"},
+        {"null": "{}", "postmaster": "{}", "relay": "{}"},
+    ],
+)
+def test_what_may_be_said_to_everybody_is_given_both_readings(words: dict[str, str]) -> None:
+    """Exim says so for any `deny` without a message: a rule for all clients, or for this one."""
+    seen = observation(endpoint(**{k: v.format("550 Administrative prohibition") for k, v in words.items()}))
+    assert lines(seen) == [REFUSED_US]
+    finding = of("refused_us", seen)
+    assert "Administrative prohibition" in finding.message
+    assert re.search(r"Either (it|the server) refuses this client, or ", finding.message)
+    assert judge_delivery(seen, apply_rules(seen)).reason == "policy"
+
+
+def test_a_refusal_that_names_no_list_sends_nobody_to_one() -> None:
+    finding = of("refused_us", alike("550 Connections from 203.0.113.9 are refused"))
+    assert (finding.reason, "names no list" in finding.fix) == ("blocklist", True)
+    for named in (LISTED, "550 blocked, see https://lists.example/query?ip=203.0.113.9"):
+        assert "the list that the reply names" in of("refused_us", alike(named)).fix
 
 
 def test_the_null_sender_refused_alone_says_nothing_about_the_client() -> None:

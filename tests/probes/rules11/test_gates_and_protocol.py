@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.rules import apply_rules, status_of
+from checker_smtp.probes.rules import Delivery, MailState, apply_rules, judge_delivery, status_of
 from tests.probes.observations import (
     EHLO,
     PLAIN_EHLO,
@@ -40,6 +40,44 @@ def test_a_login_demanded_on_tls_is_critical(answer: str, asked: tuple[str, ...]
 def test_a_login_demanded_where_no_tls_is_offered_is_critical() -> None:
     seen = observation(endpoint(ehlo=PLAIN_EHLO, **dict.fromkeys(ALL, LOGIN)))
     assert AUTH in lines(seen)
+
+
+CLIENT_RULE = "530 5.7.0 <mx[203.0.113.9]>: Client host rejected: Authentication required"
+
+
+@pytest.mark.parametrize("control", [None, "530 5.7.0 Authentication required", "550 no"])
+def test_a_login_demanded_by_a_rule_for_clients_may_be_of_this_client_alone(control: str | None) -> None:
+    """Postfix says so of the restrictions for clients: all clients, or the range that this one is in."""
+    controls = [session("served-control", served=control)] if control else []
+    seen = observation(
+        endpoint(session(null=CLIENT_RULE, postmaster=CLIENT_RULE, relay=CLIENT_RULE), *controls)
+    )
+    assert lines(seen) == [REFUSED_US]
+    finding = of("refused_us", seen)
+    assert (finding.reason, finding.words) == ("login", "Authentication required")
+    assert "a login from everybody, or from clients such as this one" in finding.message
+    assert "smtpd_client_restrictions" in finding.fix
+    assert judge_delivery(seen, apply_rules(seen)) == Delivery(state=MailState.UNKNOWN, reason="login")
+
+
+def test_a_login_demanded_of_a_client_that_is_welcome_elsewhere_is_the_domains() -> None:
+    asked = session(null=CLIENT_RULE, postmaster=CLIENT_RULE, relay=CLIENT_RULE)
+    seen = observation(endpoint(asked, session("served-control", served="250 ok")))
+    assert lines(seen) == [AUTH]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CLIENT_RULE.replace("Authentication required", "Access denied"),
+        f"{CLIENT_RULE}, dynamic address",
+        CLIENT_RULE.replace("530 5", "450 4"),
+    ],
+)
+def test_a_rule_for_clients_without_a_demand_on_everybody_blames_the_client(answer: str) -> None:
+    seen = observation(endpoint(**dict.fromkeys(ALL, answer)))
+    assert lines(seen) == [REFUSED_US]
+    assert "The server refuses this client" in of("refused_us", seen).message
 
 
 def test_a_login_demanded_for_now_is_a_warning() -> None:
