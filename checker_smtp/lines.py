@@ -81,16 +81,20 @@ def _zstd(path: Path) -> _Format:
 
 
 @contextmanager
-def open_lines(path: Path) -> Iterator[Iterator[bytes]]:
+def open_lines(path: Path, *, require_whole: bool = False) -> Iterator[Iterator[bytes]]:
     """Open a file and yield its lines with their line ends; `-` is standard input, uncompressed.
 
     A half-written last line has no line end. A line is cut after `LINE_LIMIT` octets. Raise `LinesError` and
-    `OSError`, also while the lines are read.
+    `OSError`, also while the lines are read; with `require_whole` for a compressed file that ends within a
+    member as well.
     """
     form = _format_of(path)
     with _opened(path) as file:
-        pieces = _Members(path, file, form) if form else iter(partial(file.read, _PIECE), b"")
-        yield _lines(pieces)
+        if form is None:
+            yield _lines(iter(partial(file.read, _PIECE), b""))
+        else:
+            members = _Members(path, file, form)
+            yield _lines(members.whole() if require_whole else members)
 
 
 def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
@@ -142,6 +146,15 @@ class _Members:
                     if unpacker.eof:
                         self.ended_at, unpacker = self._read, self._form.unpacker()
                     yield octets
+
+    def whole(self) -> Iterator[bytes]:
+        """Yield the pieces. Raise `LinesError` at the end of a file that is truncated."""
+        yield from self
+        if self.within:
+            raise LinesError(
+                f"{str(self._path)!r} is truncated: it ends within compressed data, at octet {self._read:,}. "
+                "Copy it again, or decompress the rest by hand and use that as a plain file."
+            )
 
     def _unpacked(self, unpacker: _Unpacker, packed: bytes) -> bytes:
         try:

@@ -19,8 +19,11 @@ from . import commands
 __all__ = ["find_commands", "main"]
 
 _USAGE, _INTERRUPTED = 3, 130
+# Characters of an error message. A longer one loses its middle, which is text from outside: a sentence begins
+# with the fault and ends with the remedy.
+_MAX_MESSAGE = 300
 # errors in the user's input, which the packages below report with one sentence
-_USER_ERRORS = {"CaseError", "OptionError", "ReplayMismatch", "ResolverUnavailable"}
+_USER_ERRORS = {"CaseError", "OptionError", "ResolverUnavailable"}
 
 
 def main() -> NoReturn:
@@ -32,7 +35,10 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - Python's exit code 1 would mean "warnings" here
-        if _USER_ERRORS & {kind.__name__ for kind in type(error).__mro__}:
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        if "ReplayMismatch" in kinds:
+            _exit_with_error(*str(error).split("\n"))
+        if _USER_ERRORS & kinds:
             _exit_with_error(str(error))
         traceback.print_exc()
         _exit_with_error("this is a bug in checker-smtp: please report it with all of the above")
@@ -86,10 +92,15 @@ def _error_message(error: click.ClickException) -> str:
     return message
 
 
-def _exit_with_error(message: str) -> NoReturn:
-    """Print the error and exit. The message is escaped, because it may contain text from a recorded case."""
+def _exit_with_error(*lines: str) -> NoReturn:
+    """Print the error and exit. It is escaped and cut, because it may contain text from outside."""
     from checker_smtp.report.visible import visible
 
-    lines = [visible(line) for line in message.split("\n")]
-    click.echo("checker-smtp: " + "\n".join(lines), err=True)
+    room = (_MAX_MESSAGE - len("checker-smtp: ")) // len(lines) - 1
+    click.echo("checker-smtp: " + "\n".join(_shorten(visible(line), room) for line in lines), err=True)
     sys.exit(_USAGE)
+
+
+def _shorten(line: str, room: int) -> str:
+    half = (room - len(" … ")) // 2
+    return line if len(line) <= room else f"{line[:half]} … {line[-half:]}"

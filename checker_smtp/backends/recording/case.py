@@ -12,8 +12,10 @@ strangers.
 
 import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +48,9 @@ __all__ = [
 
 _T = TypeVar("_T")
 _HEADER, _DNS, _EXPECTED = "case.toml", "dns.jsonl", "expected.json"
+# A check keeps at most 8 MiB of evidence, and an octet takes at most six characters in a file.
+_MAX_MEBIBYTES = 64
+_MAX_FILES = 1000
 _is_session = re.compile(r"([1-9][0-9]{0,5})-[0-9A-Za-z._-]+\.jsonl").fullmatch
 
 
@@ -128,10 +133,7 @@ def write_case(folder: Path, case: Case) -> None:
 
 def read_case(folder: Path) -> Case:
     """Read the case in `folder`. Raises `CaseError`. Hidden files are ignored."""
-    try:
-        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    except OSError as error:
-        raise CaseError(f"{folder} is no case, which is a folder: {_reason(error)}") from None
+    names = _names_in(folder)
     for name in (_HEADER, _DNS, _EXPECTED):
         if name not in names:
             raise CaseError(
@@ -144,6 +146,32 @@ def read_case(folder: Path) -> Case:
         _read_sessions(folder, names - {_HEADER, _DNS, _EXPECTED}),
         _read(folder / _EXPECTED, load_expected),
     )
+
+
+def _names_in(folder: Path) -> set[str]:
+    """Return the names of the files in a case from anyone, none of which blocks or fills the memory."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = (entry.name for entry in entries if not entry.name.startswith("."))
+            names = set(islice(visible, _MAX_FILES + 1))
+    except OSError as error:
+        raise CaseError(f"{folder} is no case, which is a folder: {_reason(error)}") from None
+    if len(names) > _MAX_FILES or sum(_size_of(folder / name) for name in names) > _MAX_MEBIBYTES << 20:
+        raise CaseError(
+            f"{folder} is too large: a case has at most {_MAX_FILES} files and {_MAX_MEBIBYTES} MiB. "
+            "Give the folder of one check"
+        )
+    return names
+
+
+def _size_of(path: Path) -> int:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise CaseError(f"{path} cannot be read: {_reason(error)}") from None
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise CaseError(f"{path} is a pipe, a socket or a device: a case has plain files only")
+    return found.st_size
 
 
 def _read_sessions(folder: Path, names: set[str]) -> tuple[Transcript, ...]:

@@ -2,9 +2,11 @@
 
 Blank lines and comments (`#`) are skipped. An invalid or excluded name is an entry as well, with the reason
 for skipping it. Duplicates are dropped, whatever their spelling. Lines are read one by one and none is kept.
+What could hide many domains in one entry, a quotation mark left open or another encoding, is an error.
 """
 
 import csv
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +19,8 @@ __all__ = ["DomainListError", "Entry", "read_domains", "read_names"]
 _MAX_LINE = 4096
 # A row of a CSV holds other columns as well.
 _MAX_ROW = 1 << 16
+# Characters of a row after its first line: a quotation mark left open must not hide the lines behind it.
+_MAX_CONTINUED = 253
 # Characters of an invalid name that are reported.
 _MAX_SHOWN = 300
 
@@ -38,12 +42,11 @@ class Entry:
 
 
 def read_names(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
-    """Yield the names in `lines` as spelled there. Raise `DomainListError` if `column` does not exist."""
-    max_octets = _MAX_LINE if column is None else _MAX_ROW
-    decoded = (
-        line[:max_octets].decode("utf-8-sig" if n == 0 else "utf-8", "replace")
-        for n, line in enumerate(lines)
-    )
+    """Yield the names in `lines` as spelled there.
+
+    Raise `DomainListError` for a list in UTF-16, a `column` that does not exist, and an open quotation mark.
+    """
+    decoded = _decoded(lines, _MAX_LINE if column is None else _MAX_ROW)
     if column is not None:
         yield from _cells(decoded, column)
         return
@@ -52,16 +55,35 @@ def read_names(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
             yield name
 
 
+def _decoded(lines: Iterable[bytes], max_octets: int) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number == 0 and (line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or _is_utf_16(line)):
+            raise DomainListError(
+                "the list is in UTF-16: give it in UTF-8, as made by: iconv -f UTF-16 -t UTF-8 LIST"
+            )
+        yield line[:max_octets].decode("utf-8-sig" if number == 0 else "utf-8", "replace")
+
+
+def _is_utf_16(line: bytes) -> bool:
+    """Return True for a line of ASCII whose characters have two octets or more, one of them not zero."""
+    return len(line) > 3 and 0 in (sum(line[:4:2]), sum(line[1:4:2]))
+
+
 def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
-    """Yield the cells of this column; lines that are not CSV are yielded whole, as an invalid name."""
+    """Yield the cells of this column; a line that is not CSV is yielded whole, as an invalid name."""
     row_lines: list[str] = []
+    row_number = 0
 
     def recorded() -> Iterator[str]:
-        for line in lines:
+        nonlocal row_number
+        for number, line in enumerate(lines, start=1):
+            if not row_lines:
+                row_number = number
             row_lines.append(line)
+            if sum(map(len, row_lines[1:])) > _MAX_CONTINUED:
+                raise _open_quotation(row_number)
             yield line
 
-    # a quotation mark that is never closed must not swallow the rest of the list unnoticed
     rows = csv.reader(recorded(), strict=True)
     header = [cell.strip() for cell in _next_row(rows) or ()]
     if column not in header:
@@ -71,10 +93,19 @@ def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
     index = header.index(column)
     row_lines.clear()
     while (row := _next_row(rows)) is not None:
+        if len(row_lines) > 1 and (not row or "\n" in "".join(row[index : index + 1])):
+            raise _open_quotation(row_number)
         cell = "".join(row_lines) if not row else row[index] if len(row) > index else ""
         row_lines.clear()
         if (name := cell[:_MAX_LINE].strip()) and not name.startswith("#"):
             yield name
+
+
+def _open_quotation(number: int) -> DomainListError:
+    return DomainListError(
+        f"line {number} of the list opens a quotation mark that is not closed within {_MAX_CONTINUED} "
+        "characters: close it, or double a quotation mark that is part of the text"
+    )
 
 
 def _next_row(rows: Iterator[list[str]]) -> list[str] | None:

@@ -58,7 +58,7 @@ def _copy(path: Path, copy: Path) -> None:
 
 def _lines(path: Path) -> Generator[bytes, None, None]:
     try:
-        with open_lines(path) as lines:
+        with open_lines(path, require_whole=True) as lines:
             yield from lines
     except OSError as error:
         raise DomainListError(f"{_description(path)} cannot be read: {error.strerror}") from None
