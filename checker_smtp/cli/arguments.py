@@ -11,14 +11,19 @@ import click
 from click.core import ParameterSource
 
 __all__ = [
+    "INTERRUPTED",
     "backend_option",
     "dns_timeout",
     "field_option",
     "fields_from",
+    "print_interrupted",
     "print_notes",
     "resolver_address",
     "resolver_option",
 ]
+
+INTERRUPTED = 130
+"""The exit code after an interrupt."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -119,3 +124,11 @@ def print_notes(notes: Iterable[str]) -> None:
     """Print each of the `notes` on the configuration of this system to standard error, once."""
     for note in dict.fromkeys(notes):
         click.echo(f"{note}.", err=True)
+
+
+def print_interrupted(unfinished: Iterable[str]) -> None:
+    """Print a line for each check that an interrupt ended, escaped, to standard error."""
+    from checker_smtp.report.visible import visible
+
+    for line in unfinished:
+        click.echo(f"checker-smtp: interrupted: {visible(line)}", err=True)

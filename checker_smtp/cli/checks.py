@@ -18,6 +18,7 @@ from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.ungrouped import ungrouped
 
+from .learnt import describe_learnt
 from .output import is_terminal
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
@@ -37,8 +38,8 @@ _MAX_CHECKS = 20
 class CheckRun:
     """The checks of `options`, one for each domain, over `backend`.
 
-    `results` has those that have finished, in the order of `options` after `run`. `record` is the folder for
-    the recording of the only check, or of a folder for each domain; it must be empty. Raises `CaseError`.
+    `record` is the folder for the recording of the only check, or of a folder for each domain; it must be
+    empty. Raises `CaseError`.
     """
 
     options: "Sequence[Options]"
@@ -46,6 +47,7 @@ class CheckRun:
     resolver_name: str = ""
     record: Path | None = None
     finished: "dict[str, Result]" = field(default_factory=dict)
+    recordings: dict[str, Recording] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for options in self.options if self.record else ():
@@ -56,8 +58,19 @@ class CheckRun:
         """The results of the checks that have finished, in the order of the domains."""
         return [self.finished[one.domain] for one in self.options if one.domain in self.finished]
 
-    def run(self, loop: str) -> None:
-        """Run all checks under the event loop `loop`. Raise `click.UsageError` where the resolver fails."""
+    @property
+    def unfinished(self) -> list[str]:
+        """A line for each check that has begun and not finished: the domain, and what was learnt of it."""
+        return [
+            f"{domain} was not checked to the end: {describe_learnt(domain, recording)}"
+            for domain, recording in self.recordings.items()
+        ]
+
+    def run(self, loop: str) -> bool:
+        """Run all checks under the event loop `loop`, and return False after an interrupt.
+
+        Raise `click.UsageError` where the resolver fails.
+        """
         with ExitStack() as stack:
             pause: Pause = anyio.sleep
             if is_terminal(sys.stderr):
@@ -68,14 +81,17 @@ class CheckRun:
                 progress = stack.enter_context(Progress(self.backend, Console(stderr=True)))
                 self.backend, pause = progress, progress.pause
             try:
-                with ungrouped(Exception):
+                with ungrouped(KeyboardInterrupt, Exception):
                     anyio.run(partial(self._check_all, pause), backend=loop)
+            except KeyboardInterrupt:
+                return False
             except ResolverError as error:
                 resolver = self.resolver_name or "of this system"
                 raise click.UsageError(
                     f"the resolver {resolver} {error.problem} ({error.detail}): "
                     "give another one with --resolver ADDR[:PORT]"
                 ) from None
+        return True
 
     async def _check_all(self, pause: Pause) -> None:
         limits, limiter = ConnectionLimits(), anyio.CapacityLimiter(_MAX_CHECKS)
@@ -90,10 +106,10 @@ class CheckRun:
 
     async def _check(self, options: "Options", limits: ConnectionLimits, pause: Pause) -> None:
         context = api.RunContext()
-        recording = Recording(self.backend)
+        recording = self.recordings[options.domain] = Recording(self.backend)
         result = await api.check(
             options,
-            recording if self.record else self.backend,
+            recording,
             resolver_name=self.resolver_name,
             context=context,
             limits=limits,
@@ -102,6 +118,7 @@ class CheckRun:
         if self.record is not None:
             recording.save(self._folder(options), options, result, seed=context.seed)
         self.finished[options.domain] = result
+        del self.recordings[options.domain]
 
     def _folder(self, options: "Options") -> Path:
         assert self.record is not None  # noqa: S101 - asked for with a recording only

@@ -14,12 +14,14 @@ import click
 from click.core import ParameterSource
 
 from .option_names import options_of, variable_of
+from .user_errors import user_error
 
 if TYPE_CHECKING:
     from .configuration import Configuration
 
 __all__ = ["ConfiguredCommand", "current_configuration"]
 
+_PLUGIN, _UNKNOWN = "nagios", 3
 _FILE = "checker-smtp.toml"
 _META = f"{__name__}.configuration"
 
@@ -55,12 +57,31 @@ class ConfiguredCommand(click.Command):
                 option.envvar = variable_of(option)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _named_origin(ctx):
+        given = list(args)
+        with _status_line(ctx, given), _named_origin(ctx):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _named_origin(ctx):
+        with _status_line(ctx, []), _named_origin(ctx):
             return super().invoke(ctx)
+
+
+@contextmanager
+def _status_line(context: click.Context, arguments: list[str]) -> Iterator[None]:
+    """Print an error as a status line to standard output where the format is that of a monitoring plugin.
+
+    Nagios reads standard output only. `arguments` are those that are not parsed yet.
+    """
+    try:
+        yield
+    except Exception as error:
+        is_plugin = context.params.get("form") == _PLUGIN or {_PLUGIN, f"--format={_PLUGIN}"} & {*arguments}
+        if not is_plugin or (message := user_error(error)) is None:
+            raise
+        from checker_smtp.report.formats.nagios import render_nagios_error
+
+        click.echo(render_nagios_error(message), nl=False)
+        raise click.exceptions.Exit(_UNKNOWN) from None
 
 
 @contextmanager

@@ -15,38 +15,30 @@ import click
 from checker_smtp import __version__
 
 from . import commands
+from .arguments import INTERRUPTED
+from .user_errors import user_error
 
 __all__ = ["find_commands", "main"]
 
-_USAGE, _INTERRUPTED = 3, 130
-# Characters of an error message. A longer one loses its middle, which is text from outside: a sentence begins
-# with the fault and ends with the remedy.
-_MAX_MESSAGE = 300
-# errors in the user's input, which the packages below report with one sentence
-_USER_ERRORS = {"CaseError", "OptionError", "ResolverUnavailable"}
+_USAGE = 3
 
 
 def main() -> NoReturn:
     """Run the command line and exit."""
     try:
         code = _group(prog_name="checker-smtp", standalone_mode=False) or 0
-    except click.ClickException as error:
-        _exit_with_error(_error_message(error))
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - Python's exit code 1 would mean "warnings" here
-        kinds = {kind.__name__ for kind in type(error).__mro__}
-        if "ReplayMismatch" in kinds:
-            _exit_with_error(*str(error).split("\n"))
-        if _USER_ERRORS & kinds:
-            _exit_with_error(str(error))
+        if (message := user_error(error)) is not None:
+            _exit_with_error(message)
         traceback.print_exc()
         _exit_with_error("this is a bug in checker-smtp: please report it with all of the above")
     except BaseExceptionGroup as group:
         # trio wraps an interrupt in the exception groups of its tasks
         if group.subgroup(KeyboardInterrupt) is None:
             raise
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     sys.exit(code)
 
 
@@ -63,18 +55,43 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - the rule for the modules of `commands`
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command, as click does, and propose one in the error about an unknown one."""
+        name = args[0]
+        if name.startswith("-") or self.get_command(ctx, name) is not None:
+            return super().resolve_command(ctx, args)
+        raise click.UsageError(f"No such command {name!r}: {self._proposal(ctx, name)}", ctx)
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+    def _proposal(self, ctx: click.Context, name: str) -> str:
+        from difflib import get_close_matches
+
+        domain = name.rpartition("@")[2]
+        if "." in domain and not domain.startswith((".", "/")):
+            return f"to check the domain, type checker-smtp check {domain}"
+        near = get_close_matches(name, self.list_commands(ctx), n=1)
+        return f"{near[0]!r} is near to it" if near else f"give one of {', '.join(self.list_commands(ctx))}"
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+)
 @click.version_option(__version__, prog_name="checker-smtp", message="%(prog)s %(version)s")
-def _group() -> None:
+@click.pass_context
+def _group(context: click.Context) -> None:
     """Check whether a domain can receive mail. No mail is ever sent: every session stops at RCPT.
 
     \b
         checker-smtp check example.com
 
-    Exit codes are those of monitoring plugins: 0 nothing to fix, 1 warnings, 2 critical findings,
-    3 unknown or wrong usage.
+    Exit codes of a check are those of monitoring plugins: 0 nothing to fix, 1 warnings, 2 critical findings,
+    3 unknown. Wrong usage of any command is 3, and 130 is an interrupt. The help of each command has its own.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def find_commands() -> dict[str, click.Command]:
@@ -84,23 +101,6 @@ def find_commands() -> dict[str, click.Command]:
     return {name: command for name, command in found.items() if command is not None}
 
 
-def _error_message(error: click.ClickException) -> str:
-    """Return click's message, for a usage error with the command that prints the help."""
-    message = error.format_message().rstrip(".")
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        message += f" ({error.ctx.command_path} --help has the details)"
-    return message
-
-
-def _exit_with_error(*lines: str) -> NoReturn:
-    """Print the error and exit. It is escaped and cut, because it may contain text from outside."""
-    from checker_smtp.report.visible import visible
-
-    room = (_MAX_MESSAGE - len("checker-smtp: ")) // len(lines) - 1
-    click.echo("checker-smtp: " + "\n".join(_shorten(visible(line), room) for line in lines), err=True)
+def _exit_with_error(message: str) -> NoReturn:
+    click.echo(f"checker-smtp: {message}", err=True)
     sys.exit(_USAGE)
-
-
-def _shorten(line: str, room: int) -> str:
-    half = (room - len(" … ")) // 2
-    return line if len(line) <= room else f"{line[:half]} … {line[-half:]}"

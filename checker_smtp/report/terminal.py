@@ -7,7 +7,24 @@ from checker_smtp.report.visible import visible
 
 __all__ = ["Terminal"]
 
-_ASCII = str.maketrans({"→": "->", "·": "-", "–": "-", "×": "x", "§": "section ", "…": "...", "’": "'"})
+_ASCII = str.maketrans(
+    {
+        "→": "->",
+        "·": "-",
+        "–": "-",
+        "—": "-",
+        "×": "x",
+        "§": "section ",
+        "…": "...",
+        "›": ">",
+        "’": "'",
+        "‘": "'",
+        "“": '"',
+        "”": '"',
+        "≥": ">=",
+        "≤": "<=",
+    }
+)
 # By severity, level or status; other styles are rich's own.
 _STYLES = {
     **dict.fromkeys(("crit", "critical"), "bold red"),

@@ -14,7 +14,7 @@ from checker_smtp.cli.commands.check import check
 from checker_smtp.cli.commands.demo import demo
 from checker_smtp.cli.commands.scan import scan
 from checker_smtp.cli.commands.vantage import vantage
-from tests.apps.command import FIXTURES, Run, run
+from tests.apps.command import FIXTURES, Run, run, run_process
 
 LONG = "a" * 64
 
@@ -24,7 +24,10 @@ DOMAINS = {
     "blank": (" ", "domain is empty"),
     "url": ("https://example.com/", "is a URL: give a host name"),
     "path": ("example.com/mail", "is a URL: give a host name"),
-    "address": ("me@example.com", "is an e-mail address: give a host name such as example.com, without"),
+    "address": (
+        "me@example.com",
+        "is an e-mail address: to check its domain, type checker-smtp check example",
+    ),
     "ipv4": ("192.0.2.1", "is an IP address: give a host name"),
     "ipv6": ("2001:db8::1", "is an IP address: give a host name"),
     "bracketed": ("[192.0.2.1]", "is an IP address: give a host name"),
@@ -83,8 +86,14 @@ def test_no_such_option(options: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Missing command (checker-smtp --help has the details)"),
-        (["chek"], "No such command 'chek'"),
+        (["chek"], "No such command 'chek': 'check' is near to it (checker-smtp --help has the details)"),
+        (["xyzzy"], "No such command 'xyzzy': give one of check, config, demo,"),
+        (["example.org"], "'example.org': to check the domain, type checker-smtp check example.org ("),
+        (["me@example.org"], "'me@example.org': to check the domain, type checker-smtp check example.org ("),
+        (
+            ["check", "me@example.org"],
+            "an e-mail address: to check its domain, type checker-smtp check example.org",
+        ),
         (["check"], "Missing argument 'DOMAIN...' (checker-smtp check --help has the details)"),
         (["replay"], "Missing argument 'DIR' (checker-smtp replay --help has the details)"),
     ],
@@ -193,3 +202,27 @@ def test_an_event_loop_that_is_not_installed_is_named(
     done = CliRunner().invoke(command, [*arguments, "--backend", "trio"])
     assert done.exit_code == 2
     assert "trio is not installed: pip install 'checker-smtp[trio]'" in done.output
+
+
+def test_without_a_command_the_help_is_printed() -> None:
+    done = run_process()
+    assert (done.code, done.err) == (0, "")
+    assert done.out == run_process("--help").out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "me@example.org", "--format", "nagios"],
+        ["check", "example.org", "--port", "0", "--format=nagios"],
+        ["check", "--timeout", "soon", "--format", "nagios", "example.org"],
+        ["replay", "/nowhere", "--format", "nagios"],
+        ["check", "example.org", "--config", "/nowhere", "--format", "nagios"],
+    ],
+)
+def test_a_monitoring_plugin_has_its_status_line_on_standard_output(arguments: list[str]) -> None:
+    done = run_process(*arguments)
+    assert (done.code, done.err) == (3, "")
+    assert re.fullmatch(r"SMTP UNKNOWN: [^|\n]{20,}\n", done.out)
+    by_variable = run("check", "a.test", "--port", "0", CHECKER_SMTP_FORMAT="nagios")
+    assert by_variable.out == "SMTP UNKNOWN: port is 0: give a number from 1 to 65535\n"

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 
 from anyio import (
     TypedAttributeProvider,
@@ -26,6 +27,8 @@ class SmallWorld:
 
     resolver: str
     port: int
+    is_silent: Event
+    """Set when the first client of a silent server is connected."""
 
     @property
     def options(self) -> list[str]:
@@ -44,9 +47,13 @@ def small_world(zone: str, servers: Mapping[str, RuleServer | None]) -> Iterator
 async def _world(zone: str, servers: Mapping[str, RuleServer | None]) -> AsyncIterator[SmallWorld]:
     tls = server_tls_context()
 
+    connected = Event()
+
     async def serve(server: RuleServer | None, stream: AnyByteStream) -> None:
         if server is None:
-            await sleep_forever()
+            async with stream:
+                connected.set()
+                await sleep_forever()
         else:
             await serve_session(stream, server.session(), tls)
 
@@ -60,7 +67,7 @@ async def _world(zone: str, servers: Mapping[str, RuleServer | None]) -> AsyncIt
             )
             port = _port(listener)
             group.start_soon(listener.serve, partial(serve, server))
-        yield SmallWorld(f"127.0.0.1:{_port(dns)}", port)
+        yield SmallWorld(f"127.0.0.1:{_port(dns)}", port, connected)
         group.cancel_scope.cancel()
 
 

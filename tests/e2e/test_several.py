@@ -1,6 +1,9 @@
 """`checker-smtp check` of several domains as a process: one command, one exit code, one document."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 
 from checker_smtp.testing import RuleServer
 from tests.e2e.conftest import Tool
+from tests.e2e.served import until
 from tests.e2e.small_world import SmallWorld, small_world
 
 ZONE = """
@@ -20,6 +24,8 @@ mx.relay.test A 127.81.0.2
 2.0.81.127.in-addr.arpa PTR mx.relay.test.
 plain.test MX 10 mx.plain.test.
 mx.plain.test A 127.81.0.3
+silent.test MX 10 mx.silent.test.
+mx.silent.test A 127.81.0.4
 """
 DOMAINS = ("well.test", "relay.test", "plain.test")
 
@@ -34,6 +40,7 @@ def world() -> Iterator[SmallWorld]:
         "127.81.0.1": server("well.test"),
         "127.81.0.2": replace(server("relay.test"), relays=True),
         "127.81.0.3": server("plain.test"),
+        "127.81.0.4": None,
     }
     with small_world(ZONE, servers) as running:
         yield running
@@ -98,3 +105,35 @@ def test_each_domain_has_its_recording(run: Tool, tool: Tool, tmp_path: Path) ->
     for domain, line in zip(DOMAINS, lines, strict=True):
         replayed = tool("replay", tmp_path / "cases" / domain, "--format", "jsonl", offline=True)
         assert replayed.out.splitlines() == [line]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_interrupt_prints_what_was_learnt(world: SmallWorld, tmp_path: Path, backend: str) -> None:
+    command = [sys.executable, "-m", "checker_smtp", "check", "well.test", "silent.test", *world.options]
+    command += ["--record", str(tmp_path / "cases"), "--backend", backend, "--helo-name", "probe.test"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # a background job of a shell ignores SIGINT, and its children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        # the recording of a check is written when it has finished
+        finished = tmp_path / "cases" / "well.test" / "expected.json"
+        assert world.is_silent.wait(20)
+        until(finished.exists)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out.startswith(b"OK, with notes  well.test: Mail can arrive.")
+    assert b"silent.test" not in out
+    assert err.decode() == (
+        "checker-smtp: interrupted: silent.test was not checked to the end: MX 10 mx.silent.test.; "
+        f"127.81.0.4:{world.port} connected, no reply yet\n"
+    )
+
+
+def test_a_dead_resolver_is_a_status_line(tool: Tool) -> None:
+    done = tool("check", "well.test", "--resolver", "127.81.0.9:9", "--timeout", "0.5", "--format", "nagios")
+    assert (done.code, done.err) == (3, "")
+    assert done.out.startswith(b"SMTP UNKNOWN: the resolver 127.81.0.9:9 ")

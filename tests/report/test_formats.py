@@ -1,15 +1,20 @@
 """The registry of formats; it loads no renderer before its first use."""
 
+import re
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
+import anyio
 import pytest
 
+from checker_smtp import replay
+from checker_smtp.probes.rules import CODES
 from checker_smtp.report import formats
+from checker_smtp.report.advice.explain import explain, render_explanation
 from checker_smtp.report.formats import FORMATS, Terminal, render
-from tests.report.results import POSTURES, everywhere_hostile, hidden
+from tests.report.results import FIXTURES, POSTURES, everywhere_hostile, hidden
 
 ROOT = Path(__file__).parents[2]
 BEGINS = {
@@ -42,6 +47,18 @@ def test_the_text_depends_on_the_terminal() -> None:
     result = POSTURES["relay"]()
     assert "\x1b[" in render(result, "text", Terminal(colour=True))
     assert render(result, "text", Terminal(ascii_only=True)).isascii()
+
+
+@pytest.mark.slow
+def test_without_utf_8_nothing_of_ours_is_shown_as_an_escape() -> None:
+    terminal = Terminal(ascii_only=True)
+    # the replies of a server keep their escapes: each octet of them is evidence
+    folders = [path for path in FIXTURES if not path.name.startswith("odd-")]
+    found = {path.name: render(anyio.run(replay, path), "text", terminal) for path in folders}
+    found |= {code: render_explanation(explain(code), terminal) for code in CODES}
+    for name, text in found.items():
+        assert text.isascii(), name
+        assert not re.search(r"\\(u[0-9a-f]{4}|x[89a-f][0-9a-f])", text), name
 
 
 def test_a_module_more_is_a_format_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

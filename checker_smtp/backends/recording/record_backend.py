@@ -34,6 +34,16 @@ class Recording:
         self._dns: list[DnsAnswer] = []
         self._sessions: list[Transcript] = []
 
+    @property
+    def answers(self) -> tuple[DnsAnswer, ...]:
+        """The DNS answers so far."""
+        return tuple(self._dns)
+
+    @property
+    def sessions(self) -> tuple[Transcript, ...]:
+        """The sessions so far; one that is still connecting is empty."""
+        return tuple(self._sessions)
+
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Resolve with the backend, and record the answer."""
         answer = await self._backend.resolve(name, rdtype, unvalidated=unvalidated)

@@ -6,8 +6,10 @@ from typing import Any
 import click
 
 from checker_smtp.cli.arguments import (
+    INTERRUPTED,
     backend_option,
     dns_timeout,
+    print_interrupted,
     print_notes,
     resolver_address,
     resolver_option,
@@ -43,8 +45,14 @@ def check(
     """Check whether each DOMAIN can receive mail.
 
     Several domains are checked together, under the limits of one check. The exit code is that of the worst
-    one: 0 ok, 1 warnings, 2 critical findings, 3 unknown or wrong usage.
+    one: 0 ok, 1 warnings, 2 critical findings, 3 unknown or wrong usage; 130 after Ctrl-C, which prints what
+    was learnt.
     """
+    for address in (domain for domain in domains if "@" in domain):
+        raise click.UsageError(
+            f"{address!r} is an e-mail address: to check its domain, type checker-smtp check "
+            f"{address.rpartition('@')[2]}"
+        )
     options = [options_from(domain, given) for domain in domains]
     names = [one.domain for one in options]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
@@ -63,5 +71,9 @@ def check(
     print_notes(asked.notes)
     network = Network(SharedResolver([asked]) if several else asked)
     checks = CheckRun(options=options, backend=network, resolver_name=resolver or "", record=record)
-    checks.run(backend)
-    return target.write(checks.results, several=several)
+    if checks.run(backend):
+        return target.write(checks.results, several=several)
+    if checks.results:
+        target.write(checks.results, several=several)
+    print_interrupted(checks.unfinished)
+    return INTERRUPTED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from checker_smtp.cli.arguments import (
+    INTERRUPTED,
     backend_option,
     dns_timeout,
     field_option,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["scan"]
 
-_INTERRUPTED = 130
 # A placeholder for the domain in the options, replaced by each domain of the list.
 _PLACEHOLDER = "domain.invalid"
 
@@ -245,7 +245,7 @@ def _report_end(stats: "ScanStats", results: Path, summary: Path | None, *, comp
     )
     if not completed:
         click.echo("checker-smtp: interrupted; repeat the command with --resume to continue", err=True)
-        return _INTERRUPTED
+        return INTERRUPTED
     if summary is not None:
         write_page(results, Output(summary))
     return 0

@@ -73,7 +73,8 @@ class _Page:
 
     def _head(self) -> str:
         report, head = self._report, self._report.head
-        name = f"{head.unicode} ({head.domain})" if head.unicode else head.domain
+        is_shown = head.unicode and not self._terminal.ascii_only
+        name = f"{head.unicode} ({head.domain})" if is_shown else head.domain
         first = f" First: {report.first.title}." if report.first else ""
         verdict = head.verdict
         resolver = [detail for detail in head.details if detail[0] == "Resolver"]
