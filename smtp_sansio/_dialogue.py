@@ -6,9 +6,9 @@ core leaves out: timeouts, and the order of commands.
 * Each wait is bounded by `timeout`, the longest silence at any one step, and the whole script by
   `budget`. Both are counted by the clock that outcomes carry, so a replay runs out at the same step.
 * A session that cannot continue ends in `SessionAborted`, whatever the cause: an effect that failed, the
-  peer's close, an unsolicited 421, octets that cannot be parsed, a command that an earlier refusal rules out.
-  The events received until then are in `log`. `LocalProtocolError` is left for what no reply would have
-  allowed: RCPT without MAIL, STARTTLS or a group that the server did not offer.
+  peer's close, an unsolicited 421, octets that cannot be parsed, a command that the server refused before or
+  did not offer. The events received until then are in `log`. `LocalProtocolError` is left for what no server
+  would have allowed, such as RCPT without MAIL.
 * HELO after a refused EHLO is policy, so it is here, in `hello`, and both replies are returned. A 421
   never triggers it: the server is closing.
 * Before a command is sent, everything received is read, up to the end of a reply begun, so that a late
@@ -42,15 +42,19 @@ __all__ = ["Dialogue", "Logged", "SessionAborted"]
 # Characters of a reply: as many as of the operating system's longest text for an error.
 _MAX_DETAIL = 200
 
-Cause: TypeAlias = Failed | ConnectionClosed | RemoteProtocolError | Greeting | Reply
-"""What aborts a session; the last two are refusals, after which the next command is not allowed."""
+Cause: TypeAlias = Failed | ConnectionClosed | RemoteProtocolError | LocalProtocolError | Greeting | Reply
+"""What aborts a session. A `LocalProtocolError` says what was not offered, the last two are refusals."""
+
+# STARTTLS (RFC 3207) and groups (RFC 2920) without the keyword in the reply to EHLO
+_NOT_OFFERED = ("state.starttls-not-offered", "pipelining.not-offered")
 
 
 class SessionAborted(Exception):  # noqa: N818 - not an error: the session ended before the script did
     """The session does not take the next step: `cause` is the reason, the dialogue's `log` the events before.
 
-    After a refusal (`cause` is a `Greeting` or a `Reply`) a script may still send QUIT, and after an
-    unsolicited 421. After any other cause each further step raises this again, with the same cause.
+    `Dialogue.usable` says if other steps are possible: they are where the server refused or did not offer
+    just this one (`cause` is a `Reply` or a `LocalProtocolError`). QUIT is possible after every refusal, by
+    the greeting and by 421 too. After any other cause each step raises this again, with the same cause.
     """
 
     def __init__(self, cause: Cause) -> None:
@@ -140,6 +144,10 @@ class Dialogue:
             self.connection.tls_failed()
             self._ended = outcome
             return reply, outcome
+        if isinstance(outcome, Received):
+            self.connection.receive_data(outcome.data)
+            self._next_received_event()
+            self._on_tls_established()
         assert isinstance(outcome, Secured), outcome  # noqa: S101 - the driver's contract
         self._on_tls_established()
         return reply, outcome
@@ -152,8 +160,7 @@ class Dialogue:
     def group(self, *commands: Command) -> Script[tuple[Reply, ...]]:
         """Send commands in one write (RFC 2920) and wait for all the replies.
 
-        Raises `LocalProtocolError`, and sends nothing, where the caller could have known that they are not
-        allowed; see `Connection.send`.
+        Raises `LocalProtocolError`, and sends nothing, where no server would allow them.
         """
         if self._ended is not None and not (self.connection.state is State.REFUSED and commands == (Quit(),)):
             raise SessionAborted(self._ended)
@@ -164,10 +171,7 @@ class Dialogue:
         try:
             data = self.connection.send(*commands)
         except LocalProtocolError as error:
-            refusal = self._refusal_of(type(commands[0])) if error.code == "state.command" else None
-            if refusal is None:
-                raise
-            raise SessionAborted(refusal) from None
+            raise self._reading_of(error, commands[0]) from None
         self._require_success((yield Send(data, self._time_left())))
         replies: list[Reply] = []
         for _ in commands:
@@ -216,6 +220,13 @@ class Dialogue:
         """Return the exception that ends the session here; every further step raises one with this cause."""
         self._ended = cause
         return SessionAborted(cause)
+
+    def _reading_of(self, error: LocalProtocolError, command: Command) -> SessionAborted | LocalProtocolError:
+        """Return the exception for a command that is not allowed: the caller's mistake or the server's no."""
+        if error.code in _NOT_OFFERED:
+            return SessionAborted(error)
+        refusal = self._refusal_of(type(command)) if error.code == "state.command" else None
+        return error if refusal is None else SessionAborted(refusal)
 
     def _refusal_of(self, kind: type[Command]) -> Greeting | Reply | None:
         """Return the refusal without which a command of this kind would be allowed now, if there is one."""

@@ -58,7 +58,11 @@ class Receive:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """Do a TLS handshake as client, unverified, with `server_name` as SNI (none where empty)."""
+    """Do a TLS handshake as client, unverified, with `server_name` as SNI (none where empty).
+
+    Answered by `Secured`. A driver that reads ahead and holds octets now begins no handshake and answers with
+    them, as `Received`: they came in the clear, so they are injected (RFC 3207 §6).
+    """
 
     server_name: str
     timeout: float

@@ -133,11 +133,11 @@ def _outcome_of(entry: dict[str, Any], at: float) -> Outcome:
     if "failed" in entry:
         return Failed(at, FailureKind(entry["failed"]), _text(entry.get("detail", "")))
     match entry["do"]:
-        case "receive":
-            return Received(at, entry["got"].encode("latin-1"))
-        case "upgrade":
+        case "upgrade" if "got" not in entry:
             certificate = _certificate(entry["certificate"]) if "certificate" in entry else None
             return Secured(at, _text(entry["version"]), _text(entry["cipher"]), certificate)
+        case "receive" | "upgrade":
+            return Received(at, entry["got"].encode("latin-1"))
         case _:
             return Done(at)
 

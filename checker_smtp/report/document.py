@@ -187,5 +187,5 @@ def _is_entry(entry: Entry) -> bool:
     kind = str(entry.get("do"))
     if kind not in _ENTRIES or not isinstance(entry.get("at"), int | float):
         return False
-    secured = kind == "upgrade" and "failed" not in entry
+    secured = kind == "upgrade" and not entry.keys() & {"failed", "got"}
     return entry.keys() >= _ENTRIES[kind] | (_SECURED if secured else set())

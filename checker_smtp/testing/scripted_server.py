@@ -124,7 +124,7 @@ class _Player:
             case Send() if step.mark == "C":
                 self._compare(effect.data, step.octets)
                 return Done(step.at)
-            case Receive() if step.mark == "S":
+            case Receive() | Upgrade() if step.mark == "S":
                 return Received(step.at, step.octets)
             case Receive() if word == "eof":
                 return Received(step.at, b"")

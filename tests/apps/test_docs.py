@@ -11,6 +11,7 @@ import pytest
 
 from checker_smtp import replay
 from checker_smtp.report.formats.text import render_text
+from checker_smtp.testing import play_dialogue
 from smtp_sansio import Connect
 
 ROOT = Path(__file__).parents[2]
@@ -91,12 +92,45 @@ def test_the_blocking_client_of_the_guide_holds_a_session() -> None:
     server.join()
 
 
+def test_the_naive_script_of_the_guide_is_safe() -> None:
+    tls_version = run_blocks(ROOT / "docs" / "event-loops.md")["tls_version"]
+    opening = "S: 220 mx\nC: EHLO probe.example\n"
+    assert (
+        play_dialogue(tls_version("192.0.2.7"), "S: 554 go away") == "no TLS: the server refused: 554 go away"
+    )
+    without = play_dialogue(tls_version("192.0.2.7"), opening + "S: 250 mx")
+    assert without == "no TLS: the server did not offer STARTTLS"
+    secured = "S: 250-mx\nS+ 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- tls TLSv1.3 X\n"
+    again = "C: EHLO probe.example\nS: 250 mx\nC: QUIT\nS: 221 bye"
+    assert play_dialogue(tls_version("192.0.2.7"), opening + secured + again) == "TLSv1.3"
+
+
+def test_examples_in_the_pages_are_the_files_that_are_tested() -> None:
+    shown = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for path, block in re.findall(
+            r"^<!-- (examples/\S+) -->\n```\w+\n(.*?)^```", text, re.DOTALL | re.MULTILINE
+        ):
+            assert block == (ROOT / path).read_text(encoding="utf-8"), f"{page.name} shows another {path}"
+            shown += 1
+    assert shown
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "examples" / "drivers").glob("*.py")), ids=lambda path: path.name
+)
+def test_a_driver_takes_less_than_sixty_lines_of_code(path: Path) -> None:
+    lines = map(str.strip, path.read_text("utf-8").splitlines())
+    assert sum(bool(line) and not line.startswith('"""') for line in lines) < 60
+
+
 def test_the_interceptor_of_the_guide_refuses_other_addresses() -> None:
     guide = run_blocks(ROOT / "docs" / "event-loops.md")
-    restricted, greeting_of = guide["restricted"], guide["greeting_of"]
-    assert next(restricted(greeting_of("192.0.2.7"), {"192.0.2.7"})) == Connect("192.0.2.7", 25, 30)
+    restricted, tls_version = guide["restricted"], guide["tls_version"]
+    assert next(restricted(tls_version("192.0.2.7"), {"192.0.2.7"})) == Connect("192.0.2.7", 25, 30)
     with pytest.raises(StopIteration) as stop:
-        next(restricted(greeting_of("192.0.2.8"), {"192.0.2.7"}))
+        next(restricted(tls_version("192.0.2.8"), {"192.0.2.7"}))
     assert "not an allowed address" in stop.value.value
 
 

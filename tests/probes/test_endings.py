@@ -160,6 +160,15 @@ def test_octets_in_the_clear_behind_the_220_are_kept_and_never_read() -> None:
     assert (session.ehlo_tls, session.unsolicited) == (None, ())
 
 
+def test_octets_that_a_driver_held_at_the_handshake_are_kept_and_never_read() -> None:
+    session = held(OFFERED + "C: STARTTLS\nS: 220 go\nS: 250-mx\nS+ 250 AUTH PLAIN")
+    assert ending(session) == ("TLS", "starttls.plaintext")
+    assert session.end is not None
+    assert (session.end.excerpt, session.end.entry) == ("250-mx\r\n250 AUTH PLAIN\r\n", 6)
+    assert session.transcript[-1]["got"] == "250-mx\r\n250 AUTH PLAIN\r\n"
+    assert session.ehlo_tls is None
+
+
 def test_a_flight_that_is_answered_in_part() -> None:
     done = LANDED.strip().split("\n")
     session = held(PIPELINING + FLIGHT + "\n".join(done[:4]) + "\n@ 12\n-- timeout")

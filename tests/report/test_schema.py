@@ -13,6 +13,7 @@ from jsonschema.exceptions import ValidationError
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Delivery, MailState
 from checker_smtp.report.document import VERSION, DocumentError, dump, load, load_observation
+from checker_smtp.report.model.report import build_report
 from checker_smtp.report.schema import build_schema, dump_schema
 from tests.report.results import DATA, FIXTURES, POSTURES, everywhere_hostile, replayed
 
@@ -266,6 +267,18 @@ def test_an_observation_alone() -> None:
     assert load_observation(json.dumps(json.loads(dump(result))["observation"])) == result.observation
     with pytest.raises(DocumentError, match="not an observation of checker-smtp"):
         load_observation(dump(result))
+
+
+def test_a_handshake_that_was_not_begun_has_no_version_and_shows_the_octets_before_it() -> None:
+    result = replayed(next(folder for folder in FIXTURES if folder.name == "odd-starttls-injection"))
+    document = json.loads(dump(result))
+    transcript = document["observation"]["endpoints"][0]["sessions"][0]["transcript"]
+    transcript[-1]["got"] = "220 2.0.0 Go ahead\r\n"
+    transcript += [{"do": "upgrade", "server_name": "mx.test", "got": "250 2.1.0 Ok\r\n", "at": 0.03}]
+    loaded = load(json.dumps(document))
+    lines = build_report(loaded).endpoints[0].sessions[0].lines
+    assert (lines[-1].speaker, lines[-1].text) == ("server", "250 2.1.0 Ok")
+    assert [f.code for f in loaded.findings] == [f.code for f in result.findings]
 
 
 def test_a_handshake_that_failed_has_no_version() -> None:

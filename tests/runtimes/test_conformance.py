@@ -210,7 +210,7 @@ def test_the_name_sent(given: str, sent: str | None) -> None:
         outcome = run(probe_session(server_name=given), peer.dial)
         peer.join()
         assert isinstance(outcome.tls, Secured)
-        assert peer.sni == [sent]
+        assert peer.server_names == [sent]
 
 
 def steps(*effects: Connect | Send | Receive | Upgrade) -> Script[list[Outcome]]:

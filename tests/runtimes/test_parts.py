@@ -130,6 +130,7 @@ def ssl_error(reason: str | None, text: str = "") -> ssl.SSLError:
         (OSError(errno.ECONNABORTED, "x"), FailureKind.CLOSED, os.strerror(errno.ECONNABORTED)),
         (OSError(errno.ENOTCONN, "x"), FailureKind.CLOSED, os.strerror(errno.ENOTCONN)),
         (TimeoutError(), FailureKind.TIMEOUT, "TimeoutError"),
+        (ConnectionResetError(), FailureKind.CLOSED, "the peer closed the connection"),
         (OSError("no number"), FailureKind.OTHER, "OSError"),
         (ssl.SSLEOFError(8, "EOF"), FailureKind.CLOSED, "the peer closed the connection"),
         (ssl.SSLZeroReturnError(6, "zero"), FailureKind.CLOSED, "the peer closed the connection"),

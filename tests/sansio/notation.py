@@ -21,6 +21,7 @@ from smtp_sansio import (
     Failed,
     Greeting,
     Helo,
+    LocalProtocolError,
     Mail,
     Need,
     Noop,
@@ -133,7 +134,9 @@ class Played(Generic[T]):
     """How a script ended: its value or the cause of its abort, and its transcript."""
 
     value: T | None = None
-    cause: Failed | ConnectionClosed | RemoteProtocolError | None = None
+    cause: Failed | ConnectionClosed | RemoteProtocolError | LocalProtocolError | Greeting | Reply | None = (
+        None
+    )
     transcript: Transcript = field(default_factory=Transcript)
 
     @property

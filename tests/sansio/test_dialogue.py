@@ -7,6 +7,7 @@ import pytest
 
 from smtp_sansio import (
     Connect,
+    ConnectionClosed,
     Dialogue,
     Effect,
     Ehlo,
@@ -27,8 +28,10 @@ from smtp_sansio import (
     Script,
     Secured,
     Send,
+    SessionAborted,
     StartTls,
     State,
+    Transcript,
     Unsolicited,
     Upgrade,
 )
@@ -195,17 +198,37 @@ def test_an_injection_stops_before_the_handshake(injection: str) -> None:
     assert summarize(logged.event for logged in dialogue.log)[-1] == "Reply 220 STARTTLS"
 
 
-def test_starttls_that_was_not_offered_is_the_callers_mistake() -> None:
-    with pytest.raises(LocalProtocolError) as refused:
-        act(CONNECTED + "C: EHLO a\nS: 250 a\n", hello, starttls)
-    assert refused.value.code == "state.starttls-not-offered"
+def test_octets_that_the_driver_holds_at_the_handshake_are_an_injection() -> None:
+    dialogue, played = act(READY + "C: STARTTLS\nS: 220 go\nS: 250 injected\n", hello, starttls)
+    assert isinstance(played.cause, RemoteProtocolError)
+    assert (played.cause.code, played.cause.excerpt) == ("starttls.plaintext", b"250 injected\r\n")
+    assert isinstance(played.effects[-1], Upgrade)
+    assert not dialogue.connection.tls_active
+    assert Transcript.loads(played.transcript.dumps()).dumps() == played.transcript.dumps()
+
+
+def test_the_end_of_the_stream_at_the_handshake_is_a_close() -> None:
+    _, played = act(READY + "C: STARTTLS\nS: 220 go\nS: \\\n", hello, starttls)
+    assert played.cause == ConnectionClosed((), b"")
+
+
+def test_starttls_that_was_not_offered_sends_nothing_and_leaves_the_session_usable() -> None:
+    dialogue, played = act(CONNECTED + "C: EHLO a\nS: 250 a\n", hello, starttls)
+    assert isinstance(played.cause, LocalProtocolError)
+    assert (played.cause.code, str(played.cause)) == (
+        "state.starttls-not-offered",
+        "the server did not offer STARTTLS",
+    )
+    assert dialogue.usable
 
 
 def test_a_group_that_is_not_allowed_says_nothing_and_leaves_the_session_usable() -> None:
     def careful(dialogue: Dialogue) -> Script[list[Reply]]:
-        with pytest.raises(LocalProtocolError) as refused:
+        with pytest.raises(SessionAborted) as refused:
             yield from dialogue.group(Mail(""), Rcpt("postmaster"))
-        assert refused.value.code == "pipelining.not-offered"
+        assert isinstance(refused.value.cause, LocalProtocolError)
+        assert refused.value.cause.code == "pipelining.not-offered"
+        assert dialogue.usable
         mail = yield from dialogue.ask(Mail(""))
         rcpt = yield from dialogue.ask(Rcpt("postmaster"))
         return [mail, rcpt]

@@ -79,7 +79,7 @@ class _Player:
         recorded, outcome = self._next()
         if recorded is None or outcome is None or replace(effect, timeout=0) != replace(recorded, timeout=0):
             raise self._mismatch(recorded, effect)
-        if self._resplit is not None and isinstance(outcome, Received):
+        if self._resplit is not None and isinstance(effect, Receive) and isinstance(outcome, Received):
             self._pieces += (Received(outcome.at, piece) for piece in self._resplit(outcome.data) if piece)
             if self._pieces:
                 return self._pieces.popleft()

@@ -39,7 +39,9 @@ _KINDS = {
 
 def classify(error: OSError) -> tuple[FailureKind, str]:
     """Return the kind and the detail of `error`, the detail in `MAX_DETAIL` characters at most."""
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+    # without a number: asyncio, where the peer closes during a handshake
+    is_end = error.errno is None and isinstance(error, ConnectionError)
+    if is_end or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return FailureKind.CLOSED, "the peer closed the connection"
     if isinstance(error, ssl.SSLError):
         return FailureKind.TLS, _reason(error)[:MAX_DETAIL]

@@ -14,7 +14,7 @@ import socket
 import ssl
 from functools import cache
 
-__all__ = ["client_context", "wrap"]
+__all__ = ["client_context", "sni_name", "wrap"]
 
 # ssl.OP_LEGACY_SERVER_CONNECT, which has that name from Python 3.12 on
 _LEGACY_SERVER_CONNECT = 0x4
@@ -24,7 +24,7 @@ _fits_sni = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,6
 
 @cache
 def client_context() -> ssl.SSLContext:
-    """Return the context that every handshake shares."""
+    """Return the context that every handshake shares: any version and suite, and nothing is verified."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -32,6 +32,11 @@ def client_context() -> ssl.SSLContext:
     context.set_ciphers("ALL:+aNULL:@SECLEVEL=0")
     context.options |= ssl.Options(_LEGACY_SERVER_CONNECT)
     return context
+
+
+def sni_name(server_name: str) -> str | None:
+    """Return `server_name` if it can be sent as SNI (RFC 6066 §3), else None: it is empty or no host name."""
+    return server_name if _fits_sni(server_name) else None
 
 
 def wrap(sock: socket.socket, server_name: str) -> ssl.SSLSocket:
@@ -42,6 +47,6 @@ def wrap(sock: socket.socket, server_name: str) -> ssl.SSLSocket:
     """
     return client_context().wrap_socket(
         sock,
-        server_hostname=server_name if _fits_sni(server_name) else None,
+        server_hostname=sni_name(server_name),
         do_handshake_on_connect=False,
     )

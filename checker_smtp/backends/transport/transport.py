@@ -147,7 +147,7 @@ def _family(host: str) -> socket.AddressFamily:
 class Transport:
     """The socket of one script, from its first `Connect` to its end; `dial` opens it."""
 
-    def __init__(self, dial: OpenSocket) -> None:
+    def __init__(self, dial: OpenSocket = connect_tcp) -> None:
         self._dial = dial
         self._socket: socket.socket | None = None
         self._started_at = self._now = monotonic()

@@ -151,7 +151,7 @@ def _raw_lines(transcript: tuple[Entry, ...]) -> Iterator[_Raw]:
     last = _Raw(SERVER, "", 0.0, 0)
     for number, entry in enumerate(transcript):
         at = float(entry["at"])
-        if entry["do"] == "receive" and entry.get("got"):
+        if entry.get("got"):
             pending += str(entry["got"])
             *whole, pending = pending.split("\n")
             for line in whole:
