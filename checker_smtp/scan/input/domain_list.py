@@ -2,7 +2,7 @@
 
 Blank lines and comments (`#`) are skipped. An invalid or excluded name is an entry as well, with the reason
 for skipping it. Duplicates are dropped, whatever their spelling. Lines are read one by one and none is kept.
-What could hide many domains in one entry, a quotation mark left open or another encoding, is an error.
+A quotation mark left open, or another encoding, could hide many domains in one entry: either is an error.
 """
 
 import csv

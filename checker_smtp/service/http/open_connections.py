@@ -1,7 +1,7 @@
 """The open connections of clients, in total and for each client, and a few places for `/health` beyond them.
 
-A connection beyond the limits is accepted as well, but only `/health` is served on it: whoever watches the
-service has to learn that it lives while others hold all connections. Of these spare connections the oldest is
+A connection beyond the limits is accepted as well, but only `/health` is served on it: a monitor has to
+learn that the service lives while others hold all connections. Of these spare connections the oldest is
 closed for a new one, so holding them is of no use either.
 """
 
