@@ -190,11 +190,13 @@ MAX_READ = 4096
 
 def _matches(texts: dict[str, list[str]], source: str, in_front: bool) -> list[Recognised]:
     """Return the first match of each reply of this source."""
-    signs = [sign for sign in SIGNS if (sign.source, sign.in_front) == (source, in_front)]
-    found = (
-        next(filter(None, (_match(sign, text, texts) for sign in signs)), None) for text in texts[source]
-    )
-    return [match for match in found if match is not None]
+    matches = []
+    for text in texts[source]:
+        for sign in _signs(source, in_front):
+            if match := _match(sign, text, texts):
+                matches.append(match)
+                break
+    return matches
 
 
 def _match(sign: Sign, text: str, texts: dict[str, list[str]]) -> Recognised | None:
@@ -205,6 +207,11 @@ def _match(sign: Sign, text: str, texts: dict[str, list[str]]) -> Recognised | N
         return None
     version = (m[1] or "").rstrip(".") if m.re.groups else ""
     return Recognised(software=sign.software, version=version, source=sign.source, sign=m[0].strip())
+
+
+@cache
+def _signs(source: str, in_front: bool) -> list[Sign]:
+    return [sign for sign in SIGNS if (sign.source, sign.in_front) == (source, in_front)]
 
 
 @cache

@@ -5,7 +5,7 @@ the page counts.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 
 from checker_smtp.probes.addresses import subject_of
@@ -22,11 +22,11 @@ __all__ = [
     "UNKNOWN",
     "Group",
     "IPv6",
-    "buckets_of",
     "list_command",
     "names_in",
     "parse_bucket",
     "sample",
+    "values_of",
 ]
 
 NO_TLS, NO_ANSWER, UNKNOWN = "none", "unanswered", "unknown"
@@ -61,30 +61,34 @@ class IPv6(StrEnum):
     NOT_TESTED = "not-tested"
 
 
-def buckets_of(line: ResultLine) -> Iterator[tuple[Group, str]]:
-    """Yield the buckets that the line is in, each once.
+def values_of(line: ResultLine, group: Group) -> Collection[str]:
+    """Return the values of the line in this group, which name its buckets.
 
     A domain is in each bucket that applies to any of its servers. A domain without a server that accepted
     EHLO or HELO is in `NO_ANSWER`; of the other servers, those without TLS are in `NO_TLS`.
     """
     observation = line.observation
     if observation is None:
-        yield Group.NOT_CHECKED, line.not_checked
-        return
-    yield Group.STATUS, line.status
-    for severity, code in {(finding.severity, finding.code) for finding in line.findings}:
-        yield Group(severity), code
-    for provider in {provider_of(record.target) for record in observation.mx.records}:
-        yield Group.PROVIDER, provider
-    yield Group.IPV6, _ipv6(observation)
-    ready = [endpoint for endpoint in observation.endpoints if endpoint.is_ready]
-    for version in {endpoint.tls or NO_TLS for endpoint in ready} or {NO_ANSWER}:
-        yield Group.TLS, version
-    for software in {_software(endpoint) for endpoint in ready}:
-        yield Group.SOFTWARE, software
-    for endpoint in observation.endpoints:
-        if endpoint.greeting_seconds is not None:
-            yield Group.SERVER, subject_of(endpoint.address, endpoint.port)
+        return (line.not_checked,) if group is Group.NOT_CHECKED else ()
+    match group:
+        case Group.NOT_CHECKED:
+            return ()
+        case Group.STATUS:
+            return (line.status,)
+        case Group.CRIT | Group.WARN | Group.INFO:
+            return {finding.code for finding in line.findings if Group(finding.severity) is group}
+        case Group.PROVIDER:
+            return {provider_of(record.target) for record in observation.mx.records}
+        case Group.IPV6:
+            return (_ipv6(observation),)
+        case Group.TLS:
+            return {e.tls or NO_TLS for e in observation.endpoints if e.is_ready} or {NO_ANSWER}
+        case Group.SOFTWARE:
+            return {_software(e) for e in observation.endpoints if e.is_ready}
+        case Group.SERVER:
+            return {
+                subject_of(e.address, e.port) for e in observation.endpoints if e.greeting_seconds is not None
+            }
 
 
 def sample(line: ResultLine) -> str:
@@ -111,7 +115,7 @@ def names_in(lines: Iterable[bytes], groups: tuple[Group, ...], wanted: str) -> 
         except LineError:
             continue
         # compared as shown, so that each command can be read, copied and typed
-        if any(group in groups and visible(value) == wanted for group, value in buckets_of(line)):
+        if any(visible(value) == wanted for group in groups for value in values_of(line, group)):
             yield visible(sample(line))
 
 

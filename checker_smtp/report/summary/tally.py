@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from .buckets import Group, buckets_of, sample
+from .buckets import Group, sample, values_of
 from .counters import Frequent, Slowest
 from .line import LineError, LineObservation, read_line
 
@@ -17,6 +17,8 @@ __all__ = ["Tally"]
 # Broken lines that are shown, and characters of the reason that are shown.
 _BROKEN_SAMPLES = 3
 _MAX_REASON = 200
+# of servers only the slowest are kept
+_COUNTED = [group for group in Group if group is not Group.SERVER]
 
 
 @dataclass(slots=True)
@@ -51,9 +53,8 @@ class Tally:
             self._count_broken(text, str(error))
             return
         name = sample(line)
-        for group, value in buckets_of(line):
-            # of servers only the slowest are kept
-            if group is not Group.SERVER:
+        for group in _COUNTED:
+            for value in values_of(line, group):
                 self.groups[group].add(value, name)
         if line.observation is None:
             self.unchecked += 1

@@ -2,7 +2,7 @@
 
 Blank lines and comments (`#`) are skipped. An invalid or excluded name is an entry as well, with the reason
 for skipping it. Duplicates are dropped, whatever their spelling. Lines are read one by one and none is kept.
-A quotation mark left open, or another encoding, could hide many domains in one entry: either is an error.
+A quotation mark left open and UTF-16 are errors, because they could hide many domains in one entry.
 """
 
 import csv
