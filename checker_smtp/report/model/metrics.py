@@ -5,14 +5,16 @@ EHLO commands of a session with TLS. A phase that did not end is left out. With 
 is that of the first session that finished it.
 """
 
-from collections.abc import Iterator
-
-from checker_smtp.probes.observation import Endpoint, ReplySeen, Session, Tls
+from checker_smtp.probes.observation import Endpoint, Tls
 from checker_smtp.probes.requirements import NOT_HELD
+
+from .timeline import split_phases
 
 __all__ = ["PHASES", "TLS_VERSIONS", "find_tls", "is_probed", "measure_phases"]
 
 PHASES = ("connect", "banner", "ehlo", "tls", "transactions")
+# the kinds of phases in a time-line that are measured
+_KINDS = dict(zip(("connect", "greeting", "hello", "tls", "transactions"), PHASES, strict=True))
 TLS_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
@@ -30,33 +32,9 @@ def measure_phases(endpoint: Endpoint) -> dict[str, float]:
     """Return the seconds of each phase, in the order of `PHASES`."""
     durations: dict[str, float] = {}
     for session in endpoint.sessions:
-        for phase, seconds in _phases(session):
-            durations.setdefault(phase, round(max(seconds, 0.0), 3))
-    return {phase: durations[phase] for phase in PHASES if phase in durations}
-
-
-def _phases(session: Session) -> Iterator[tuple[str, float]]:
-    if session.connected_at is None:
-        return
-    yield "connect", session.connected_at
-    if session.greeting is None:
-        return
-    yield "banner", session.greeting.at - session.connected_at
-    hello = _last(session.ehlo, session.helo)
-    if hello is None:
-        return
-    start, ehlo = hello.at, hello.at - session.greeting.at
-    if session.tls is not None:
-        yield "tls", session.tls.at - hello.at
-        start = session.tls.at
-        if session.ehlo_tls is not None:
-            start = session.ehlo_tls.at
-            ehlo += session.ehlo_tls.at - session.tls.at
-    yield "ehlo", ehlo
-    reply = _last(*(reply for t in session.transactions for reply in (t.mail, t.rcpt, t.rset)))
-    if reply is not None:
-        yield "transactions", reply.at - start
-
-
-def _last(*replies: ReplySeen | None) -> ReplySeen | None:
-    return max((reply for reply in replies if reply is not None), key=lambda reply: reply.at, default=None)
+        phases = [phase for phase in split_phases(session) if phase.kind != "tls" or session.tls is not None]
+        for name in PHASES:
+            lengths = [phase.length for phase in phases if _KINDS.get(phase.kind) == name]
+            if lengths:
+                durations.setdefault(name, round(sum(lengths), 3))
+    return {name: durations[name] for name in PHASES if name in durations}
