@@ -20,6 +20,7 @@ __all__ = [
     "print_notes",
     "resolver_address",
     "resolver_option",
+    "split_port",
 ]
 
 INTERRUPTED = 130
@@ -96,12 +97,9 @@ def resolver_address(text: str | None) -> tuple[str | None, int]:
 
     if text is None:
         return None, 53
-    match = re.fullmatch(
-        r"\[(?P<six>[^]]*)](:(?P<port6>[0-9]{1,5}))?|(?P<host>[^:]+):(?P<port>[0-9]{1,5})", text
-    )
-    host = (match["six"] or match["host"] or "") if match else text
+    host, port = split_port(text)
+    number = 53 if port is None else port
     wrong = f"{text!r} is not a resolver: give an IP address such as 9.9.9.9, 127.0.0.1:5353 or [::1]:5353"
-    number = int((match and (match["port6"] or match["port"])) or 53)
     with suppress(ValueError):
         if 1 <= number <= 65535:
             ip = ip_address(host)
@@ -109,6 +107,15 @@ def resolver_address(text: str | None) -> tuple[str | None, int]:
                 return str(ip), number
             wrong = f"{host!r} is link-local: name its interface as well, as in {ip}%eth0"
     raise OptionError("resolver", wrong)
+
+
+def split_port(text: str) -> tuple[str, int | None]:
+    """Split `HOST`, `HOST:PORT`, `[2001:db8::1]:PORT` or an address into the host and the port, if any."""
+    match = re.fullmatch(r"\[([^]]*)](?::([0-9]{1,5}))?|([^:]+):([0-9]{1,5})", text)
+    if match is None:
+        return text, None
+    port = match[2] or match[4]
+    return match[1] or match[3] or "", int(port) if port else None
 
 
 def dns_timeout() -> float | None:

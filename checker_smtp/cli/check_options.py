@@ -1,16 +1,17 @@
 """The options of a check on the command line, and the `Options` that they make."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import click
 
-from checker_smtp.probes.options import Options
+from checker_smtp.probes.options import OptionError, Options
 
-from .arguments import field_option, fields_from
+from .arguments import field_option, fields_from, split_port
+from .source_address import families_of
 
-__all__ = ["check_options", "options_from"]
+__all__ = ["check_options", "mail_servers", "options_from"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -63,13 +64,36 @@ def check_options(command: _F) -> _F:
     return command
 
 
-def options_from(domain: str, given: Mapping[str, Any]) -> Options:
-    """Convert the values of `check_options` to options for `domain`. Raises `OptionError`."""
-    from checker_smtp.probes.rules import require_rule_options
+def options_from(domain: str, given: Mapping[str, Any], source_address: str | None = None) -> Options:
+    """Convert the values of `check_options` to options for `domain`. Raises `OptionError`.
 
+    `source_address` is the address that connections begin at: only its family is used.
+    """
     values = fields_from(Options, given)
-    require_rule_options(given["rule_options"])
     if given["ipv4"] == given["ipv6"]:
         # both families, without one of the two options
         values |= {"ipv4": True, "ipv6": True}
+    for family, is_usable in families_of(source_address).items():
+        if given[family] and not is_usable:
+            raise OptionError(
+                family,
+                f"--{family} cannot be used with the source address {source_address}: omit one of the two",
+            )
+        values[family] = is_usable
     return Options(domain=domain, **values)
+
+
+def mail_servers(texts: Sequence[str], port: int) -> dict[str, Any]:
+    """Return the fields `mx` and `port` of `Options` for the values of `--mx`.
+
+    `port` is that of `--port`. All servers of a check have one port. Raises `OptionError`.
+    """
+    servers = [split_port(text) for text in texts]
+    ports = {port if own is None else own for _, own in servers}
+    if len(ports) > 1:
+        raise OptionError(
+            "mx",
+            f"the mail servers have different ports ({', '.join(map(str, sorted(ports)))}): a check has one, "
+            "so give the same one with each, or check them one by one",
+        )
+    return {"mx": tuple(host for host, _ in servers), "port": ports.pop() if ports else port}

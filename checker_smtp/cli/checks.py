@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -39,13 +39,15 @@ class CheckRun:
     """The checks of `options`, one for each domain, over `backend`.
 
     `record` is the folder for the recording of the only check, or of a folder for each domain; it must be
-    empty. Raises `CaseError`.
+    empty. `helo_name` returns an EHLO name, or empty text for that of the options, and the reason in words.
+    Raises `CaseError`.
     """
 
     options: "Sequence[Options]"
     backend: "Backend"
     resolver_name: str = ""
     record: Path | None = None
+    helo_name: Callable[[], Awaitable[tuple[str, str]]] | None = None
     finished: "dict[str, Result]" = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
 
@@ -94,6 +96,11 @@ class CheckRun:
         return True
 
     async def _check_all(self, pause: Pause) -> None:
+        if self.helo_name is not None:
+            name, reason = await self.helo_name()
+            self.options = [
+                replace(one, helo_name=name or one.helo_name, helo_reason=reason) for one in self.options
+            ]
         limits, limiter = ConnectionLimits(), anyio.CapacityLimiter(_MAX_CHECKS)
 
         async def check(options: "Options") -> None:

@@ -266,5 +266,6 @@ def _settings(options: Options) -> Settings:
         ipv4=options.ipv4,
         ipv6=options.ipv6,
         allow_targets=options.allow_targets,
+        helo_reason=options.helo_reason,
         rule_options=options.rule_options,
     )

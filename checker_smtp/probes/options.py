@@ -104,7 +104,9 @@ class Options:
     `controls` are mail servers to connect to where endpoints do not answer, to find out whether this side is
     the cause. `retry_deferred` is the minutes after which a server that deferred is asked once more, 0 for
     never. `allow_targets` are networks (CIDR) that are contacted although they are not public. `rule_options`
-    are `NAME=VALUE` for the options of rules, which `checker-smtp rules` lists.
+    are `NAME=VALUE` for the options of rules, which `checker-smtp rules` lists. `mx` are mail servers, names
+    or addresses, in place of those of the MX records, which are not asked for. `helo_reason` says in words
+    why `helo_name` was chosen, for the report.
     """
 
     domain: str
@@ -121,6 +123,8 @@ class Options:
     controls: tuple[str, ...] = ()
     retry_deferred: float = 0.0
     rule_options: tuple[str, ...] = ()
+    mx: tuple[str, ...] = ()
+    helo_reason: str = ""
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -146,6 +150,7 @@ class Options:
         if not (self.ipv4 or self.ipv6):
             raise OptionError("ipv4", "both address families are switched off: leave one on")
         put("controls", tuple(host_name("controls", name) for name in self.controls))
+        put("mx", tuple(map(_mail_server, self.mx)))
         put("allow_targets", tuple(str(_network(text)) for text in self.allow_targets))
 
     def about(self, domain: str) -> "Options":
@@ -178,6 +183,14 @@ class Options:
     def outside_domain(self, *other_than: str) -> str:
         """Return a documentation domain that is neither the tested one nor one of `other_than`."""
         return next(name for name in _OUTSIDE if name not in (self.domain, *other_than))
+
+
+def _mail_server(text: str) -> str:
+    """Return a host name, or an address in its usual form. Raises `OptionError`."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return host_name("mx", text)
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -4,6 +4,7 @@ import signal
 import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from secrets import randbits
 from typing import TypeVar
@@ -15,6 +16,7 @@ from anyio.abc import TaskGroup
 from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.transport.anyio_driver import run_anyio
+from checker_smtp.backends.transport.transport import connect_tcp
 from checker_smtp.lines import LinesError
 from checker_smtp.probes.dns import require_sound
 from checker_smtp.probes.options import OptionError, Options
@@ -39,6 +41,8 @@ _T = TypeVar("_T")
 
 # Errors that end a scan and are reported as a message without a traceback.
 USER_ERRORS = (LinesError, DomainListError, ResultsError, OSError)
+# Fields of `Options` that the results of a scan do not depend on.
+_NOT_OF_RESULTS = ("domain", "helo_reason")
 # Seconds that open sessions get to finish after Ctrl-C.
 _GRACE = 10.0
 # Open files beside the sockets: the list, the results, those of Python and SQLite.
@@ -46,11 +50,14 @@ _OTHER_FILES = 64
 
 
 class TcpRunner:
-    """Runs sessions over TCP."""
+    """Runs sessions over TCP, from the local address `source_address` or from any."""
+
+    def __init__(self, source_address: str | None = None) -> None:
+        self._dial = partial(connect_tcp, source_address=source_address)
 
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` to its end."""
-        return await run_anyio(script)
+        return await run_anyio(script, dial=self._dial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +78,9 @@ class ScanJob:
     def manifest(self) -> ScanManifest:
         """The list and the options that the results depend on."""
         options = self.settings.options
-        relevant = {f.name: str(getattr(options, f.name)) for f in fields(Options) if f.name != "domain"}
+        relevant = {
+            f.name: str(getattr(options, f.name)) for f in fields(Options) if f.name not in _NOT_OF_RESULTS
+        }
         return ScanManifest(list_digest=self.domain_list.digest, options=relevant)
 
 
@@ -124,7 +133,7 @@ async def _scan(
         scan = Scan(
             job.settings,
             shared if job.settings.reuse else job.resolvers[0],
-            TcpRunner(),
+            TcpRunner(job.settings.source_address),
             exclusions=job.exclusions,
             resolver_name=job.resolver_name,
         )

@@ -16,7 +16,8 @@ class ScanSettings:
     domain of the MX host). At most `per_session` domains share a session. In seconds: `delay` lies between
     two sessions with one address, `retry_delay` is the first pause after a server throttled us, and facts
     about an address are cached for `server_cache_ttl`. `batch_size` domains are resolved before they are
-    grouped by server. Without `reuse` every domain gets sessions of its own.
+    grouped by server. Without `reuse` every domain gets sessions of its own. Sessions begin at
+    `source_address`, an address of this machine, or at any.
     """
 
     options: Options
@@ -30,6 +31,7 @@ class ScanSettings:
     retry_delay: float = 30.0
     batch_size: int = 10_000
     reuse: bool = True
+    source_address: str | None = None
 
     def __post_init__(self) -> None:
         for name in (

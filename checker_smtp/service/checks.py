@@ -73,7 +73,11 @@ class Checks:
             return self._network()
         settings = self.settings
         timeout = None if options.timeout == default_timeout(settings) else options.timeout
-        return RestrictedNetwork(DnsResolver(*settings.resolver, timeout), allowed=settings.allow_targets)
+        return RestrictedNetwork(
+            DnsResolver(*settings.resolver, timeout),
+            allowed=settings.allow_targets,
+            source_address=settings.source_address,
+        )
 
     def options(self, given: Mapping[str, object]) -> Options:
         """Return the options of a request; see `build_options`. Raises `OptionError`."""

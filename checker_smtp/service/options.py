@@ -10,6 +10,7 @@ could ask any server about any mailbox, under any name.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import cast
 
@@ -146,4 +147,7 @@ def build_options(given: Mapping[str, object], settings: ServiceSettings) -> Opt
         raise OptionError(
             "timeout", f"timeout is {timeout:g}: give at most {settings.max_timeout:g} seconds here"
         )
+    if settings.source_address is not None:
+        version = ip_address(settings.source_address).version
+        values |= {"ipv4": version == 4, "ipv6": version == 6}
     return Options(**values, port=settings.port, allow_targets=settings.allow_targets)  # type: ignore[arg-type]

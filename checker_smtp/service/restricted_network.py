@@ -25,8 +25,14 @@ _REFUSAL = "this service does not connect to this address"
 class RestrictedNetwork(Network):
     """The network, limited to public unicast addresses and the networks in `allowed` (CIDR)."""
 
-    def __init__(self, resolver: CountingResolver | None = None, *, allowed: tuple[str, ...] = ()) -> None:
-        super().__init__(resolver)
+    def __init__(
+        self,
+        resolver: CountingResolver | None = None,
+        *,
+        allowed: tuple[str, ...] = (),
+        source_address: str | None = None,
+    ) -> None:
+        super().__init__(resolver, source_address=source_address)
         self._allowed = allowed
 
     async def run(self, script: Script[_T]) -> _T:

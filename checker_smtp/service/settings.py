@@ -28,6 +28,8 @@ class ServiceSettings:
     resolver: tuple[str | None, int] = (None, 53)
     resolver_name: str = ""
     allow_targets: tuple[str, ...] = ()
+    # an address of this machine: sessions begin there, and only in its family
+    source_address: str | None = None
     backend: str = "asyncio"
     port: int = 25
     # the operator's name and mailbox, for every check whose request may not set them

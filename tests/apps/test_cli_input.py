@@ -60,6 +60,12 @@ OPTIONS = {
     "probe address": ("--probe-address example.com", "give one such as postmaster@example.com"),
     "network": ("--allow-target loopback", "give one in CIDR notation such as 192.0.2.0/24"),
     "option": ("--fromat json", "No such option '--fromat'"),
+    "ports": (
+        "--mx a.test --mx b.test:26",
+        "different ports (25, 26): a check has one, so give the same one",
+    ),
+    "server": ("--mx a..test", "'a..test' is not a host name: give a host name"),
+    "source": ("--source-address here", "'here' is not an IP address: give one of this machine"),
     "twice": ("example.net EXAMPLE.com.", "'example.com' is given 2 times: give each domain once"),
     "pages": ("example.net --format html", "give a folder for them, as in -o reports"),
     "no value": ("--format", "requires an argument"),

@@ -84,7 +84,8 @@ def test_both_families_are_the_same_as_neither() -> None:
 @pytest.mark.parametrize(
     ("settings", "command", "others"),
     [
-        (Options, check, {"domain"}),
+        # the reason is made, not given
+        (Options, check, {"domain", "helo_reason"}),
         (ScanSettings, scan, {"options"}),
         # one option for both
         (ServiceSettings, serve, {"resolver_name"}),

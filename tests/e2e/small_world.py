@@ -29,6 +29,8 @@ class SmallWorld:
     port: int
     is_silent: Event
     """Set when the first client of a silent server is connected."""
+    clients: list[str]
+    """The addresses of all clients, in the order in which they connected."""
 
     @property
     def options(self) -> list[str]:
@@ -47,9 +49,10 @@ def small_world(zone: str, servers: Mapping[str, RuleServer | None]) -> Iterator
 async def _world(zone: str, servers: Mapping[str, RuleServer | None]) -> AsyncIterator[SmallWorld]:
     tls = server_tls_context()
 
-    connected = Event()
+    connected, clients = Event(), list[str]()
 
     async def serve(server: RuleServer | None, stream: AnyByteStream) -> None:
+        clients.append(str(stream.extra(SocketAttribute.remote_address)[0]))
         if server is None:
             async with stream:
                 connected.set()
@@ -67,7 +70,7 @@ async def _world(zone: str, servers: Mapping[str, RuleServer | None]) -> AsyncIt
             )
             port = _port(listener)
             group.start_soon(listener.serve, partial(serve, server))
-        yield SmallWorld(f"127.0.0.1:{_port(dns)}", port, connected)
+        yield SmallWorld(f"127.0.0.1:{_port(dns)}", port, connected, clients)
         group.cancel_scope.cancel()
 
 

@@ -137,3 +137,50 @@ def test_a_dead_resolver_is_a_status_line(tool: Tool) -> None:
     done = tool("check", "well.test", "--resolver", "127.81.0.9:9", "--timeout", "0.5", "--format", "nagios")
     assert (done.code, done.err) == (3, "")
     assert done.out.startswith(b"SMTP UNKNOWN: the resolver 127.81.0.9:9 ")
+
+
+def test_servers_to_be_are_checked_in_place_of_the_records(run: Tool, world: SmallWorld) -> None:
+    for server in ("mx.plain.test", "127.81.0.3", f"127.81.0.3:{world.port}"):
+        read = json.loads(run("well.test", "--mx", server, "--format", "json").out)
+        (endpoint,) = read["observation"]["endpoints"]
+        assert endpoint["address"] == "127.81.0.3", server
+        questions = {(one["name"], one["rdtype"]): one["detail"] for one in read["observation"]["dns"]}
+        assert questions["well.test", "MX"] == "given with the request, not asked for in the DNS"
+        assert not any(finding["code"].startswith("smtp.mx.") for finding in read["findings"])
+    text = run("well.test", "--mx", "mx.plain.test").out.decode()
+    assert "MX records given with the request, not asked for in the DNS" in " ".join(text.split())
+
+
+def test_a_recording_of_servers_to_be_is_replayed(run: Tool, tool: Tool, tmp_path: Path) -> None:
+    done = run("well.test", "--mx", "127.81.0.3", "--mx", "mx.relay.test", "--record", tmp_path / "case")
+    assert tool("replay", tmp_path / "case", offline=True).out == done.out
+
+
+def test_a_server_that_does_not_resolve_is_one_sentence(run: Tool) -> None:
+    done = run("well.test", "--mx", "nowhere.test")
+    assert (done.code, done.out) == (3, b"")
+    assert done.err == (
+        "checker-smtp: the mail server 'nowhere.test' has no address (NXDOMAIN): "
+        "give a name that resolves, or the address itself\n"
+    )
+
+
+def test_connections_begin_at_the_source_address(run: Tool, world: SmallWorld) -> None:
+    world.clients.clear()
+    done = run("well.test", "--source-address", "127.81.7.7")
+    assert (done.code, done.err) == (0, "")
+    assert set(world.clients) == {"127.81.7.7"}
+    wrong = run("well.test", "--source-address", "192.0.2.1")
+    assert (wrong.code, wrong.out) == (3, b"")
+    assert "192.0.2.1 cannot be used (Cannot assign requested address): give an address" in wrong.err
+    family = run("well.test", "--source-address", "127.81.7.7", "--ipv6")
+    assert "--ipv6 cannot be used with the source address 127.81.7.7: omit one of the two" in family.err
+
+
+def test_the_report_says_why_the_default_name_is_given(world: SmallWorld, tool: Tool) -> None:
+    read = json.loads(tool("check", "well.test", *world.options, "--format", "json").out)
+    settings = read["observation"]["settings"]
+    assert settings["helo_name"] == "mx-checker.happydomain.org"
+    assert settings["helo_reason"].startswith("the default: ")
+    source = tool("check", "well.test", *world.options, "--source-address", "127.81.7.7").out.decode()
+    assert "the default: the address of this machine is not public" in " ".join(source.split())

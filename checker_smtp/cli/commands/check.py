@@ -1,5 +1,6 @@
 """The command `check`: one domain or several, with every problem in the report."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,17 @@ from checker_smtp.cli.arguments import (
     INTERRUPTED,
     backend_option,
     dns_timeout,
+    field_option,
     print_interrupted,
     print_notes,
     resolver_address,
     resolver_option,
 )
-from checker_smtp.cli.check_options import check_options, options_from
+from checker_smtp.cli.check_options import check_options, mail_servers, options_from
 from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.report import report_options, report_target
+from checker_smtp.cli.source_address import source_option
+from checker_smtp.probes.options import Options
 
 __all__ = ["check"]
 
@@ -25,6 +29,13 @@ __all__ = ["check"]
 @click.argument("domains", metavar="DOMAIN...", nargs=-1, required=True)
 @report_options
 @check_options
+@field_option(
+    Options,
+    "mx",
+    "Mail server to check in place of those of the MX records, which are not asked for; may be repeated.",
+    metavar="HOST|ADDRESS[:PORT]",
+)
+@source_option()
 @resolver_option()
 @click.option(
     "--record",
@@ -40,6 +51,7 @@ def check(
     backend: str,
     resolver: str | None,
     record: Path | None,
+    source_address: str | None,
     **given: Any,
 ) -> int:
     """Check whether each DOMAIN can receive mail.
@@ -53,7 +65,8 @@ def check(
             f"{address!r} is an e-mail address: to check its domain, type checker-smtp check "
             f"{address.rpartition('@')[2]}"
         )
-    options = [options_from(domain, given) for domain in domains]
+    given |= mail_servers(given["mx"], given["port"])
+    options = [options_from(domain, given, source_address) for domain in domains]
     names = [one.domain for one in options]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise click.UsageError(f"{twice[0]!r} is given {names.count(twice[0])} times: give each domain once")
@@ -66,11 +79,17 @@ def check(
     from checker_smtp.backends.dns.resolver import DnsResolver
     from checker_smtp.backends.network import Network
     from checker_smtp.cli.checks import CheckRun
+    from checker_smtp.cli.helo import is_helo_name_given, own_helo_name
 
     asked = DnsResolver(*server, dns_timeout())
     print_notes(asked.notes)
-    network = Network(SharedResolver([asked]) if several else asked)
-    checks = CheckRun(options=options, backend=network, resolver_name=resolver or "", record=record)
+    checks = CheckRun(
+        options=options,
+        backend=Network(SharedResolver([asked]) if several else asked, source_address=source_address),
+        resolver_name=resolver or "",
+        record=record,
+        helo_name=None if is_helo_name_given() else partial(own_helo_name, asked, source_address),
+    )
     if checks.run(backend):
         return target.write(checks.results, several=several)
     if checks.results:

@@ -1,6 +1,7 @@
 """The command `scan`: many domains, one session for the domains that share a server."""
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from checker_smtp.cli.arguments import (
 from checker_smtp.cli.check_options import check_options, options_from
 from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output
+from checker_smtp.cli.source_address import source_option
 from checker_smtp.cli.summary_page import write_page
 from checker_smtp.scan.settings import ScanSettings
 
@@ -76,6 +78,7 @@ _seconds = partial(_option, metavar="SECONDS")
 @_number("batch_size", "Domains that are resolved before they are grouped by server.")
 @_option("reuse", "Give every domain sessions of its own, as check does; for comparison.")
 @check_options
+@source_option()
 @click.option(
     "--resolver",
     "resolvers",
@@ -110,9 +113,14 @@ def scan(
 
     Domains that share a server share a session with it. To continue an interrupted scan, repeat the command
     with --resume.
+
+    The exit code is 0 when the scan finished, whatever it found, 3 for wrong usage, and 130 after Ctrl-C.
     """
-    settings = ScanSettings(**fields_from(ScanSettings, given), options=options_from(_PLACEHOLDER, given))
+    options = options_from(_PLACEHOLDER, given, given["source_address"])
+    settings = ScanSettings(**fields_from(ScanSettings, given), options=options)
     _fit_engine(engine, scheduler, backend, given["in_order"], results)
+    if engine == "dask" and settings.source_address:
+        raise click.UsageError("--source-address cannot be used: each worker has its own addresses. Omit it.")
     timeout = dns_timeout()
     addresses = [(*resolver_address(text), timeout) for text in resolvers or (None,)]
     if results is None and not given["dry_run"]:
@@ -120,6 +128,7 @@ def scan(
     _check_results(results, names, given["exclude_file"], summary)
 
     from checker_smtp.backends.dns.resolver import DnsResolver
+    from checker_smtp.cli.helo import is_helo_name_given
     from checker_smtp.lines import LinesError
     from checker_smtp.probes.dns import ResolverError
     from checker_smtp.scan.input.domain_list import DomainListError
@@ -148,7 +157,9 @@ def scan(
             if summary is not None:
                 Output(summary)  # fail before the scan, not after it, if the page cannot be written
             if engine == "local":
-                stats, completed = run_job(job, backend)
+                stats, completed = run_job(
+                    job if is_helo_name_given() else _with_own_name(job, backend), backend
+                )
             else:
                 stats, completed = _run_on_cluster(job, scheduler, addresses)
     except (LinesError, DomainListError, ResultsError) as error:
@@ -158,6 +169,18 @@ def scan(
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from None
     return _report_end(stats, results, summary, completed=completed)
+
+
+def _with_own_name(job: "ScanJob", loop: str) -> "ScanJob":
+    """Return the job with the EHLO name of this machine, where it has one."""
+    import anyio
+
+    from checker_smtp.cli.helo import own_helo_name
+
+    options, address = job.settings.options, job.settings.source_address
+    name, reason = anyio.run(own_helo_name, job.resolvers[0], address, backend=loop)
+    options = replace(options, helo_name=name or options.helo_name, helo_reason=reason)
+    return replace(job, settings=replace(job.settings, options=options))
 
 
 def _fit_engine(

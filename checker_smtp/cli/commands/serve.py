@@ -18,6 +18,7 @@ from checker_smtp.cli.arguments import (
     resolver_option,
 )
 from checker_smtp.cli.configured import ConfiguredCommand
+from checker_smtp.cli.source_address import source_option
 from checker_smtp.service.settings import ServiceSettings
 
 __all__ = ["serve"]
@@ -85,6 +86,7 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
     "--allow-target",
     metavar="CIDR",
 )
+@source_option(show_envvar=True)
 @backend_option("Event loop that checks run on.", show_envvar=True)
 @_option(
     "port",

@@ -45,12 +45,16 @@ def vantage(resolver: str | None, backend: str, **given: Any) -> int:
     from checker_smtp.api import selftest
     from checker_smtp.backends.dns.resolver import DnsResolver
     from checker_smtp.backends.network import Network
+    from checker_smtp.cli.helo import is_helo_name_given, own_helo_name
     from checker_smtp.report.selftest import build_remarks, render_selftest
 
-    # the domain is not used here
-    options = Options(domain=given["helo_name"], **given)
     asked = DnsResolver(*resolver_address(resolver), dns_timeout())
     print_notes(asked.notes)
+    if not is_helo_name_given():
+        own, _ = anyio.run(own_helo_name, asked, backend=backend)
+        given["helo_name"] = own or given["helo_name"]
+    # the domain is not used here
+    options = Options(domain=given["helo_name"], **given)
     result = anyio.run(selftest, options, Network(asked), backend=backend)
     output = Output()
     output.write(render_selftest(result, output.terminal))

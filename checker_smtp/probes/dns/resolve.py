@@ -13,6 +13,7 @@ from checker_smtp.probes.observation import Mx, MxTarget
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 
+from .given import address_target, given_answer, require_addresses
 from .lookups import Lookups
 from .records import (
     count_omitted,
@@ -36,8 +37,11 @@ async def resolve_mx(lookups: Lookups, options: Options) -> Mx:
     """Return the domain's MX set with the addresses and aliases of its targets.
 
     Raises `ResolverError` where the MX question failed and the resolver answers no other either, and where
-    the result rests on an untrue answer of the resolver: the fault is then on this side.
+    the result rests on an untrue answer of the resolver: the fault is then on this side. Raises
+    `OptionError` where a server of `options.mx` has no address.
     """
+    if options.mx:
+        return await _resolve_given(lookups, options)
     await run_together([partial(_ask_mx, lookups, options), partial(_ask_controls, lookups)])
     answer, soundness = await lookups.ask(options.domain, "MX"), await lookups.soundness()
     if not answer.status.known:
@@ -47,6 +51,23 @@ async def resolve_mx(lookups: Lookups, options: Options) -> Mx:
         return await _failed(lookups, answer)
     mx = await _resolve_set(lookups, options, answer)
     await _require_truth(lookups, soundness, mx)
+    return mx
+
+
+async def _resolve_given(lookups: Lookups, options: Options) -> Mx:
+    """Return the servers that the options name as an MX set; the MX records are not asked for."""
+    lookups.add([given_answer(options)])
+    soundness = await lookups.soundness()
+    targets = [
+        address_target(options, server) or await _resolve_host(lookups, options, server)
+        for server in options.mx
+    ]
+    mx = Mx(status=DnsStatus.ANSWER, records=tuple(targets))
+    if any(not (target.ipv4 or target.ipv6) for target in targets):
+        soundness.require_life()
+    await _require_truth(lookups, soundness, mx)
+    for target in targets:
+        require_addresses(target)
     return mx
 
 
@@ -141,11 +162,15 @@ async def _resolve_targets(
     found: dict[int, MxTarget] = {}
 
     async def one(index: int, preference: int, target: str, ttl: int) -> None:
-        host = await lookups.resolve_host(f"MX target {target}", partial(_resolve_target, options, target))
+        host = await _resolve_host(lookups, options, target)
         found[index] = replace(host, preference=preference, ttl=ttl)
 
     await run_together([partial(one, index, *row) for index, row in enumerate(rows)])
     return tuple(found[index] for index in sorted(found))
+
+
+async def _resolve_host(lookups: Lookups, options: Options, target: str) -> MxTarget:
+    return await lookups.resolve_host(f"MX target {target}", partial(_resolve_target, options, target))
 
 
 async def _resolve_target(options: Options, target: str, lookups: Lookups) -> MxTarget:

@@ -141,6 +141,7 @@ class Settings:
     ipv6: bool
     allow_targets: tuple[str, ...] = ()
     rule_options: tuple[str, ...] = ()
+    helo_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

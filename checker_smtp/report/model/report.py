@@ -181,6 +181,8 @@ def _facts(observation: Observation) -> list[tuple[str, str]]:
     ]
     if _is_mx_given(observation):
         facts.append(("MX records", GIVEN_WITH_REQUEST))
+    if reason := observation.settings.helo_reason:
+        facts.append(("EHLO name", visible(f"{observation.settings.helo_name} ({reason})")))
     if observation.endpoints:
         facts += describe_coverage(observation)
     if disabled := list_disabled_tests(observation):
