@@ -20,6 +20,7 @@ from checker_smtp.backends.local_addresses import local_addresses
 from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes import check as probing
 from checker_smtp.probes.dns import LookupCache
+from checker_smtp.probes.evidence_budget import CHECK_LIMIT, EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import Options
@@ -74,6 +75,7 @@ async def check(
     rules: frozenset[str] | None = None,
     extra_rules: Collection[Rule] = (),
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
+    evidence: EvidenceBudget | None = None,
 ) -> Result:
     """Check one domain and return its result, with every problem of the domain as a finding.
 
@@ -82,6 +84,8 @@ async def check(
     one address. `rules` are the names of the rules to evaluate, None for all; work that only other rules need
     is skipped. `extra_rules` are evaluated as well, although they are not installed (`checker_smtp.rules`).
     `pause` waits before a retry (`Options.retry_deferred`), for the given number of seconds.
+    `evidence` bounds what is kept of the answers of others, by default to 8 MiB; a caller that gives its own
+    closes it when it is done with the result.
 
     The session follows RFC 5321 §3 and stops before DATA. Raises `ResolverError` if the resolver answers no
     query at all, `ResolverUnavailable` if the system has no resolver, `RegistryError` if the name or a code
@@ -98,6 +102,7 @@ async def check(
         rules=rules,
         extra_rules=extra_rules,
         pause=pause,
+        evidence=evidence,
     )
 
 
@@ -113,6 +118,7 @@ async def check_with(
     extra_rules: Collection[Rule] = (),
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
     admit: Callable[[tuple[Endpoint, ...]], Awaitable[None]] | None = None,
+    evidence: EvidenceBudget | None = None,
 ) -> Result:
     """Check one domain with a resolver and a runner that need not be one object; see `check`.
 
@@ -135,6 +141,7 @@ async def check_with(
         rules=rules,
         pause=pause,
         admit=admit,
+        evidence=evidence or EvidenceBudget(CHECK_LIMIT),
     )
     return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)), extra_rules)
 
@@ -210,14 +217,15 @@ async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
 
     case = read_case(folder)
     backend = Replay(case)
-    context = RunContext(run_at=case.run_at, seed=case.seed)
+    add_extra(extra_rules)
     try:
-        result = await check(
+        observation = await probing.check(
             case.options,
             backend,
+            backend,
+            run_at=case.run_at,
+            seed=case.seed,
             resolver_name=case.resolver,
-            context=context,
-            extra_rules=extra_rules,
             pause=_no_pause,
         )
     except ExceptionGroup as group:
@@ -227,7 +235,7 @@ async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
         raise mismatch from None
     if unused := backend.unused():
         raise ReplayMismatch(f"{folder}: recorded, but no longer used: {', '.join(unused)}")
-    return replace(result, observation=replace(result.observation, seconds=case.seconds))
+    return evaluate(replace(observation, seconds=case.seconds), extra_rules)
 
 
 async def _no_pause(_: float) -> None:

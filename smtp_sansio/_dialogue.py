@@ -22,9 +22,11 @@ from ._commands import Command, Ehlo, Helo, Mail, Noop, Quit, Rset, StartTls
 from ._connection import Connection, Need
 from ._effects import (
     Connect,
+    Effect,
     Failed,
     FailureKind,
     Outcome,
+    ReadRun,
     Receive,
     Received,
     Script,
@@ -71,7 +73,10 @@ _OPEN = (State.FRESH, State.READY, State.MAIL, State.RCPT)
 
 
 class Logged(NamedTuple):
-    """An event, when it was received (seconds), and the number of the effect that brought it (from 0)."""
+    """An event, when it was received (seconds), and the number of the entry that brought it (from 0).
+
+    Entries are those of a `Transcript`. The last read of a joined entry may be later than `at`.
+    """
 
     at: float
     entry: int
@@ -82,7 +87,7 @@ class Dialogue:
     """One session as scripts; `timeout` and `budget` are seconds.
 
     `connection` is its protocol state, `at` the time of the last outcome in seconds, `entry_count` the
-    number of effects so far, which is that of a `Transcript`'s entries, `log` the events received.
+    number of entries that a `Transcript` of it has so far, `log` the events received.
     """
 
     def __init__(self, *, timeout: float, budget: float = inf, policy: Policy | None = None) -> None:
@@ -93,6 +98,7 @@ class Dialogue:
         self.entry_count = 0
         self.log: list[Logged] = []
         self._ended: Cause | None = None
+        self._reads = ReadRun()
 
     @property
     def usable(self) -> bool:
@@ -108,8 +114,9 @@ class Dialogue:
 
     def connect(self, host: str, port: int) -> Script[None]:
         """Open the connection. Raises `SessionAborted`, as every script here does."""
-        outcome = yield Connect(host, port, self._time_left())
-        self._count(outcome)
+        effect = Connect(host, port, self._time_left())
+        outcome = yield effect
+        self._count(effect, outcome)
         if isinstance(outcome, Failed):
             raise SessionAborted(outcome)  # and another address may be tried
 
@@ -138,8 +145,9 @@ class Dialogue:
             return reply, None
         if self.connection.trailing_data:
             self._on_tls_established()
-        outcome = yield Upgrade(server_name, self._time_left())
-        self._count(outcome)
+        effect = Upgrade(server_name, self._time_left())
+        outcome = yield effect
+        self._count(effect, outcome)
         if isinstance(outcome, Failed):
             self.connection.tls_failed()
             self._ended = outcome
@@ -172,7 +180,8 @@ class Dialogue:
             data = self.connection.send(*commands)
         except LocalProtocolError as error:
             raise self._reading_of(error, commands[0]) from None
-        self._require_success((yield Send(data, self._time_left())))
+        effect = Send(data, self._time_left())
+        self._require_success(effect, (yield effect))
         replies: list[Reply] = []
         for _ in commands:
             event = self._next_received_event() or (yield from self._next_event())
@@ -190,11 +199,12 @@ class Dialogue:
         That shows whether the replies before it were those to the commands: the session continues either way.
         """
         while (event := self._next_received_event()) is None:
-            outcome = yield Receive(self._time_left())
+            effect = Receive(self._time_left())
+            outcome = yield effect
             if isinstance(outcome, Failed) and outcome.kind is FailureKind.TIMEOUT:
-                self._count(outcome)
+                self._count(effect, outcome)
                 return None
-            self._require_success(outcome)
+            self._require_success(effect, outcome)
             assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
             self.connection.receive_data(outcome.data)
         assert isinstance(event, Unsolicited), event  # noqa: S101 - no command is outstanding
@@ -207,12 +217,13 @@ class Dialogue:
             raise self._abort(Failed(self.at, FailureKind.BUDGET))
         return min(self.timeout, left)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, effect: Effect, outcome: Outcome) -> None:
         self.at = outcome.at
-        self.entry_count += 1
+        if not self._reads.is_joined(effect, outcome):
+            self.entry_count += 1
 
-    def _require_success(self, outcome: Outcome) -> None:
-        self._count(outcome)
+    def _require_success(self, effect: Effect, outcome: Outcome) -> None:
+        self._count(effect, outcome)
         if isinstance(outcome, Failed):
             raise self._abort(outcome)
 
@@ -246,8 +257,9 @@ class Dialogue:
     def _next_event(self) -> Script[Event]:
         """Return the next event, logged; wait for octets where it is not complete yet."""
         while (event := self._next_received_event()) is None:
-            outcome = yield Receive(self._time_left())
-            self._require_success(outcome)
+            effect = Receive(self._time_left())
+            outcome = yield effect
+            self._require_success(effect, outcome)
             assert isinstance(outcome, Received), outcome  # noqa: S101 - the driver's contract
             self.connection.receive_data(outcome.data)
         return event

@@ -1,9 +1,10 @@
 """Effects, which a script yields, and outcomes, which it is sent.
 
 A script is a generator: it yields an effect and is sent its outcome. Four effects are enough for any
-SMTP session, and each has a timeout, the longest time it may take, in seconds. Outcomes carry the
-clock: `at` is seconds since the script began, in whole milliseconds, so that a script that counts time
-does the same thing when it is replayed from a record of those outcomes.
+SMTP session, and each has a timeout, the longest time it may take, in seconds, and `late`, the failure where
+that is over. With the timeout 0 it is not performed, so that a wrapper ends a script for a reason that
+is on record. Outcomes carry the clock: `at` is seconds since the script began, in whole milliseconds, so
+that a script that counts time does the same thing when it is replayed from a record of those outcomes.
 
 Network trouble is the outcome `Failed`, never an exception thrown into the script. A script must not
 yield inside `finally`: its driver closes the transport.
@@ -23,6 +24,7 @@ __all__ = [
     "Failed",
     "FailureKind",
     "Outcome",
+    "ReadRun",
     "Receive",
     "Received",
     "Script",
@@ -32,6 +34,27 @@ __all__ = [
 ]
 
 
+class FailureKind(StrEnum):
+    """Why an effect failed, fine enough to decide which side is to blame.
+
+    The client's own limits are `BUDGET` (the time of a session), `CHECK_BUDGET` (that of all its sessions)
+    and `EVIDENCE` (the octets that it keeps).
+    """
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    RESET = "reset"
+    CLOSED = "closed"
+    HOST_UNREACHABLE = "host-unreachable"
+    NETWORK_UNREACHABLE = "network-unreachable"
+    NOT_PERMITTED = "not-permitted"
+    TLS = "tls"
+    BUDGET = "budget"
+    CHECK_BUDGET = "check-budget"
+    EVIDENCE = "evidence"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Connect:
     """Open a TCP connection to the address `host` (never a name), within `timeout` seconds."""
@@ -39,6 +62,7 @@ class Connect:
     host: str
     port: int
     timeout: float
+    late: FailureKind = FailureKind.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +71,7 @@ class Send:
 
     data: bytes
     timeout: float
+    late: FailureKind = FailureKind.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +79,7 @@ class Receive:
     """Wait for octets; answered by `Received`, whose `data` is empty at the end of the stream."""
 
     timeout: float
+    late: FailureKind = FailureKind.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +92,7 @@ class Upgrade:
 
     server_name: str
     timeout: float
+    late: FailureKind = FailureKind.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +104,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Octets arrived; empty `data` is the end of the stream."""
+    """Octets arrived; empty `data` is the end of the stream.
+
+    Where a record has joined several `reads` in a row, `at` is the time of the last one, and `first_at` that
+    of the first.
+    """
 
     at: float
     data: bytes
+    reads: int = 1
+    first_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +129,6 @@ class Secured:
     certificate: Certificate | None = None
 
 
-class FailureKind(StrEnum):
-    """Why an effect failed, fine enough to decide which side is to blame."""
-
-    TIMEOUT = "timeout"
-    REFUSED = "refused"
-    RESET = "reset"
-    CLOSED = "closed"
-    HOST_UNREACHABLE = "host-unreachable"
-    NETWORK_UNREACHABLE = "network-unreachable"
-    NOT_PERMITTED = "not-permitted"
-    TLS = "tls"
-    BUDGET = "budget"
-    OTHER = "other"
-
-
 @dataclass(frozen=True, slots=True)
 class Failed:
     """An effect failed; `detail` is the operating system's or OpenSSL's text for it."""
@@ -122,6 +140,32 @@ class Failed:
 
 Effect: TypeAlias = Connect | Send | Receive | Upgrade
 Outcome: TypeAlias = Done | Received | Secured | Failed
+
+
+class ReadRun:
+    """Counts the reads in a row: those past `MAX_READS` are joined into one entry of a record.
+
+    A replay gives a joined entry as one read, so that joins are counted by entry and not by read.
+    """
+
+    # a server that needs more for its replies sends octet by octet
+    MAX_READS = 64
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries = 0
+
+    def is_joined(self, effect: Effect, outcome: Outcome) -> bool:
+        """Count an effect; return True where its outcome is part of the entry before it."""
+        if not (isinstance(effect, Receive) and isinstance(outcome, Received) and outcome.data):
+            self._entries = 0
+        elif self._entries > self.MAX_READS:
+            return True
+        else:
+            self._entries += 1
+        return False
+
 
 _T = TypeVar("_T")
 Script: TypeAlias = Generator[Effect, Outcome, _T]

@@ -11,6 +11,11 @@ as latin-1 text, so that a difference between two records reads as a conversatio
 The line of a TLS handshake has the server's certificate as well, an object with the fields of `Certificate`
 that are not empty.
 
+Past 64 reads in a row, reads are joined into one line, which has their number and the time of the first; `at`
+is the time of the last. A server that sends its replies octet by octet would need a line for each octet:
+
+    {"do": "receive", "got": "250-mx.example\\r\\n250 ", "reads": 20, "first": 0.112, "at": 0.131}
+
 The timeout of an effect is not part of it: the script computes it from its options and from `at`. Effects
 that were read back therefore have the timeout 0.
 """
@@ -29,6 +34,7 @@ from ._effects import (
     Failed,
     FailureKind,
     Outcome,
+    ReadRun,
     Receive,
     Received,
     Secured,
@@ -40,16 +46,42 @@ __all__ = ["Transcript"]
 
 
 class Transcript:
-    """Pairs of effect and outcome, in order; its `note` is an argument for `tap`."""
+    """Pairs of effect and outcome, in order; its `note` is an argument for `tap`.
+
+    `MAX_READS` is the number of reads in a row that have an entry of their own.
+    """
+
+    MAX_READS = ReadRun.MAX_READS
 
     def __init__(self) -> None:
         self._entries: list[tuple[Effect, Outcome]] = []
+        self._reads = ReadRun()
+        # the reads that are to be joined to the last entry, which would be copied for each of them
+        self._joined: _JoinedReads | None = None
 
     def note(self, effect: Effect, outcome: Outcome) -> None:
-        """Append a pair."""
-        self._entries.append((effect, outcome))
+        """Append a pair; a read past `MAX_READS` and one more in a row is joined to the last one."""
+        if self._reads.is_joined(effect, outcome):
+            self._join(outcome)
+        else:
+            self._end_join()
+            self._entries.append((effect, outcome))
+
+    def _join(self, read: Outcome) -> None:
+        first = self._entries[-1][1]
+        assert isinstance(first, Received), first  # noqa: S101 - only reads are joined
+        assert isinstance(read, Received), read  # noqa: S101
+        if self._joined is None:
+            self._joined = _JoinedReads(first)
+        self._joined.add(read)
+
+    def _end_join(self) -> None:
+        if self._joined is not None:
+            self._entries[-1] = self._entries[-1][0], self._joined.outcome()
+            self._joined = None
 
     def __iter__(self) -> Iterator[tuple[Effect, Outcome]]:
+        self._end_join()
         return iter(self._entries)
 
     def __len__(self) -> int:
@@ -57,11 +89,11 @@ class Transcript:
 
     def entries(self) -> tuple[dict[str, str | int | float], ...]:
         """Return each pair as the JSON object of its line, a certificate aside."""
-        return tuple([_as_entry(*pair) for pair in self._entries])
+        return tuple([_as_entry(*pair) for pair in self])
 
     def dumps(self) -> str:
         """Return the pairs as JSON Lines, ASCII only."""
-        return "".join(json.dumps(_as_line(*pair)) + "\n" for pair in self._entries)
+        return "".join(json.dumps(_as_line(*pair)) + "\n" for pair in self)
 
     @classmethod
     def loads(cls, text: str) -> "Transcript":
@@ -82,6 +114,24 @@ class Transcript:
         return transcript
 
 
+class _JoinedReads:
+    """Reads that become one, beginning with `first`."""
+
+    def __init__(self, first: Received) -> None:
+        self._first_at = first.at if first.first_at is None else first.first_at
+        self._data = bytearray(first.data)
+        self._reads = first.reads
+        self._at = first.at
+
+    def add(self, read: Received) -> None:
+        self._data += read.data
+        self._reads += read.reads
+        self._at = read.at
+
+    def outcome(self) -> Received:
+        return Received(self._at, bytes(self._data), self._reads, self._first_at)
+
+
 def _as_entry(effect: Effect, outcome: Outcome) -> dict[str, str | int | float]:
     entry: dict[str, str | int | float]
     match effect:
@@ -96,6 +146,8 @@ def _as_entry(effect: Effect, outcome: Outcome) -> dict[str, str | int | float]:
     match outcome:
         case Received():
             entry["got"] = outcome.data.decode("latin-1")
+            if outcome.first_at is not None:
+                entry |= {"reads": outcome.reads, "first": outcome.first_at}
         case Secured():
             entry |= {"version": outcome.version, "cipher": outcome.cipher}
         case Failed():
@@ -137,9 +189,18 @@ def _outcome_of(entry: dict[str, Any], at: float) -> Outcome:
             certificate = _certificate(entry["certificate"]) if "certificate" in entry else None
             return Secured(at, _text(entry["version"]), _text(entry["cipher"]), certificate)
         case "receive" | "upgrade":
-            return Received(at, entry["got"].encode("latin-1"))
+            return _received(entry, at)
         case _:
             return Done(at)
+
+
+def _received(entry: dict[str, Any], at: float) -> Received:
+    data = entry["got"].encode("latin-1")
+    if "reads" not in entry:
+        return Received(at, data)
+    if (reads := index(entry["reads"])) < 1:
+        raise ValueError(f"{reads} reads have no octets")
+    return Received(at, data, reads, float(entry["first"]))
 
 
 def _certificate(table: dict[str, Any]) -> Certificate:

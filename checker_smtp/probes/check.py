@@ -6,9 +6,11 @@ the addresses of many domains in between. Rules are not evaluated here: `probes.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 
 import anyio
 
+from .bounded import BoundedResolver, BoundedRunner, TimeBudget
 from .dns import (
     LookupCache,
     Lookups,
@@ -20,6 +22,7 @@ from .dns import (
     resolve_reverse_dns,
 )
 from .endpoint import EndpointProbe
+from .evidence_budget import EvidenceBudget
 from .limits import ConnectionLimits
 from .observation import (
     Coverage,
@@ -43,6 +46,10 @@ __all__ = ["ResolvedDomain", "ResolverError", "build_observation", "check", "res
 # Endpoints probed for one domain. Large providers publish ten to twenty; a hostile zone that lists hundreds
 # would aim this program at servers that have nothing to do with it.
 MAX_ENDPOINTS = 32
+
+# The part of a check's evidence that the DNS may be: an answer has at most 64 KiB, and a check asks hundreds.
+_DNS_SHARE = 4
+_UNLIMITED = 1 << 62
 
 _UNTESTABLE = ("network-unreachable", "not-permitted")
 
@@ -129,29 +136,39 @@ async def check(
     rules: frozenset[str] | None = None,
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
     admit: Callable[[tuple[Endpoint, ...]], Awaitable[None]] | None = None,
+    evidence: EvidenceBudget | None = None,
 ) -> Observation:
     """Resolve the domain and probe everything that receives its mail.
 
     `run_at` (RFC 3339) is kept as it is; `seed` decides what is random. `rules` names those to be evaluated,
-    None for all: work that no rule needs is skipped. `pause` waits for a retry, in seconds. `admit` gets the
-    endpoints before the first connection; an exception that it raises ends the check. Raises `ResolverError`
-    where the resolver answers nothing at all.
+    None for all: work that no rule needs is skipped. `pause` waits for a retry, in seconds, which do not
+    count as time of the check. `admit` gets the endpoints before the first connection; an exception that it
+    raises ends the check. `evidence` bounds what is kept; without it, as in a replay, neither that nor the
+    time is bounded. Raises `ResolverError` where the resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
-    resolved = await resolve_domain(options, LookupCache(resolver, seed=seed).view(), rules)
+    time = TimeBudget(options.check_budget if evidence is not None else inf)
+    evidence = evidence or EvidenceBudget(_UNLIMITED)
+    dns_evidence = evidence.share(evidence.limit // _DNS_SHARE)
+    lookups = LookupCache(BoundedResolver(resolver, dns_evidence, time), seed=seed).view()
+    resolved = await resolve_domain(options, lookups, rules)
     if admit is not None:
         await admit(resolved.endpoints)
+    endpoint_limit = (evidence.limit - dns_evidence.limit) // max(1, len(resolved.endpoints))
     sessions: dict[str, tuple[Session, ...]] = {}
     names: dict[str, ReverseDns] = {}
 
     async def probe_address(endpoint: Endpoint) -> None:
-        first = await run_sessions(endpoint, "main")
+        bounded = BoundedRunner(runner, evidence.share(endpoint_limit), time)
+        first = await run_sessions(endpoint, bounded, "main")
         if options.retry_deferred and is_deferred(first):
+            left = time.left
             await pause(60 * options.retry_deferred)
-            first = merge_retry(first, await run_sessions(endpoint, "revisit"))
+            time.extend_to(left)
+            first = merge_retry(first, await run_sessions(endpoint, bounded, "revisit"))
         sessions[endpoint.address] = first
 
-    async def run_sessions(endpoint: Endpoint, purpose: str) -> tuple[Session, ...]:
+    async def run_sessions(endpoint: Endpoint, runner: Runner, purpose: str) -> tuple[Session, ...]:
         probe = EndpointProbe(
             runner,
             resolved.options,
@@ -162,7 +179,7 @@ async def check(
             starttls=resolved.requirements.starttls,
             translated=endpoint.translated,
         )
-        async with limits.connection(endpoint.address):
+        async with time.hold(limits.connection(endpoint.address)):
             return (await probe.run([resolved.options]))[options.domain]
 
     async def resolve_ptr(endpoint: Endpoint) -> None:
@@ -171,8 +188,9 @@ async def check(
         )
 
     async def probe_control_host(address: str) -> str:
-        async with limits.connection(address):
-            return await runner.run(probe_control(address, options))
+        bounded = BoundedRunner(runner, evidence.share(evidence.limit), time)
+        async with time.hold(limits.connection(address)):
+            return await bounded.run(probe_control(address, options))
 
     async with anyio.create_task_group() as group:
         for endpoint in resolved.endpoints:

@@ -45,13 +45,18 @@ class EvidenceBudget:
         """Return the octets in use: those taken, and those that open parts have reserved."""
         return self._in_use
 
+    def share(self, limit: int) -> "EvidenceBudget":
+        """Return a part of at most `limit` octets without a reserve, to be closed unless the whole is."""
+        part = EvidenceBudget(limit)
+        part._whole, part._lock = self, self._lock
+        return part
+
     def part(self, limit: int = CHECK_LIMIT, reserve: int = CHECK_RESERVE) -> "EvidenceBudget | None":
         """Open a part of at most `limit` octets with `reserve` of them in use from now on.
 
         Return None where there is no room for the reserve. The part is to be closed.
         """
-        part = EvidenceBudget(limit)
-        part._whole, part._lock = self, self._lock
+        part = self.share(limit)
         with self._lock:
             if not self._grow(reserve):
                 return None

@@ -107,6 +107,8 @@ class Options:
     are `NAME=VALUE` for the options of rules, which `checker-smtp rules` lists. `mx` are mail servers, names
     or addresses, in place of those of the MX records, which are not asked for. `helo_reason` says in words
     why `helo_name` was chosen, for the report.
+    `check_budget` is the time of a whole check, in seconds, without the wait for such a retry: at its end the
+    check has what it knows by then. A scan, whose domains share their servers, has no such limit.
     """
 
     domain: str
@@ -125,6 +127,7 @@ class Options:
     rule_options: tuple[str, ...] = ()
     mx: tuple[str, ...] = ()
     helo_reason: str = ""
+    check_budget: float = 120.0
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -138,6 +141,12 @@ class Options:
                 "timeout", f"timeout is {self.timeout:g}: give seconds, more than 0, at most 3600"
             )
         put("timeout", round(float(self.timeout), 3) or 0.001)
+        if not (math.isfinite(self.check_budget) and 0 < self.check_budget <= _MAX_TIMEOUT):
+            raise OptionError(
+                "check_budget",
+                f"check_budget is {self.check_budget:g}: give seconds, more than 0, at most 3600",
+            )
+        put("check_budget", float(self.check_budget))
         if not (math.isfinite(self.retry_deferred) and 0 <= self.retry_deferred <= _MAX_RETRY_DEFERRED):
             raise OptionError(
                 "retry_deferred",

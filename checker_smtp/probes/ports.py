@@ -21,7 +21,8 @@ class DnsStatus(StrEnum):
     `TIMEOUT` is the silence of a resolver that answers other questions, `ERROR` any other answer of a server,
     by name in the detail. `UNUSABLE` is a fault of this side: the resolver was not reached, is none, or sent
     what cannot be read, such as a truncated answer whose whole it does not give over TCP, or says that it
-    keeps the answer back.
+    keeps the answer back. `CHECK_BUDGET` and `EVIDENCE` are limits of the check: its time was over, or it had
+    no room for the answer.
     """
 
     ANSWER = "answer"
@@ -32,6 +33,18 @@ class DnsStatus(StrEnum):
     TIMEOUT = "timeout"
     ERROR = "error"
     UNUSABLE = "unusable"
+    CHECK_BUDGET = "check-budget"
+    EVIDENCE = "evidence"
+
+    @property
+    def is_limit(self) -> bool:
+        """True where a limit of the check left the question open."""
+        return self in (DnsStatus.CHECK_BUDGET, DnsStatus.EVIDENCE)
+
+    @property
+    def is_ours(self) -> bool:
+        """True where this side is why the question is open: its resolver, or a limit of the check."""
+        return self is DnsStatus.UNUSABLE or self.is_limit
 
     @property
     def known(self) -> bool:
@@ -58,6 +71,11 @@ class DnsAnswer:
     detail: str = ""
     omitted: int = 0
     unvalidated: bool = False
+
+    @property
+    def question(self) -> tuple[str, str, bool]:
+        """Return name, type, and True where the question had CD=1."""
+        return self.name, self.rdtype, self.unvalidated
 
 
 class Resolver(Protocol):

@@ -187,5 +187,7 @@ def _is_entry(entry: Entry) -> bool:
     kind = str(entry.get("do"))
     if kind not in _ENTRIES or not isinstance(entry.get("at"), int | float):
         return False
+    if "reads" in entry and not isinstance(entry.get("first"), int | float):
+        return False
     secured = kind == "upgrade" and not entry.keys() & {"failed", "got"}
     return entry.keys() >= _ENTRIES[kind] | (_SECURED if secured else set())

@@ -61,7 +61,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Session.connected_at": {"description": f"{_AT} Null without a connection."},
     "Session.transcript": {
         "description": "Each operation on the network with its result. `do` is connect, send, receive or "
-        "upgrade; `data` was sent and `got` received, both octets as latin-1 text; `at` is in seconds."
+        "upgrade; `data` was sent and `got` received, both octets as latin-1 text; `at` is in seconds. Past "
+        "64 reads in a row, reads are joined: `reads` is their number, `first` the time of the first. "
+        "`failed` is `evidence` or `check-budget` where a limit of the check ended the session."
     },
     "TlsIssue.severity": {"enum": ["info", "warn", "crit"]},
 }

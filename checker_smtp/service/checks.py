@@ -1,4 +1,4 @@
-"""Run the check of one request: take a slot, and limit its time.
+"""Run the check of one request: take a slot, and run it in the loop of checks.
 
 The service runs on asyncio. With `--backend trio` checks run in a trio loop in a thread of its own, which
 exists as long as a check runs. On either loop, cancelling the caller of `Checks.run` cancels the check.
@@ -27,21 +27,12 @@ from .options import build_options, default_timeout
 from .restricted_network import RestrictedNetwork
 from .settings import ServiceSettings
 
-__all__ = ["CheckTimeout", "Checks"]
+__all__ = ["Checks"]
 
 _Admit: TypeAlias = Callable[[tuple[Endpoint, ...]], Awaitable[None]]
 
 # Connections of all checks together: a few for each check, and far below the usual limit of 1024 open files.
 _MAX_CONNECTIONS = 100
-
-
-class CheckTimeout(Exception):  # noqa: N818 - a limit, not an error of this program
-    """A check that did not finish within the time for one check; the message is one sentence."""
-
-    def __init__(self, domain: str, seconds: float) -> None:
-        super().__init__(
-            f"the check of {domain} was cancelled after {seconds:g} seconds: try again with a shorter timeout"
-        )
 
 
 class Checks:
@@ -99,7 +90,7 @@ class Checks:
         `is_host` is true for a host that uses the protocol, false for a visitor of the page. `rules` are the
         names of the enabled rules, None for all; `backend` replaces the default backend, for example to
         record the check; `on_progress` is called in the event loop of the caller. Raises `CheckRefused`,
-        `ResolverError`, `CheckTimeout`.
+        `ResolverError`.
         """
         started_at = monotonic()
         try:
@@ -109,17 +100,12 @@ class Checks:
                     backend = TracingBackend(backend, self._in_this_loop(on_progress))
                 admit = None if is_host else self._from_check(self._admission.count_visits)
                 work = partial(self._check, options, backend, context, rules, admit)
-                result = await self._within_budget(options.domain, work)
+                result = await (self._in_trio(work) if self._on_trio else work())
         except BaseException as error:
             self._on_end(error, monotonic() - started_at)
             raise
         self._on_end(result, monotonic() - started_at)
         return result
-
-    async def _within_budget(self, domain: str, work: Callable[[], Awaitable[Result]]) -> Result:
-        with anyio.move_on_after(self.settings.check_budget):
-            return await (self._in_trio(work) if self._on_trio else work())
-        raise CheckTimeout(domain, self.settings.check_budget)
 
     def _in_this_loop(self, note: Note) -> Note:
         """Return a function that calls `note` in the running loop, whichever thread the check runs in."""

@@ -11,7 +11,6 @@ from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.result import Result
 
 from .admission import Admission
-from .checks import CheckTimeout
 from .load import Load
 from .refusal import CheckRefused
 
@@ -24,7 +23,6 @@ _BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 120)
 # the label of a check without a verdict
 _FAILURE_LABELS: dict[type, str] = {
     CancelledError: "cancelled",
-    CheckTimeout: "out-of-time",
     ResolverError: "no-resolver",
 }
 

@@ -150,4 +150,9 @@ def build_options(given: Mapping[str, object], settings: ServiceSettings) -> Opt
     if settings.source_address is not None:
         version = ip_address(settings.source_address).version
         values |= {"ipv4": version == 4, "ipv6": version == 6}
-    return Options(**values, port=settings.port, allow_targets=settings.allow_targets)  # type: ignore[arg-type]
+    values |= {
+        "port": settings.port,
+        "allow_targets": settings.allow_targets,
+        "check_budget": settings.check_budget,
+    }
+    return Options(**values)  # type: ignore[arg-type]

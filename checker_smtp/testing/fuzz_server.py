@@ -112,7 +112,7 @@ class _FailingRunner(ScriptRunner):
         self._failure = failure
 
     def perform(self, effect: Effect) -> Outcome:
-        if effect.timeout <= 0:
+        if effect.timeout <= 0 and effect.late is FailureKind.TIMEOUT:
             raise AssertionError(f"{effect} has no time left: the client must not begin it")
         failure = self._failure()
         return self.fail(failure) if failure else super().perform(effect)

@@ -114,6 +114,8 @@ class _Player:
         self._verbs = verbs
 
     def outcome(self, effect: Effect) -> Outcome:
+        if effect.timeout <= 0:
+            return Failed(self._steps[0].at if self._steps else 0.0, effect.late)
         if isinstance(effect, Connect) and not self._states_connection():
             return Done(0.0)
         if not self._steps:

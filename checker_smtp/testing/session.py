@@ -93,6 +93,8 @@ class ScriptRunner:
 
     def perform(self, effect: Effect) -> Outcome:
         """Return what `effect` results in at this time; a subclass may let it fail instead."""
+        if effect.timeout <= 0:
+            return Failed(self._clock, effect.late)
         match effect:
             case Connect():
                 if failed := self._session.accept():

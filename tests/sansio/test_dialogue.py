@@ -34,6 +34,7 @@ from smtp_sansio import (
     Transcript,
     Unsolicited,
     Upgrade,
+    tap,
 )
 from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, play, summarize
 
@@ -345,3 +346,20 @@ def test_commands_out_of_turn_are_the_callers_mistake() -> None:
         play(dialogue.ask(Ehlo("a")), "")
     with pytest.raises(LocalProtocolError):
         play(dialogue.ask(StartTls()), "")
+
+
+def test_entries_are_numbered_as_those_of_a_transcript_whose_reads_are_joined() -> None:
+    greeting = "220 " + "x" * 300
+    octets = "\n".join(f"S: {octet}\\" for octet in greeting)
+    text = f"-- connected\n{octets}\nS: \\r\\n\\\nC: NOOP\nS: 250 ok\n"
+    transcript = Transcript()
+    dialogue = Dialogue(timeout=12)
+
+    def ask(dialogue: Dialogue) -> Script[None]:
+        yield from dialogue.connect(ADDRESS, PORT)
+        yield from dialogue.greet()
+        yield from dialogue.ask(Noop())
+
+    play(tap(ask(dialogue), transcript.note), text)
+    assert dialogue.entry_count == len(transcript) == 1 + 65 + 2
+    assert [logged.entry for logged in dialogue.log] == [65, 67]

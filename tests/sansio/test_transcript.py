@@ -183,3 +183,73 @@ def test_a_failure_without_a_word_has_no_detail() -> None:
     transcript.note(Receive(1), Failed(12.0, FailureKind.TIMEOUT))
     assert transcript.entries() == ({"do": "receive", "failed": "timeout", "at": 12.0},)
     assert list(Transcript.loads(transcript.dumps())) == [(Receive(0), Failed(12.0, FailureKind.TIMEOUT))]
+
+
+def reads(number: int, data: bytes = b"x") -> list[tuple[Effect, Outcome]]:
+    return [(Receive(0), Received(at / 10, data)) for at in range(number)]
+
+
+@pytest.mark.parametrize("number", [64, 65])
+def test_reads_up_to_the_limit_have_an_entry_each(number: int) -> None:
+    transcript = written(reads(number))
+    assert list(transcript) == reads(number)
+    assert "reads" not in transcript.dumps()
+
+
+def test_reads_past_the_limit_are_joined_with_their_number_and_times() -> None:
+    transcript = written(reads(200, b"\xff"))
+    assert len(transcript) == 65
+    assert list(transcript)[:64] == reads(64, b"\xff")
+    last = {"do": "receive", "got": "\xff" * 136, "reads": 136, "first": 6.4, "at": 19.9}
+    assert transcript.entries()[-1] == last
+    assert json.loads(transcript.dumps().splitlines()[-1]) == last
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        (Send(b"EHLO a\r\n", 0), Done(9.0)),
+        (Receive(0), Received(9.0, b"")),
+        (Receive(0), Failed(9.0, FailureKind.TIMEOUT)),
+    ],
+    ids=["command", "end-of-stream", "failure"],
+)
+def test_only_reads_in_a_row_are_joined(between: tuple[Effect, Outcome]) -> None:
+    transcript = written([*reads(64), between, *reads(70)])
+    assert len(transcript) == 64 + 1 + 65
+    assert list(transcript)[64] == between
+
+
+def test_a_transcript_that_was_read_in_between_goes_on() -> None:
+    transcript = written(reads(70))
+    assert transcript.entries()[-1]["reads"] == 6
+    for pair in reads(4):
+        transcript.note(*pair)
+    assert len(transcript) == 65
+    assert transcript.entries()[-1] | {"reads": 10, "first": 6.4, "at": 0.3} == transcript.entries()[-1]
+
+
+def test_joined_reads_are_read_back_and_joined_no_further() -> None:
+    text = written([*reads(200), (Send(b"QUIT\r\n", 0), Done(20.0))]).dumps()
+    assert Transcript.loads(text).dumps() == text
+
+
+def test_a_record_of_single_reads_is_joined_as_it_is_read() -> None:
+    line = '{"do": "receive", "got": "x", "at": 1.5}\n'
+    assert (
+        Transcript.loads(line * 1000).dumps() == written([(Receive(0), Received(1.5, b"x"))] * 1000).dumps()
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"do": "receive", "got": "x", "reads": 2, "at": 1.0}',
+        '{"do": "receive", "got": "x", "reads": 0, "first": 1.0, "at": 1.0}',
+        '{"do": "receive", "got": "x", "reads": "2", "first": 1.0, "at": 1.0}',
+        '{"do": "receive", "got": "x", "reads": 2, "first": "soon", "at": 1.0}',
+    ],
+)
+def test_joined_reads_that_cannot_be(line: str) -> None:
+    with pytest.raises(ValueError, match="line 1 is no transcript entry"):
+        Transcript.loads(line)

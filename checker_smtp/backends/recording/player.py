@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
-from smtp_sansio import Connect, Effect, Outcome, Receive, Received, Script, Send, Upgrade
+from smtp_sansio import Connect, Effect, FailureKind, Outcome, Receive, Received, Script, Send, Upgrade
 
 __all__ = ["Entries", "ReplayMismatch", "Resplit", "run_matching", "run_replay"]
 
@@ -77,7 +77,7 @@ class _Player:
         if self._pieces and isinstance(effect, Receive):
             return self._pieces.popleft()
         recorded, outcome = self._next()
-        if recorded is None or outcome is None or replace(effect, timeout=0) != replace(recorded, timeout=0):
+        if recorded is None or outcome is None or _untimed(effect) != _untimed(recorded):
             raise self._mismatch(recorded, effect)
         if self._resplit is not None and isinstance(effect, Receive) and isinstance(outcome, Received):
             self._pieces += (Received(outcome.at, piece) for piece in self._resplit(outcome.data) if piece)
@@ -101,6 +101,10 @@ class _Player:
             f"  recorded: {_describe(recorded)}\n"
             f"  asked:    {_describe(yielded)}"
         )
+
+
+def _untimed(effect: Effect) -> Effect:
+    return replace(effect, timeout=0, late=FailureKind.TIMEOUT)
 
 
 def _describe(effect: Effect | None) -> str:

@@ -5,6 +5,7 @@ recording is for one check, because concurrent checks would share the numbering 
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -72,7 +73,12 @@ class Recording:
             format=CASE_FORMAT,
             options=options,
         )
-        return self.case(header, [(finding.code, finding.subject) for finding in result.findings])
+        case = self.case(header, [(finding.code, finding.subject) for finding in result.findings])
+        # a question beyond a limit of the check was not asked, or its answer not used
+        limited = [answer for answer in result.observation.dns if answer.status.is_limit]
+        questions = {answer.question for answer in limited}
+        asked = tuple(answer for answer in case.dns if answer.question not in questions)
+        return replace(case, dns=(*asked, *limited))
 
     def save(self, folder: Path, options: Options, result: Result, *, seed: int) -> None:
         """Write `case_of(options, result)` to a new or empty folder, for `replay`. Raises `CaseError`."""

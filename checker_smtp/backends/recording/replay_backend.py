@@ -4,10 +4,11 @@ Sessions are matched by the address they connect to, in the recorded order for e
 with different addresses run at the same time and their order is chance. A DNS question asked more often
 than it was recorded gets its last answer again; one that was not recorded is a mismatch. A case of an older
 format lacks the connections and questions that only later versions make: those fail at once, as failures of
-this side.
+this side. So do the control questions that a limit of the check left without an answer.
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 import anyio.lowlevel
@@ -39,12 +40,13 @@ class Replay:
     def __init__(self, case: Case) -> None:
         self._answers: dict[_Question, deque[DnsAnswer]] = {}
         for answer in case.dns:
-            self._answers.setdefault(_question(answer), deque()).append(answer)
+            self._answers.setdefault(answer.question, deque()).append(answer)
         self._asked: set[_Question] = set()
         self._sessions: dict[str, deque[tuple[str, Transcript]]] = {}
         self._lacks_connections = case.format < _CONTINUED_CONNECTIONS
         self._lacks_questions = case.format < _CONTROL_QUESTIONS
         self._domain = case.options.domain
+        self._limited = next((answer for answer in case.dns if answer.status.is_limit), None)
         for number, one in enumerate(case.sessions, start=1):
             self._sessions.setdefault(host_of(one), deque()).append((file_name(number, one), one))
 
@@ -61,6 +63,8 @@ class Replay:
                 detail=_WHY,
                 unvalidated=unvalidated,
             )
+        if answers is None and self._limited is not None and is_control(*key[:2]):
+            return replace(self._limited, name=key[0], rdtype=rdtype, unvalidated=unvalidated)
         if answers is None:
             raise ReplayMismatch(f"dns.jsonl: {_shown(key)} is asked for, and was not recorded")
         self._asked.add(key)
@@ -91,10 +95,6 @@ class Replay:
         if effect is not None and waiting is not None and self._lacks_connections:
             return "not recorded", [(effect, _NOT_RECORDED)]
         return f"no connection to {host} is left" if host else "no connection", ()
-
-
-def _question(answer: DnsAnswer) -> _Question:
-    return answer.name, answer.rdtype, answer.unvalidated
 
 
 def _shown(question: _Question) -> str:

@@ -29,7 +29,6 @@ from smtp_sansio import (
     Done,
     Effect,
     Failed,
-    FailureKind,
     Outcome,
     Receive,
     Received,
@@ -178,6 +177,8 @@ class Transport:
 
     def _perform(self, effect: Effect) -> Steps[Outcome]:
         """Perform `effect`; failures of the network and of TLS are the outcome `Failed`."""
+        if effect.timeout <= 0:
+            return Failed(self._at(), effect.late)
         # a script takes no time of its own, so the effect begins when the last one ended
         self.deadline = self._now + effect.timeout
         try:
@@ -191,7 +192,7 @@ class Transport:
                 case Upgrade():
                     return (yield from self._upgrade(effect.server_name))
         except DeadlineExceeded:
-            return Failed(self._at(), FailureKind.TIMEOUT)
+            return Failed(self._at(), effect.late)
         except OSError as error:
             return Failed(self._at(), *classify(error))
 

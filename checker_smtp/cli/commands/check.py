@@ -35,6 +35,12 @@ __all__ = ["check"]
     "Mail server to check in place of those of the MX records, which are not asked for; may be repeated.",
     metavar="HOST|ADDRESS[:PORT]",
 )
+@field_option(
+    Options,
+    "check_budget",
+    "Time for the whole check, without the wait of --retry-deferred.",
+    metavar="SECONDS",
+)
 @source_option()
 @resolver_option()
 @click.option(

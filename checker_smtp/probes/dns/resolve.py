@@ -44,6 +44,8 @@ async def resolve_mx(lookups: Lookups, options: Options) -> Mx:
         return await _resolve_given(lookups, options)
     await run_together([partial(_ask_mx, lookups, options), partial(_ask_controls, lookups)])
     answer, soundness = await lookups.ask(options.domain, "MX"), await lookups.soundness()
+    if answer.status.is_limit:
+        return await _failed(lookups, answer)
     if not answer.status.known:
         soundness = await lookups.soundness_now()
         soundness.require_life()
@@ -210,7 +212,7 @@ async def _resolve_target(options: Options, target: str, lookups: Lookups) -> Mx
 
 async def _status(lookups: Lookups, answer: DnsAnswer) -> DnsStatus:
     """Return the status of an answer; where the resolver fails whatever the name, the failure is ours."""
-    if answer.status.known:
+    if answer.status.known or answer.status.is_limit:
         return answer.status
     soundness = await lookups.soundness_now()
     is_ours = soundness.explains(answer) or not soundness.is_alive

@@ -95,8 +95,8 @@ class Soundness:
         return ""
 
     def require_life(self) -> None:
-        """Raise `ResolverError` where no control was answered."""
-        if not self.is_alive:
+        """Raise `ResolverError` where no control was answered, and no limit of the check is the reason."""
+        if not self.is_alive and not any(answer.status.is_limit for answer in self.answers):
             raise ResolverError(self.failure)
 
     def require_truth(self) -> None:

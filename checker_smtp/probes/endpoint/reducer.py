@@ -24,6 +24,7 @@ from typing import TypeAlias
 
 from checker_smtp.probes.observation import Session, Transaction
 from checker_smtp.probes.options import Options
+from smtp_sansio import FailureKind
 
 from .fallbacks import FALLBACKS
 from .follow_ups import FOLLOW_UPS, DomainProbe, FollowUp
@@ -34,6 +35,10 @@ from .transactions import has_shared_transaction, own_transactions, shared_trans
 from .unasked_sessions import as_failed, out_of_time, unasked, up_to_mail
 
 __all__ = ["AddressFacts", "ProbeState", "Step", "advance", "begin", "settled"]
+
+
+# The limits of a check which another connection meets at once.
+_OVER = (FailureKind.CHECK_BUDGET, FailureKind.EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,9 @@ def begin(
 
 def advance(state: ProbeState, shared: SharedSession) -> Step:
     """Return the state after the connection that `state` waited for, and the next one's specification."""
-    state = replace(state, seconds_left=round(state.seconds_left - shared.seconds, 3))
+    end = shared.common.end
+    is_over = end is not None and end.kind in _OVER
+    state = replace(state, seconds_left=0.0 if is_over else round(state.seconds_left - shared.seconds, 3))
     if state.stage is Stage.QUESTIONS:
         return _on_questions(state, shared)
     if state.stage is Stage.RELAY:

@@ -129,7 +129,7 @@ class SplitLog:
         """Add the replies of these entries, their entry numbers shifted by `shift`."""
         events, cached = self._events, self._replies
         for place in range(bisect_left(events, part.start, key=_entry_of), len(events)):
-            at, entry, event = events[place]
+            _, entry, event = events[place]
             if entry >= part.stop or isinstance(event, ConnectionClosed):
                 break
             # A reply that several domains have under the same number is made once. Equal replies stay
@@ -137,6 +137,8 @@ class SplitLog:
             key = place, shift
             reply = cached.get(key)
             if reply is None:
+                # of joined reads the time of the last is on record, so that a replay has the same
+                at = float(self._entries[entry]["at"])
                 reply = cached[key] = _reply_seen(event, at, entry + shift)
             replies.add(event, reply)
 

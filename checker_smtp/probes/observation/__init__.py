@@ -16,7 +16,18 @@ from .observation import (
     TlsIssue,
     TlsProbe,
 )
-from .session import Ending, Entry, Irregularity, Keyword, Purpose, ReplySeen, Session, Tls, Transaction
+from .session import (
+    Ending,
+    Entry,
+    Irregularity,
+    Keyword,
+    Purpose,
+    ReplySeen,
+    Session,
+    Tls,
+    Transaction,
+    limit_words,
+)
 
 __all__ = [
     "GIVEN_WITH_REQUEST",
@@ -40,4 +51,5 @@ __all__ = [
     "TlsIssue",
     "TlsProbe",
     "Transaction",
+    "limit_words",
 ]

@@ -1,6 +1,8 @@
 """The facts of one whole check."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from operator import attrgetter
 
 from checker_smtp.probes.addresses import subject_of
 from checker_smtp.probes.ports import DnsAnswer
@@ -18,6 +20,9 @@ __all__ = [
     "TlsIssue",
     "TlsProbe",
 ]
+
+
+_name_of = attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,7 @@ class Observation:
     `skipped` are the endpoints beyond the limit; `probe_hosts` the MX names and addresses of the relay
     probe's own domain, resolved only where an endpoint accepted the probe; `controls` the control hosts
     contacted because endpoints did not answer; `rules` the names of those it was made for, None for all.
+    `dns` is put in the order of names, so that the answers about a name are found without reading all.
     """
 
     domain: str
@@ -167,3 +173,13 @@ class Observation:
     probe_hosts: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     rules: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        # a document may have another order; sorting what is in order takes one comparison an answer
+        object.__setattr__(self, "dns", tuple(sorted(self.dns, key=_name_of)))
+
+    def answers_about(self, name: str, *rdtypes: str) -> tuple[DnsAnswer, ...]:
+        """Return the answers to the questions about `name` for these types of records."""
+        start = bisect_left(self.dns, name, key=_name_of)
+        end = bisect_right(self.dns, name, start, key=_name_of)
+        return tuple(answer for answer in self.dns[start:end] if answer.rdtype in rdtypes)

@@ -15,16 +15,29 @@ __all__ = [
     "Session",
     "Tls",
     "Transaction",
+    "limit_words",
 ]
 
-_ENDINGS = {
+# The limits of a check, by the kind of the ending; that of the parser has words of its own.
+_LIMITS = {
     "budget": "the time for this endpoint ran out",
+    "check-budget": "the time for the whole check ran out",
+    "evidence": "the server sent more than this check keeps of one endpoint",
+}
+_PARSER_LIMIT = "limit.session"
+_ENDINGS = _LIMITS | {
     "closed": "the server closed the connection",
     "refused": "the connection was refused",
     "reset": "the server reset the connection",
     "timeout": "nothing was received in time",
 }
 _DEVIATIONS = {str(kind): kind.words for kind in DeviationKind}
+
+
+def limit_words(kind: str) -> str:
+    """Return the limit of the check in a sentence; empty where `kind` is no such failure of an operation."""
+    return _LIMITS.get(kind, "")
+
 
 Entry: TypeAlias = dict[str, str | int | float]
 """One line of a transcript, as `smtp_sansio.Transcript` writes it."""
@@ -131,6 +144,11 @@ class Ending:
     at: float
     entry: int
     excerpt: str = ""
+
+    @property
+    def is_limit(self) -> bool:
+        """True where a limit of this check ended the session, which says nothing about the server."""
+        return self.kind in _LIMITS or self.kind == _PARSER_LIMIT
 
     @property
     def words(self) -> str:

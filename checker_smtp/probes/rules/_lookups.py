@@ -11,23 +11,27 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.ports import DnsStatus
 
 from ._finding import Code, Evidence, Finding, Outcome, Severity
-from ._shared import NOT_TESTED
+from ._shared import LONGER_CHECK, NOT_TESTED
 
-__all__ = ["OTHER_RESOLVER", "LookupFailure", "failure_of", "failure_words"]
+__all__ = ["LookupFailure", "failure_of", "failure_words"]
 
-OTHER_RESOLVER = "Repeat the check with another resolver, such as `--resolver 9.9.9.9`."
+_OTHER_RESOLVER = "Repeat the check with another resolver, such as `--resolver 9.9.9.9`."
 
 
 class LookupFailure(NamedTuple):
-    """How much a failed lookup says about the domain, and what to do; an empty `fix` is the code's own."""
+    """How much a failed lookup says about the domain, and what to do; an empty `fix` is the code's own.
+
+    `cause` is what failed on this side, empty where that is not the reason.
+    """
 
     outcome: Outcome
     severity: Severity
     fix: str = ""
+    cause: str = ""
 
     @property
     def is_ours(self) -> bool:
-        """True for a fault of this side's resolver."""
+        """True for a fault of this side."""
         return self.outcome is Outcome.NOT_TESTED
 
     def finding(self, code: Code, message: str, evidence: Iterable[Evidence]) -> Finding:
@@ -43,8 +47,11 @@ def failure_of(*statuses: DnsStatus, bogus: bool = False) -> LookupFailure:
 
     `bogus` is True where they fail only while DNSSEC signatures are checked.
     """
+    if any(status.is_limit for status in statuses):
+        fix = LONGER_CHECK if DnsStatus.CHECK_BUDGET in statuses else ""
+        return LookupFailure(Outcome.NOT_TESTED, Severity.INFO, fix, "a limit of this check")
     if DnsStatus.UNUSABLE in statuses:
-        return LookupFailure(Outcome.NOT_TESTED, Severity.INFO, OTHER_RESOLVER)
+        return LookupFailure(Outcome.NOT_TESTED, Severity.INFO, _OTHER_RESOLVER, "the resolver of this side")
     if DnsStatus.TIMEOUT in statuses:
         fix = (
             "Repeat the check, with a longer `--timeout` if the resolver is slow; if it persists, see that "
@@ -62,8 +69,8 @@ def failure_of(*statuses: DnsStatus, bogus: bool = False) -> LookupFailure:
 
 def failure_words(observation: Observation, name: str, rdtype: str) -> str:
     """Return how the lookup failed, with the server's own reason, for a sentence."""
-    for answer in observation.dns:
-        if (answer.name, answer.rdtype, answer.unvalidated) == (name, rdtype, False):
+    for answer in observation.answers_about(name, rdtype):
+        if not answer.unvalidated:
             words = answer.status.upper() if answer.status is not DnsStatus.TIMEOUT else "no answer in time"
             return answer.detail or words
     return "no answer"

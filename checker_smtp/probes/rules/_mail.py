@@ -85,7 +85,7 @@ def _without_endpoint(mx: Mx) -> Delivery:
     targets = mx.records
     statuses = [status for t in targets for status in (t.ipv4_status, t.ipv6_status) if status is not None]
     asked = (mx.status, *mx.address_status, *statuses)
-    if DnsStatus.UNUSABLE in asked:
+    if any(status.is_ours for status in asked):
         return _unknown(_NOT_TESTED)
     if not all(status.known for status in asked):
         return _deferred(_UNRESOLVED)

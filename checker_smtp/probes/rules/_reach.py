@@ -22,8 +22,8 @@ def unreached(endpoint: Endpoint) -> Ending | None:
 
 def lost(end: Ending) -> str:
     """Return in words why a session ended, where the server is not the cause; empty where it may be."""
-    if end.kind == "budget":
-        return "the time for this endpoint ran out"
+    if end.is_limit:
+        return end.words
     return f"the network failed ({end.kind})" if end.kind in _OURS else ""
 
 

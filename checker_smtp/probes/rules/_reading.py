@@ -86,8 +86,7 @@ def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Ev
             where=f"{answer.rdtype} {answer.name}",
             quote=_quote(answer),
         )
-        for answer in observation.dns
-        if answer.name == name and answer.rdtype in rdtypes
+        for answer in observation.answers_about(name, *rdtypes)
     )
 
 

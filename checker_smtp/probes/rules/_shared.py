@@ -9,6 +9,7 @@ from ._reproduction import QueryDns, RepeatSession
 
 __all__ = [
     "ALIAS_BESIDE",
+    "LONGER_CHECK",
     "NOT_TESTED",
     "REFUSED_US",
     "SERVER_STATE_FIX",
@@ -50,6 +51,8 @@ ALIAS_BESIDE = Code(
     reproduce=QueryDns(names="domain", rdtypes=("MX", "CNAME")),
 )
 
+LONGER_CHECK = "Repeat the check with a longer `--check-budget`."
+"""The remedy where the time for the whole check ran out."""
 SERVER_STATE_FIX = (
     "Find the cause in the server's log: it reports a fault of its own (disk space, a lookup table, a filter "
     "or policy service, its configuration)."

@@ -10,7 +10,7 @@ from ._reach import blamed, unreached
 from ._reading import end_evidence, listed
 from ._reproduction import OpenPort
 from ._rule import Input, rule
-from ._shared import NOT_TESTED
+from ._shared import LONGER_CHECK, NOT_TESTED
 
 UNREACHABLE = Code(
     "smtp.tcp.unreachable",
@@ -37,6 +37,8 @@ ALL_UNREACHABLE = Code(
     advice="unreachable",
 )
 
+# The limits of the whole check; that of one endpoint (`budget`) is its own.
+_LIMITS = ("check-budget", "evidence")
 # Control hosts without an address that are named.
 _MAX_LISTED = 5
 _WORDS = {
@@ -69,8 +71,11 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
             yield UNREACHABLE.finding(
                 endpoint.subject, f"This address {_failure(endpoint)}.", *_evidence(endpoint)
             )
+    limited = [e for e in ours if (end := unreached(e)) is not None and end.kind in _LIMITS]
+    if limited:
+        yield _limited(limited)
     for family in (4, 6):
-        if untested := [endpoint for endpoint in ours if endpoint.family == family]:
+        if untested := [e for e in ours if e.family == family and e not in limited]:
             yield _not_tested(family, untested, observation.controls)
     if observation.skipped:
         total = len(observation.endpoints) + len(observation.skipped)
@@ -80,6 +85,19 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
             f"order in which senders try them. Not tested: {listed(list(observation.skipped))}.",
             outcome=Outcome.NOT_TESTED,
         )
+
+
+def _limited(untested: list[Endpoint]) -> Finding:
+    """Return the finding on endpoints that were not reached, because the check was at one of its limits."""
+    limits = {end.kind: end for endpoint in untested if (end := unreached(endpoint)) is not None}
+    return NOT_TESTED.finding(
+        "",
+        f"Not tested: {listed([endpoint.subject for endpoint in untested])}; "
+        f"{listed([end.words for end in limits.values()])}.",
+        *(item for endpoint in untested for item in _evidence(endpoint)),
+        outcome=Outcome.NOT_TESTED,
+        fix=LONGER_CHECK if "check-budget" in limits else "",
+    )
 
 
 def _not_tested(family: int, untested: list[Endpoint], controls: tuple[Control, ...]) -> Finding:

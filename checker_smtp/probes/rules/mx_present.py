@@ -63,7 +63,7 @@ DOMAIN_ALIAS = Code(
     order=20,
     codes=(NONE, LOOKUP_FAILED, IMPLICIT, DOMAIN_ALIAS, ALIAS_BESIDE, NOT_TESTED),
     needs=Input.DNS,
-    tested=lambda observation: observation.mx.status is not DnsStatus.UNUSABLE,
+    tested=lambda observation: not observation.mx.status.is_ours,
 )
 def mx_present(observation: Observation) -> Iterator[Finding]:
     mx = observation.mx
@@ -91,8 +91,8 @@ def _failed(observation: Observation, name: str, rdtype: str) -> Finding:
     lookup = "The MX lookup" if rdtype == "MX" else f"There is no MX record, and the {rdtype} lookup"
     if failure.is_ours:
         message = (
-            f"{lookup} gave nothing that could be used ({words}). That is the resolver of this side, and "
-            "nothing is known of the domain."
+            f"{lookup} gave nothing that could be used ({words}). That is {failure.cause}, and nothing is "
+            "known of the domain."
         )
     elif mx.bogus:
         message = (
@@ -145,7 +145,7 @@ def _no_target(observation: Observation, targets: tuple[tuple[MxTarget, str, Dns
     ]
     failure = failure_of(*(status for *_, status in targets), bogus=any(t.bogus for t, *_ in targets))
     evidence = [item for t, *_ in targets for item in dns_evidence(observation, t.target, "A", "AAAA")]
-    whose = " That is the resolver of this side, and nothing is known of the servers."
+    whose = f" That is {failure.cause}, and nothing is known of the servers."
     message = f"The addresses of no MX target could be looked up: {listed(names)}."
     return failure.finding(LOOKUP_FAILED, message + whose * failure.is_ours, evidence)
 

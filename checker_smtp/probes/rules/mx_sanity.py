@@ -212,8 +212,7 @@ def _unresolved(observation: Observation, target: MxTarget) -> Finding:
         f"The MX target {target.target} "
         f"{'does not exist' if is_denied else 'has neither an A nor an AAAA record'}."
     )
-    answers = [a for a in observation.dns if a.name == target.target and a.rdtype in ("A", "AAAA")]
-    if any(answer.records for answer in answers):
+    if any(answer.records for answer in observation.answers_about(target.target, "A", "AAAA")):
         message += (
             " The records that came with the answer are of other names, or of an answer that denies them."
         )

@@ -10,7 +10,7 @@ from checker_smtp.probes.observation import Endpoint, Observation, ReverseDns
 from checker_smtp.probes.ports import DnsStatus
 
 from ._finding import Code, Evidence, Finding, Outcome, Severity
-from ._lookups import OTHER_RESOLVER, failure_of, failure_words
+from ._lookups import failure_of, failure_words
 from ._reading import dns_evidence, listed
 from ._reproduction import QueryReverse
 from ._rule import Input, rule
@@ -97,15 +97,15 @@ def _lookup_failed(observation: Observation, endpoint: Endpoint, reverse: Revers
     failed = [f"{endpoint.address} ({failure_words(observation, pointer, 'PTR')})"] if statuses else []
     for name in reverse.unsettled:
         failed.append(f"{name} ({failure_words(observation, name, rdtype)})")
-        statuses += [a.status for a in observation.dns if (a.name, a.rdtype) == (name, rdtype)]
+        statuses += [answer.status for answer in observation.answers_about(name, rdtype)]
     failure = failure_of(*statuses) if statuses else None
-    is_ours = failure is not None and failure.is_ours
+    ours = failure if failure is not None and failure.is_ours else None
     return LOOKUP_FAILED.finding(
         endpoint.subject,
         f"The lookup of {listed(failed)} failed; {endpoint.address} may have a name that leads back to it.",
         *_evidence(observation, endpoint, reverse),
-        outcome=Outcome.NOT_TESTED if is_ours else Outcome.TRANSIENT,
-        fix=OTHER_RESOLVER if is_ours else "",
+        outcome=Outcome.NOT_TESTED if ours else Outcome.TRANSIENT,
+        fix=ours.fix if ours else "",
     )
 
 

@@ -8,7 +8,7 @@ its own reply, even among ten equal ones of one packet.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from checker_smtp.probes.observation import Entry, ReplySeen, Session
+from checker_smtp.probes.observation import Entry, ReplySeen, Session, limit_words
 from checker_smtp.probes.rules import Evidence
 from checker_smtp.report.visible import octets_visible, visible
 
@@ -152,6 +152,8 @@ def _raw_lines(transcript: tuple[Entry, ...]) -> Iterator[_Raw]:
     for number, entry in enumerate(transcript):
         at = float(entry["at"])
         if entry.get("got"):
+            if "reads" in entry:
+                yield _Raw(EVENT, _joined(entry), at, number)
             pending += str(entry["got"])
             *whole, pending = pending.split("\n")
             for line in whole:
@@ -169,7 +171,8 @@ def _raw_lines(transcript: tuple[Entry, ...]) -> Iterator[_Raw]:
 
 def _other_lines(entry: Entry, at: float, number: int) -> Iterator[_Raw]:
     """Yield the lines of an entry that is not from the server: commands and events."""
-    failed = " ".join(filter(None, (str(entry.get("failed", "")), visible(str(entry.get("detail", ""))))))
+    kind, detail = str(entry.get("failed", "")), visible(str(entry.get("detail", "")))
+    failed = limit_words(kind) or " ".join(filter(None, (kind, detail)))
     match entry["do"]:
         case "send":
             for line in str(entry["data"]).splitlines():
@@ -184,6 +187,10 @@ def _other_lines(entry: Entry, at: float, number: int) -> Iterator[_Raw]:
             event = f"nothing received: {failed}" if failed else "the server closed the connection"
     if event:
         yield _Raw(EVENT, event, at, number)
+
+
+def _joined(entry: Entry) -> str:
+    return f"{entry['reads']} reads since {float(entry['first']):.3f} s, recorded as one:"
 
 
 def _handshake(entry: Entry, failed: str) -> str:

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import OptionError
 from checker_smtp.report.formats.html import render_html
-from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.checks import Checks
 from checker_smtp.service.http.errors import ErrorResponse
 from checker_smtp.service.http.forwarded import client_of
 from checker_smtp.service.load import Load
@@ -84,7 +84,7 @@ class _Protocol:
     async def _collect(self, body: bytes, client: str) -> Response:
         try:
             return _json_response(await collect(self._checks, decode(body, CollectRequest), client))
-        except (ResolverError, CheckTimeout) as error:
+        except ResolverError as error:
             return ErrorResponse(500, str(error))
 
 

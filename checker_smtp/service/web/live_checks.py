@@ -19,7 +19,7 @@ from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
-from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.checks import Checks
 from checker_smtp.service.refusal import CheckRefused
 
 __all__ = ["CheckStep", "CompletedCheck", "FailedCheck", "LiveCheck", "start_check"]
@@ -84,8 +84,6 @@ class LiveCheck:
                 message=f"the DNS resolver of this service {error.problem} ({error.detail}), "
                 "so nothing could be checked: try again later"
             )
-        except CheckTimeout as error:
-            self.outcome = FailedCheck(message=str(error))
         except Exception:
             # the page has been sent in part, and needs its end
             _logger.exception("a check for the page failed")

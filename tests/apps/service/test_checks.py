@@ -14,8 +14,9 @@ from checker_smtp.api import RunContext
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.rules import Outcome
 from checker_smtp.service.admission import Admission
-from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.service.checks import Checks
 from checker_smtp.service.refusal import CheckRefused
 from checker_smtp.service.settings import ServiceSettings
 from checker_smtp.testing import FakeNetwork, FakeResolver, ScriptedServer
@@ -121,9 +122,10 @@ async def test_one_after_the_other_and_side_by_side(backend: str) -> None:
 async def test_a_check_has_so_much_time_and_no_more(backend: str) -> None:
     world = Endless()
     made = checks(world, backend, check_budget=0.05)
-    with pytest.raises(CheckTimeout) as caught:
-        await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
-    assert str(caught.value).startswith("the check of example.org was cancelled after 0.05 seconds")
+    result = await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+    assert result.observation.mx.status is DnsStatus.CHECK_BUDGET
+    assert result.observation.mx.error == "the time for the whole check, 0.05 seconds, ran out"
+    assert {finding.outcome for finding in result.findings} == {Outcome.NOT_TESTED}
     assert world.given_up == MX_AND_CONTROLS
     assert not loops_beside_this()
 
@@ -219,7 +221,13 @@ async def test_the_timeout_of_a_request_is_that_of_dns(
 async def test_options_are_those_of_a_check() -> None:
     settings = ServiceSettings(port=2525, allow_targets=("192.0.2.0/24",), max_timeout=20)
     made = Checks(settings, Admission(settings)).options({"domain": "example.org", "timeout": 20})
-    assert made == Options(domain="example.org", timeout=20.0, port=2525, allow_targets=("192.0.2.0/24",))
+    assert made == Options(
+        domain="example.org",
+        timeout=20.0,
+        port=2525,
+        allow_targets=("192.0.2.0/24",),
+        check_budget=settings.check_budget,
+    )
 
 
 class Tarpit(TracedNetwork):

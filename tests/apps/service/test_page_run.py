@@ -229,9 +229,27 @@ async def test_a_resolver_that_answers_nothing() -> None:
     assert words(by_id(tree)["outcome"]) == "The check failed"
 
 
-async def test_a_check_that_takes_too_long() -> None:
-    tree = sound((await checked(waiting(SilentServer(), check_budget=0), domain="example.org")).text)
-    assert "example.org was cancelled after 0 seconds: try again" in words(tree)
+class SilentResolver(FakeResolver):
+    """A resolver that never answers."""
+
+    async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:  # noqa: ARG002
+        await asyncio.Event().wait()
+        raise AssertionError(f"{rdtype} {name}")
+
+
+async def test_a_check_that_takes_too_long(tmp_path: Path) -> None:
+    app = shown(lambda: FakeNetwork(SilentResolver()), check_budget=0.05)
+    page = (await checked(app, domain="example.org")).text
+    assert words(by_id(sound(page))["outcome"]).startswith("Unknown")
+    report, document, case = [
+        await fetched(app, files(page)[name]) for name in ("report.html", "report.json", "case.zip")
+    ]
+    assert "the time for the whole check, 0.05 seconds, ran out" in report.text
+    assert "Repeat the check with a longer <code>--check-budget</code>" in report.text
+    with zipfile.ZipFile(io.BytesIO(case.content)) as archive:
+        archive.extractall(tmp_path)
+    (folder,) = tmp_path.iterdir()  # noqa: ASYNC240 - nothing else runs
+    assert dump(await replay(folder)) == document.text
 
 
 async def test_hostile_names_among_the_steps() -> None:

@@ -4,7 +4,8 @@ from typing import TypeVar
 
 import pytest
 
-from checker_smtp.service.checks import Checks, CheckTimeout
+from checker_smtp.probes.dns import ResolverError
+from checker_smtp.service.checks import Checks
 from checker_smtp.service.refusal import CheckRefused
 from checker_smtp.testing import FakeNetwork
 from tests.apps.service.hosted import HappyDomain, service
@@ -106,7 +107,7 @@ async def test_options(host: HappyDomain, option: str, value: object, says: str)
         (CheckRefused(403, "not this domain"), 403, None),
         (CheckRefused(429, "too many checks: wait"), 429, "7"),
         (CheckRefused(503, "all places are taken"), 503, "3"),
-        (CheckTimeout("example.org", 110.0), 500, None),
+        (ResolverError("no answer"), 500, None),
     ],
 )
 async def test_checks_that_are_not_made(
