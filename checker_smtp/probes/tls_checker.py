@@ -10,14 +10,14 @@ Dates are compared with the time of that probe, never with a clock: the same dat
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from .observation import Observation, TlsIssue, TlsProbe
 
-__all__ = ["TlsTarget", "tls_targets", "with_tls_checker"]
+__all__ = ["MAX_ISSUES", "TlsTarget", "tls_targets", "with_tls_checker"]
 
 # a host name, or one with the underscore that some are published with
 _is_name = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*").fullmatch
@@ -27,9 +27,11 @@ _not_a_digit = re.compile(r"[^0-9]+")
 _without_starttls = re.compile(r"starttls.*\bnot\b|\b(?:no|not|without)\b.*starttls").search
 _handshaking = re.compile(r"handshake|certificate|x509|alert").search
 _connecting = re.compile(r"\bdial\b|refused|unreachable|no route|no such host|time(?:d |-)?out").search
+MAX_ISSUES = 400
+"""Issues of all endpoints together; eight for each MX target that is looked up."""
 _MAX_CODE = 40
 _MAX_TEXT = 1000
-_MAX_ISSUES = 20
+_MAX_ISSUES_OF_ONE = 20
 # the host sends one observation for each published endpoint
 _MAX_RESULTS = 100
 # automatic renewal runs earlier than this, so within this time it has failed
@@ -127,9 +129,16 @@ def with_tls_checker(observation: Observation, results: object) -> Observation:
                 latest[target.ref] = (probed_at, probe)
     if not latest:
         return observation
-    return replace(
-        observation, tls_probes=tuple(latest[target.ref][1] for target in targets if target.ref in latest)
-    )
+    probes = (latest[target.ref][1] for target in targets if target.ref in latest)
+    return replace(observation, tls_probes=tuple(_within_limit(probes)))
+
+
+def _within_limit(probes: Iterable[TlsProbe]) -> Iterator[TlsProbe]:
+    """Yield the probes, without the issues beyond `MAX_ISSUES`."""
+    left = MAX_ISSUES
+    for probe in probes:
+        yield replace(probe, issues=probe.issues[:left])
+        left -= len(probe.issues[:left])
 
 
 def _matching_probes(
@@ -151,7 +160,9 @@ def _issues(facts: Mapping[str, object], probed_at: datetime) -> Iterator[TlsIss
     """Yield the listed issues, or else those that follow from the facts."""
     listed = facts.get("issues")
     if isinstance(listed, list):
-        yield from (_issue(_mapping(issue)) for issue in listed[:_MAX_ISSUES] if isinstance(issue, dict))
+        yield from (
+            _issue(_mapping(issue)) for issue in listed[:_MAX_ISSUES_OF_ONE] if isinstance(issue, dict)
+        )
         return
     errors = (_text(value) for name, value in facts.items() if "error" in name.lower())
     if error := next(filter(None, errors), ""):

@@ -4,7 +4,8 @@ ASCII only, so that no reply of a server can control a terminal. `load` reads a 
 loss, for another evaluation. Within a version, fields are only added, with a default, and unknown fields are
 ignored. So older documents stay readable, even those without a version. Version 2 added `mail`, and the `id`,
 `reason` and `words` of a finding; in an older document `load` computes the first two and leaves the others
-empty. A document may come from anyone: the result of `load` is safe to evaluate and to render.
+empty. A document may come from anyone: the result of `load` is safe to evaluate and to render, and not larger
+than that of a check (`bounds`).
 """
 
 import json
@@ -19,6 +20,8 @@ import msgspec
 from checker_smtp.probes.observation import Entry, Observation
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Delivery, Finding, Severity, finding_id, judge_delivery
+
+from .bounds import excess_findings, excess_parts
 
 __all__ = [
     "MAX_REASON",
@@ -138,6 +141,7 @@ def _document_errors(version: int, document: _Document) -> Iterator[str]:
         yield f"the status {document.status[:40]!r} is none of {', '.join(STATUSES)}"
     if document.mail is None and version > _FIRST:
         yield "the object misses the required field `mail`"
+    yield from excess_findings(document.findings)
     reasons = [finding.reason for finding in document.findings]
     for reason in (*reasons, document.mail.reason if document.mail is not None else ""):
         if len(reason) > MAX_REASON or not _is_reason(reason):
@@ -169,6 +173,7 @@ def _refuse(errors: Iterator[str], noun: str) -> None:
 
 def _errors(observation: Observation) -> Iterator[str]:
     """Yield the violations of the invariants that the types do not express and rules and reports rely on."""
+    yield from excess_parts(observation)
     for endpoint in observation.endpoints:
         if not endpoint.sessions:
             yield f"the endpoint {endpoint.subject[:60]!r} has no session"

@@ -9,13 +9,16 @@ by address, and by the registered domain of the MX hosts, because anyone may poi
 A visitor gets at most a quarter of the slots. A host that uses happyDomain's protocol checks for many people
 and was admitted by the operator, so it has neither this limit nor the rates of servers.
 
+The evaluation of a document counts as a check of its client, with slots apart: checks wait for servers, and
+documents need the processor.
+
 Clients are counted by address, IPv6 clients by the /48 that one site usually has.
 """
 
 import ipaddress
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import OptionError, host_name
@@ -44,6 +47,7 @@ class Admission:
             settings.max_checks_per_client, max(1, settings.max_checks // _VISITOR_SHARE)
         )
         self._running: Counter[str] = Counter()
+        self._documents: Counter[str] = Counter()
         self._rates = Rates(settings)
 
     @property
@@ -59,16 +63,19 @@ class Admission:
         """
         self._require_allowed(domain)
         key = client_key(client)
-        self._require_slot(key, self._max_checks_per_host if is_host else self._max_checks_per_visitor)
-        self._running[key] += 1
-        try:
+        max_checks = self._max_checks_per_host if is_host else self._max_checks_per_visitor
+        with self._slot(self._running, key, max_checks):
             await self._rates.count("client", key, "your address")
             await self._rates.count("domain", domain, domain)
             yield
-        finally:
-            self._running[key] -= 1
-            if not self._running[key]:
-                del self._running[key]
+
+    @asynccontextmanager
+    async def document(self, *, client: str) -> AsyncIterator[None]:
+        """Hold a slot for the evaluation of a document from the host `client`. Raises `CheckRefused`."""
+        key = client_key(client)
+        with self._slot(self._documents, key, self._max_checks_per_host):
+            await self._rates.count("client", key, "your address")
+            yield
 
     async def count_visits(self, endpoints: Iterable[Endpoint]) -> None:
         """Count a visit to each of the servers that a check is about to connect to. Raises `CheckRefused`."""
@@ -86,21 +93,30 @@ class Admission:
                 reason="domain-not-allowed",
             )
 
-    def _require_slot(self, key: str, max_checks: int) -> None:
-        if self.checks_in_flight >= self._max_checks:
+    @contextmanager
+    def _slot(self, running: Counter[str], key: str, max_checks: int) -> Iterator[None]:
+        """Hold one of the slots in `running`, of which this client may hold `max_checks`."""
+        if running.total() >= self._max_checks:
             raise CheckRefused(
                 503,
                 "this service is running as many checks as it can: try again soon",
                 _RETRY_BUSY,
                 reason="busy",
             )
-        if self._running[key] >= max_checks:
+        if running[key] >= max_checks:
             raise CheckRefused(
                 429,
                 "your address is running as many checks as one address may: try again soon",
                 _RETRY_BUSY,
                 reason="client-busy",
             )
+        running[key] += 1
+        try:
+            yield
+        finally:
+            running[key] -= 1
+            if not running[key]:
+                del running[key]
 
 
 def client_key(client: str) -> str:

@@ -267,3 +267,18 @@ def test_records_without_mx_faults_need_no_word() -> None:
     """An observation made by hand: an MX answer in which nothing is left to say."""
     for name in ("smtp.mx_present", "smtp.null_mx", "smtp.mx_sanity"):
         assert RULES[name].findings(published(WELL)) == ()
+
+
+def test_of_many_private_addresses_the_first_are_reported_and_the_rest_is_counted() -> None:
+    zone = "example.org MX 10 mx.example.org.\n" + "\n".join(
+        f"mx.example.org A 10.0.{n >> 8}.{n & 255}" for n in range(900)
+    )
+    found = [f for f in apply_rules(published(zone)) if f.code == "smtp.mx.not_public"]
+    assert len(found) == 10
+    assert found[-1].message.endswith("it was not contacted. So are 890 more of its addresses.")
+    assert "more" not in found[0].message
+    # every finding has a copy of the answer
+    assert {
+        len(item.quote.splitlines()) for f in found for item in f.evidence if item.where.startswith("A ")
+    } == {51}
+    assert found[0].evidence[0].quote.endswith("850 more records")

@@ -6,11 +6,13 @@ good or bad; that is for the rules.
 
 from .lookups import LookupCache, Lookups
 from .records import parse_addresses, parse_literal, parse_mx
-from .resolve import resolve_mx
-from .reverse import resolve_reverse_dns
+from .resolve import MAX_TARGETS, resolve_mx
+from .reverse import MAX_PTR_NAMES, resolve_reverse_dns
 from .soundness import ResolverError, Soundness, is_control, require_sound
 
 __all__ = [
+    "MAX_PTR_NAMES",
+    "MAX_TARGETS",
     "LookupCache",
     "Lookups",
     "ResolverError",

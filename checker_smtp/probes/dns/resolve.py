@@ -27,10 +27,10 @@ from .soundness import UNTRUE, ResolverError, Soundness
 from .together import run_together
 from .translation import find_translated
 
-__all__ = ["resolve_mx"]
+__all__ = ["MAX_TARGETS", "resolve_mx"]
 
 # More MX targets than any mail provider publishes; a hostile zone may have thousands.
-_MAX_TARGETS = 50
+MAX_TARGETS = 50
 
 
 async def resolve_mx(lookups: Lookups, options: Options) -> Mx:
@@ -110,12 +110,12 @@ async def _resolve_set(lookups: Lookups, options: Options, answer: DnsAnswer) ->
     named = [row for row in rows if row[1] != "."]
     return Mx(
         status=answer.status,
-        records=await _resolve_targets(lookups, options, named[:_MAX_TARGETS]),
+        records=await _resolve_targets(lookups, options, named[:MAX_TARGETS]),
         null_mx=not named,
         null_preferences=null,
         aliases=parse_aliases(answer).names,
         has_alias_beside=has_alias_beside(answer),
-        omitted=len(named[_MAX_TARGETS:]) + count_omitted(answer),
+        omitted=len(named[MAX_TARGETS:]) + count_omitted(answer),
     )
 
 

@@ -11,10 +11,10 @@ from .lookups import Lookups
 from .records import count_omitted, normalize_name, parse_addresses, parse_records
 from .together import run_together
 
-__all__ = ["resolve_reverse_dns"]
+__all__ = ["MAX_PTR_NAMES", "resolve_reverse_dns"]
 
 # RFC 8601 §3 (iprev) allows a limit on names; ten is that of opendkim and of SPF.
-_MAX_PTR_NAMES = 10
+MAX_PTR_NAMES = 10
 
 
 async def resolve_reverse_dns(lookups: Lookups, address: str, hosts: Sequence[str] = ()) -> ReverseDns:
@@ -37,7 +37,7 @@ async def _resolve(address: str, hosts: frozenset[str], lookups: Lookups) -> Rev
     async def ask(name: str) -> None:
         forward[name] = await lookups.ask(name, rdtype)
 
-    asked = names[:_MAX_PTR_NAMES]
+    asked = names[:MAX_PTR_NAMES]
     await run_together([partial(ask, name) for name in asked])
     return ReverseDns(
         status=answer.status,

@@ -6,7 +6,6 @@ is tried with two senders, and two recipients with the same sender, and each ref
 only where the server accepted a recipient that it surely serves, which shows that this client is welcome.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -23,11 +22,11 @@ __all__ = [
     "is_accepted",
     "is_against_client",
     "is_clear_session",
-    "is_served_elsewhere",
     "is_welcome",
     "names_client",
     "own_answer",
     "read_reply",
+    "served_elsewhere",
 ]
 
 _OWN = ("postmaster", "null-sender")
@@ -263,20 +262,17 @@ def _is_answered(purpose: str, endpoint: Endpoint) -> bool:
     return own_answer(endpoint).kind is not Kind.UNDECIDED and client_refusal(endpoint) is None
 
 
-def is_served_elsewhere(observation: Observation, endpoint: Endpoint) -> bool:
-    """Return whether a more preferred MX than all that lead to this endpoint accepts the domain's mail."""
-    own = _preference(observation, endpoint)
-    return any(
-        _preference(observation, other) < own and own_answer(other).kind is Kind.ACCEPTED
-        for other in observation.endpoints
-    )
-
-
-def _preference(observation: Observation, endpoint: Endpoint) -> int:
-    return min(_preferences(observation, endpoint), default=0)
-
-
-def _preferences(observation: Observation, endpoint: Endpoint) -> Iterator[int]:
+def served_elsewhere(observation: Observation) -> set[str]:
+    """Return the subjects of the endpoints all of whose MX targets come after one that accepts the mail."""
+    of_target: dict[str, int] = {}
     for record in observation.mx.records:
-        if record.target in endpoint.targets:
-            yield record.preference
+        of_target[record.target] = min(record.preference, of_target.get(record.target, record.preference))
+    preferences = {
+        endpoint.subject: min((of_target[name] for name in endpoint.targets if name in of_target), default=0)
+        for endpoint in observation.endpoints
+    }
+    accepting = (e.subject for e in observation.endpoints if own_answer(e).kind is Kind.ACCEPTED)
+    best = min((preferences[subject] for subject in accepting), default=None)
+    if best is None:
+        return set()
+    return {subject for subject, preference in preferences.items() if best < preference}

@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 _MAX_QUOTED = 120
+# a report shows a dozen lines of a quotation, and every finding has a copy of it
+_MAX_RECORDS = 50
+# a check asks fewer questions about one name
+_MAX_ANSWERS = 16
 
 
 def greeted(endpoint: Endpoint) -> bool:
@@ -86,7 +90,7 @@ def dns_evidence(observation: Observation, name: str, *rdtypes: str) -> tuple[Ev
             where=f"{answer.rdtype} {answer.name}",
             quote=_quote(answer),
         )
-        for answer in observation.answers_about(name, *rdtypes)
+        for answer in observation.answers_about(name, *rdtypes)[:_MAX_ANSWERS]
     )
 
 
@@ -95,9 +99,10 @@ def _quote(answer: DnsAnswer) -> str:
     is_plain = answer.status is DnsStatus.ANSWER and not answer.detail
     is_named = answer.detail.lower() == str(answer.status)
     said = "" if is_plain else f"{answer.status} {'' if is_named else answer.detail}".strip()
-    cut = f"{answer.omitted} more records" if answer.omitted else ""
+    more = answer.omitted + len(answer.records[_MAX_RECORDS:])
+    cut = f"{more} more records" if more else ""
     checking = "asked without DNSSEC validation (CD=1)" if answer.unvalidated else ""
-    return "\n".join(filter(None, (*answer.records, cut, said, checking)))
+    return "\n".join(filter(None, (*answer.records[:_MAX_RECORDS], cut, said, checking)))
 
 
 def failed_targets(observation: Observation) -> tuple[tuple[MxTarget, str, DnsStatus], ...]:

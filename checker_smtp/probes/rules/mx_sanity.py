@@ -91,6 +91,8 @@ TRANSLATED = Code(
     reproduce=QueryDns(names="targets", rdtypes=("AAAA",)),
     about_checker=True,
 )
+# addresses of one target that are reported, each as a finding
+_MAX_ADDRESSES = 10
 _INSIDE_VIEW = (
     "This resolver may show an inside view, for hosts of a network only: repeat the check with another one, "
     "such as `--resolver 9.9.9.9`. If the Internet sees the same, publish the server's public address, and "
@@ -245,11 +247,14 @@ def _not_public(observation: Observation, target: MxTarget) -> Iterator[Finding]
     # a resolver that blocks a name answers 0.0.0.0 or ::, often in one family only
     is_blocked = any(ip_address(address).is_unspecified for address in published)
     is_inside = is_blocked or len(target.not_public) == len(published)
-    for address, reason in target.not_public:
+    evidence = dns_evidence(observation, target.target, "A", "AAAA")
+    more = len(target.not_public) - _MAX_ADDRESSES
+    for number, (address, reason) in enumerate(target.not_public[:_MAX_ADDRESSES], start=1):
+        others = f" So are {more} more of its addresses." if number == _MAX_ADDRESSES and more > 0 else ""
         yield NOT_PUBLIC.finding(
             target.target,
-            f"{target.target} has the address {address}, which is {reason}; it was not contacted.",
-            *dns_evidence(observation, target.target, "A", "AAAA"),
+            f"{target.target} has the address {address}, which is {reason}; it was not contacted.{others}",
+            *evidence,
             fix=_INSIDE_VIEW if is_inside else "",
         )
 

@@ -16,9 +16,9 @@ from ._answers import (
     client_refusal,
     defers_everything,
     is_accepted,
-    is_served_elsewhere,
     own_answer,
     read_reply,
+    served_elsewhere,
 )
 from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
 from ._obstacles import obstacles
@@ -99,22 +99,25 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
     if not observation.settings.test_postmaster:
         return
     yield from obstacles("postmaster", observation)
+    elsewhere = served_elsewhere(observation)
     for endpoint in observation.endpoints:
         if client_refusal(endpoint) is not None:
             continue
         match own_answer(endpoint):
             case RefusedAnswer(kind=Kind.REFUSED) as answer:
-                yield _refused(observation, endpoint, answer)
+                yield _refused(observation, endpoint, answer, is_elsewhere=endpoint.subject in elsewhere)
             case RefusedAnswer(kind=Kind.DEFERRED) as answer:
                 yield _deferred(observation, endpoint, answer)
             case RefusedAnswer(kind=Kind.LOGIN) as answer:
                 yield _login_required(endpoint, answer)
 
 
-def _refused(observation: Observation, endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
+def _refused(
+    observation: Observation, endpoint: Endpoint, answer: RefusedAnswer, *, is_elsewhere: bool
+) -> Finding:
     reason, fix = answer.refusal.reason, _FIXES.get(answer.refusal.reason, "")
     severity = Severity.CRIT if answer.refusal.may_be_critical else Severity.WARN
-    if severity is Severity.CRIT and is_served_elsewhere(observation, endpoint):
+    if severity is Severity.CRIT and is_elsewhere:
         severity, fix = Severity.WARN, _OTHER_MX_FIX
     return REJECTED.finding(
         endpoint.subject,

@@ -15,15 +15,16 @@ class EndpointIndex:
     """The endpoints by subject (`ip:25`) and by target (`mx.example.org:25`)."""
 
     def __init__(self, observation: Observation) -> None:
-        self._by_name: dict[str, list[Endpoint]] = {}
+        # each subject once, however often a hostile document repeats it
+        self._by_name: dict[str, dict[str, Endpoint]] = {}
         for endpoint in observation.endpoints:
             for name in (endpoint.subject, *(f"{target}:{endpoint.port}" for target in endpoint.targets)):
-                self._by_name.setdefault(name, []).append(endpoint)
+                self._by_name.setdefault(name, {}).setdefault(endpoint.subject, endpoint)
 
     def find(self, finding: Finding) -> Endpoint | None:
         """Return the endpoint of a finding; of one about the domain the first that its evidence is from."""
         wheres = (finding.subject, *_cited(finding))
-        return next((self._by_name[where][0] for where in wheres if where in self._by_name), None)
+        return next((e for where in wheres for e in self._by_name.get(where, {}).values()), None)
 
     def cited_by(self, finding: Finding) -> list[Endpoint]:
         """Return the endpoints that the evidence of a finding is from, each once."""
@@ -38,7 +39,9 @@ class EndpointIndex:
         return groups
 
     def _unique(self, names: Iterable[str]) -> list[Endpoint]:
-        found = {endpoint.subject: endpoint for name in names for endpoint in self._by_name.get(name, ())}
+        found: dict[str, Endpoint] = {}
+        for name in dict.fromkeys(names):
+            found |= self._by_name.get(name, {})
         return list(found.values())
 
 

@@ -5,6 +5,7 @@ the rule for it passed there, or states a plain fact.
 """
 
 from dataclasses import dataclass
+from itertools import islice
 
 from checker_smtp.probes.observation import Endpoint, Keyword, ReverseDns, Session
 from checker_smtp.probes.rules import Finding, record_of
@@ -39,6 +40,8 @@ _SESSIONS = {
     "revisit": "Again later, as the server had asked for",
 }
 _MAX_KEYWORDS = 60
+# of all names of one endpoint; each is an item of the report as well
+_MAX_ISSUES = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,8 @@ def build_endpoint_report(
     number: int, endpoint: Endpoint, findings: list[Finding], context: Context, max_chars: int
 ) -> EndpointReport:
     """Build the section of one endpoint. Each session shows at most `max_chars` characters of transcript."""
-    rows = build_rows(endpoint, findings, context.observation)
+    # those of the TLS checker, which may be many, say nothing about transactions
+    rows = build_rows(endpoint, [f for f in findings if _is_own(f)], context.observation)
     badges = tuple(_badges(endpoint, findings, rows))
     known = endpoint.ehlo_session
     before = _keywords(known.capabilities) if known else None
@@ -184,7 +188,8 @@ def _lost(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> tupl
 
 
 def _tls_issues(endpoint: Endpoint, context: Context) -> list[tuple[Badge, str, str]]:
-    names = {endpoint.subject, *(f"{target}:{endpoint.port}" for target in endpoint.targets)}
+    names = dict.fromkeys((endpoint.subject, *(f"{target}:{endpoint.port}" for target in endpoint.targets)))
+    issues = (issue for name in names for probe in context.tls_probes.get(name, ()) for issue in probe.issues)
     levels = {"crit": "crit", "warn": "warn"}
     return [
         (
@@ -192,9 +197,7 @@ def _tls_issues(endpoint: Endpoint, context: Context) -> list[tuple[Badge, str, 
             visible(issue.message[:1000]),
             visible(issue.fix[:1000]),
         )
-        for probe in context.observation.tls_probes
-        if probe.endpoint in names
-        for issue in probe.issues
+        for issue in islice(issues, _MAX_ISSUES)
     ]
 
 

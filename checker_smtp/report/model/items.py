@@ -8,7 +8,7 @@ Everything in an item is visible text; settings and commands in prose stand in b
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from checker_smtp.probes.observation import Endpoint, Observation
+from checker_smtp.probes.observation import Endpoint, Observation, TlsProbe
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Code, Evidence, Finding, Outcome, Severity, Urgency, record_of
 from checker_smtp.report.advice import advice_for
@@ -100,10 +100,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The input of items: the observation, its endpoints, the software and the transcripts at each."""
+    """The input of items: the observation, its endpoints, the software and the transcripts at each.
+
+    `tls_probes` are those of the TLS checker by its names for the endpoints.
+    """
 
     observation: Observation
     endpoints: EndpointIndex
+    tls_probes: dict[str, list[TlsProbe]]
     software: dict[str, Recognised | None]
     logs: dict[tuple[str, int], TranscriptView]
 

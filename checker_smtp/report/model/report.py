@@ -12,7 +12,7 @@ hostile server can make long are truncated here, and the rest is counted. No HTM
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Observation
+from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Observation, TlsProbe
 from checker_smtp.probes.result import Result
 from checker_smtp.report.advice.software import recognise
 from checker_smtp.report.visible import visible
@@ -106,9 +106,13 @@ def build_report(result: Result) -> Report:
     observation = result.observation
     index = EndpointIndex(observation)
     about = index.group(result.findings)
+    tls_probes: dict[str, list[TlsProbe]] = {}
+    for probe in observation.tls_probes:
+        tls_probes.setdefault(probe.endpoint, []).append(probe)
     context = Context(
         observation=observation,
         endpoints=index,
+        tls_probes=tls_probes,
         software={endpoint.subject: recognise(endpoint) for endpoint in observation.endpoints},
         logs={
             (endpoint.subject, n): TranscriptView(session, f"e{number}s{n}")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -62,11 +61,11 @@ class _Protocol:
         return await self._respond(request, partial(self._collect, client=client_of(request.scope)))
 
     async def evaluate(self, request: Request) -> Response:
-        return await self._respond(request, _in_thread(_evaluate))
+        return await self._respond(request, self._on_document(request, _evaluate))
 
     async def report(self, request: Request) -> Response:
         as_page = "text/html" in request.headers.get("accept", "").lower()
-        return await self._respond(request, _in_thread(partial(_report, as_page=as_page)))
+        return await self._respond(request, self._on_document(request, partial(_report, as_page=as_page)))
 
     async def _respond(self, request: Request, work: _Work) -> Response:
         with self._load.request():
@@ -74,6 +73,11 @@ class _Protocol:
                 return await work(await request.body())
             except (BodyError, OptionError) as error:
                 return ErrorResponse(400, str(error))
+
+    def _on_document(self, request: Request, work: Callable[[bytes], Response]) -> _Work:
+        """Return `work` on the body of the request as a function that runs it in a thread."""
+        client = client_of(request.scope)
+        return lambda body: self._checks.evaluate(partial(work, body), client=client)
 
     async def _precheck(self, body: bytes) -> Response:
         given = decode(body, PrecheckRequest).options if body.strip() else None
@@ -86,11 +90,6 @@ class _Protocol:
             return _json_response(await collect(self._checks, decode(body, CollectRequest), client))
         except ResolverError as error:
             return ErrorResponse(500, str(error))
-
-
-def _in_thread(work: Callable[[bytes], Response]) -> _Work:
-    """Return `work` as a function that runs it in a thread."""
-    return lambda body: run_sync(work, body)
 
 
 def _evaluate(body: bytes) -> Response:

@@ -85,6 +85,24 @@ async def test_a_visitor_holds_a_quarter_of_the_places_at_most(
             assert admission.checks_in_flight == quarter + 1
 
 
+async def test_a_document_is_charged_to_its_client_and_needs_no_slot_of_a_check() -> None:
+    admission = Admission(settings(max_checks=2, max_checks_per_client=1, rate_client="2/hour"))
+    async with (
+        admission.slot(client="10.0.0.1", domain="a.test", is_host=True),
+        admission.document(client="10.0.0.1"),
+    ):
+        with pytest.raises(CheckRefused, match="as many checks as one address may"):
+            await admission.document(client="10.0.0.1").__aenter__()
+        assert admission.checks_in_flight == 1
+    with pytest.raises(CheckRefused, match="more than 2 checks per hour for your address"):
+        await admission.document(client="10.0.0.1").__aenter__()
+    async with admission.document(client="10.0.0.2"), admission.document(client="10.0.0.3"):
+        with pytest.raises(CheckRefused) as refused:
+            await admission.document(client="10.0.0.4").__aenter__()
+        assert refused.value.status == 503
+    assert not admission._documents
+
+
 def server(address: str, *names: str) -> Endpoint:
     return Endpoint(address=address, port=25, targets=names, reverse=None)
 

@@ -265,3 +265,19 @@ async def test_a_server_that_many_domains_share_is_not_crowded() -> None:
             await asyncio.sleep(0)
         world.freed.set()
     assert world.most == 2
+
+
+async def test_a_document_does_not_wait_for_the_end_of_another_one() -> None:
+    made = checks(TracedNetwork())
+    first, second = threading.Event(), threading.Event()
+
+    def meet(own: threading.Event, other: threading.Event) -> bool:
+        own.set()
+        return other.wait(20)
+
+    # each ends when the other one has begun
+    met = await asyncio.gather(
+        made.evaluate(lambda: meet(first, second), client="10.0.0.1"),
+        made.evaluate(lambda: meet(second, first), client="10.0.0.2"),
+    )
+    assert met == [True, True]

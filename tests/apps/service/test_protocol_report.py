@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from checker_smtp.probes.observation import Mx, Observation
@@ -231,3 +232,23 @@ async def test_invalid_report_requests(host: HappyDomain, body: object, says: st
     assert answer.status_code == 400
     assert set(answer.json()) == {"error"}
     assert says in answer.json()["error"]
+
+
+async def test_a_document_beyond_a_check_is_refused_in_one_sentence(host: HappyDomain) -> None:
+    data = plain(RELAY)
+    data["endpoints"] = [{**data["endpoints"][0], "address": f"192.0.2.{n}"} for n in range(33)]
+    wanted = "this is not an observation of checker-smtp: it has 33 endpoints, and a check has at most 32"
+    assert await host.refused("/report", {"key": "smtp", "data": data}) == wanted
+    answer = await host.request("POST", "/evaluate", {"observations": {"smtp": data}})
+    assert (answer.status_code, answer.json()["error"]) == (400, wanted)
+
+
+async def test_a_host_sends_as_many_documents_as_it_may_ask_for_checks() -> None:
+    middleware = service(FakeResolver(), rate_client="2/hour")  # type: ignore[arg-type]
+    host = HappyDomain(middleware)
+    await host.metrics(plain(RELAY))
+    await host.evaluate(plain(RELAY))
+    answer = await host.request("POST", "/report", {"key": "smtp", "data": plain(RELAY)})
+    assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (429, True)
+    refused = 'checker_smtp_checks_refused_total{reason="client-rate"} 1.0'
+    assert refused in generate_latest(middleware.metrics.registry).decode()
