@@ -12,6 +12,9 @@ and was admitted by the operator, so it has neither this limit nor the rates of 
 The evaluation of a document counts as a check of its client, with slots apart: checks wait for servers, and
 documents need the processor.
 
+Checks and documents share one budget of evidence (`probes.evidence_budget`), from the first lookup to the end
+of the response. Where it is used up new ones are refused: memory does not grow with what servers send.
+
 Clients are counted by address, IPv6 clients by the /48 that one site usually has.
 """
 
@@ -20,6 +23,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from checker_smtp.probes.evidence_budget import CHECK_LIMIT, CHECK_RESERVE, EvidenceBudget
 from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.probes.registered_domain import provider_of
@@ -49,6 +53,7 @@ class Admission:
         self._running: Counter[str] = Counter()
         self._documents: Counter[str] = Counter()
         self._rates = Rates(settings)
+        self.evidence = EvidenceBudget()
 
     @property
     def checks_in_flight(self) -> int:
@@ -70,12 +75,33 @@ class Admission:
             yield
 
     @asynccontextmanager
-    async def document(self, *, client: str) -> AsyncIterator[None]:
+    async def document(self, *, client: str, octets: int) -> AsyncIterator[None]:
         """Hold a slot for the evaluation of a document from the host `client`. Raises `CheckRefused`."""
         key = client_key(client)
-        with self._slot(self._documents, key, self._max_checks_per_host):
+        with (
+            self._slot(self._documents, key, self._max_checks_per_host),
+            self.evidence_part(octets, octets),
+        ):
             await self._rates.count("client", key, "your address")
             yield
+
+    @contextmanager
+    def evidence_part(
+        self, limit: int = CHECK_LIMIT, reserve: int = CHECK_RESERVE
+    ) -> Iterator[EvidenceBudget]:
+        """Hold a part of the budget of evidence, in octets. Raises `CheckRefused`."""
+        part = self.evidence.part(limit, reserve)
+        if part is None:
+            raise CheckRefused(
+                503,
+                "this service holds as much evidence of other checks as it can: try again soon",
+                _RETRY_BUSY,
+                reason="evidence",
+            )
+        try:
+            yield part
+        finally:
+            part.close()
 
     async def count_visits(self, endpoints: Iterable[Endpoint]) -> None:
         """Count a visit to each of the servers that a check is about to connect to. Raises `CheckRefused`."""

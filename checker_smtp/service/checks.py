@@ -5,7 +5,8 @@ exists as long as a check runs. On either loop, cancelling the caller of `Checks
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from time import monotonic
 from typing import TypeAlias, TypeVar
@@ -17,6 +18,7 @@ from anyio.from_thread import BlockingPortalProvider
 from checker_smtp.api import Backend, RunContext, check_with
 from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.tracing import Note, TracingBackend
+from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import Options
@@ -85,13 +87,14 @@ class Checks:
         options: Options,
         *,
         client: str,
+        evidence: EvidenceBudget,
         is_host: bool = False,
         rules: frozenset[str] | None = None,
         backend: Backend | None = None,
         on_progress: Note | None = None,
         context: RunContext | None = None,
     ) -> Result:
-        """Check one domain for the client with the address `client`.
+        """Check one domain for the client with the address `client`, within `evidence` (`hold_evidence`).
 
         `is_host` is true for a host that uses the protocol, false for a visitor of the page. `rules` are the
         names of the enabled rules, None for all; `backend` replaces the default backend, for example to
@@ -105,7 +108,7 @@ class Checks:
                 if on_progress is not None:
                     backend = TracingBackend(backend, self._in_this_loop(on_progress))
                 admit = None if is_host else self._from_check(self._admission.count_visits)
-                work = partial(self._check, options, backend, context, rules, admit)
+                work = partial(self._check, options, backend, context, rules, admit, evidence)
                 result = await (self._in_trio(work) if self._on_trio else work())
         except BaseException as error:
             self._on_end(error, monotonic() - started_at)
@@ -113,14 +116,25 @@ class Checks:
         self._on_end(result, monotonic() - started_at)
         return result
 
-    async def evaluate(self, work: Callable[[], _T], *, client: str) -> _T:
-        """Return the result of `work` on a document that the host `client` sent, done in a thread.
+    @contextmanager
+    def hold_evidence(self) -> Iterator[EvidenceBudget]:
+        """Hold the budget for the evidence of one check, until its result is sent. Raises `CheckRefused`."""
+        with ExitStack() as held:
+            try:
+                part = held.enter_context(self._admission.evidence_part())
+            except CheckRefused as refusal:
+                self._on_end(refusal, 0.0)
+                raise
+            yield part
+
+    async def evaluate(self, work: Callable[[bytes], _T], body: bytes, *, client: str) -> _T:
+        """Return the result of `work` on the document that the host `client` sent, done in a thread.
 
         Raises `CheckRefused`, and what `work` raises.
         """
         try:
-            async with self._admission.document(client=client):
-                return await anyio.to_thread.run_sync(work, limiter=self._document_threads)
+            async with self._admission.document(client=client, octets=len(body)):
+                return await anyio.to_thread.run_sync(work, body, limiter=self._document_threads)
         except CheckRefused as refusal:
             self._on_end(refusal, 0.0)
             raise
@@ -156,6 +170,7 @@ class Checks:
         context: RunContext | None,
         rules: frozenset[str] | None,
         admit: _Admit | None,
+        evidence: EvidenceBudget,
     ) -> Result:
         if self._limits is None:
             # created here, because its semaphores belong to the loop that checks run in
@@ -169,6 +184,7 @@ class Checks:
             limits=self._limits,
             rules=rules,
             admit=admit,
+            evidence=evidence,
         )
 
     async def _in_trio(self, work: Callable[[], Awaitable[Result]]) -> Result:

@@ -56,6 +56,8 @@ class Metrics:
         for name, description, value in (
             ("checker_smtp_checks_in_flight", "Checks that are running.", lambda: admission.checks_in_flight),
             ("checker_smtp_requests_in_flight", "Requests for work that are running.", lambda: load.inflight),
+            ("checker_smtp_evidence_bytes", "Evidence in memory.", lambda: admission.evidence.in_use),
+            ("checker_smtp_evidence_limit_bytes", "The limit.", lambda: admission.evidence.limit),
         ):
             Gauge(name, description, registry=self.registry).set_function(value)
 

@@ -31,9 +31,12 @@ async def collect(checks: Checks, request: CollectRequest, client: str) -> bytes
     options, mx = read_options(checks, request.options or {})
     backend = None if mx is None else StaticMxBackend(checks.network(options), options.domain, mx)
     rules = enabled_rules(request.enabled_rules)
-    result = await checks.run(options, client=client, is_host=True, rules=rules, backend=backend)
-    # in a thread, because the replies of a hostile server may be large
-    return await anyio.to_thread.run_sync(_encode_response, result)
+    with checks.hold_evidence() as evidence:
+        result = await checks.run(
+            options, client=client, evidence=evidence, is_host=True, rules=rules, backend=backend
+        )
+        # in a thread, because the replies of a hostile server may be large
+        return await anyio.to_thread.run_sync(_encode_response, result)
 
 
 def read_options(checks: Checks, given: Mapping[str, object]) -> tuple[Options, MxSet | None]:

@@ -77,7 +77,7 @@ class _Protocol:
     def _on_document(self, request: Request, work: Callable[[bytes], Response]) -> _Work:
         """Return `work` on the body of the request as a function that runs it in a thread."""
         client = client_of(request.scope)
-        return lambda body: self._checks.evaluate(partial(work, body), client=client)
+        return partial(self._checks.evaluate, work, client=client)
 
     async def _precheck(self, body: bytes) -> Response:
         given = decode(body, PrecheckRequest).options if body.strip() else None

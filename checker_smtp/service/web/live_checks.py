@@ -17,6 +17,7 @@ from checker_smtp.api import RunContext
 from checker_smtp.backends.recording.case import Case
 from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
 from checker_smtp.service.checks import Checks
@@ -57,10 +58,11 @@ class FailedCheck:
 class LiveCheck:
     """One running check. The stream `steps` ends with the check; after that `outcome` is set."""
 
-    def __init__(self, checks: Checks, options: Options, client: str) -> None:
+    def __init__(self, checks: Checks, options: Options, client: str, evidence: EvidenceBudget) -> None:
         self._checks = checks
         self._options = options
         self._client = client
+        self._evidence = evidence
         self._started_at = 0.0
         self._step_sender, self.steps = anyio.create_memory_object_stream[CheckStep](math.inf)
         self._pending_lookups: list[str] = []
@@ -100,6 +102,7 @@ class LiveCheck:
         result = await self._checks.run(
             self._options,
             client=self._client,
+            evidence=self._evidence,
             backend=recording,
             on_progress=self._on_progress,
             context=context,
@@ -126,12 +129,14 @@ class LiveCheck:
 @asynccontextmanager
 async def start_check(checks: Checks, options: Options, *, client: str) -> AsyncIterator[LiveCheck]:
     """Start a check and cancel it at the end of the block. Raises `CheckRefused`."""
-    check = LiveCheck(checks, options, client)
-    async with check.steps, anyio.create_task_group() as group:
-        group.start_soon(check.run)
-        await check.decided.wait()
-        if check.refusal is None:
-            yield check
-        group.cancel_scope.cancel()
+    # held while the caller sends the result
+    with checks.hold_evidence() as evidence:
+        check = LiveCheck(checks, options, client, evidence)
+        async with check.steps, anyio.create_task_group() as group:
+            group.start_soon(check.run)
+            await check.decided.wait()
+            if check.refusal is None:
+                yield check
+            group.cancel_scope.cancel()
     if check.refusal is not None:
         raise check.refusal

@@ -2,11 +2,12 @@
 
 import asyncio
 import re
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 from limits.errors import StorageError
 
+from checker_smtp.probes.evidence_budget import CHECK_RESERVE
 from checker_smtp.probes.observation import Endpoint
 from checker_smtp.service.admission import Admission, client_key
 from checker_smtp.service.refusal import CheckRefused
@@ -89,18 +90,44 @@ async def test_a_document_is_charged_to_its_client_and_needs_no_slot_of_a_check(
     admission = Admission(settings(max_checks=2, max_checks_per_client=1, rate_client="2/hour"))
     async with (
         admission.slot(client="10.0.0.1", domain="a.test", is_host=True),
-        admission.document(client="10.0.0.1"),
+        admission.document(client="10.0.0.1", octets=1000),
     ):
         with pytest.raises(CheckRefused, match="as many checks as one address may"):
-            await admission.document(client="10.0.0.1").__aenter__()
+            await admission.document(client="10.0.0.1", octets=1000).__aenter__()
         assert admission.checks_in_flight == 1
     with pytest.raises(CheckRefused, match="more than 2 checks per hour for your address"):
-        await admission.document(client="10.0.0.1").__aenter__()
-    async with admission.document(client="10.0.0.2"), admission.document(client="10.0.0.3"):
+        await admission.document(client="10.0.0.1", octets=1000).__aenter__()
+    async with (
+        admission.document(client="10.0.0.2", octets=1000),
+        admission.document(client="10.0.0.3", octets=1000),
+    ):
         with pytest.raises(CheckRefused) as refused:
-            await admission.document(client="10.0.0.4").__aenter__()
+            await admission.document(client="10.0.0.4", octets=1000).__aenter__()
         assert refused.value.status == 503
     assert not admission._documents
+
+
+async def test_at_the_end_of_the_evidence_new_work_is_refused() -> None:
+    admission = Admission(settings())
+    with ExitStack() as held:
+        parts = admission.evidence.limit // CHECK_RESERVE
+        for _ in range(parts - 1):
+            held.enter_context(admission.evidence_part())
+        with admission.evidence_part() as last:
+            assert admission.evidence.in_use == admission.evidence.limit
+            for refused in (admission.evidence_part(), admission.evidence_part(1, 1)):
+                with pytest.raises(CheckRefused) as refusal, refused:
+                    pass
+                assert (refusal.value.status, refusal.value.retry_after) == (503, 5)
+                assert refusal.value.reason == "evidence"
+            with pytest.raises(CheckRefused):
+                await admission.document(client="10.0.0.1", octets=1).__aenter__()
+            # what was reserved for it is its own
+            assert last.take(CHECK_RESERVE)
+            assert not last.take(1)
+        with admission.evidence_part():
+            pass
+    assert admission.evidence.in_use == 0
 
 
 def server(address: str, *names: str) -> Endpoint:

@@ -12,6 +12,7 @@ import trio
 
 from checker_smtp.api import RunContext
 from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.rules import Outcome
@@ -97,7 +98,7 @@ async def test_a_check_runs_on_the_configured_loop(backend: str) -> None:
     made = checks(world, backend, resolver_name="192.0.2.53")
     options = made.options({"domain": "example.org"})
     context = RunContext(run_at="2026-11-22T09:00:00Z", seed=1)
-    result = await made.run(options, client="198.51.100.1", context=context)
+    result = await made.run(options, client="198.51.100.1", evidence=EvidenceBudget(), context=context)
     world.servers.expect_end()
     ((loop, thread),) = world.loops
     assert loop == backend
@@ -114,7 +115,7 @@ async def test_one_after_the_other_and_side_by_side(backend: str) -> None:
     for _ in range(2):
         async with asyncio.TaskGroup() as group:
             for _ in range(5):
-                group.create_task(made.run(options, client="198.51.100.1"))
+                group.create_task(made.run(options, client="198.51.100.1", evidence=EvidenceBudget()))
         assert not loops_beside_this()
 
 
@@ -122,7 +123,9 @@ async def test_one_after_the_other_and_side_by_side(backend: str) -> None:
 async def test_a_check_has_so_much_time_and_no_more(backend: str) -> None:
     world = Endless()
     made = checks(world, backend, check_budget=0.05)
-    result = await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+    result = await made.run(
+        made.options({"domain": "example.org"}), client="198.51.100.1", evidence=EvidenceBudget()
+    )
     assert result.observation.mx.status is DnsStatus.CHECK_BUDGET
     assert result.observation.mx.error == "the time for the whole check, 0.05 seconds, ran out"
     assert {finding.outcome for finding in result.findings} == {Outcome.NOT_TESTED}
@@ -134,10 +137,14 @@ async def test_a_check_has_so_much_time_and_no_more(backend: str) -> None:
 async def test_cancelling_the_caller_cancels_the_check(backend: str) -> None:
     world = Endless()
     made = checks(world, backend, max_checks=1)
-    task = asyncio.create_task(made.run(made.options({"domain": "example.org"}), client="198.51.100.1"))
+    task = asyncio.create_task(
+        made.run(made.options({"domain": "example.org"}), client="198.51.100.1", evidence=EvidenceBudget())
+    )
     await until(lambda: world.waiting.acquire(blocking=False))
     with pytest.raises(CheckRefused):
-        await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+        await made.run(
+            made.options({"domain": "example.org"}), client="198.51.100.1", evidence=EvidenceBudget()
+        )
     assert len(loops_beside_this()) == (backend == "trio")
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -146,7 +153,9 @@ async def test_cancelling_the_caller_cancels_the_check(backend: str) -> None:
     assert world.given_up == MX_AND_CONTROLS
     assert not loops_beside_this()
     # and its place is free again
-    again = asyncio.create_task(made.run(made.options({"domain": "example.org"}), client="198.51.100.1"))
+    again = asyncio.create_task(
+        made.run(made.options({"domain": "example.org"}), client="198.51.100.1", evidence=EvidenceBudget())
+    )
     await until(lambda: world.waiting.acquire(blocking=False))
     again.cancel()
     with suppress(asyncio.CancelledError):
@@ -159,7 +168,9 @@ async def test_a_resolver_that_answers_nothing(backend: str) -> None:
     world.resolver = FakeResolver.failing(DnsStatus.TIMEOUT)
     made = checks(world, backend)
     with pytest.raises(ResolverError):
-        await made.run(made.options({"domain": "example.org"}), client="198.51.100.1")
+        await made.run(
+            made.options({"domain": "example.org"}), client="198.51.100.1", evidence=EvidenceBudget()
+        )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -172,7 +183,12 @@ async def test_the_steps_are_reported_while_it_runs(backend: str) -> None:
         threads.add(threading.get_ident())
 
     made = checks(TracedNetwork(), backend)
-    await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", on_progress=note)
+    await made.run(
+        made.options({"domain": "example.org"}),
+        client="198.51.100.1",
+        evidence=EvidenceBudget(),
+        on_progress=note,
+    )
     assert threads == {threading.get_ident()}
     assert [step for subject, step in noted if subject == "MX example.org"] == ["DNS", ""]
     # the names of control questions would puzzle a reader
@@ -192,7 +208,12 @@ async def test_the_steps_are_reported_while_it_runs(backend: str) -> None:
 async def test_another_backend_is_used_where_one_is_given() -> None:
     given, other = TracedNetwork(), TracedNetwork()
     made = checks(other)
-    await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", backend=given)
+    await made.run(
+        made.options({"domain": "example.org"}),
+        client="198.51.100.1",
+        evidence=EvidenceBudget(),
+        backend=given,
+    )
     assert given.names.asked
     assert not other.names.asked
 
@@ -255,7 +276,12 @@ async def test_a_server_that_many_domains_share_is_not_crowded() -> None:
 
     async def one() -> None:
         with suppress(ExceptionGroup):
-            await made.run(made.options({"domain": "example.org"}), client="198.51.100.1", is_host=True)
+            await made.run(
+                made.options({"domain": "example.org"}),
+                client="198.51.100.1",
+                evidence=EvidenceBudget(),
+                is_host=True,
+            )
 
     async with asyncio.TaskGroup() as group:
         for _ in range(8):
@@ -277,7 +303,7 @@ async def test_a_document_does_not_wait_for_the_end_of_another_one() -> None:
 
     # each ends when the other one has begun
     met = await asyncio.gather(
-        made.evaluate(lambda: meet(first, second), client="10.0.0.1"),
-        made.evaluate(lambda: meet(second, first), client="10.0.0.2"),
+        made.evaluate(lambda _: meet(first, second), b"", client="10.0.0.1"),
+        made.evaluate(lambda _: meet(second, first), b"", client="10.0.0.2"),
     )
     assert met == [True, True]
