@@ -52,7 +52,7 @@ class DeviationKind(StrEnum):
     KEYWORD_SYNTAX = (
         "ehlo-keyword-syntax",
         "RFC 5321 §4.1.1.1",
-        "a keyword with a character that is not allowed",
+        "an EHLO line without a well-formed keyword",
     )
     STARTTLS_AGAIN = "starttls-after-tls", "RFC 3207 §4.2", "STARTTLS offered again inside TLS"
     KEYWORD_CASE = "ehlo-keyword-case", "", "a keyword in lower case"

@@ -12,6 +12,9 @@ from checker_smtp.report.visible import visible
 
 __all__ = ["build_environment"]
 
+# Characters that fit a line of the narrowest screen, as in the text report.
+_MAX_UNBROKEN = 30
+
 
 def build_environment(package: str) -> Environment:
     """Return a new environment. Templates are found in `package`, then in the report's own."""
@@ -43,10 +46,16 @@ def _code(text: str) -> Markup:
     if len(parts) % 2 == 0:
         return escape(visible(text))
     pieces = [
-        Markup("<code>{}</code>").format(_words(p)) if n % 2 else escape(visible(p))
+        Markup("<code>{}</code>").format(_inline(p)) if n % 2 else escape(visible(p))
         for n, p in enumerate(parts)
     ]
     return Markup("").join(pieces)
+
+
+def _inline(code: str) -> Markup:
+    """Return code in prose: short code is on one line."""
+    is_short = len(code) <= _MAX_UNBROKEN
+    return Markup("<span>{}</span>").format(visible(code)) if is_short and " " in code else _words(code)
 
 
 def _words(command: str) -> Markup:

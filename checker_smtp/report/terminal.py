@@ -1,5 +1,6 @@
 """The properties of a terminal, and the layout of text for it by rich."""
 
+import re
 from dataclasses import dataclass
 from io import StringIO
 
@@ -34,6 +35,17 @@ _STYLES = {
     "unknown": "magenta",
 }
 _MIN_WIDTH = 40
+# Parts that are read as one word: short code in backticks, a number and its unit, a name and its number.
+_BOUND = re.compile(
+    r"`[^`]{1,30}`"
+    r"|\b(?:TTL \d+ \w+|(?:TLS|RFC|Port|IPv[46]) \d\S*|\d+(?:\.\d+)? m?s\b|[245]\d\d [245]\.\d\S*)"
+)
+# rich wraps at every white space, but visible text has no character for private use
+_BLANK = "\ue000"
+
+
+def _bind(part: re.Match[str]) -> str:
+    return part[0].replace(" ", _BLANK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +64,7 @@ class Terminal:
         from rich.text import Text
 
         style = _STYLES.get(style, style)
-        body: Text | Table = Text(self._escape(text), style)
+        body: Text | Table = Text(_BOUND.sub(_bind, self._escape(text)), style)
         if first:
             label = style if first_style is None else _STYLES.get(first_style, first_style)
             grid = Table.grid()
@@ -70,7 +82,8 @@ class Terminal:
             highlight=False,
             legacy_windows=False,
         ).print(body)
-        return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+        wrapped = out.getvalue().replace(_BLANK, " ")
+        return "".join(line.rstrip() + "\n" for line in wrapped.splitlines())
 
     def verbatim(self, text: str, *, first: str = "") -> str:
         """Return `text` made visible and not wrapped, so that it can be copied."""

@@ -6,6 +6,7 @@ no file, address or process of the host. All processes end with the sandbox.
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,15 +66,23 @@ class Sandbox:
         words = self.command("sh", "-c", 'mkdir -p "$(dirname "$0")" && cat > "$0"', path)
         subprocess.run(words, input=text.encode(), check=True, timeout=_LIMIT)
 
-    def check(self) -> set[str]:
-        """Check the server of the sandbox; return the codes found, without notes."""
+    def check(self, *, notes: bool = False) -> set[str]:
+        """Check the server of the sandbox; return the codes found, with notes if they are wanted."""
         words = ("-m", "checker_smtp", "check", ADVISED, "--resolver", RESOLVER, "--format", "json")
         more = ("--allow-target", f"{ADVISED_ADDRESS}/32", "--helo-name", f"mx.{ADVISED}")
         done = subprocess.run(
             self.command(sys.executable, *words, *more), capture_output=True, timeout=_LIMIT, check=False
         )
         document = json.loads(done.stdout)
-        return {found["code"] for found in document["findings"] if found["severity"] != "info"}
+        return {found["code"] for found in document["findings"] if notes or found["severity"] != "info"}
+
+    def offered(self, port: int = 25) -> str:
+        """Return the server's reply to EHLO under TLS."""
+        program = (
+            "import smtplib, ssl, sys; client = smtplib.SMTP(sys.argv[1], int(sys.argv[2]));"
+            "client.starttls(context=ssl._create_unverified_context()); print(client.ehlo()[1].decode())"
+        )
+        return self.sh(shlex.join([sys.executable, "-c", program, ADVISED_ADDRESS, str(port)]))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from checker_smtp.report.advice import advice_for
+from checker_smtp.probes.rules import CODES
+from checker_smtp.report.advice import advice_for, all_advice
 from checker_smtp.report.advice.explain import steps
 from tests.e2e.lab import install
 from tests.e2e.lab.table import ADVISED, ADVISED_ADDRESS
@@ -70,13 +72,22 @@ _OWN = {"/etc/exim4/mx-fullchain.pem": "/etc/own.pem", "/etc/exim4/mx.key": "/et
 class Case:
     """A fault as a replacement in the healthy configuration, and the main options that the lines may change.
 
-    `by_hand` is a replacement that the text leaves to the reader.
+    `by_hand` is a replacement that the text leaves to the reader; `shows` is what one of its commands prints
+    before that. A `note` is a fault that is no more than a note.
     """
 
     code: str
     fault: tuple[str, str]
     changed: frozenset[str] = frozenset()
     by_hand: tuple[str, str] = ("", "")
+    shows: str = ""
+    note: bool = False
+
+
+def _added(code: str, line: str, *, note: bool = False) -> Case:
+    """Return the fault of one more line in the main section, which the reader sees and removes."""
+    fault, option = ("acl_smtp_mail", f"{line}\nacl_smtp_mail"), line.partition(" = ")[0]
+    return Case(code, fault, frozenset({option}), by_hand=(f"{line}\n", ""), shows=line, note=note)
 
 
 CASES = {
@@ -119,6 +130,23 @@ CASES = {
             "acl_rcpt:\n  deny !authenticated = *\n       message = 530 5.7.0 Authentication required\n",
         ),
     ),
+    "a key of another certificate": Case(
+        "smtp.starttls.deferred",
+        ("tls_privatekey = /etc/own.key", "tls_privatekey = /etc/other.key"),
+        frozenset({"tls_privatekey"}),
+        by_hand=("tls_privatekey = /etc/other.key", "tls_privatekey = /etc/own.key"),
+        shows="tls_privatekey = /etc/other.key",
+    ),
+    "refused at connect": _added(
+        "smtp.banner.refused", "acl_smtp_connect = drop message = 554 5.3.2 No SMTP service here"
+    ),
+    "deferred at connect": _added(
+        "smtp.banner.deferred", "acl_smtp_connect = defer message = 451 too busy, come back later"
+    ),
+    "slow at connect": _added("smtp.banner.slow", "acl_smtp_connect = accept delay = 11s", note=True),
+    "EHLO and HELO refused": _added(
+        "smtp.ehlo.failed", "acl_smtp_helo = deny message = 502 5.5.1 Command not implemented"
+    ),
 }
 
 
@@ -152,7 +180,8 @@ def machine(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             )
             here.sh(
                 "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout /etc/own.key -out /etc/own.pem"
-                f" -subj /CN=mx.{ADVISED} && chgrp Debian-exim /etc/own.key && chmod 640 /etc/own.key"
+                f" -subj /CN=mx.{ADVISED} && openssl genrsa -out /etc/other.key 2048"
+                " && chgrp Debian-exim /etc/own.key /etc/other.key && chmod 640 /etc/own.key /etc/other.key"
             )
             here.write("/etc/aliases", "postmaster: root\n")
             yield here
@@ -171,12 +200,18 @@ def _start(machine: Sandbox, configuration: str) -> None:
     )
 
 
+def _commands(text: str) -> Iterator[str]:
+    """Yield the lines for a shell; the others belong in the configuration."""
+    yield from (line for copied, line in steps(text) if copied and re.match(r"(exim|grep|openssl|ss) ", line))
+
+
 def _applied(configuration: str, text: str) -> str:
     """Return the configuration with the lines of the advice where its sentences put them."""
-    place = ""
+    place, commands = "", tuple(_commands(text))
     for copied, line in steps(text):
         if not copied:
             place = line
+        if not copied or line in commands:
             continue
         for example, own in _OWN.items():
             line = line.replace(example, own)
@@ -197,15 +232,45 @@ def _applied(configuration: str, text: str) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_lines_fix_the_fault_and_change_nothing_else(machine: Sandbox, name: str) -> None:
-    case = CASES[name]
+    case, text = CASES[name], advice_for(CASES[name].code, "Exim")
     assert case.fault[0] in _HEALTHY
     _start(machine, _HEALTHY)
-    healthy = machine.check()
+    healthy = machine.check(notes=case.note)
+    assert case.code not in healthy
     faulty = _HEALTHY.replace(*case.fault, 1)
     _start(machine, faulty)
     before = set(machine.sh("exim -bP").splitlines())
-    assert case.code in machine.check()
-    _start(machine, _applied(faulty.replace(*case.by_hand), advice_for(case.code, "Exim")))
-    assert machine.check() == healthy
-    differing = before ^ set(machine.sh("exim -bP").splitlines())
-    assert {line.partition(" = ")[0].removeprefix("no_") for line in differing} == case.changed
+    assert case.code in machine.check(notes=case.note)
+    printed = [machine.sh(line, check=False) for line in _commands(text)]
+    assert case.shows in "".join(printed)
+    _start(machine, _applied(faulty.replace(*case.by_hand), text))
+    assert machine.check(notes=case.note) == healthy
+    assert _options_between(before, set(machine.sh("exim -bP").splitlines())) == case.changed
+
+
+def test_no_line_harms_a_healthy_server(machine: Sandbox) -> None:
+    """Every line of every code at once, as printed, with the own values that the texts ask for."""
+    healthy = _HEALTHY + _PLAIN.replace("false", "true")
+    healthy = healthy.replace(
+        "tls_advertise", "auth_advertise_hosts = ${if def:tls_in_cipher {*}}\ntls_advertise"
+    )
+    _start(machine, healthy)
+    codes, offered, before = machine.check(), machine.offered(), set(machine.sh("exim -bP").splitlines())
+    assert "AUTH PLAIN" in offered
+    configuration = healthy
+    for code in CODES:
+        text = all_advice(code).get("Exim", "")
+        for line in _commands(text):
+            machine.sh(f"timeout 5 sh -c {shlex.quote(line)}", check=False)
+        configuration = _applied(configuration, text)
+    assert machine.sh(f"cat {_CONF}") == healthy
+    _start(machine, configuration)
+    assert machine.check() == codes
+    assert machine.offered() == offered
+    # Debian's light build has no `hosts_proxy`
+    changed = {"tls_require_ciphers"}
+    assert _options_between(before, set(machine.sh("exim -bP").splitlines())) == changed
+
+
+def _options_between(before: set[str], after: set[str]) -> set[str]:
+    return {line.partition(" = ")[0].removeprefix("no_") for line in before ^ after}

@@ -1,7 +1,6 @@
 """The advice for Postfix is tried: a fault, the lines as printed, a healthy server, no other change."""
 
 import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from checker_smtp.probes.rules import CODES
 from checker_smtp.report.advice import advice_for, all_advice
 from checker_smtp.report.advice.explain import steps
 from tests.e2e.lab import install
-from tests.e2e.lab.table import ADVISED, ADVISED_ADDRESS
+from tests.e2e.lab.table import ADVISED
 from tests.e2e.sandbox import NoSandboxError, Sandbox, sandbox
 
 # The values that the texts leave to the reader.
@@ -41,7 +40,11 @@ _CERTIFICATE = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault, what a reader does beside the lines (`by_hand`), and the settings that may change."""
+    """A fault, what a reader does beside the lines (`by_hand`), and the settings that may change.
+
+    `then` is done by hand after the lines, because of what they show: `shows` is in their output. A `note` is
+    a fault that is no more than a note.
+    """
 
     code: str
     fault: tuple[str, ...]
@@ -49,6 +52,9 @@ class Case:
     by_hand: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     """The beginnings of lines that belong in a file, with the file."""
+    then: tuple[str, ...] = ()
+    shows: str = ""
+    note: bool = False
 
 
 def _settings(*names: str) -> frozenset[str]:
@@ -74,6 +80,8 @@ _POSTMASTER_FILES = (
     ("postmaster: root", "/etc/aliases"),
     (f"postmaster@{ADVISED}  ", "/etc/postfix/virtual"),
 )
+_OTHER_KEY = "cp /etc/own.key /etc/first.key; openssl genrsa -out /etc/own.key 2048"
+_OWN_KEY = "mv /etc/first.key /etc/own.key"
 CASES = {
     "relay restrictions": Case(
         "smtp.open_relay",
@@ -127,6 +135,55 @@ CASES = {
         _settings(),
         by_hand=("sed -i '/^<>/d' /etc/postfix/sender_access",),
     ),
+    "a key of another certificate": Case(
+        "smtp.starttls.deferred",
+        (_OTHER_KEY,),
+        _settings(),
+        then=(_OWN_KEY, "postfix reload"),
+        shows="smtpd_tls_chain_files = /etc/own.key",
+    ),
+    "TLS required, and broken": Case(
+        "smtp.starttls.required",
+        (_OTHER_KEY, "postconf -e 'smtpd_tls_security_level = encrypt'"),
+        _settings("smtp/inet/smtpd_tls_security_level"),
+        by_hand=(_OWN_KEY,),
+    ),
+    "EHLO and HELO filtered": Case(
+        "smtp.ehlo.failed",
+        ("postconf -e 'smtpd_command_filter = regexp:{{/^(EHLO|HELO) .*/ NONE}}'",),
+        _settings("smtpd_command_filter"),
+        then=("postconf -X smtpd_command_filter", "postfix reload"),
+        shows="smtpd_command_filter = regexp:",
+    ),
+    "EHLO filtered": Case(
+        "smtp.ehlo.fallback",
+        ("postconf -e 'smtpd_command_filter = regexp:{{/^EHLO .*/ NONE}}'",),
+        _settings("smtpd_command_filter"),
+        then=("postconf -X smtpd_command_filter", "postfix reload"),
+        shows="smtpd_command_filter = regexp:",
+    ),
+    "TLS before the greeting": Case(
+        "smtp.banner.missing",
+        ("postconf -P 'smtp/inet/smtpd_tls_wrappermode = yes'",),
+        _settings("smtp/inet/smtpd_tls_wrappermode"),
+        then=("postconf -PX smtp/inet/smtpd_tls_wrappermode", "postfix reload"),
+        shows="smtp/inet/smtpd_tls_wrappermode = yes",
+    ),
+    "listening to itself": Case(
+        "smtp.all_unreachable",
+        ("postconf -e 'inet_interfaces = loopback-only'", "postfix stop", "postfix start"),
+        _settings("inet_interfaces"),
+        then=("postconf -e 'inet_interfaces = all'", "postfix stop", "postfix start"),
+        shows="inet_interfaces = loopback-only",
+    ),
+    "PIPELINING hidden": Case(
+        "smtp.ext.pipelining",
+        ("postconf -e 'smtpd_discard_ehlo_keywords = pipelining'",),
+        _settings("smtpd_discard_ehlo_keywords"),
+        then=("postconf -X smtpd_discard_ehlo_keywords", "postfix reload"),
+        shows="smtpd_discard_ehlo_keywords = pipelining",
+        note=True,
+    ),
 }
 
 
@@ -154,36 +211,43 @@ def machine(packages: None, tmp_path: Path) -> Iterator[Sandbox]:
 
 def _configuration(machine: Sandbox) -> set[str]:
     # -x would hide an own value that is as the default
-    return set(machine.sh("postconf -n; postconf -M; postconf -P").splitlines())
+    # -P has the values of master.cf one by one
+    return set(machine.sh("postconf -n; postconf -M | sed 's/ -o .*//'; postconf -P").splitlines())
 
 
 def _names_of(lines: set[str]) -> set[str]:
     return {line.partition(" = ")[0] for line in lines}
 
 
-def _apply(machine: Sandbox, text: str, case: Case) -> None:
+def _apply(machine: Sandbox, text: str, case: Case) -> str:
+    """Apply the text and return what its lines print."""
     for line in case.by_hand:
         machine.sh(line)
+    printed = []
     for copied, line in steps(text):
         if not copied:
             continue
         for example, own in _OWN.items():
             line = line.replace(example, own)
         file = next((file for beginning, file in case.files if line.startswith(beginning)), None)
-        machine.sh(f"echo '{line}' >> {file}") if file else machine.sh(line, check=False)
+        printed.append(machine.sh(f"echo '{line}' >> {file}" if file else line, check=bool(file)))
+    for line in case.then:
+        machine.sh(line)
+    return "".join(printed)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_lines_fix_the_fault_and_change_nothing_else(machine: Sandbox, name: str) -> None:
     case = CASES[name]
-    healthy = machine.check()
+    healthy = machine.check(notes=case.note)
+    assert case.code not in healthy
     for line in case.fault:
         machine.sh(line)
     machine.sh("postfix reload")
     before = _configuration(machine)
-    assert case.code in machine.check()
-    _apply(machine, advice_for(case.code, "Postfix"), case)
-    assert machine.check() == healthy
+    assert case.code in machine.check(notes=case.note)
+    assert case.shows in _apply(machine, advice_for(case.code, "Postfix"), case)
+    assert machine.check(notes=case.note) == healthy
     assert _names_of(before ^ _configuration(machine)) == case.changed
 
 
@@ -197,7 +261,7 @@ def test_no_line_harms_a_healthy_server(machine: Sandbox, submission: bool) -> N
         machine.sh(f"echo '{_SUBMISSION}' >> /etc/postfix/master.cf")
     machine.sh("postfix stop; postfix start")
     port = 587 if submission else 25
-    healthy, offered = machine.check(), _offered(machine, port)
+    healthy, offered = machine.check(), machine.offered(port)
     assert "AUTH" in offered
     settings = "mynetworks|mydestination|smtpd_sasl_auth_enable|smtpd_tls_chain_files"
     # port 25 may get a value of its own, the other services keep theirs
@@ -207,19 +271,10 @@ def test_no_line_harms_a_healthy_server(machine: Sandbox, submission: bool) -> N
         for line in _commands(all_advice(code).get("Postfix", "")):
             machine.sh(f"timeout 5 sh -c {shlex.quote(line)}", check=False)
     assert machine.check() == healthy
-    assert _offered(machine, port) == offered
+    assert machine.offered(port) == offered
     assert machine.sh(kept) == before
 
 
 def _commands(text: str) -> Iterator[str]:
     """Yield the lines for a shell; the others are the contents of tables."""
     yield from (line for copied, line in steps(text) if copied and not line.startswith("postmaster"))
-
-
-def _offered(machine: Sandbox, port: int) -> str:
-    """Return the EHLO reply under TLS."""
-    program = (
-        "import smtplib, ssl, sys; client = smtplib.SMTP(sys.argv[1], int(sys.argv[2]));"
-        "client.starttls(context=ssl._create_unverified_context()); print(client.ehlo()[1].decode())"
-    )
-    return machine.sh(shlex.join([sys.executable, "-c", program, ADVISED_ADDRESS, str(port)]))

@@ -84,9 +84,9 @@ def test_a_deviation_is_quoted_with_its_line() -> None:
     odd = replace(held, ehlo=replace(held.ehlo, deviations=(syntax, newer)))
     message = next(f.message for f in apply_rules(observation(endpoint(odd))) if "protocol" in f.code)
     assert message == (
-        "The replies have a keyword with a character that is not allowed (RFC 5321 §4.1.1.1; in "
+        "The replies have an EHLO line without a well-formed keyword (RFC 5321 §4.1.1.1; in "
         f'"250 AUTH={"X" * 51}…") and of-a-later-version (RFC 5321 §4.1.1.1; in '
-        f'"250 AUTH={"X" * 51}…").'
+        "the same line)."
     )
 
 

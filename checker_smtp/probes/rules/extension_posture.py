@@ -101,17 +101,22 @@ def _deviations(endpoint: Endpoint) -> Iterator[Finding]:
         return
     counts = Counter(deviation.kind for _, deviation in violations)
     first = {deviation.kind: (reply, deviation) for reply, deviation in reversed(violations)}
-    kinds = [_described(*first[kind], number) for kind, number in sorted(counts.items())]
+    kinds, known = [], ""
+    for kind, number in sorted(counts.items()):
+        line = _line_of(*first[kind])
+        place = "the same line" if line == known else f'"{line}"'
+        kinds.append(_described(first[kind][1], number, place))
+        known = line
     evidence = [item for kind in sorted(first) for item in reply_evidence(endpoint, first[kind][0])]
     yield DEVIATION.finding(
         endpoint.subject, f"The replies have {listed(kinds, most=10)}.", *dict.fromkeys(evidence)
     )
 
 
-def _described(reply: ReplySeen, deviation: Irregularity, number: int) -> str:
+def _described(deviation: Irregularity, number: int, place: str) -> str:
     """Return the words for a kind of deviation, its section, and the line that has it first."""
     times = f"{number} times, first in" if number > 1 else "in"
-    return f'{deviation.words} ({deviation.reference}; {times} "{_line_of(reply, deviation)}")'
+    return f"{deviation.words} ({deviation.reference}; {times} {place})"
 
 
 def _line_of(reply: ReplySeen, deviation: Irregularity) -> str:

@@ -23,6 +23,8 @@ _INDENT = " " * 8
 _RULE = "-" * 72
 # Lines quoted of one reply; the page and the JSON document have more.
 _MAX_QUOTED = 3
+# The part of a line that the question of a row may take, so that its answer is not a narrow column.
+_MAX_QUESTION = 3
 # The pair that most verdicts come from; the page has the others.
 _MAX_COMMANDS = 2
 
@@ -203,4 +205,8 @@ class _Page:
         text = " · ".join(filter(None, (row.verdict.text, first)))
         more = "".join(self._terminal.lines(line, "dim", first=_INDENT) for line in others)
         remark = self._terminal.lines(row.remark, "dim", first=" " * 4) if row.remark else ""
-        return self._terminal.lines(text, row.verdict.level, first=f"  {row.question}: ") + more + remark
+        first, level = f"  {row.question}: ", row.verdict.level
+        if len(first) <= self._terminal.width // _MAX_QUESTION:
+            return self._terminal.lines(text, level, first=first) + more + remark
+        answer = self._terminal.lines(text, level, first=" " * 6)
+        return self._terminal.lines(first, level) + answer + more + remark

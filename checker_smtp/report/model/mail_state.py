@@ -80,6 +80,7 @@ def describe_reason(finding: Finding) -> str:
     """Return the reason of a refusal with the words that show it; empty where nothing was refused."""
     if not finding.words:
         return visible(finding.reason)
-    if finding.words.replace(".", "").isdecimal():
-        return visible(f"{finding.reason}, by the code {finding.words}")
-    return visible(f"{finding.reason}, by the words “{' '.join(finding.words.split())}”")
+    is_code = finding.words.replace(".", "").isdecimal()
+    shown = f"code {finding.words}" if is_code else f"words “{' '.join(finding.words.split())}”"
+    by = "not clear from the" if finding.reason == "unclear" else f"{finding.reason}, by the"
+    return visible(f"{by} {shown}")
