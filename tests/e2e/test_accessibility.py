@@ -30,9 +30,11 @@ CASES = (
     "dns-null-mx",
     "dns-two-mx-four-addresses",
     "odd-eight-bit-text",
+    "odd-starttls-454",
     "postfix-blocklisted",
     "postfix-dual-stack",
     "postfix-greylisting",
+    "smtp-sink-421-at-mail",
     "smtp-sink-takes-everything",
 )
 

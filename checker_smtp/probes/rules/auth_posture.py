@@ -14,7 +14,8 @@ PLAINTEXT = Code(
     "smtp.auth.plaintext",
     Severity.CRIT,
     title="The server invites clients to log in without encryption",
-    why="A mail program that is configured wrongly sends its password readable by everybody on the way.",
+    why="A mail program that is configured wrongly sends its password in the clear, and everybody on the way "
+    "can read it.",
     fix="Offer AUTH only after STARTTLS (Postfix: `smtpd_tls_auth_only = yes`; Exim: "
     "`auth_advertise_hosts = ${if def:tls_in_cipher {*}}`), or on the submission ports only.",
     reference="RFC 4954 §4, RFC 8314 §3",

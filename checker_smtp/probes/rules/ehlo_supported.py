@@ -43,7 +43,7 @@ FALLBACK = Code(
 DESYNC = Code(
     "smtp.protocol.desync",
     Severity.CRIT,
-    title="The server sends a reply to no command",
+    title="The server sends a reply that answers no command",
     why="Senders lose track of which reply belongs to which command: they give up, or take a refusal for "
     "an acceptance.",
     fix="A proxy in front may send a PROXY line to a server that does not expect one: turn the PROXY "

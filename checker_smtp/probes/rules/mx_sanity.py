@@ -64,8 +64,8 @@ ADDRESS_LOOKUP_FAILED = Code(
     Severity.WARN,
     title="A lookup of an MX target's addresses failed",
     why="Senders that need this address wait and retry later, or take the name for dead; mail is delayed.",
-    fix="Check the name servers of the target's zone: each has to answer for A and for AAAA, where a "
-    "record is missing with NOERROR and no records.",
+    fix="Check the name servers of the target's zone: each has to answer for A and for AAAA. Where there "
+    "is no such record, the right answer is NOERROR without records.",
     reference="RFC 4074 §4, RFC 5321 §5.1",
     reproduce=QueryDns(names="targets", rdtypes=("A", "AAAA")),
     urgency=Urgency.LOSES_MAIL,

@@ -14,7 +14,7 @@ NULL_MX = Code(
     Severity.INFO,
     title="The domain says that it receives no mail",
     why="Senders see the null MX and return mail at once instead of trying for days.",
-    fix="Nothing, if the domain is not meant to receive mail; otherwise publish MX records instead of it.",
+    fix="Nothing, if the domain is not meant to receive mail; otherwise publish MX records in its place.",
     reference="RFC 7505 §3",
     reproduce=QueryDns(names="domain", rdtypes=("MX",)),
 )
