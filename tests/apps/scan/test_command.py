@@ -68,6 +68,8 @@ def test_usage_errors(names: Path, tmp_path: Path, given: list[str], words: str)
     (tmp_path / "there").write_text("precious")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     resolver = [] if "--resolver" in given else ["--resolver", "192.0.2.53"]
+    # without a name the scan would look for the one of this machine
+    resolver += ["--helo-name", "probe.test"]
     assert words in refusal(run("scan", *given, *resolver, cwd=tmp_path))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
