@@ -15,7 +15,7 @@ CASES := $(FIELD)/cases/smtp
 REPLIES := $(FIELD)/replies/dev.json
 E2E_OPTIONS := -ra --strict-markers --strict-config --import-mode=importlib
 
-.PHONY: help demo test field e2e lint docs bench clean
+.PHONY: help demo test field e2e lint docs share bench clean
 .DELETE_ON_ERROR:
 
 # bytecode is kept, but not in the source tree: without it every process of a test compiles the packages again
@@ -29,6 +29,7 @@ help:
 	@echo "make e2e    the checker against a real Postfix on loopback (root; Debian installs missing packages)"
 	@echo "make lint   ruff, mypy, codespell, import contracts, workflows and forms, contents of the wheels"
 	@echo "make docs   the documentation as a site, with the pages that are made from the code"
+	@echo "make share  the man pages and the completion of shells, which are made from the commands"
 	@echo "make bench  the figures of the README"
 	@echo "make clean  remove all generated files"
 
@@ -74,6 +75,9 @@ docs: $(VENV)/.has-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir "$(abspath $(SITE))"
 	@echo "$(SITE)/index.html has the documentation"
 
+share: $(VENV)/.has-test
+	$(BIN)/python scripts/share.py
+
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks
 
@@ -81,8 +85,9 @@ bench: $(VENV)/.has-bench
 $(VENV)/.has-lint $(VENV)/.has-bench $(VENV)/.has-docs: $(VENV)/.has-test
 
 $(VENV)/.has-%: pyproject.toml smtp_sansio/pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet "pip>=25.1"
-	$(PIP) install --quiet --editable ./smtp_sansio --editable ".[trio,server,scan,dask]" --group $*
+	@echo "Installing checker-smtp and the packages for '$*' into $(VENV): this takes a minute or two, once"
+	@$(PIP) install --quiet "pip>=25.1"
+	@$(PIP) install --editable ./smtp_sansio --editable ".[trio,server,scan,dask]" --group $*
 	@touch $@
 
 $(BIN)/python:

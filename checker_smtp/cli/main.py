@@ -18,7 +18,7 @@ from . import commands
 from .arguments import INTERRUPTED
 from .user_errors import user_error
 
-__all__ = ["find_commands", "main"]
+__all__ = ["find_commands", "group", "main"]
 
 _USAGE = 3
 
@@ -26,7 +26,7 @@ _USAGE = 3
 def main() -> NoReturn:
     """Run the command line and exit."""
     try:
-        code = _group(prog_name="checker-smtp", standalone_mode=False) or 0
+        code = group(prog_name="checker-smtp", standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - Python's exit code 1 would mean "warnings" here
@@ -34,9 +34,9 @@ def main() -> NoReturn:
             _exit_with_error(message)
         traceback.print_exc()
         _exit_with_error("this is a bug in checker-smtp: please report it with all of the above")
-    except BaseExceptionGroup as group:
+    except BaseExceptionGroup as errors:
         # trio wraps an interrupt in the exception groups of its tasks
-        if group.subgroup(KeyboardInterrupt) is None:
+        if errors.subgroup(KeyboardInterrupt) is None:
             raise
         sys.exit(INTERRUPTED)
     sys.exit(code)
@@ -81,7 +81,7 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="checker-smtp", message="%(prog)s %(version)s")
 @click.pass_context
-def _group(context: click.Context) -> None:
+def group(context: click.Context) -> None:
     """Check whether a domain can receive mail. No mail is ever sent: every session stops at RCPT.
 
     \b
@@ -96,8 +96,8 @@ def _group(context: click.Context) -> None:
 
 def find_commands() -> dict[str, click.Command]:
     """Return all commands by name."""
-    context = click.Context(_group)
-    found = {name: _group.get_command(context, name) for name in _group.list_commands(context)}
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
     return {name: command for name, command in found.items() if command is not None}
 
 

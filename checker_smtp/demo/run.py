@@ -1,4 +1,4 @@
-"""The demo: checks every posture of the lab over the ordinary code path, and reports each in a few lines."""
+"""The demo: check every posture of the lab over the ordinary code path."""
 
 from collections.abc import Callable
 
@@ -7,19 +7,18 @@ from checker_smtp.backends.dns.resolver import DnsResolver
 from checker_smtp.backends.network import Network
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Severity
 
 from .lab import run_lab
 
 __all__ = ["run_demo"]
 
 
-async def run_demo(print_line: Callable[[str], object]) -> dict[str, Result]:
-    """Start the lab, check its domains one after the other, and return the results by domain.
+async def run_demo(report: Callable[[Result, str], object]) -> list[Result]:
+    """Start the lab, check its domains one after the other, and return the results.
 
-    `print_line` is called with each line of the report.
+    `report` is called with each result at once, and with the description of its domain.
     """
-    results: dict[str, Result] = {}
+    results: list[Result] = []
     async with run_lab() as postures:
         for running in postures:
             host, _, port = running.resolver.rpartition(":")
@@ -32,15 +31,6 @@ async def run_demo(print_line: Callable[[str], object]) -> dict[str, Result]:
             result = await check(
                 options, Network(DnsResolver(host, int(port))), resolver_name=running.resolver
             )
-            results[options.domain] = result
-            _report(result, running.posture.description, print_line)
+            results.append(result)
+            report(result, running.posture.description)
     return results
-
-
-def _report(result: Result, description: str, print_line: Callable[[str], object]) -> None:
-    print_line(f"{result.observation.domain}: {result.status.upper()}")
-    print_line(f"    what it is: {description}")
-    findings = [f for f in result.findings if f.severity is not Severity.INFO] or result.findings
-    for finding in findings:
-        print_line(f"    {finding.severity.upper():4}  {finding.code}  {finding.subject}".rstrip())
-        print_line(f"          {finding.message}")

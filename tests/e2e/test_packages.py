@@ -136,7 +136,10 @@ def names(wheel: Path) -> list[str]:
 def test_a_wheel_contains_its_package_and_nothing_else(wheels: dict[str, Path]) -> None:
     assert set(wheels) == {"checker_smtp", "smtp_sansio"}
     for package, wheel in wheels.items():
-        files = [name for name in names(wheel) if ".dist-info/" not in name]
+        shared = [name.partition(".data/data/")[2] for name in names(wheel) if ".data/data/" in name]
+        wanted = {str(path.relative_to(ROOT)) for path in (ROOT / "share").rglob("*") if path.is_file()}
+        assert set(shared) == (wanted if package == "checker_smtp" else set())
+        files = [name for name in names(wheel) if ".dist-info/" not in name and ".data/data/" not in name]
         assert {name.partition("/")[0] for name in files} == {package}
         sources = {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
         assert sources <= set(files)
@@ -158,7 +161,7 @@ def test_the_command_runs_beside_hostile_modules(installed: Environment, command
 
 
 def test_the_demo_runs_beside_hostile_modules(installed: Environment) -> None:
-    assert "null-mx.demo.test: INFO" in installed.run("checker-smtp", "demo")
+    assert "OK, with notes  null-mx.demo.test: " in installed.run("checker-smtp", "demo")
 
 
 def test_a_program_uses_the_api_beside_hostile_modules(installed: Environment) -> None:

@@ -28,6 +28,8 @@ def config(context: click.Context) -> None:
     A value comes from the command line, else from the environment variable, else from the configuration file,
     else it is the default. The output is a configuration file as well, in which the defaults are comments.
     Secrets are not shown.
+
+    The exit code is 0, or 3 for a wrong value.
     """
     root = context.find_root()
     assert isinstance(root.command, click.Group)  # noqa: S101 - the command line has one

@@ -10,7 +10,10 @@ __all__ = ["explain"]
 @click.command()
 @click.argument("code")
 def explain(code: str) -> None:
-    """Explain CODE: its meaning, why it matters, and how to fix it."""
+    """Explain CODE: its meaning, why it matters, and how to fix it.
+
+    The exit code is 0, or 3 for an unknown code.
+    """
     from checker_smtp.report.advice import explain as explaining
 
     output = Output()

@@ -16,7 +16,7 @@ __all__ = ["replay"]
 def replay(folder: Path, form: str | None, path: Path | None) -> int:
     """Evaluate the recorded check in DIR again, without a network.
 
-    The exit code is that of the check.
+    The exit code is that of the check, and 3 if DIR is not a recording that can be replayed.
     """
     import anyio
 

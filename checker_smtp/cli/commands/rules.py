@@ -9,7 +9,10 @@ __all__ = ["rules"]
 
 @click.command()
 def rules() -> None:
-    """List the rules, the codes of their findings, and their options."""
+    """List the rules, the codes of their findings, and their options.
+
+    The exit code is 0.
+    """
     from checker_smtp.probes.rules import RULES
 
     lines = []

@@ -9,7 +9,10 @@ __all__ = ["schema"]
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of the documents that `--format json` writes."""
+    """Print the JSON Schema of the documents that `--format json` writes.
+
+    The exit code is 0.
+    """
     from checker_smtp.report.schema import dump_schema
 
     Output().write(dump_schema())

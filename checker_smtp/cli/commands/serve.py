@@ -153,6 +153,8 @@ def serve(resolver: str | None, **given: Any) -> None:
 
     The variable of a repeatable option has its values separated by spaces. After SIGTERM running checks may
     finish for some seconds.
+
+    The exit code is 0 after a signal, and 3 if a setting is wrong or the address cannot be listened on.
     """
     from checker_smtp.backends.dns.resolver import DnsResolver
     from checker_smtp.probes.options import Options

@@ -25,6 +25,8 @@ def summary(results: Path, output: Output, bucket: str | None) -> None:
 
     RESULTS is a file of JSON lines, compressed if it ends in .gz or .zst, a folder of such files, or - for
     standard input. Lines that cannot be read are counted, and the page reports them.
+
+    The exit code is 0, or 3 if there is no result to summarise.
     """
     if bucket is None:
         write_page(results, output)

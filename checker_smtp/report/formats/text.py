@@ -17,10 +17,11 @@ from checker_smtp.report.model.transactions import TransactionResult
 from checker_smtp.report.model.verdict import STATUS_WORDS
 from checker_smtp.report.terminal import Terminal
 
-__all__ = ["render_text", "render_text_several"]
+__all__ = ["STATUS_WIDTH", "render_line", "render_text", "render_text_several"]
 
 _INDENT = " " * 8
 _RULE = "-" * 72
+STATUS_WIDTH = max(map(len, STATUS_WORDS.values()))
 # Lines quoted of one reply; the page and the JSON document have more.
 _MAX_QUOTED = 3
 # The part of a line that the question of a row may take, so that its answer is not a narrow column.
@@ -35,18 +36,20 @@ def render_text(result: Result, terminal: Terminal | None = None) -> str:
     return "\n".join(filter(None, page.parts())) + page.last_line()
 
 
+def render_line(result: Result, terminal: Terminal) -> str:
+    """Return the status, the domain, and the sentence on its worst fault, as one line."""
+    ((domain, status, sentence),) = list_worst([result])
+    return terminal.lines(
+        f"{domain}: {sentence}",
+        first=f"{STATUS_WORDS.get(status, 'Unknown'):{STATUS_WIDTH}}  ",
+        first_style="good" if status == "info" else status,
+    )
+
+
 def render_text_several(results: Sequence[Result], terminal: Terminal | None = None) -> str:
     """Return a line for each domain, then the reports."""
     terminal = terminal or Terminal()
-    width = max(len(word) for word in STATUS_WORDS.values())
-    lines = [
-        terminal.lines(
-            f"{domain}: {sentence}",
-            first=f"{STATUS_WORDS.get(status, 'Unknown'):{width}}  ",
-            first_style="good" if status == "info" else status,
-        )
-        for domain, status, sentence in list_worst(results)
-    ]
+    lines = [render_line(result, terminal) for result in results]
     reports = [f"\n{_RULE}\n{render_text(result, terminal)}" for result in results]
     return "".join([*lines, *reports])
 
