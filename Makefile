@@ -50,7 +50,7 @@ field: $(VENV)/.has-test
 	  CLI="$(abspath $(BIN)/checker-smtp)" bash "$$copy/run.sh"; \
 	  else echo "field: cases skipped, because $(CASES)/run.sh does not exist"; fi
 
-e2e: $(VENV)/.has-test
+e2e: $(VENV)/.has-e2e
 	$(BIN)/python -m pytest tests/e2e -p no:cacheprovider -o addopts="$(E2E_OPTIONS)"
 
 lint: $(VENV)/.has-lint
@@ -82,7 +82,7 @@ bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks
 
 # mypy needs the packages that the code and its tests import, so they are installed first
-$(VENV)/.has-lint $(VENV)/.has-bench $(VENV)/.has-docs: $(VENV)/.has-test
+$(VENV)/.has-lint $(VENV)/.has-bench $(VENV)/.has-docs $(VENV)/.has-e2e: $(VENV)/.has-test
 
 $(VENV)/.has-%: pyproject.toml smtp_sansio/pyproject.toml | $(BIN)/python
 	@echo "Installing checker-smtp and the packages for '$*' into $(VENV): this takes a minute or two, once"

@@ -13,7 +13,8 @@ None of them needs a network. A server is a `Runner` and a resolver a `Resolver`
 
 - `RuleServer` answers any command by rules, with switches for what servers get wrong.
 - `ScriptedServer` plays written dialogues and reports where the client departs from them.
-- `RecordedServer` repeats the replies of an observation.
+- `RecordedServer` repeats the replies of an observation, `TranscriptServer` those of a transcript.
+- `MessageServer` is a `RuleServer` that takes messages; `LiveServer` serves real clients.
 - `FuzzServer` replies anything, on a network that may fail.
 - `FakeResolver` answers from a `Zone`, which is DNS records as text.
 - `FakeNetwork` is a resolver and a server as one backend, which `checker_smtp.check` accepts.
@@ -26,6 +27,8 @@ from .clock import FakeClock, SkippingEventLoop, backend_options
 from .dns_server import DnsProtocol, serve_dns
 from .faults import ENDINGS, FAULTS
 from .fuzz_server import FuzzServer, NetworkFaults
+from .live_server import LiveServer
+from .message_server import MessageServer, ReceivedMessage
 from .network import FakeNetwork
 from .recorded_server import RecordedServer
 from .rule_server import RuleServer, RuleSession
@@ -39,6 +42,7 @@ from .scripted_server import (
 )
 from .session import Pause, ScriptRunner, ServerSession, resume
 from .stream import serve_session, server_tls_context
+from .transcript_server import TranscriptServer
 from .zone import FakeResolver, Zone
 
 __all__ = [
@@ -52,8 +56,11 @@ __all__ = [
     "FakeNetwork",
     "FakeResolver",
     "FuzzServer",
+    "LiveServer",
+    "MessageServer",
     "NetworkFaults",
     "Pause",
+    "ReceivedMessage",
     "RecordedServer",
     "RuleServer",
     "RuleSession",
@@ -61,6 +68,7 @@ __all__ = [
     "ScriptedServer",
     "ServerSession",
     "SkippingEventLoop",
+    "TranscriptServer",
     "Zone",
     "backend_options",
     "parse_dialogue",

@@ -14,7 +14,7 @@ from smtp_sansio import FailureKind
 
 from .session import Output, Pause, ServerSession
 
-__all__ = ["serve_session", "server_tls_context"]
+__all__ = ["serve_session", "server_tls_context", "trusting_context"]
 
 _GONE: Final = (BrokenResourceError, ClosedResourceError, EndOfStream, ssl.SSLError)
 
@@ -22,12 +22,20 @@ _GONE: Final = (BrokenResourceError, ClosedResourceError, EndOfStream, ssl.SSLEr
 def server_tls_context() -> ssl.SSLContext:
     """Return a context for the server's side of TLS, with the key pair of this package.
 
-    Its private key is public, so it proves nothing to anybody. The certificate is valid for `mx.DOMAIN` of
-    each of the demo's domains.
+    Its private key is public, so it proves nothing to anybody. The certificate is valid for localhost, its
+    addresses, and `mx.DOMAIN` of each of the demo's domains.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with as_file(files(__package__) / "server.pem") as pem:
         context.load_cert_chain(pem)
+    return context
+
+
+def trusting_context() -> ssl.SSLContext:
+    """Return a context for a client that verifies certificates: it trusts that of `server_tls_context`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with as_file(files(__package__) / "server.pem") as pem:
+        context.load_verify_locations(pem)
     return context
 
 
