@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import click
 
 from checker_smtp.probes.options import OptionError, host_name
-from checker_smtp.probes.policy import Acceptance, FindingPolicy
-from checker_smtp.probes.rules import CODES, Severity, record_of
+from checker_smtp.probes.policy import FindingPolicy
+from checker_smtp.probes.rules import CODES, Acceptance, Severity, record_of
 
 from .option_names import options_of
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from .option_names import options_of, variable_of
+from .option_names import options_of, table_of, variable_of
 from .user_errors import user_error
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _origin_of(context: click.Context, name: str) -> str:
         return next((variable_of(o) for o in options_of(context.command).values() if o.name == name), "")
     if source is ParameterSource.DEFAULT_MAP:
         configuration: Configuration = context.meta[_META]
-        return f"{configuration.path}, {configuration.settings[str(context.command.name)][name].key}"
+        return f"{configuration.path}, {configuration.settings[table_of(context)][name].key}"
     return ""
 
 
@@ -128,9 +128,9 @@ def _read(context: click.Context, _: click.Parameter, given: Path | None) -> Non
     names = group.list_commands(root) if isinstance(group, click.Group) else []
     found = {name: group.get_command(root, name) for name in names} if isinstance(group, click.Group) else {}
     commands = {name: command for name, command in found.items() if command is not None}
-    configuration = read_configuration(path, commands or {str(context.command.name): context.command})
+    configuration = read_configuration(path, commands or {table_of(context): context.command})
     context.meta[_META] = configuration
-    own = configuration.settings.get(str(context.command.name), {})
+    own = configuration.settings.get(table_of(context), {})
     context.default_map = {name: setting.value for name, setting in own.items()}
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-__all__ = ["key_of", "options_of", "variable_of"]
+__all__ = ["key_of", "options_of", "table_of", "variable_of"]
 
 _PREFIX = "CHECKER_SMTP_"
 
@@ -20,9 +20,17 @@ def variable_of(option: click.Option) -> str:
 
 
 def options_of(command: click.Command) -> dict[str, click.Option]:
-    """Return the options that a file may set, by key."""
-    return {
+    """Return the options that a file may set, by key; those of a group are the options of its commands."""
+    parts = command.commands.values() if isinstance(command, click.Group) else ()
+    return {key: option for part in parts for key, option in options_of(part).items()} | {
         key_of(option): option
         for option in command.params
         if isinstance(option, click.Option) and option.expose_value
     }
+
+
+def table_of(context: click.Context) -> str:
+    """Return the table of a command in the file: its name, or that of the group that it is in."""
+    while context.parent is not None and context.parent.parent is not None:
+        context = context.parent
+    return str(context.command.name)

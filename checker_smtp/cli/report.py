@@ -9,12 +9,13 @@ import click
 
 from checker_smtp.report.formats import FORMATS, render, render_several
 
-from .configured import current_configuration
+from .difference import join_reports, render_difference, status_of_change
 from .output import Output
 from .pages import Folder
 
 if TYPE_CHECKING:
     from checker_smtp.probes.result import Result
+    from checker_smtp.report.diff.compare import Difference
 
 __all__ = ["ReportTarget", "report_options", "report_target"]
 
@@ -62,14 +63,8 @@ class ReportTarget:
     def write(self, results: "Sequence[Result]", *, several: bool = False) -> int:
         """Write the reports, and return the exit code, which is that of the worst status.
 
-        Both follow the severities of the configuration; `results` have those of the rules. `several` is True
-        for the results of a command that had several domains. Raise `click.ClickException`.
+        `several` is True for the results of a command that had several domains. Raise `click.ClickException`.
         """
-        if (configuration := current_configuration()) is not None:
-            from checker_smtp.probes.policy import with_severities
-
-            severities = configuration.policy.severities
-            results = [with_severities(result, severities) for result in results]
         if isinstance(self.output, Folder):
             self.output.write(results)
         elif several:
@@ -79,6 +74,27 @@ class ReportTarget:
         from checker_smtp.report.model.several import worst_status
 
         return _EXIT_CODES[worst_status(result.status for result in results)]
+
+    def write_changes(
+        self, results: "Sequence[Result]", differences: "Sequence[Difference | None]", *, several: bool
+    ) -> int:
+        """Write what changed, and nothing if nothing did, and return the exit code for the changes.
+
+        A result without a difference, which is a first check, is written whole. Raise `click.ClickException`.
+        """
+        assert isinstance(self.output, Output)  # noqa: S101 - `open_for_checks` accepts no other one
+        statuses, parts = [], []
+        for result, difference in zip(results, differences, strict=True):
+            statuses.append(result.status if difference is None else status_of_change(difference))
+            if difference is None:
+                parts.append(render(result, self.form, self.output.terminal))
+            elif difference.is_change:
+                parts.append(render_difference(difference, self.form, self.output.terminal))
+        if parts:
+            self.output.write(join_reports(parts, self.form, several=several))
+        from checker_smtp.report.model.several import worst_status
+
+        return _EXIT_CODES[worst_status(statuses)]
 
 
 def report_target(form: str | None, path: Path | None, *, several: bool = False) -> ReportTarget:

@@ -5,7 +5,7 @@ import click
 __all__ = ["user_error"]
 
 # by name, because their modules are not loaded for every command
-_NAMES = {"CaseError", "OptionError", "ResolverUnavailable"}
+_NAMES = {"CaseError", "HistoryError", "OptionError", "ResolverUnavailable"}
 # Characters of a message. A longer one loses its middle, which is text from outside: a sentence begins with
 # the fault and ends with the remedy.
 _MAX_MESSAGE = 300 - len("checker-smtp: ")

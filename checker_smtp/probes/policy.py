@@ -1,32 +1,18 @@
 """The decisions of the operator about findings: the severity of a code, and the faults that are accepted.
 
 The rules give every finding a severity. The configuration may give the findings of a code another one, and
-the finding keeps that of its rule, so that every report can say both.
+the finding keeps that of its rule, so that every report can say both. A finding that is accepted is reported
+as such, and counts neither in the status nor in the exit code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, datetime
 
-from .result import Result
-from .rules import Finding, Outcome, Severity, status_of
+from .result import Result, evaluate
+from .rules import RULES, Acceptance, Finding, Outcome, Severity, record_of, status_of
 
-__all__ = ["Acceptance", "FindingPolicy", "with_severities"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
-    """A fault that the operator accepts: findings of `code`, for a `reason` in words.
-
-    `domain` and `subject` narrow it to one domain and to one endpoint or MX target; empty means all of them.
-    `until` is its last day, None for no end.
-    """
-
-    code: str
-    reason: str
-    domain: str = ""
-    subject: str = ""
-    until: date | None = None
+__all__ = ["FindingPolicy", "accept", "decide", "evaluate_again", "is_over", "with_severities"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +43,72 @@ def _changed(finding: Finding, severities: Mapping[str, Severity]) -> Finding:
     if severity is finding.severity or finding.rule_severity is not None:
         return finding
     return replace(finding, severity=severity, rule_severity=finding.severity)
+
+
+def decide(results: Iterable[Result], policy: FindingPolicy) -> tuple[Result, ...]:
+    """Return the results of one run as the operator decided.
+
+    An acceptance for all domains is used if it is used for one of them.
+    """
+    decided = [accept(with_severities(r, policy.severities), policy.acceptances) for r in results]
+    unused = {a for a in policy.acceptances if all(a in result.unused_acceptances for result in decided)}
+    return tuple(
+        replace(r, unused_acceptances=tuple(a for a in r.unused_acceptances if a.domain or a in unused))
+        for r in decided
+    )
+
+
+def accept(result: Result, acceptances: Iterable[Acceptance]) -> Result:
+    """Return the result with its accepted findings marked and behind the others, and the status without them.
+
+    The acceptances of this domain that are over on the day of the check, in UTC, or match no finding of a
+    test that was made are the result's `unused_acceptances`.
+    """
+    domain, run_at = result.observation.domain, result.observation.run_at
+    own = [one for one in acceptances if one.domain in ("", domain)]
+    valid = [one for one in own if not is_over(one, run_at)]
+    findings = tuple(
+        replace(finding, acceptance=next((one for one in valid if _is_match(one, finding)), None))
+        for finding in result.findings
+    )
+    unused = [one for one in own if one not in valid or _is_unmatched(one, result)]
+    return replace(
+        result,
+        findings=tuple(sorted(findings, key=lambda finding: finding.acceptance is not None)),
+        status=status_of(result.observation, tuple(f for f in findings if f.acceptance is None)),
+        unused_acceptances=tuple(unused),
+    )
+
+
+def _is_match(acceptance: Acceptance, finding: Finding) -> bool:
+    """Return whether the acceptance is for this finding of its domain."""
+    return acceptance.code == finding.code and acceptance.subject in ("", finding.subject)
+
+
+def _is_unmatched(acceptance: Acceptance, result: Result) -> bool:
+    """Return whether no finding is accepted by it, although the check tested what it is about."""
+    if any(_is_match(acceptance, finding) for finding in result.findings):
+        return False
+    seen = result.observation
+    subject = tuple(one for one in seen.endpoints if one.subject == acceptance.subject)
+    seen = replace(seen, endpoints=subject) if subject else seen
+    rules = [rule for rule in RULES.values() if record_of(acceptance.code) in rule.codes]
+    return not rules or any(rule.applies_to(seen) and rule.tested(seen) for rule in rules)
+
+
+def evaluate_again(kept: Result) -> Result:
+    """Return the verdict of the current rules on a kept result, under the decisions that it was made with."""
+    severities = {f.code: f.severity for f in kept.findings if f.rule_severity is not None}
+    accepted = [finding.acceptance for finding in kept.findings if finding.acceptance is not None]
+    acceptances = dict.fromkeys((*accepted, *kept.unused_acceptances))
+    return accept(with_severities(evaluate(kept.observation), severities), acceptances)
+
+
+def is_over(acceptance: Acceptance, run_at: str) -> bool:
+    """Return whether the last day of the acceptance, in UTC, is before a check at the time `run_at`."""
+    try:
+        today = datetime.fromisoformat(run_at).astimezone(UTC).date()
+    except (ValueError, OverflowError):
+        # a document of another program: without a time nothing is over
+        return False
+    return acceptance.until is not None and acceptance.until < today

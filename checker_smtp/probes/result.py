@@ -4,22 +4,33 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from .observation import Observation
-from .rules import Delivery, Finding, Rule, add_extra, apply_rules, judge_delivery, status_of
+from .rules import (
+    Acceptance,
+    Delivery,
+    Finding,
+    Rule,
+    add_extra,
+    apply_rules,
+    judge_delivery,
+    status_of,
+)
 
 __all__ = ["Result", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """`status` is `ok`, `info`, `warning`, `critical` or `unknown`; findings come the worst first.
+    """`status` is `ok`, `info`, `warning`, `critical` or `unknown`; findings come the worst first,
+    accepted ones after the others. `mail` says whether mail to the domain arrives.
 
-    `mail` says whether mail to the domain arrives.
+    `unused_acceptances` are those for this domain that are over, or match no finding.
     """
 
     observation: Observation
     findings: tuple[Finding, ...]
     status: str
     mail: Delivery
+    unused_acceptances: tuple[Acceptance, ...] = ()
 
 
 def evaluate(observation: Observation, extra_rules: Collection[Rule] = ()) -> Result:

@@ -19,7 +19,7 @@ import msgspec
 
 from checker_smtp.probes.observation import Entry, Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Delivery, Finding, Severity, finding_id, judge_delivery
+from checker_smtp.probes.rules import Acceptance, Delivery, Finding, Severity, finding_id, judge_delivery
 
 from .bounds import excess_findings, excess_parts
 
@@ -77,6 +77,7 @@ class _Document:
     findings: tuple[Finding, ...]
     status: str
     mail: Delivery | None = None
+    unused_acceptances: tuple[Acceptance, ...] = ()
 
 
 def dump(result: Result) -> str:
@@ -130,6 +131,7 @@ def load(text: str | bytes) -> Result:
         ),
         status=document.status,
         mail=document.mail or judge_delivery(observation, document.findings),
+        unused_acceptances=document.unused_acceptances,
     )
 
 

@@ -46,6 +46,13 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Finding.rule_severity": {
         "description": "The severity that the rule gave, if the configuration gave another one; else null.",
     },
+    "Finding.acceptance": {
+        "description": "Why the operator accepts the finding, which then does not count; else null."
+    },
+    "Result.unused_acceptances": {
+        "description": "Acceptances for this domain that are over, or match no finding."
+    },
+    "Acceptance.until": {"description": "The last day, in UTC; null for no end."},
     "Finding.rule": {"description": "The rule that reported it."},
     "Evidence.source": {"enum": ["dns", "session"]},
     "Evidence.quote": {"description": f"Verbatim. In a session: {_OCTETS[0].lower()}{_OCTETS[1:]}"},

@@ -88,7 +88,7 @@ def test_json_is_the_whole_document() -> None:
     assert set(relay) == {
         *("code", "severity", "outcome", "rule", "subject"),
         *("message", "fix", "reference", "evidence"),
-        *("id", "reason", "words", "rule_severity"),
+        *("id", "reason", "words", "rule_severity", "acceptance"),
     }
     assert relay["id"] == "dev-openrelay.test smtp.open_relay 127.1.1.11:25"
     assert (relay["code"], relay["severity"], relay["outcome"]) == ("smtp.open_relay", "crit", "fail")

@@ -40,7 +40,7 @@ def agrees(result: Result) -> None:
     text = dump(result)
     document = json.loads(text)
     EXACTLY.validate(document)
-    assert list(document) == ["version", "observation", "findings", "status", "mail"]
+    assert list(document) == ["version", "observation", "findings", "status", "mail", "unused_acceptances"]
     assert document["version"] == VERSION == 2
     assert text.isascii()
     assert dump(load(text)) == text

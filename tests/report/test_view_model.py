@@ -116,7 +116,7 @@ def test_findings_that_are_not_the_domains_fault_are_separate(outcome: Outcome) 
     is_checker = outcome is Outcome.REFUSED_US
     assert [item.code for item in report.checker] == ["smtp.not_tested"] * is_checker
     assert [item.code for item in report.unsettled] == ["smtp.not_tested"] * (not is_checker)
-    assert report.panels == ("unsettled", "checker", "fix")
+    assert report.panels == ("unsettled", "checker", "fix", "accepted")
     assert report.head.counts == ("2 notes",)
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,9 +18,14 @@ from checker_smtp.cli.arguments import (
 )
 from checker_smtp.cli.check_options import check_options, mail_servers, options_from
 from checker_smtp.cli.configured import ConfiguredCommand
+from checker_smtp.cli.decisions import accept_option, decided
+from checker_smtp.cli.kept_checks import history_option, open_for_checks, report_kept
 from checker_smtp.cli.report import report_options, report_target
 from checker_smtp.cli.source_address import source_option
 from checker_smtp.probes.options import Options
+
+if TYPE_CHECKING:
+    from checker_smtp.probes.rules import Acceptance
 
 __all__ = ["check"]
 
@@ -49,6 +54,13 @@ __all__ = ["check"]
     metavar="DIR",
     help="Record the whole check in this new folder, for replay; several domains in a folder each.",
 )
+@accept_option
+@history_option("Keep the check in FILE, for `history` and --changes-only; not with --mx.")
+@click.option(
+    "--changes-only",
+    is_flag=True,
+    help="Report what changed since the last check, and nothing if nothing did.",
+)
 @backend_option()
 def check(
     domains: tuple[str, ...],
@@ -58,6 +70,9 @@ def check(
     resolver: str | None,
     record: Path | None,
     source_address: str | None,
+    accepted: "tuple[Acceptance, ...]",
+    history_file: Path | None,
+    changes_only: bool,
     **given: Any,
 ) -> int:
     """Check whether each DOMAIN can receive mail.
@@ -79,6 +94,9 @@ def check(
     several = len(options) > 1
     server = resolver_address(resolver)
     target = report_target(form, path, several=several)
+    # servers that are not those of the MX records are not compared with them
+    kept_in = None if given["mx"] else history_file
+    history = open_for_checks(kept_in, target, changes_only=changes_only)
 
     # imported after the arguments are checked, so that a typing error is reported at once
     from checker_smtp.backends.dns.cache import SharedResolver
@@ -96,9 +114,13 @@ def check(
         record=record,
         helo_name=None if is_helo_name_given() else partial(own_helo_name, asked, source_address),
     )
-    if checks.run(backend):
-        return target.write(checks.results, several=several)
-    if checks.results:
-        target.write(checks.results, several=several)
-    print_interrupted(checks.unfinished)
-    return INTERRUPTED
+    is_complete = checks.run(backend)
+    code = INTERRUPTED
+    if results := decided(checks.results, accepted):
+        if history is not None:
+            code = report_kept(history, results, target, several=several, changes_only=changes_only)
+        else:
+            code = target.write(results, several=several)
+    if not is_complete:
+        print_interrupted(checks.unfinished)
+    return code if is_complete else INTERRUPTED

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from checker_smtp.cli.configured import ConfiguredCommand
+from checker_smtp.cli.difference import DIFFERENCE_FORMATS, render_difference
 from checker_smtp.cli.output import Output, output_option
 
 if TYPE_CHECKING:
     from checker_smtp.probes.result import Result
-    from checker_smtp.report.diff.compare import Difference
 
 __all__ = ["diff"]
 
@@ -21,7 +21,7 @@ __all__ = ["diff"]
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "html"]),
+    type=click.Choice(DIFFERENCE_FORMATS),
     default="text",
     show_default=True,
     help="text is for a terminal, json for a program, html for a browser.",
@@ -40,12 +40,12 @@ def diff(old: Path, new: Path, form: str, output: Output) -> int:
         difference = compare(*results)
     except DifferenceError as error:
         raise click.ClickException(str(error)) from None
-    output.write(_render(difference, form, output))
+    output.write(render_difference(difference, form, output.terminal))
     return int(difference.worse)
 
 
 def _read(path: Path) -> "Result":
-    from checker_smtp.probes.result import evaluate
+    from checker_smtp.probes.policy import evaluate_again
     from checker_smtp.report.document import DocumentError, load
 
     if path.is_dir():
@@ -61,16 +61,4 @@ def _read(path: Path) -> "Result":
     except DocumentError as error:
         raise click.ClickException(f"{str(path)!r}: {error}") from None
     # with the current rules, so that a change of the rules does not show up as a change of the domain
-    return evaluate(result.observation)
-
-
-def _render(difference: "Difference", form: str, output: Output) -> str:
-    if form == "html":
-        from checker_smtp.report.diff.html import render_difference_html
-
-        return render_difference_html(difference)
-    from checker_smtp.report.diff.text import dump_difference, render_difference_text
-
-    if form == "json":
-        return dump_difference(difference)
-    return render_difference_text(difference, output.terminal)
+    return evaluate_again(result)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from checker_smtp.cli.configured import ConfiguredCommand
+from checker_smtp.cli.decisions import decided
 from checker_smtp.cli.report import report_options, report_target
 
 __all__ = ["replay"]
@@ -23,4 +24,4 @@ def replay(folder: Path, form: str | None, path: Path | None) -> int:
     from checker_smtp import api
 
     target = report_target(form, path)
-    return target.write([anyio.run(api.replay, folder)])
+    return target.write(decided([anyio.run(api.replay, folder)]))

@@ -12,7 +12,7 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.options import OptionError
 
 from ._answers import any_answered, client_refusal, own_answer
-from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency, finding_id
+from ._finding import Acceptance, Code, Evidence, Finding, Outcome, Severity, Urgency, finding_id
 from ._mail import MAIL_REASONS, Delivery, MailState, judge_delivery
 from ._registry import Registry
 from ._reproduction import (
@@ -31,6 +31,7 @@ __all__ = [
     "CODES",
     "MAIL_REASONS",
     "RULES",
+    "Acceptance",
     "Code",
     "Delivery",
     "Evidence",

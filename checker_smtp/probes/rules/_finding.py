@@ -6,6 +6,7 @@ codes. A new property of codes is a new field here, with a default that suits mo
 """
 
 from dataclasses import KW_ONLY, dataclass
+from datetime import date
 from enum import IntEnum, StrEnum
 
 from checker_smtp.probes.observation import Purpose
@@ -13,7 +14,7 @@ from checker_smtp.probes.refusals import Refusal
 
 from ._reproduction import Reproduction
 
-__all__ = ["Code", "Evidence", "Finding", "Outcome", "Severity", "Urgency", "finding_id"]
+__all__ = ["Acceptance", "Code", "Evidence", "Finding", "Outcome", "Severity", "Urgency", "finding_id"]
 
 _MAX_WORDS = 200
 
@@ -70,6 +71,21 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A fault that the operator accepts: findings of `code`, for a `reason` in words.
+
+    `domain` and `subject` narrow it to one domain and to one endpoint or MX target; empty means all of them.
+    `until` is its last day, None for no end.
+    """
+
+    code: str
+    reason: str
+    domain: str = ""
+    subject: str = ""
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One verdict. `subject` is an endpoint (`ip:25`), an MX name, or empty for the domain as a whole."""
 
@@ -90,6 +106,8 @@ class Finding:
     """The words of the reply, or its code, from which the reason was read, verbatim."""
     rule_severity: Severity | None = None
     """The severity that the rule gave, where the configuration gives another one."""
+    acceptance: Acceptance | None = None
+    """Why the operator accepts it: it is reported, and does not count."""
 
 
 def finding_id(domain: str, code: str, subject: str) -> str:

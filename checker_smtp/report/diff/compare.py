@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Delivery, Finding, MailState, Severity, rule_of
+from checker_smtp.probes.rules import Acceptance, Delivery, Finding, MailState, Severity, rule_of
 from checker_smtp.report.model.mail_state import describe_mail
 from checker_smtp.report.model.panels import UNSETTLED, is_fault
 from checker_smtp.report.visible import visible
@@ -71,7 +71,9 @@ class SettingChange:
 class Difference:
     """Everything that differs.
 
-    `reasons` are the reasons for `worse`. `unsettled` are old findings that the new check did not test again.
+    `reasons` are the reasons for `worse`, and `worst` is the highest severity of a finding among them.
+    `unsettled` are old findings that the new check did not test again, `unused_acceptances` those that are
+    over or match no finding since the old one.
     """
 
     domain: str
@@ -83,6 +85,7 @@ class Difference:
     new_mail: Delivery
     worse: bool
     reasons: tuple[str, ...]
+    worst: Severity | None = None
     appeared: tuple[Finding, ...] = ()
     gone: tuple[Finding, ...] = ()
     unsettled: tuple[Finding, ...] = ()
@@ -92,6 +95,15 @@ class Difference:
     tls: tuple[TlsChange, ...] = ()
     extensions: tuple[ExtensionChange, ...] = ()
     settings: tuple[SettingChange, ...] = ()
+    unused_acceptances: tuple[Acceptance, ...] = ()
+
+    @property
+    def is_change(self) -> bool:
+        """True if anything but the options of the checks differs."""
+        changes = (self.reasons, self.appeared, self.gone, self.unsettled, self.changed)
+        facts = (self.mx, self.addresses, self.tls, self.extensions, self.unused_acceptances)
+        states = self.old_status != self.new_status or self.old_mail.state is not self.new_mail.state
+        return states or any(changes) or any(facts)
 
     @property
     def better(self) -> bool:
@@ -110,13 +122,15 @@ def compare(old: Result, new: Result) -> Difference:
         )
     both = pair_endpoints(before, after)
     appeared, gone, changed = _findings(old, new)
+    faults = tuple(_new_faults(appeared, gone, before, after))
+    worsened = tuple(pair for pair in changed if _rank(pair.new) > _rank(pair.old))
     tls = tuple(compare_tls(both))
     extensions = tuple(compare_extensions(both))
     reasons = (
         *_new_null_mx(before, after),
         *_lost_mail(old.mail, new.mail),
-        *(_describe(finding, "appeared") for finding in _new_faults(appeared, gone, before, after)),
-        *(_describe(pair.new, "got worse") for pair in changed if _rank(pair.new) > _rank(pair.old)),
+        *(_describe(finding, "appeared") for finding in faults),
+        *(_describe(pair.new, _worsening(pair)) for pair in worsened),
         *find_weaker_tls(tls),
         *find_lost_extensions(both),
     )
@@ -132,6 +146,7 @@ def compare(old: Result, new: Result) -> Difference:
         new_mail=new.mail,
         worse=bool(reasons),
         reasons=reasons,
+        worst=_worst((*faults, *(pair.new for pair in worsened))),
         appeared=appeared,
         gone=tuple(finding for finding in gone if _tested_again(finding, new)),
         unsettled=tuple(finding for finding in gone if not _tested_again(finding, new)),
@@ -141,6 +156,7 @@ def compare(old: Result, new: Result) -> Difference:
         tls=tls,
         extensions=extensions,
         settings=tuple(_settings(before, after)),
+        unused_acceptances=tuple(one for one in new.unused_acceptances if one not in old.unused_acceptances),
     )
 
 
@@ -174,14 +190,14 @@ def _findings(
     return tuple(appeared), gone, tuple(changed)
 
 
-def _stable_part(finding: Finding, result: Result) -> tuple[str, Severity, str, str]:
+def _stable_part(finding: Finding, result: Result) -> tuple[str, Severity, str, bool, str]:
     """Return the finding without the values that differ in every run."""
     message = re.sub(r"\b\d+(\.\d+)? s\b", "some s", finding.message)
     for endpoint in result.observation.endpoints:
         control = endpoint.asked("relay-control")
         if control is not None:
             message = message.replace(control.recipient, "a random mailbox")
-    return finding.rule, finding.severity, finding.outcome, message
+    return finding.rule, finding.severity, finding.outcome, finding.acceptance is not None, message
 
 
 def _tested_again(finding: Finding, new: Result) -> bool:
@@ -224,6 +240,14 @@ def _rank(finding: Finding) -> tuple[int, bool]:
 def _describe(finding: Finding, change: str) -> str:
     where = f" at {finding.subject}" if finding.subject else ""
     return f"{finding.code}{where} {change} ({finding.severity})"
+
+
+def _worsening(pair: FindingChange) -> str:
+    return "got worse" if pair.old.acceptance is None else "is not accepted any more"
+
+
+def _worst(findings: Iterable[Finding]) -> Severity | None:
+    return max((finding.severity for finding in findings), key=lambda s: s.rank, default=None)
 
 
 def _new_null_mx(before: Observation, after: Observation) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import Finding
 from checker_smtp.report.model.mail_state import describe_mail
+from checker_smtp.report.model.panels import describe_acceptance, describe_unused
 from checker_smtp.report.visible import visible
 
 from .compare import Difference, FindingChange
@@ -47,7 +48,7 @@ def build_headline(difference: Difference) -> str:
     if difference.new_status == "unknown":
         return "it could not be tested this time"
     if all(section.title == _SETTINGS for section in build_sections(difference)):
-        return "nothing changed"
+        return "it could be tested again" if difference.old_status == "unknown" else "nothing changed"
     return "it got better" if difference.better else "it changed, but did not get worse"
 
 
@@ -70,6 +71,7 @@ def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
         ("Addresses", _addresses(difference)),
         ("TLS", _tls(difference)),
         ("Extensions", _extensions(difference)),
+        ("Acceptances", _unused(difference)),
         (_SETTINGS, _settings(difference)),
     )
     all_ = (DiffSection(title=t, items=tuple(lines), hint=_HINTS.get(t, "")) for t, lines in sections)
@@ -77,7 +79,10 @@ def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
 
 
 def _finding(finding: Finding, mark: str) -> DiffLine:
-    details = [visible(f"Fix: {finding.fix}")] if mark == "+" else []
+    is_new_fault = mark == "+" and finding.acceptance is None
+    details = [visible(f"Fix: {finding.fix}")] if is_new_fault else []
+    if acceptance := describe_acceptance(finding):
+        details.append(acceptance)
     details.append(visible(" · ".join(filter(None, (finding.code, finding.reference)))))
     return DiffLine(
         mark=mark,
@@ -90,6 +95,8 @@ def _finding(finding: Finding, mark: str) -> DiffLine:
 def _change(pair: FindingChange) -> DiffLine:
     old, new = pair.old, pair.new
     details = [f"was: {old.severity.upper()} {old.message}"]
+    if old.acceptance is not None and new.acceptance is None:
+        details.append(f"was {describe_acceptance(old)}")
     if old.outcome != new.outcome:
         details.append(f"{old.outcome} → {new.outcome}")
     line = _finding(new, "~")
@@ -122,6 +129,11 @@ def _tls(difference: Difference) -> Iterator[DiffLine]:
         new = ", ".join(filter(None, (change.new_version, change.new_cipher))) or "none"
         mark = "+" if not change.old_version else "~" if change.new_version else "-"
         yield DiffLine(mark=mark, text=visible(f"{change.endpoint}: {old} → {new}"))
+
+
+def _unused(difference: Difference) -> Iterator[DiffLine]:
+    for acceptance in difference.unused_acceptances:
+        yield DiffLine(mark="", text=describe_unused(acceptance, difference.new_run_at))
 
 
 def _settings(difference: Difference) -> Iterator[DiffLine]:

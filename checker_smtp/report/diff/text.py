@@ -10,7 +10,7 @@ from checker_smtp.report.terminal import Terminal
 from .compare import Difference
 from .sections import DiffLine, DiffSection, build_headline, build_sections, describe_status
 
-__all__ = ["dump_difference", "render_difference_text"]
+__all__ = ["dump_difference", "render_difference_text", "render_sections"]
 
 
 def dump_difference(difference: Difference) -> str:
@@ -27,7 +27,12 @@ def render_difference_text(difference: Difference, terminal: Terminal | None = N
         f"{difference.domain}: {build_headline(difference)} ({describe_status(difference)})", style
     )
     text += terminal.lines(f"between {difference.old_run_at} and {difference.new_run_at}", "dim")
-    return text + "".join(_section(section, terminal) for section in build_sections(difference))
+    return text + render_sections(difference, terminal)
+
+
+def render_sections(difference: Difference, terminal: Terminal) -> str:
+    """Return the sections of the difference as text, each behind an empty line."""
+    return "".join(_section(section, terminal) for section in build_sections(difference))
 
 
 def _section(section: DiffSection, terminal: Terminal) -> str:

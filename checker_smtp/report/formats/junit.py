@@ -13,7 +13,13 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import RULES, Finding, rule_of
 from checker_smtp.report.model.mail_state import describe_reason
-from checker_smtp.report.model.panels import UNSETTLED, describe_severity, is_fault
+from checker_smtp.report.model.panels import (
+    UNSETTLED,
+    describe_acceptance,
+    describe_severity,
+    describe_unused,
+    is_fault,
+)
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import octets_visible, visible
 
@@ -44,6 +50,9 @@ def _suite(result: Result) -> Element:
     properties = SubElement(suite, "properties")
     for name, value in (("mail", result.mail.state), ("mail.reason", result.mail.reason)):
         SubElement(properties, "property", name=name, value=visible(value))
+    for acceptance in result.unused_acceptances:
+        unused = describe_unused(acceptance, observation.run_at)
+        SubElement(properties, "property", name="unused acceptance", value=unused)
     cases = [_case(result, rule) for rule in _rules(result)]
     suite.extend(cases)
     _count(suite, cases, observation.seconds)
@@ -71,7 +80,7 @@ def _case(result: Result, rule: str) -> Element:
     case = Element("testcase", classname=visible(result.observation.domain), name=visible(rule), time="0")
     findings = [finding for finding in result.findings if finding.rule == rule]
     failures = list(filter(is_fault, findings))
-    unsettled = [finding for finding in findings if finding.outcome in UNSETTLED]
+    unsettled = [f for f in findings if f.outcome in UNSETTLED and f.acceptance is None]
     if failures:
         worst = failures[0]
         failure = SubElement(case, "failure", message=_sentence(worst), type=visible(worst.code))
@@ -104,6 +113,8 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield visible(f"Fix: {finding.fix}")
     if finding.reference:
         yield visible(f"See: {finding.reference}")
+    if acceptance := describe_acceptance(finding):
+        yield f"Not counted: {acceptance}"
     if severity := describe_severity(finding):
         yield f"Severity: {severity}"
     if finding.reason:

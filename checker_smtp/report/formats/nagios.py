@@ -16,7 +16,14 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity, record_of
 from checker_smtp.report.model.mail_state import describe_mail
 from checker_smtp.report.model.metrics import is_probed, measure_phases
-from checker_smtp.report.model.panels import count_findings, describe_counts, describe_severity, is_fault
+from checker_smtp.report.model.panels import (
+    count_findings,
+    describe_acceptance,
+    describe_counts,
+    describe_severity,
+    describe_unused,
+    is_fault,
+)
 from checker_smtp.report.model.several import count_statuses, worst_status
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
@@ -43,6 +50,8 @@ def render_nagios(result: Result, _: Terminal | None = None) -> str:
     lines += [_line(finding) for finding in result.findings[:_MAX_FINDINGS]]
     if (more := len(result.findings) - _MAX_FINDINGS) > 0:
         lines.append(f"and {more} more findings")
+    for acceptance in result.unused_acceptances[:_MAX_FINDINGS]:
+        lines.append(_plain(describe_unused(acceptance, result.observation.run_at)))
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +89,7 @@ def _summary(result: Result) -> str:
     if endpoints and not probed:
         reached = "no endpoint probed"
     summary = f"{_plain(result.observation.domain)}: {reached}"
-    summary = ", ".join((summary, *describe_counts(count_findings(result.findings))))
+    summary = ", ".join((summary, *describe_counts(result.findings)))
     if result.observation.mx.null_mx:
         summary = f"{_plain(result.observation.domain)}: declares that it receives no mail (null MX)"
     worst = next(filter(is_fault, result.findings), None)
@@ -97,8 +106,11 @@ def _name(finding: Finding) -> str:
 
 def _line(finding: Finding) -> str:
     subject = f"{finding.subject} " if finding.subject else ""
-    severity = f" ({note})" if (note := describe_severity(finding)) else ""
-    return _plain(f"{finding.severity.upper()} {subject}{finding.message} [{finding.code}]{severity}")
+    notes = "".join(
+        f" ({note})" for note in (describe_severity(finding), describe_acceptance(finding)) if note
+    )
+    word = "ACCEPTED" if finding.acceptance is not None else finding.severity.upper()
+    return _plain(f"{word} {subject}{finding.message} [{finding.code}]{notes}")
 
 
 def _performance(result: Result) -> list[str]:

@@ -96,10 +96,17 @@ def _findings(result: Result) -> Iterator[_Family]:
         counts.add(number, severity.value)
     labels = ("code", "subject", "severity", "outcome")
     each = _Family(result, "finding", "A finding of the last check; always 1.", *labels)
-    # one series for each combination, as in `_endpoints`
-    for values in dict.fromkeys(map(_finding_labels, result.findings[:_MAX_FINDINGS])):
-        each.add(1, *values)
-    yield from (counts, each)
+    accepted = _Family(
+        result, "finding_accepted", "An accepted finding of the last check; always 1.", *labels
+    )
+    for family, is_accepted in ((each, False), (accepted, True)):
+        findings = [f for f in result.findings if (f.acceptance is not None) is is_accepted]
+        # one series for each combination, as in `_endpoints`
+        for values in dict.fromkeys(map(_finding_labels, findings[:_MAX_FINDINGS])):
+            family.add(1, *values)
+    unused = _Family(result, "unused_acceptances", "Acceptances that are over or match no finding.")
+    unused.add(len(result.unused_acceptances))
+    yield from (counts, each, accepted, unused)
 
 
 def _endpoints(result: Result) -> Iterator[_Family]:

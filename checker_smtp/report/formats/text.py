@@ -65,6 +65,7 @@ class _Page:
             ReportPanel.FIX: (self._items("What to fix", report.problems), self._notes(report.notes)),
             ReportPanel.UNSETTLED: (self._items("Not settled", report.unsettled),),
             ReportPanel.CHECKER: (self._about() if report.checker else "",),
+            ReportPanel.ACCEPTED: (self._accepted(),),
         }
         return [
             self._head(),
@@ -161,6 +162,18 @@ class _Page:
             for item in notes
         ]
         return self._title("Notes") + "".join(entries) if entries else ""
+
+    def _accepted(self) -> str:
+        """Return the accepted items, each with the reason, then the acceptances that were not used."""
+        report = self._report
+        entries = [
+            self._label(item)
+            + "".join(self._subject(s.name, s.target, s.message) for s in item.subjects)
+            + self._terminal.lines(f"{item.code} · {item.acceptance_note}", "dim", first=_INDENT)
+            for item in report.accepted
+        ]
+        entries += [self._terminal.lines(f"{text}.", first="  ") for text in report.unused_acceptances]
+        return self._title("Accepted") + "".join(entries) if entries else ""
 
     def _mx(self) -> str:
         report = self._report

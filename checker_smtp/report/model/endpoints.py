@@ -112,7 +112,9 @@ def _badges(endpoint: Endpoint, findings: list[Finding], rows: tuple[Transaction
     # findings come the worst first, so that of those with the same badge the worst one stays
     for finding in reversed(own_last):
         if (record := record_of(finding.code)) is not None and record.badge:
-            badges[record.badge] = Badge(level=finding.severity, text=record.badge)
+            is_accepted = finding.acceptance is not None
+            text = f"{record.badge}, accepted" if is_accepted else record.badge
+            badges[text] = Badge(level="info" if is_accepted else finding.severity, text=text)
     if not is_probed(endpoint):
         badges["Not probed"] = Badge(level="info", text="Not probed")
     order = ("crit", "warn", "info")

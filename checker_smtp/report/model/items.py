@@ -19,7 +19,7 @@ from checker_smtp.report.visible import visible
 from .endpoint_index import EndpointIndex
 from .mail_state import describe_reason
 from .next_steps import next_steps
-from .panels import ReportPanel, describe_severity, panel_of
+from .panels import UNSETTLED, ReportPanel, describe_acceptance, describe_severity, panel_of
 from .transcript import Citation, TranscriptView, shorten
 
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
@@ -65,7 +65,7 @@ class Item:
 
     `number` is that of its findings; `steps` are what may settle it, with options; `reasons` those of the
     refusals in its evidence, with the words that show them; `severity_note` says that the configuration
-    changed the severity.
+    changed the severity, `acceptance_note` that the operator accepts the problem.
     """
 
     anchor: str
@@ -86,11 +86,13 @@ class Item:
     reasons: tuple[str, ...]
     commands: tuple[str, ...]
     severity_note: str = ""
+    acceptance_note: str = ""
 
     @property
     def has_fix(self) -> bool:
         """True where the remedy is a fix at the domain, and no step to settle a question."""
-        return self.panel is ReportPanel.FIX
+        is_accepted_fault = self.panel is ReportPanel.ACCEPTED and self.outcome not in UNSETTLED
+        return self.panel is ReportPanel.FIX or is_accepted_fault
 
     @property
     def is_fault(self) -> bool:
@@ -137,7 +139,7 @@ def _kind(finding: Finding) -> tuple[str, ...]:
     is_alone = not finding.subject or _own_record(finding) is None
     message = finding.message if is_alone else ""
     return (
-        *(finding.code, finding.severity, finding.rule_severity or ""),
+        *(finding.code, finding.severity, finding.rule_severity or "", describe_acceptance(finding)),
         *(finding.outcome, finding.fix, message),
     )
 
@@ -172,6 +174,7 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
         reasons=tuple(dict.fromkeys(describe_reason(f) for f in group if f.reason))[:_MAX_QUOTES],
         commands=tuple(map(visible, dict.fromkeys(_commands(group, context))))[:_MAX_COMMANDS],
         severity_note=describe_severity(first),
+        acceptance_note=describe_acceptance(first),
     )
 
 

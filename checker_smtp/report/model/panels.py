@@ -1,25 +1,32 @@
-"""The three panels of a report, and how findings are counted: one rule for every format.
+"""The panels of a report, and how findings are counted: one rule for every format.
 
 *What to fix* has what the domain can act on, *Not settled* what waiting or another check may settle, *About
 this checker* what its address, names, network or resolver did to the check. The outcome of a finding decides
-the panel; its severity decides the counts and the exit code, in whichever panel it is.
+the panel; its severity decides the counts and the exit code, in whichever panel it is. *Accepted* has the
+findings that the operator accepts: they are shown, and do not count.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from checker_smtp.probes.rules import Finding, Outcome, Severity, record_of
+from checker_smtp.probes.policy import is_over
+from checker_smtp.probes.rules import Acceptance, Finding, Outcome, Severity, record_of
+from checker_smtp.report.visible import visible
 
 __all__ = [
     "UNSETTLED",
     "ReportPanel",
     "count_findings",
+    "describe_acceptance",
     "describe_counts",
     "describe_severity",
+    "describe_unused",
     "is_fault",
     "panel_of",
 ]
 
+# Characters of a text in an acceptance that are shown: a document may come from anyone.
+_MAX_TEXT = 200
 UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
 """The outcomes that leave the question open."""
 
@@ -30,11 +37,12 @@ class ReportPanel(StrEnum):
     FIX = "fix"
     UNSETTLED = "unsettled"
     CHECKER = "checker"
+    ACCEPTED = "accepted"
 
 
 def is_fault(finding: Finding) -> bool:
-    """Return whether the finding is a warning or critical, so that it sets the exit code."""
-    return finding.severity is not Severity.INFO
+    """Return whether the finding sets the exit code: a warning or critical, and not accepted."""
+    return finding.severity is not Severity.INFO and finding.acceptance is None
 
 
 def describe_severity(finding: Finding) -> str:
@@ -49,6 +57,8 @@ def panel_of(finding: Finding) -> ReportPanel:
 
     A test that did not run for the domain as a whole is about this checker's network.
     """
+    if finding.acceptance is not None:
+        return ReportPanel.ACCEPTED
     record = record_of(finding.code)
     is_of_network = finding.outcome is Outcome.NOT_TESTED and not finding.subject
     if finding.outcome is Outcome.REFUSED_US or is_of_network or (record and record.about_checker):
@@ -57,16 +67,44 @@ def panel_of(finding: Finding) -> ReportPanel:
 
 
 def count_findings(findings: Iterable[Finding]) -> dict[Severity, int]:
-    """Return the number of findings of each severity, in whichever panel they are."""
-    severities = [finding.severity for finding in findings]
+    """Return the number of findings of each severity, without those that are accepted."""
+    severities = [finding.severity for finding in findings if finding.acceptance is None]
     return {severity: severities.count(severity) for severity in Severity}
 
 
-def describe_counts(counts: dict[Severity, int]) -> tuple[str, ...]:
-    """Return the counts that are not 0 in words, the worst first, as in `1 critical` and `2 notes`."""
+def describe_counts(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Return the counts that are not 0 in words, the worst first, as in `1 critical` and `2 notes`.
+
+    The number of accepted findings, if there are any, is the last one.
+    """
+    counts = count_findings(findings)
+    accepted = sum(finding.acceptance is not None for finding in findings)
     words = ((Severity.CRIT, "critical"), (Severity.WARN, "warning"), (Severity.INFO, "note"))
-    return tuple(
+    counted = tuple(
         f"{number} {word}{'s' if number > 1 and severity is not Severity.CRIT else ''}"
         for severity, word in words
         if (number := counts[severity])
     )
+    return (*counted, f"{accepted} accepted") if accepted else counted
+
+
+def describe_acceptance(finding: Finding) -> str:
+    """Return until when an accepted finding is accepted, and why; empty text for any other finding."""
+    acceptance = finding.acceptance
+    if acceptance is None:
+        return ""
+    until = f" until {acceptance.until}" if acceptance.until else ""
+    return f"accepted{until}: {_reason(acceptance)}"
+
+
+def describe_unused(acceptance: Acceptance, run_at: str) -> str:
+    """Return a sentence on an acceptance that a check at the time `run_at` (RFC 3339) did not use."""
+    where = f" at {visible(acceptance.subject[:_MAX_TEXT])}" if acceptance.subject else ""
+    name = f"The acceptance of {visible(acceptance.code[:_MAX_TEXT])}{where} ({_reason(acceptance)})"
+    if is_over(acceptance, run_at):
+        return f"{name} ended on {acceptance.until}: remove it, or give a later day"
+    return f"{name} matches no finding: remove it if the fault is fixed"
+
+
+def _reason(acceptance: Acceptance) -> str:
+    return visible(acceptance.reason[:_MAX_TEXT])

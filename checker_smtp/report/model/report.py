@@ -1,7 +1,7 @@
 """The view model of a report: the order and the words that the HTML page and the text report share.
 
 1. The head: the domain, the verdict, the counts, the time of the check.
-2. Three panels of items (`panels`), worst first. One problem on several endpoints is one item.
+2. Panels of items (`panels`), worst first. One problem on several endpoints is one item.
 3. The MX table.
 4. Each endpoint.
 
@@ -21,8 +21,8 @@ from .endpoint_index import EndpointIndex
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .mx_table import MxRow, build_mx_rows, describe_coverage
-from .panels import ReportPanel, count_findings, describe_counts
-from .timeline import format_seconds
+from .panels import ReportPanel, describe_counts, describe_unused
+from .timeline import format_seconds, format_time
 from .transcript import TranscriptView
 from .verdict import Verdict, build_verdict, list_disabled_tests
 
@@ -55,14 +55,17 @@ class Head:
 class Report:
     """A whole report.
 
-    `to_fix`, `unsettled` and `checker` are the three panels. `cited` maps the anchor of a transcript line to
-    the items that cite it as evidence. `not_looked_at` is what no check looks at.
+    `to_fix`, `unsettled`, `checker` and `accepted` are the panels; `unused_acceptances` are sentences.
+    `cited` maps the anchor of a transcript line to the items that cite it as evidence. `not_looked_at` is
+    what no check looks at.
     """
 
     head: Head
     to_fix: tuple[Item, ...]
     unsettled: tuple[Item, ...]
     checker: tuple[Item, ...]
+    accepted: tuple[Item, ...]
+    unused_acceptances: tuple[str, ...]
     mx: tuple[MxRow, ...]
     more_mx: int
     null_mx: bool
@@ -95,10 +98,10 @@ class Report:
 
     @property
     def panels(self) -> tuple[ReportPanel, ...]:
-        """The panels in the order of the page: what to fix is last where it has nothing but notes."""
-        fix, *others = ReportPanel
-        is_last = (self.unsettled or self.checker) and not self.problems
-        return (*others, fix) if is_last else (fix, *others)
+        """The panels in the order of the page: what to fix is behind open ones where it has notes only."""
+        fix, *others, accepted = ReportPanel
+        is_behind = (self.unsettled or self.checker) and not self.problems
+        return (*others, fix, accepted) if is_behind else (fix, *others, accepted)
 
 
 def build_report(result: Result) -> Report:
@@ -129,6 +132,10 @@ def build_report(result: Result) -> Report:
         to_fix=panels[ReportPanel.FIX],
         unsettled=panels[ReportPanel.UNSETTLED],
         checker=panels[ReportPanel.CHECKER],
+        accepted=panels[ReportPanel.ACCEPTED],
+        unused_acceptances=tuple(
+            describe_unused(acceptance, observation.run_at) for acceptance in result.unused_acceptances
+        ),
         mx=rows,
         more_mx=more,
         null_mx=observation.mx.null_mx,
@@ -173,7 +180,7 @@ def _head(result: Result) -> Head:
         domain=visible(observation.domain),
         unicode=_unicode(observation.domain),
         verdict=build_verdict(result),
-        counts=describe_counts(count_findings(result.findings)),
+        counts=describe_counts(result.findings),
         facts=tuple(_facts(observation)),
         details=tuple(_details(observation)),
     )
@@ -181,7 +188,7 @@ def _head(result: Result) -> Head:
 
 def _facts(observation: Observation) -> list[tuple[str, str]]:
     facts = [
-        ("Checked", visible(f"{_format_time(observation.run_at)}, in {format_seconds(observation.seconds)}"))
+        ("Checked", visible(f"{format_time(observation.run_at)}, in {format_seconds(observation.seconds)}"))
     ]
     if _is_mx_given(observation):
         facts.append(("MX records", GIVEN_WITH_REQUEST))
@@ -222,11 +229,6 @@ def _details(observation: Observation) -> list[tuple[str, str]]:
     if settings.allow_targets:
         details.append(("Allowed targets", ", ".join(settings.allow_targets)))
     return [(label, visible(value)) for label, value in details]
-
-
-def _format_time(run_at: str) -> str:
-    """Return an RFC 3339 time in UTC without `T` and `Z`, and any other text unchanged."""
-    return run_at.replace("T", " ").removesuffix("Z") + " UTC" if run_at.endswith("Z") else run_at
 
 
 def _unicode(domain: str) -> str:

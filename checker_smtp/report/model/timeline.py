@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import ReplySeen, Session
 
-__all__ = ["Phase", "format_seconds", "split_phases"]
+__all__ = ["Phase", "format_seconds", "format_time", "split_phases"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +52,8 @@ def format_seconds(length: float) -> str:
     if length < 0.1:
         return f"{length * 1000:.0f} ms"
     return f"{length:.2f} s" if length < 10 else f"{length:.0f} s"
+
+
+def format_time(run_at: str) -> str:
+    """Return an RFC 3339 time in UTC without `T` and `Z`, and any other text unchanged."""
+    return run_at.replace("T", " ").removesuffix("Z") + " UTC" if run_at.endswith("Z") else run_at

@@ -47,12 +47,14 @@ def build_verdict(result: Result) -> Verdict:
 def _faults(result: Result) -> str:
     to_fix = _count([f for f in result.findings if panel_of(f) is ReportPanel.FIX], "to fix")
     others = _count([f for f in result.findings if panel_of(f) is not ReportPanel.FIX], "not settled")
-    if faults := ", ".join(filter(None, (to_fix, others))):
+    accepted = sum(finding.acceptance is not None for finding in result.findings)
+    if faults := ", ".join(filter(None, (to_fix, others, f"{accepted} accepted" if accepted else ""))):
         return f"{faults}."
     is_known = result.mail.state in (MailState.ACCEPTED, MailState.NONE) and result.status != "unknown"
     if not is_known:
         return "No fault was found, and none is ruled out."
-    is_all = all(panel_of(finding) is ReportPanel.FIX for finding in result.findings)
+    open_panels = (ReportPanel.UNSETTLED, ReportPanel.CHECKER)
+    is_all = all(panel_of(finding) not in open_panels for finding in result.findings)
     return "Nothing to fix." if is_all else "Nothing to fix was found."
 
 

@@ -76,7 +76,9 @@ def values_of(line: ResultLine, group: Group) -> Collection[str]:
         case Group.STATUS:
             return (line.status,)
         case Group.CRIT | Group.WARN | Group.INFO:
-            return {finding.code for finding in line.findings if Group(finding.severity) is group}
+            # an accepted finding does not count
+            counted = (finding for finding in line.findings if finding.acceptance is None)
+            return {finding.code for finding in counted if Group(finding.severity) is group}
         case Group.PROVIDER:
             return {provider_of(record.target) for record in observation.mx.records}
         case Group.IPV6:

@@ -137,6 +137,7 @@ class LineObservation(msgspec.Struct, gc=False):
 class _Finding(msgspec.Struct, gc=False):
     code: _Word
     severity: Severity
+    acceptance: dict[str, object] | None = None
 
 
 class ResultLine(msgspec.Struct, gc=False):

@@ -1,0 +1,54 @@
+"""The decisions of the operator on the command line: `--accept`, and those of the configuration."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .configured import current_configuration
+
+if TYPE_CHECKING:
+    from checker_smtp.probes.result import Result
+    from checker_smtp.probes.rules import Acceptance
+
+__all__ = ["accept_option", "decided"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def accept_option(command: _F) -> _F:
+    """Add the option `--accept`, whose value `decided` takes."""
+    return click.option(
+        "--accept",
+        "accepted",
+        metavar="CODE[@SUBJECT]",
+        multiple=True,
+        callback=lambda _, __, texts: tuple(map(_parse_acceptance, texts)),
+        help="Report this finding, or the one of this server, without counting it; may be repeated.",
+    )(command)
+
+
+def decided(results: "Iterable[Result]", accepted: "Iterable[Acceptance]" = ()) -> "tuple[Result, ...]":
+    """Return the results of one run under the configuration and the values of `--accept`."""
+    from checker_smtp.probes.policy import FindingPolicy, decide
+
+    configuration = current_configuration()
+    policy = configuration.policy if configuration is not None else FindingPolicy()
+    return decide(results, replace(policy, acceptances=(*accepted, *policy.acceptances)))
+
+
+def _parse_acceptance(text: str) -> "Acceptance":
+    """Return the acceptance that is written as `CODE` or `CODE@SUBJECT`. Raises `BadParameter`."""
+    from checker_smtp.probes.rules import Acceptance, record_of
+    from checker_smtp.report.advice.explain import UnknownCodeError, explain
+
+    code, separator, subject = text.partition("@")
+    if separator and not subject:
+        raise click.BadParameter(f"{text!r} has no subject: give one as in {code}@192.0.2.1:25, or {code}")
+    try:
+        # the codes of another checker have a record, and no explanation
+        known = code if record_of(code) is not None else explain(code).code
+    except UnknownCodeError as error:
+        raise click.BadParameter(str(error)) from None
+    return Acceptance(code=known, subject=subject, reason="--accept")
