@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from checker_smtp.probes.policy import evaluate_again
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Finding
+from checker_smtp.probes.rules import Finding, status_of
 from checker_smtp.report.diff.compare import Difference, compare
 
 __all__ = ["MAX_EARLIER", "compare_each"]
@@ -32,7 +32,15 @@ def compare_each(results: Iterable[Result]) -> Iterator[Difference | None]:
         if before is None:
             yield None
         else:
-            difference = compare(replace(before, findings=(*before.findings, *carried)), result)
+            difference = compare(_with_carried(before, carried), result)
             known, carried = carried, difference.unsettled
-            yield replace(difference, unsettled=tuple(f for f in carried if f not in known))
+            unsettled = tuple(finding for finding in carried if finding not in known)
+            yield replace(difference, old_status=before.status, unsettled=unsettled)
         before = result
+
+
+def _with_carried(before: Result, carried: tuple[Finding, ...]) -> Result:
+    """Return the result as if it had found the carried findings itself."""
+    findings = (*before.findings, *carried)
+    counted = tuple(finding for finding in findings if finding.acceptance is None)
+    return replace(before, findings=findings, status=status_of(before.observation, counted))
