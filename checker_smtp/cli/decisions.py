@@ -44,7 +44,7 @@ def _parse_acceptance(text: str) -> "Acceptance":
     from checker_smtp.report.advice.explain import UnknownCodeError, explain
 
     code, separator, subject = text.partition("@")
-    if separator and not subject:
+    if separator and not (subject.isascii() and subject.isprintable() and subject):
         raise click.BadParameter(f"{text!r} has no subject: give one as in {code}@192.0.2.1:25, or {code}")
     try:
         # the codes of another checker have a record, and no explanation

@@ -109,10 +109,13 @@ class History:
         """Keep the document and the findings of `result`, and return the new entry."""
         seen = result.observation
         try:
-            document = zlib.compress(dump_line(result))
             run_at = _as_utc(seen.run_at)
+            line = dump_line(result)
+            # a caller may give text that no document can hold
+            load(line)
         except ValueError as error:
             raise HistoryError(f"the check of {seen.domain} cannot be kept: {error}.") from None
+        document = zlib.compress(line)
         row = (
             *(secrets.token_urlsafe(16), seen.domain, run_at, result.status),
             *(str(result.mail.state), len(document), document),
