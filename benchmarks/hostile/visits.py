@@ -12,13 +12,14 @@ from .servers import HostileServers
 
 __all__ = ["idle_megabytes", "kept_octets", "requirements"]
 
-# Above a check of a domain that does not exist.
-_MOST_MB = 60
 _MOST_EVIDENCE = 8 * 1024 * 1024
 
 
-def requirements(servers: HostileServers, domain: str) -> Iterator[Requirement]:
-    """Check `domain`, and yield what is required of the memory and of the evidence kept."""
+def requirements(servers: HostileServers, domain: str, most_mb: int) -> Iterator[Requirement]:
+    """Check `domain`, and yield what is required of the memory and of the evidence kept.
+
+    `most_mb` is the memory above that of a check of a domain that does not exist.
+    """
     idle = idle_megabytes(servers)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "document")
@@ -30,9 +31,9 @@ def requirements(servers: HostileServers, domain: str) -> Iterator[Requirement]:
                 f"{above:.0f} ({size:.1f} MB of output, {cost.seconds:.0f} s, {cost.processor:.0f} s of CPU)"
             )
             yield Requirement(
-                f"MB above the {idle:.0f} of an idle check, --format {form}: at most {_MOST_MB}",
+                f"MB above the {idle:.0f} of an idle check, --format {form}: at most {most_mb}",
                 figure,
-                above <= _MOST_MB,
+                above <= most_mb,
             )
             if form == "json":
                 kept = kept_octets(output)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from smtp_sansio import Receive, Send, Upgrade
+from smtp_sansio import FailureKind, Receive, Send, Upgrade
 
 from .driver_scripts import LONG, SHORT, RuleScript, clock, collect, effects, session
 
@@ -55,6 +55,10 @@ _UPGRADE: Final = Upgrade("mx.test", LONG)
 _TIMED_OUT: Final = "failed: timeout"
 _AT_END: Final = "received b''"
 _GO_AHEAD: Final = "received b'220 Go ahead\\r\\n'"
+_LATE: Final = (
+    "An effect that takes longer than its timeout has the kind that it gives as late; without time it is not "
+    "performed."
+)
 _TIMEOUT: Final = "An effect that takes longer than its timeout ends as Failed with the kind timeout."
 _END: Final = "The end of the stream is Received without octets, and octets before it are received first."
 _FAILURE: Final = "A failure of the network is the outcome Failed, with the kind that its cause has."
@@ -136,6 +140,25 @@ RULES: Final[tuple[DriverRule, ...]] = (
     _rule("connect-timeout", _TIMEOUT, "FULL", effects(connecting=SHORT), [_TIMED_OUT]),
     _rule("greeting-timeout", _TIMEOUT, "SILENT", effects(Receive(SHORT)), ["done", _TIMED_OUT]),
     _rule("no-time", _TIMEOUT, "SILENT", effects(Receive(0)), ["done", _TIMED_OUT]),
+    _rule(
+        "late",
+        _LATE,
+        "SILENT",
+        effects(Receive(SHORT, FailureKind.CHECK_BUDGET), Receive(0, FailureKind.EVIDENCE)),
+        ["done", "failed: check-budget", "failed: evidence"],
+    ),
+    _rule(
+        "not-performed",
+        _LATE,
+        "C: NOOP\nS: 250 ok\nSILENT",
+        effects(
+            Send(b"QUIT\r\n", 0, FailureKind.EVIDENCE),
+            Upgrade("", 0, FailureKind.CHECK_BUDGET),
+            Send(b"NOOP\r\n", LONG),
+            Receive(LONG),
+        ),
+        ["done", "failed: evidence", "failed: check-budget", "done", "received b'250 ok\\r\\n'"],
+    ),
     _rule("send-timeout", _TIMEOUT, "STALL", effects(Send(bytes(_MUCH), SHORT)), ["done", _TIMED_OUT]),
     _rule(
         "handshake-timeout",

@@ -16,7 +16,7 @@ _ADDRESSES = [f"127.0.0.{number}" for number in range(1, 33)]
 def run() -> Iterator[Requirement]:
     """Yield the requirements on the memory and the output of `check`."""
     with hostile_servers(_talk, one_host(_ADDRESSES), _ADDRESSES) as servers:
-        yield from requirements(servers, DOMAIN)
+        yield from requirements(servers, DOMAIN, most_mb=100)
 
 
 def _talk(connection: socket.socket) -> None:

@@ -17,7 +17,7 @@ _ADDRESS = "127.0.0.1"
 def run() -> Iterator[Requirement]:
     """Yield the requirements on the memory and the output of `check`."""
     with hostile_servers(_talk, one_host([_ADDRESS]), [_ADDRESS]) as servers:
-        yield from requirements(servers, DOMAIN)
+        yield from requirements(servers, DOMAIN, most_mb=60)
 
 
 def _talk(connection: socket.socket) -> None:
