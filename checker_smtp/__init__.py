@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from checker_smtp.backends.recording.record_backend import Backend, Recording
     from checker_smtp.backends.tracing import TracingBackend
     from checker_smtp.probes.check import ResolverError
+    from checker_smtp.probes.evidence_budget import EvidenceBudget
     from checker_smtp.probes.limits import ConnectionLimits
     from checker_smtp.probes.observation import Observation
     from checker_smtp.probes.options import OptionError, Options
@@ -41,6 +42,7 @@ __all__ = [
     "DnsAnswer",
     "DnsResolver",
     "DnsStatus",
+    "EvidenceBudget",
     "Finding",
     "Network",
     "Observation",
@@ -75,6 +77,7 @@ _MODULES = {
     "DnsAnswer": "probes.ports",
     "DnsResolver": "backends.dns.resolver",
     "DnsStatus": "probes.ports",
+    "EvidenceBudget": "probes.evidence_budget",
     "Finding": "probes.rules",
     "Network": "backends.network",
     "Observation": "probes.observation",

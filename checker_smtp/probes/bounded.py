@@ -85,15 +85,19 @@ class BoundedRunner:
 
     async def run(self, script: Script[_T]) -> _T:
         """Run `script`; an effect beyond a limit fails with `FailureKind.EVIDENCE` or `CHECK_BUDGET`."""
-        return await self._runner.run(intercept(script, _Bounds(self._evidence, self._time).perform))
+        return await self._runner.run(intercept(script, _Bounds(self._evidence, self._time.left).perform))
 
 
 class _Bounds:
-    """The limits of one script."""
+    """The limits of one script; `seconds` are counted by the clock of its outcomes.
 
-    def __init__(self, evidence: EvidenceBudget, time: TimeBudget) -> None:
+    A script is resumed where no event loop may be asked for the time, and its driver begins at once.
+    """
+
+    def __init__(self, evidence: EvidenceBudget, seconds: float) -> None:
         self._evidence = evidence
-        self._time = time
+        self._seconds = seconds
+        self._at = 0.0
         self._reads = 0
 
     def perform(self, effect: Effect) -> Script[Outcome]:
@@ -101,10 +105,11 @@ class _Bounds:
         most = len(effect.data) if isinstance(effect, Send) else _MAX_READ
         if not self._evidence.take(most, entries=1):
             return (yield _ended(effect, 0.0, FailureKind.EVIDENCE))
-        left = self._time.left
+        left = self._seconds - self._at
         if left < effect.timeout:
             effect = _ended(effect, max(left, 0.0), FailureKind.CHECK_BUDGET)
         outcome = yield effect
+        self._at = outcome.at
         received = len(outcome.data) if isinstance(outcome, Received) else 0
         if not isinstance(effect, Send):
             self._evidence.give_back(most - received)

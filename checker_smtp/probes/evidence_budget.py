@@ -18,11 +18,12 @@ __all__ = ["CHECK_LIMIT", "CHECK_RESERVE", "ENTRY_COST", "PROCESS_LIMIT", "Evide
 # What the objects of a transcript entry take beside its octets (python -m benchmarks hostile).
 ENTRY_COST = 512
 
-# A healthy domain with ten endpoints keeps 100 KiB; 8 MiB are eight sessions that send all that they may.
+# A healthy domain with ten endpoints keeps 100 KiB, and each of ten open connections has room for a read of
+# 64 KiB; 8 MiB are eight sessions that send all that they may.
 CHECK_LIMIT = 8 * 1024 * 1024
-CHECK_RESERVE = 512 * 1024
+CHECK_RESERVE = 1024 * 1024
 
-# Eight checks that keep all that they may, or 128 honest ones. In memory evidence takes about five times its
+# Eight checks that keep all that they may, or 64 honest ones. In memory evidence takes about five times its
 # octets while a check is evaluated and rendered.
 PROCESS_LIMIT = 8 * CHECK_LIMIT
 

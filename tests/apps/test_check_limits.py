@@ -86,6 +86,14 @@ def test_the_report_says_what_was_cut(tmp_path: Path, loop: str) -> None:
     assert (last["do"], last["failed"]) == ("receive", "evidence")
 
 
+def test_the_report_says_how_the_check_gets_more_time(tmp_path: Path, loop: str) -> None:
+    given, network, evidence = WORLDS["silent-servers"]
+    text = " ".join(render(recorded(tmp_path / "case", given, network(), evidence, loop), "text").split())
+    assert "the time for the whole check ran out" in text
+    assert "Repeat the check with a longer --check-budget" in text.replace("`", "")
+    assert "With --check-budget 600 the whole check has more time." in text.replace("`", "")
+
+
 def test_the_report_says_what_was_joined(tmp_path: Path, loop: str) -> None:
     given, network, evidence = WORLDS["octet-by-octet"]
     html = render(recorded(tmp_path / "case", given, network(), evidence, loop), "html")

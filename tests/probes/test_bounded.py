@@ -184,6 +184,24 @@ def test_joined_reads_cost_one_entry(loop: str) -> None:
     assert budget.in_use == 1000 + 65 * ENTRY_COST
 
 
+def test_a_script_may_be_resumed_where_no_event_loop_is_known(loop: str) -> None:
+    """A driver resumes it in a callback of the event loop, which is no task."""
+
+    class InThread:
+        async def run(self, script: Script[T]) -> T:
+            return await anyio.to_thread.run_sync(drive, script, lambda _: [b"x"] * 10)
+
+    def read() -> Script[object]:
+        yield Connect("192.0.2.1", 25, 12)
+        return (yield Receive(12))
+
+    async def run() -> object:
+        return await BoundedRunner(InThread(), EvidenceBudget(MIB), TimeBudget(120)).run(read())
+
+    # the virtual clock would not wait for the thread
+    assert anyio.run(run, backend=loop) == Received(1.0, b"x")
+
+
 @pytest.mark.parametrize(
     "effect", [Connect("192.0.2.1", 25, 12), Send(b"NOOP\r\n", 12), Receive(12), Upgrade("", 12)]
 )

@@ -227,3 +227,9 @@ def test_controls_are_host_names() -> None:
     with pytest.raises(OptionError, match=r"^'192.0.2.1' is an IP address: ") as refused:
         options(controls=("mx.example.net", "192.0.2.1"))
     assert refused.value.option == "controls"
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf"), 3600.5])
+def test_the_time_of_a_check_is_limited(seconds: float) -> None:
+    with pytest.raises(OptionError, match=r"check_budget is .*: give seconds, more than 0, at most 3600"):
+        options(check_budget=seconds)

@@ -69,8 +69,8 @@ def failure_of(*statuses: DnsStatus, bogus: bool = False) -> LookupFailure:
 
 def failure_words(observation: Observation, name: str, rdtype: str) -> str:
     """Return how the lookup failed, with the server's own reason, for a sentence."""
-    for answer in observation.answers_about(name, rdtype):
-        if not answer.unvalidated:
-            words = answer.status.upper() if answer.status is not DnsStatus.TIMEOUT else "no answer in time"
-            return answer.detail or words
-    return "no answer"
+    answers = [answer for answer in observation.answers_about(name, rdtype) if not answer.unvalidated]
+    if not answers:
+        return "no answer"
+    status, detail = answers[0].status, answers[0].detail
+    return detail or ("no answer in time" if status is DnsStatus.TIMEOUT else status.upper())

@@ -10,6 +10,8 @@ __all__ = ["next_steps"]
 
 # The seconds that a client has to wait for a greeting (RFC 5321 §4.5.3.2.1).
 _RFC_TIMEOUT = 300
+# Seconds: several times what a check takes whose servers are slow.
+_LONG_CHECK = 600
 # Reasons of a refusal that the EHLO name may be behind; version 1 documents have none.
 _ABOUT_NAME = ("", "helo", "ptr", "policy", "unclear")
 
@@ -34,7 +36,9 @@ def _options(
         return
     if outcome not in (Outcome.TRANSIENT, Outcome.NOT_TESTED) or endpoint is None:
         return
-    if settings.timeout < _RFC_TIMEOUT and _is_timed_out(endpoint):
+    if _has_ended(endpoint, "check-budget"):
+        yield f"--check-budget {_LONG_CHECK}", "the whole check has more time"
+    if settings.timeout < _RFC_TIMEOUT and _has_ended(endpoint, "timeout", "budget"):
         yield f"--timeout {_RFC_TIMEOUT}", "the check waits as long as RFC 5321 §4.5.3.2 asks of a sender"
     is_retried = any(session.purpose == "revisit" for session in endpoint.sessions)
     if outcome is Outcome.TRANSIENT and not is_retried and is_deferred(endpoint.sessions):
@@ -44,5 +48,6 @@ def _options(
         yield "--probe-address", "relaying is tested with an address of yours at another server"
 
 
-def _is_timed_out(endpoint: Endpoint) -> bool:
-    return any(s.end is not None and s.end.kind in ("timeout", "budget") for s in endpoint.sessions)
+def _has_ended(endpoint: Endpoint, *kinds: str) -> bool:
+    """Return whether a session with the endpoint ended in one of these ways."""
+    return any(session.end is not None and session.end.kind in kinds for session in endpoint.sessions)
