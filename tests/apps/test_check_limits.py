@@ -16,7 +16,7 @@ from checker_smtp.report.formats import render
 from checker_smtp.testing import FakeNetwork, FakeResolver, RuleServer, backend_options
 from smtp_sansio import Receive, Received
 from tests.apps.command import run
-from tests.probes.test_bounded import FEW, ZONE, Silent, Sleepy, Verbose
+from tests.probes.limited_worlds import FEW, ZONE, Silent, Sleepy, Verbose
 from tests.probes.world import options
 
 MIB = 1024 * 1024
