@@ -5,12 +5,15 @@ Run as `python -m benchmarks.commands` it is that command, and prints its peak m
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 from .figures import peak_memory
 
@@ -31,8 +34,13 @@ class CommandCost:
     code: int
 
 
-def measure_command(arguments: Sequence[str], output: Path | None = None) -> CommandCost:
-    """Run `checker-smtp ARGUMENTS`, with its standard output in the file `output`, and wait for its end."""
+def measure_command(
+    arguments: Sequence[str], output: Path | None = None, stop_after: float | None = None
+) -> CommandCost:
+    """Run `checker-smtp ARGUMENTS`, with its standard output in the file `output`, and wait for its end.
+
+    After `stop_after` seconds it gets the signal of Ctrl-C.
+    """
     command = [sys.executable, "-m", "benchmarks.commands", *arguments]
     started_at = time.monotonic()
     with (output or Path(os.devnull)).open("wb") as written:
@@ -40,7 +48,7 @@ def measure_command(arguments: Sequence[str], output: Path | None = None) -> Com
             command, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.PIPE, text=True
         )
         assert process.stderr is not None
-        with process.stderr:
+        with process.stderr, _stopping(process, stop_after):
             errors = process.stderr.read()
         # wait4 returns the usage of this child alone
         _, status, usage = os.wait4(process.pid, 0)
@@ -55,6 +63,20 @@ def measure_command(arguments: Sequence[str], output: Path | None = None) -> Com
         errors=errors,
         code=process.returncode,
     )
+
+
+@contextmanager
+def _stopping(process: "subprocess.Popen[str]", seconds: float | None) -> Iterator[None]:
+    """Interrupt `process` after these seconds, unless the block has ended."""
+    if seconds is None:
+        yield
+        return
+    timer = Timer(seconds, process.send_signal, [signal.SIGINT])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _main() -> int:

@@ -9,11 +9,14 @@ the process. The reserve of a part is in use for the whole, whether or not it is
 admitted with the reserve of an honest one can always be made, however much others keep.
 """
 
+from collections.abc import Iterable
 from threading import Lock
 
 import anyio
 
-__all__ = ["CHECK_LIMIT", "CHECK_RESERVE", "ENTRY_COST", "PROCESS_LIMIT", "EvidenceBudget"]
+from .observation import Session
+
+__all__ = ["CHECK_LIMIT", "CHECK_RESERVE", "ENTRY_COST", "PROCESS_LIMIT", "EvidenceBudget", "octets_of"]
 
 # What the objects of a transcript entry take beside its octets (python -m benchmarks hostile).
 ENTRY_COST = 512
@@ -115,3 +118,12 @@ class EvidenceBudget:
 
     def _beyond_reserve(self, octets: int) -> int:
         return max(0, octets - self._reserved)
+
+
+def octets_of(sessions: Iterable[Session]) -> int:
+    """Return the octets of evidence in these sessions, with the cost of their entries."""
+    return sum(
+        ENTRY_COST + len(str(entry.get("got", ""))) + len(str(entry.get("data", "")))
+        for session in sessions
+        for entry in session.transcript
+    )

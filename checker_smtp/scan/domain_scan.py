@@ -18,9 +18,10 @@ class DomainScan:
     """A domain on its way through the stages of a scan.
 
     `number` is its place in the list, `started_at` the time of its first lookup (seconds, the loop's clock).
-    `sessions` holds those of each address, until no address is `pending`. A domain that has no result has
-    `not_checked`, the reason in a word, and `reason` in a sentence; if it was skipped, its name may be
-    invalid, and `options` are those of no domain.
+    `sessions` holds those of each address, until no address is `pending`; `asked` are the addresses that were
+    or are asked, and `evidence` is what the domain takes of the scan's budget, in octets. A domain without a
+    result has `not_checked`, the reason in a word, and `reason` in a sentence; if it was skipped, its name
+    may be invalid, and `options` are those of no domain.
     """
 
     number: int
@@ -31,6 +32,8 @@ class DomainScan:
     started_at: float = 0.0
     pending: int = 0
     sessions: dict[str, tuple[Session, ...]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    evidence: int = 0
     not_checked: str = ""
     reason: str = ""
 

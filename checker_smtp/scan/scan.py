@@ -13,7 +13,8 @@ import anyio
 
 from checker_smtp.probes.ports import Resolver, Runner
 
-from .evaluate import ControlProbes, DomainEvaluator
+from .domain_scan import DomainScan
+from .evaluate import ControlProbes, DomainEvaluator, NumberedLine
 from .input.domain_list import Entry
 from .politeness.exclusions import Exclusions
 from .politeness.limiter import PolitenessLimiter
@@ -56,6 +57,7 @@ class Scan:
         )
         controls = ControlProbes(self._limiter, runner, settings.server_cache_ttl)
         self._evaluator = DomainEvaluator(controls, resolver_name)
+        self._evidence = self._scheduler.evidence
         self._cancel_scope = anyio.CancelScope()
         self._ended = anyio.Event()
 
@@ -68,12 +70,18 @@ class Scan:
                 listed = pipeline.feed(enumerate(entries), in_progress)
                 resolved = pipeline.map(self._resolver.resolve, listed, workers)
                 probed = pipeline.add(self._scheduler.run, resolved)
-                async for line in pipeline.map(self._evaluator.evaluate, probed, workers):
+                async for line in pipeline.map(self._evaluate, probed, workers):
                     results.put(line.number, line.octets)
                     self.stats.done += 1
                     self.stats.statuses[line.status] += 1
                     in_progress.release()
         self._ended.set()
+
+    async def _evaluate(self, domain: DomainScan) -> NumberedLine:
+        try:
+            return await self._evaluator.evaluate(domain)
+        finally:
+            self._evidence.close(domain)
 
     async def stop(self, grace: float) -> None:
         """Start no more sessions, and end `run` when the open ones are over, or after `grace` seconds."""

@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from checker_smtp.probes.check import server_name
 from checker_smtp.probes.endpoint import EndpointProbe
+from checker_smtp.probes.evidence_budget import EvidenceBudget, octets_of
 from checker_smtp.probes.observation import Endpoint, Session
 from checker_smtp.probes.ports import Runner
 from checker_smtp.probes.registered_domain import provider_of
@@ -28,9 +29,10 @@ from .domain_scan import DomainScan
 from .politeness.backoff import is_throttled
 from .politeness.exclusions import Exclusions
 from .politeness.limiter import PolitenessLimiter, RateLimitedRunner, ScanStopping
-from .server_queue import ServerQueue
+from .server_queue import MAX_RUN, ServerQueue
 from .settings import ScanSettings
 from .stages import Sink, Source, for_each
+from .waiting_evidence import WAITING_LIMIT, WaitingEvidence
 
 __all__ = ["ServerScheduler"]
 
@@ -46,7 +48,8 @@ _EXCLUDED = Session.not_made("on the stop list of this scan")
 class ServerScheduler:
     """Has the servers of domains probed by `runner`, within the limits; `seed` decides what is random.
 
-    `session_lengths` are, by address, the numbers of domains after which a server ended a session.
+    `session_lengths` are, by address, the numbers of domains after which a server ended a session. Whoever
+    takes a probed domain closes its `evidence`.
     """
 
     settings: ScanSettings
@@ -55,6 +58,7 @@ class ServerScheduler:
     exclusions: Exclusions
     seed: int
     session_lengths: dict[str, int] = field(default_factory=dict)
+    evidence: WaitingEvidence = field(default_factory=lambda: WaitingEvidence(EvidenceBudget(WAITING_LIMIT)))
 
     async def run(self, domains: Source[DomainScan], probed: Sink[DomainScan]) -> None:
         """Probe the servers of all domains; end early when the limiter is stopping and no session is open."""
@@ -91,6 +95,7 @@ class _Schedule:
         self._ready = ready
         self._group = group
         self._servers: dict[str, ServerQueue] = {}
+        self._held_back: dict[int, ServerQueue] = {}
         self._unfinished = self._busy = 0
         self._changed = anyio.Event()
 
@@ -98,6 +103,7 @@ class _Schedule:
         """Queue the domains, a batch at a time; those without a server to probe go on at once."""
         batch: list[DomainScan] = []
         async for domain in domains:
+            await self._scheduler.evidence.wait_for_room()
             for endpoint in domain.endpoints:
                 if self._scheduler.exclusions.has_endpoint(endpoint):
                     domain.sessions[endpoint.address] = (_EXCLUDED,)
@@ -141,7 +147,9 @@ class _Schedule:
     def _server(self, endpoint: Endpoint, domain: DomainScan) -> ServerQueue:
         key = endpoint.address if self._settings.reuse else f"{endpoint.address} {domain.number}"
         if key not in self._servers:
-            self._servers[key] = ServerQueue(endpoint, self._settings, self._scheduler.session_lengths)
+            self._servers[key] = ServerQueue(
+                endpoint, self._settings, self._scheduler.session_lengths, self._scheduler.evidence
+            )
         return self._servers[key]
 
     def _start_worker(self, server: ServerQueue) -> None:
@@ -173,7 +181,7 @@ class _Schedule:
 
     async def _probe(self, server: ServerQueue) -> None:
         """Probe the pending domains of `server`, one session's worth after the other."""
-        while domains := server.take(anyio.current_time()):
+        while domains := self._take(server):
             started_at = anyio.current_time()
             is_last_attempt = server.is_last_attempt(started_at)
             probe = server.cached_probe(started_at) or self._new_probe(server, domains[0])
@@ -183,13 +191,36 @@ class _Schedule:
             server.learn_max_domains(probe.facts.max_domains)
             left = [domain for domain in domains if domain.name not in sessions]
             is_given_up = is_last_attempt and probe.facts.failed_session is not None
-            if probe.connections > connections and not is_given_up:
-                self._note_throttling(server, left, sessions)
-            if self._settings.reuse and not left:
+            if probe.stopped or (probe.connections > connections and not is_given_up):
+                self._note_throttling(server, left if probe.stopped else [], sessions)
+            if left and not probe.stopped:
+                server.put_back(left)
+            if self._settings.reuse and not probe.stopped:
                 replied = any(session.replies for held in sessions.values() for session in held)
                 server.cache_facts(probe, started_at, replied=replied)
                 self._start_worker(server)  # with cached facts a second worker can help
             await self._store(server, [domain for domain in domains if domain not in left], sessions)
+
+    def _take(self, server: ServerQueue) -> list[DomainScan]:
+        """Return the next domains of the server; where others hold all room, it is started again later."""
+        domains = server.take(anyio.current_time())
+        for domain in domains:
+            for endpoint in domain.endpoints:
+                if endpoint.address not in domain.asked and endpoint.address not in domain.sessions:
+                    other = self._server(endpoint, domain)
+                    other.open.append(domain)
+                    self._start_worker(other)
+        if not domains and server.pending and not server.backing_off:
+            if not self._held_back:
+                self._group.start_soon(self._start_held_back)
+            self._held_back[id(server)] = server
+        return domains
+
+    async def _start_held_back(self) -> None:
+        await self._scheduler.evidence.wait_for_room(min(s.expected for s in self._held_back.values()))
+        servers, self._held_back = list(self._held_back.values()), {}
+        for server in servers:
+            self._start_worker(server)
 
     def _new_probe(self, server: ServerQueue, first: DomainScan, purpose: str = "main") -> EndpointProbe:
         """Return a probe of this server that knows nothing about it."""
@@ -207,7 +238,7 @@ class _Schedule:
 
     def _note_throttling(self, server: ServerQueue, left: list[DomainScan], sessions: _Sessions) -> None:
         """Give a server a pause that throttled us; `left` are the domains to ask about after it."""
-        if not (left or any(is_throttled(session) for held in sessions.values() for session in held)):
+        if not left and not any(is_throttled(session) for held in sessions.values() for session in held):
             server.backoffs = 0
         elif pause := server.back_off(left):
             self._run_later(pause, self._resume, server)
@@ -217,13 +248,13 @@ class _Schedule:
     ) -> _Sessions | None:
         """Return the sessions by domain; None where a bug of this program made all of these domains fail.
 
-        Unless this attempt is the last, the probe stops where the server throttles us, and only the domains
-        that were answered have sessions.
+        Unless this attempt is the last, the probe stops where the server throttles us. Domains without
+        sessions are to be asked about later.
         """
         stop_after = _never if is_last else is_throttled
         hosts = {domain.name: domain.mx_host(server.address) for domain in domains}
         try:
-            return await probe.run([domain.options for domain in domains], hosts, stop_after)
+            return await probe.run([domain.options for domain in domains], hosts, stop_after, MAX_RUN)
         except ScanStopping:
             raise
         except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
@@ -242,6 +273,10 @@ class _Schedule:
         deferred = [domain for domain in domains if retry_after and is_deferred(sessions[domain.name])]
         for domain in domains:
             domain.sessions[server.address] = sessions[domain.name]
+            self._scheduler.evidence.measure(domain)
+        if domains:
+            server.expect(max(octets_of(sessions[domain.name]) for domain in domains))
+        for domain in domains:
             if domain not in deferred:
                 await self._address_done(domain)
         if deferred:
@@ -257,6 +292,7 @@ class _Schedule:
         for domain in domains:
             first = domain.sessions[server.address]
             domain.sessions[server.address] = merge_retry(first, retried[domain.name])
+            self._scheduler.evidence.measure(domain)
             await self._address_done(domain)
 
     def _run_later(self, seconds: float, action: Callable[[*_Ts], Awaitable[None]], *args: *_Ts) -> None:

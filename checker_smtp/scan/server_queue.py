@@ -5,30 +5,39 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from checker_smtp.probes.endpoint import EndpointProbe
+from checker_smtp.probes.evidence_budget import CHECK_LIMIT
 from checker_smtp.probes.observation import Endpoint
 
 from .domain_scan import DomainScan
 from .politeness.backoff import MAX_BACKOFFS
 from .settings import ScanSettings
+from .waiting_evidence import LEAST, WaitingEvidence
 
-__all__ = ["ServerQueue"]
+__all__ = ["MAX_RUN", "ServerQueue"]
+
+MAX_RUN = 512 * 1024
+"""The octets of evidence after which a probe makes no further connection for other domains."""
 
 
 @dataclass(slots=True)
 class ServerQueue:
     """An address and its pending domains; `workers` probe it now, and none while it is `backing_off`.
 
-    `backoffs` counts the pauses in a row. `session_lengths` are, by address, those numbers of domains after
-    which a server ended a session; all queues share them.
+    `open` are those of the pending domains that hold evidence of other servers: they are first. `backoffs`
+    the pauses in a row. `session_lengths` are, by address, those numbers of domains after which a server
+    ended a session; all queues share them, and `evidence`.
     """
 
     endpoint: Endpoint
     settings: ScanSettings
     session_lengths: dict[str, int]
+    evidence: WaitingEvidence
     pending: deque[DomainScan] = field(default_factory=deque)
+    open: deque[DomainScan] = field(default_factory=deque)
     workers: int = 0
     backoffs: int = 0
     backing_off: bool = False
+    expected: int = LEAST
     _silent_sessions: int = 0
     _cached: EndpointProbe | None = None
     _cached_until: float = 0.0
@@ -48,11 +57,35 @@ class ServerQueue:
             self.session_lengths[self.address] = number
 
     def take(self, now: float) -> list[DomainScan]:
-        """Remove and return the next domains; none while the server is backing off."""
+        """Remove and return the next domains; none while the server is backing off, or without room for them.
+
+        Evidence of the domains that are returned stays within `MAX_RUN`, as far as it is known before.
+        """
         if self.backing_off:
             return []
-        number = 1 if self.is_last_attempt(now) else self.max_domains
-        return [self.pending.popleft() for _ in range(min(number, len(self.pending)))]
+        number = 1 if self.is_last_attempt(now) else min(self.max_domains, MAX_RUN // self.expected or 1)
+        taken: list[DomainScan] = []
+        for queue in (self.open, self.pending):
+            while queue and len(taken) < number:
+                if self.address not in queue[0].asked:
+                    if not self.evidence.open(queue[0], self.expected):
+                        break
+                    queue[0].asked.add(self.address)
+                    taken.append(queue[0])
+                queue.popleft()
+        return taken
+
+    def put_back(self, domains: list[DomainScan]) -> None:
+        """Return domains to the front of the queue; those without evidence of other servers are closed."""
+        for domain in domains:
+            domain.asked.discard(self.address)
+            if not domain.asked:
+                self.evidence.close(domain)
+        self.pending.extendleft(reversed(domains))
+
+    def expect(self, octets: int) -> None:
+        """Expect so many octets of evidence for each domain that is taken from now on."""
+        self.expected = min(max(octets, LEAST), CHECK_LIMIT)
 
     def is_last_attempt(self, now: float) -> bool:
         """Return True after the last pause in a row: what the server replies now is reported."""
@@ -86,11 +119,11 @@ class ServerQueue:
         return self._cached is not None
 
     def back_off(self, domains: list[DomainScan]) -> float:
-        """Return `domains` to the queue and pause it. Return the pause in seconds; 0 if it is paused already.
+        """Put `domains` back and pause the queue. Return the pause in seconds; 0 if it is paused already.
 
         Each pause is twice as long as the one before; after the last attempt it is the first one again.
         """
-        self.pending.extendleft(reversed(domains))
+        self.put_back(domains)
         if self.backing_off:
             return 0.0
         self.backing_off = True

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
+from checker_smtp.probes.evidence_budget import octets_of
 from checker_smtp.probes.observation import Session, Transaction
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Runner
 from smtp_sansio import FailureKind
 
-from .reducer import AddressFacts, advance, begin, settled
+from .reducer import AddressFacts, advance, begin, settled, without_waiting
+from .retry_conditions import last_answers
 from .session import SessionSpec, SharedSession, run_shared_session
 
 __all__ = ["EndpointProbe", "probe_endpoint"]
@@ -29,10 +32,19 @@ class EndpointProbe:
 
     `facts` are what it knows about the address; `run` may be called again while they are held to be true.
     Copies share the follow-ups that were made, so that each is made once however many copies run at a time.
-    `connections` counts all connections.
+    `connections` counts all connections, and `stopped` is about the last run.
     """
 
-    __slots__ = ("_controls", "_mx_host", "_runner", "_seed", "_translated", "connections", "facts")
+    __slots__ = (
+        "_controls",
+        "_mx_host",
+        "_runner",
+        "_seed",
+        "_translated",
+        "connections",
+        "facts",
+        "stopped",
+    )
 
     def __init__(
         self,
@@ -66,6 +78,7 @@ class EndpointProbe:
         )
         self.facts = AddressFacts(spec=spec, max_domains=max_domains)
         self.connections = 0
+        self.stopped = False
         self._runner = runner
         self._seed = seed
         self._translated = translated
@@ -77,15 +90,20 @@ class EndpointProbe:
         domains: Sequence[Options],
         mx_hosts: Mapping[str, str] | None = None,
         stop_after: Callable[[Session], bool] = lambda _: False,
+        max_octets: float = inf,
     ) -> dict[str, tuple[Session, ...]]:
         """Return the sessions of each of these domains by its name, the main one first.
 
-        `mx_hosts` are the names of their MX hosts at this address, where they differ from the probe's. After
-        a session for which `stop_after` is true no further connection is made, and only those domains are
-        returned that need none.
+        `mx_hosts` are the names of their MX hosts at this address, where they differ from the probe's.
+
+        Domains are left out of the result, to be asked about later, in two cases. After a session for which
+        `stop_after` is true no further connection is made, and `stopped` is True; only domains that need none
+        are returned. After `max_octets` of evidence, or a connection that answered none of its domains, no
+        connection is made for domains that still wait for their first one.
         """
         names = {options.domain: self._mx_host for options in domains} | dict(mx_hosts or {})
         state, spec = begin(self.facts, domains, self._seed, dict(self._controls), names)
+        self.stopped, octets = False, 0
         while spec is not None:
             self.connections += 1
             shared = await self._runner.run(run_shared_session(spec))
@@ -97,8 +115,12 @@ class EndpointProbe:
             # a copy of this probe may have made a follow-up meanwhile
             state, spec = advance(replace(state, controls=dict(self._controls)), shared)
             self._controls.update(state.controls)
-            if any(map(stop_after, (*shared.sessions, shared.common))):
+            octets += octets_of((*shared.sessions, shared.common))
+            self.stopped = any(map(stop_after, (*shared.sessions, shared.common)))
+            if self.stopped:
                 state, spec = settled(state), None
+            elif octets > max_octets or (max_octets < inf and not any(map(_is_answered, shared.sessions))):
+                state, spec = without_waiting(state, spec)
         self.facts = state.facts
         return dict(state.sessions)
 
@@ -106,3 +128,7 @@ class EndpointProbe:
 def _has_no_route(shared: SharedSession) -> bool:
     session = shared.head
     return session.connected_at is None and session.end is not None and session.end.kind == _NO_ROUTE
+
+
+def _is_answered(session: Session) -> bool:
+    return bool(last_answers([session]))

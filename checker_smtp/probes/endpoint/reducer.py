@@ -34,7 +34,7 @@ from .session_limits import MAX_DOMAINS_IF_DROPPED
 from .transactions import has_shared_transaction, own_transactions, shared_transactions
 from .unasked_sessions import as_failed, out_of_time, unasked, up_to_mail
 
-__all__ = ["AddressFacts", "ProbeState", "Step", "advance", "begin", "settled"]
+__all__ = ["AddressFacts", "ProbeState", "Step", "advance", "begin", "settled", "without_waiting"]
 
 
 # The limits of a check which another connection meets at once.
@@ -321,7 +321,7 @@ def _on_follow_up(state: ProbeState, shared: SharedSession) -> Step:
     return _next_follow_up(state)
 
 
-# a probe that is stopped
+# a run that ends before all domains were asked
 
 
 def settled(state: ProbeState) -> ProbeState:
@@ -335,6 +335,19 @@ def settled(state: ProbeState) -> ProbeState:
     sessions = {options.domain: state.sessions[options.domain] for options in domains}
     state, _ = _settle_relay(replace(state, domains=domains, sessions=sessions, next_follow_up=0))
     return state
+
+
+def without_waiting(state: ProbeState, spec: SessionSpec | None) -> Step:
+    """Return the state without the domains whose first connection is still to be made, and the next one.
+
+    Where no other domain is left, both are returned as they are.
+    """
+    waiting = {*state.waiting, *state.group} if state.stage is Stage.QUESTIONS and spec else set()
+    domains = tuple(options for options in state.domains if options not in waiting)
+    if not (waiting and domains):
+        return state, spec
+    sessions = {options.domain: state.sessions[options.domain] for options in domains}
+    return _settle_relay(replace(state, domains=domains, sessions=sessions, waiting=(), group=()))
 
 
 def _is_done(state: ProbeState, options: Options) -> bool:

@@ -143,6 +143,7 @@ async def _probe_partition(
         view = lookups.view()
         for endpoint in domain.endpoints:
             await resolve_reverse_dns(view, endpoint.address, endpoint.targets)
+        scheduler.evidence.close(domain)
         return domain.number, ProbeResults(domain.sessions, view.answers, domain.reason)
 
     results: dict[int, list[tuple[int, ProbeResults]]] = defaultdict(list)
