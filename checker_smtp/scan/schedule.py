@@ -48,8 +48,8 @@ _EXCLUDED = Session.not_made("on the stop list of this scan")
 class ServerScheduler:
     """Has the servers of domains probed by `runner`, within the limits; `seed` decides what is random.
 
-    `session_lengths` are, by address, the numbers of domains after which a server ended a session. Whoever
-    takes a probed domain closes its `evidence`.
+    `session_lengths` are, by address, the numbers of domains after which a server ended a session. The
+    next stage closes the `evidence` of each domain.
     """
 
     settings: ScanSettings
@@ -217,7 +217,9 @@ class _Schedule:
         return domains
 
     async def _start_held_back(self) -> None:
-        await self._scheduler.evidence.wait_for_room(min(s.expected for s in self._held_back.values()))
+        evidence = self._scheduler.evidence
+        firsts = (server.pending[0] for server in self._held_back.values() if server.pending)
+        await evidence.wait_for_room(min(map(evidence.octets, firsts), default=0))
         servers, self._held_back = list(self._held_back.values()), {}
         for server in servers:
             self._start_worker(server)
@@ -271,11 +273,11 @@ class _Schedule:
         """Store the sessions of these domains; probe deferred ones a second time if the options say so."""
         retry_after = 60 * self._settings.options.retry_deferred
         deferred = [domain for domain in domains if retry_after and is_deferred(sessions[domain.name])]
+        evidence = self._scheduler.evidence
+        evidence.learn(server.address, max(map(octets_of, sessions.values()), default=0))
         for domain in domains:
             domain.sessions[server.address] = sessions[domain.name]
-            self._scheduler.evidence.measure(domain)
-        if domains:
-            server.expect(max(octets_of(sessions[domain.name]) for domain in domains))
+            evidence.measure(domain)
         for domain in domains:
             if domain not in deferred:
                 await self._address_done(domain)

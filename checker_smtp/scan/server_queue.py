@@ -5,13 +5,12 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from checker_smtp.probes.endpoint import EndpointProbe
-from checker_smtp.probes.evidence_budget import CHECK_LIMIT
 from checker_smtp.probes.observation import Endpoint
 
 from .domain_scan import DomainScan
 from .politeness.backoff import MAX_BACKOFFS
 from .settings import ScanSettings
-from .waiting_evidence import LEAST, WaitingEvidence
+from .waiting_evidence import WaitingEvidence
 
 __all__ = ["MAX_RUN", "ServerQueue"]
 
@@ -37,7 +36,6 @@ class ServerQueue:
     workers: int = 0
     backoffs: int = 0
     backing_off: bool = False
-    expected: int = LEAST
     _silent_sessions: int = 0
     _cached: EndpointProbe | None = None
     _cached_until: float = 0.0
@@ -63,12 +61,13 @@ class ServerQueue:
         """
         if self.backing_off:
             return []
-        number = 1 if self.is_last_attempt(now) else min(self.max_domains, MAX_RUN // self.expected or 1)
+        within_run = MAX_RUN // self.evidence.expected(self.address) or 1
+        number = 1 if self.is_last_attempt(now) else min(self.max_domains, within_run)
         taken: list[DomainScan] = []
         for queue in (self.open, self.pending):
             while queue and len(taken) < number:
                 if self.address not in queue[0].asked:
-                    if not self.evidence.open(queue[0], self.expected):
+                    if not self.evidence.open(queue[0]):
                         break
                     queue[0].asked.add(self.address)
                     taken.append(queue[0])
@@ -82,10 +81,6 @@ class ServerQueue:
             if not domain.asked:
                 self.evidence.close(domain)
         self.pending.extendleft(reversed(domains))
-
-    def expect(self, octets: int) -> None:
-        """Expect so many octets of evidence for each domain that is taken from now on."""
-        self.expected = min(max(octets, LEAST), CHECK_LIMIT)
 
     def is_last_attempt(self, now: float) -> bool:
         """Return True after the last pause in a row: what the server replies now is reported."""

@@ -6,7 +6,7 @@ without room in it no other domain is opened or resolved. An open domain is alwa
 servers, so that it is closed at some time and there is room again.
 """
 
-from checker_smtp.probes.evidence_budget import EvidenceBudget, octets_of
+from checker_smtp.probes.evidence_budget import CHECK_LIMIT, EvidenceBudget, octets_of
 
 from .domain_scan import DomainScan
 
@@ -16,7 +16,7 @@ __all__ = ["LEAST", "WAITING_LIMIT", "WaitingEvidence"]
 WAITING_LIMIT = 40 * 1024 * 1024
 
 LEAST = 16 * 1024
-"""The octets that a domain is expected to have, for each of its servers: of honest ones it is less."""
+"""The octets that a domain is expected to have of one server: honest ones send less."""
 
 
 class WaitingEvidence:
@@ -24,16 +24,30 @@ class WaitingEvidence:
 
     def __init__(self, budget: EvidenceBudget) -> None:
         self._budget = budget
+        self._expected: dict[str, int] = {}
 
-    def open(self, domain: DomainScan, expected: int) -> bool:
-        """Open a domain of which so many octets are expected, unless it is open; False without room."""
-        if not domain.evidence and self._budget.take(expected):
+    def expected(self, address: str) -> int:
+        """Return the octets that a domain is expected to have of this server."""
+        return self._expected.get(address, LEAST)
+
+    def learn(self, address: str, octets: int) -> None:
+        """Expect this number of octets for each domain that this server is asked about from now on."""
+        self._expected.pop(address, None)
+        if octets > LEAST:
+            self._expected[address] = min(octets, CHECK_LIMIT)
+
+    def open(self, domain: DomainScan) -> bool:
+        """Open a domain, unless it is open; return False without room for all that it is expected to have."""
+        if not domain.evidence and self._budget.take(expected := self.octets(domain)):
             domain.evidence = expected
         return domain.evidence > 0
 
     def measure(self, domain: DomainScan) -> None:
-        """Have an open domain take what its sessions have; more than there is room for is not counted."""
-        excess = max(octets_of(s for held in domain.sessions.values() for s in held), 1) - domain.evidence
+        """Have an open domain take what it has, and is expected to have, now that sessions were stored.
+
+        An excess without room is not counted: it is in memory already.
+        """
+        excess = self.octets(domain) - domain.evidence
         if excess <= 0 or self._budget.take(excess):
             self._budget.give_back(max(-excess, 0))
             domain.evidence += excess
@@ -44,5 +58,12 @@ class WaitingEvidence:
         domain.evidence = 0
 
     async def wait_for_room(self, expected: int = LEAST) -> None:
-        """Wait until a domain can be opened of which so many octets are expected."""
-        (await self._budget.wait_for_part(reserve=expected)).close()
+        """Wait until there is room for this number of octets."""
+        (await self._budget.wait_for_part(reserve=min(expected, self._budget.limit))).close()
+
+    def octets(self, domain: DomainScan) -> int:
+        """Return the octets that the domain has, and is expected to have of its other servers."""
+        octets = octets_of(session for held in domain.sessions.values() for session in held)
+        missing = (e.address for e in domain.endpoints if e.address not in domain.sessions)
+        total = max(octets + sum(map(self.expected, missing)), 1)
+        return min(total, self._budget.limit)
