@@ -64,7 +64,7 @@ class _Page:
         panels = {
             ReportPanel.FIX: (self._items("What to fix", report.problems), self._notes(report.notes)),
             ReportPanel.UNSETTLED: (self._items("Not settled", report.unsettled),),
-            ReportPanel.CHECKER: (self._about() if report.checker else "",),
+            ReportPanel.CHECKER: (self._about() if report.checker or report.max_refusals > 1 else "",),
             ReportPanel.ACCEPTED: (self._accepted(),),
         }
         return [

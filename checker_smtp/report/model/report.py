@@ -22,6 +22,7 @@ from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .mx_table import MxRow, build_mx_rows, describe_coverage
 from .panels import ReportPanel, describe_counts, describe_unused
+from .refusal_count import count_refusals, describe_refusals
 from .timeline import format_seconds, format_time
 from .transcript import TranscriptView
 from .verdict import Verdict, build_verdict, list_disabled_tests
@@ -73,6 +74,7 @@ class Report:
     skipped: tuple[str, ...]
     cited: dict[str, tuple[Item, ...]]
     not_looked_at: str = _NOT_LOOKED_AT
+    max_refusals: int = 0
 
     @property
     def problems(self) -> tuple[Item, ...]:
@@ -145,6 +147,7 @@ def build_report(result: Result) -> Report:
         ),
         skipped=tuple(map(visible, observation.skipped)),
         cited=_cited(items),
+        max_refusals=max(count_refusals(observation).values(), default=0),
     )
 
 
@@ -228,6 +231,7 @@ def _details(observation: Observation) -> list[tuple[str, str]]:
         details.append(("Rules", ", ".join(observation.rules) or "none"))
     if settings.allow_targets:
         details.append(("Allowed targets", ", ".join(settings.allow_targets)))
+    details += describe_refusals(observation)
     return [(label, visible(value)) for label, value in details]
 
 
