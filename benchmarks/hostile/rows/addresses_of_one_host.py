@@ -8,17 +8,17 @@ from benchmarks.hostile.replies import reply_to_all, with_code
 from benchmarks.hostile.servers import DOMAIN, hostile_servers, one_host
 from benchmarks.hostile.visits import requirements
 
-__all__ = ["run"]
+__all__ = ["ADDRESSES", "run", "talk"]
 
-_ADDRESSES = [f"127.0.0.{number}" for number in range(1, 33)]
+ADDRESSES = [f"127.0.0.{number}" for number in range(1, 33)]
 
 
 def run() -> Iterator[Requirement]:
     """Yield the requirements on the memory and the output of `check`."""
-    with hostile_servers(_talk, one_host(_ADDRESSES), _ADDRESSES) as servers:
+    with hostile_servers(talk, one_host(ADDRESSES), ADDRESSES) as servers:
         yield from requirements(servers, DOMAIN, most_mb=100)
 
 
-def _talk(connection: socket.socket) -> None:
+def talk(connection: socket.socket) -> None:
     connection.sendall(with_code(220))
     reply_to_all(connection, connection.sendall)

@@ -24,8 +24,8 @@ __all__ = [
 _MAX_QUOTED = 120
 # a report shows a dozen lines of a quotation, and every finding has a copy of it
 _MAX_RECORDS = 50
-# a check asks fewer questions about one name
-_MAX_ANSWERS = 16
+# three types of records, with and without validation
+_MAX_ANSWERS = 6
 
 
 def greeted(endpoint: Endpoint) -> bool:
