@@ -72,7 +72,7 @@ def _beside(service: Service, whole: object) -> Requirement:
 
 
 def _with_endpoints(number: int) -> dict[str, Any]:
-    """Return an observation of so many endpoints at one address, each with a fault."""
+    """Return an observation with `number` endpoints at one address, each with a fault."""
     end = {"step": "", "kind": "reset", "detail": "", "at": 0, "entry": 0}
     endpoint = {
         "address": "192.0.2.1",
