@@ -70,7 +70,8 @@ the checks in flight share {PROCESS_LIMIT // MIB} MiB of evidence; at the end of
 {MAX_CONNECTIONS_PER_CLIENT} of {MAX_CONNECTIONS} for a client
 
 {MAX_HEAD // KIB} KiB and {timeouts._REQUEST_TIMEOUT:g} s for the header,
-{request_limits.MAX_BODY // MIB} MiB and {request_limits._BODY_TIMEOUT:g} s for the body,
+{request_limits.MAX_FORM // KIB} KiB ({request_limits.MAX_BODY // MIB} MiB for the protocol) and
+{request_limits._BODY_TIMEOUT:g} s for the body,
 {timeouts._WRITE_TIMEOUT:g} s for reading the response
 
 its name is 128 random bits; {RESULTS["count"]} results and {RESULTS["octets"] // MIB} MiB are kept

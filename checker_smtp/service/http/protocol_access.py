@@ -11,9 +11,9 @@ from .errors import ErrorResponse
 from .forwarded import client_of, is_direct
 from .hosts import Hosts
 
-__all__ = ["ProtocolAccess"]
+__all__ = ["PROTOCOL_ROUTES", "ProtocolAccess"]
 
-_ROUTES = ("/collect", "/evaluate", "/report", "/definition")
+PROTOCOL_ROUTES = ("/collect", "/evaluate", "/report", "/definition")
 
 
 class ProtocolAccess:
@@ -27,7 +27,7 @@ class ProtocolAccess:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"] in _ROUTES and not self._may_use(scope):
+        if scope["type"] == "http" and scope["path"] in PROTOCOL_ROUTES and not self._may_use(scope):
             refusal = ErrorResponse(
                 403,
                 "this address is for hosts of the operator: use the page at /check, or start the service "

@@ -2,7 +2,8 @@
 
 The whole body is read here, before the application gets the request. So a slow client holds no slot for a
 check, and a handler can be cancelled as soon as its client disconnects, because nothing else reads from the
-connection then. The largest body is the one that happyDomain's protocol defines.
+connection then. The largest body is the one that happyDomain's protocol defines, whose routes only hosts
+reach; a form is far smaller, and strangers may send many.
 
 A client has as many requests at a time as connections. Behind a trusted proxy only this limits it, because
 all connections are the proxy's.
@@ -20,10 +21,12 @@ from .forwarded import client_of, is_direct
 from .hosts import Hosts
 from .open_connections import MAX_CONNECTIONS_PER_CLIENT, TOO_MANY
 from .pacing import Pacer
+from .protocol_access import PROTOCOL_ROUTES
 
-__all__ = ["MAX_BODY", "RequestLimits"]
+__all__ = ["MAX_BODY", "MAX_FORM", "RequestLimits"]
 
-MAX_BODY = 1024 * 1024
+MAX_BODY, MAX_FORM = 1024 * 1024, 64 * 1024
+"""Octets of a body for a route of the protocol, and for any other one."""
 # seconds for a whole body: 1 MiB takes 17 at half a megabit per second
 _BODY_TIMEOUT = 20.0
 
@@ -83,13 +86,12 @@ class RequestLimits:
         return scope["path"] == "/health" or self._hosts.include(client_of(scope), is_direct=is_direct(scope))
 
     async def _read_and_serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        most = MAX_BODY if scope["path"] in PROTOCOL_ROUTES else MAX_FORM
         try:
             async with asyncio.timeout(self._body_timeout):
-                body = await _read(scope, receive)
+                body = await _read(scope, receive, most)
         except _TooLarge:
-            error = ErrorResponse(
-                413, f"the body of the request is too large: send at most {MAX_BODY} octets"
-            )
+            error = ErrorResponse(413, f"the body of the request is too large: send at most {most} octets")
             await error(scope, receive, send)
         except TimeoutError:
             message = f"the body of the request did not arrive within {self._body_timeout:g} seconds"
@@ -157,10 +159,10 @@ class _Exchange:
         await self._send(message)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
+async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
     # h11 rejects a request with several lengths, or with one that is not a number
     announced = dict(scope["headers"]).get(b"content-length", b"0")
-    if len(announced) > 15 or int(announced) > MAX_BODY:
+    if len(announced) > 15 or int(announced) > most:
         raise _TooLarge
     body = bytearray()
     while True:
@@ -168,7 +170,7 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise _Disconnected
         body += message.get("body", b"")
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             raise _TooLarge
         if not message.get("more_body", False):
             return bytes(body)

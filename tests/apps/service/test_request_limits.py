@@ -8,12 +8,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from checker_smtp.service.http.hosts import Hosts
 from checker_smtp.service.http.open_connections import MAX_CONNECTIONS_PER_CLIENT
-from checker_smtp.service.http.request_limits import MAX_BODY, RequestLimits
+from checker_smtp.service.http.request_limits import MAX_BODY, MAX_FORM, RequestLimits
 from checker_smtp.service.settings import ServiceSettings
 
 pytestmark = pytest.mark.anyio
 
-SCOPE: Scope = {"type": "http", "method": "POST", "path": "/check", "headers": []}
+SCOPE: Scope = {"type": "http", "method": "POST", "path": "/report", "headers": []}
 HOSTS = Hosts(ServiceSettings())
 GONE: Message = {"type": "http.disconnect"}
 
@@ -102,6 +102,15 @@ async def test_a_body_that_is_announced_too_large_is_not_read(announced: str) ->
     scope = SCOPE | {"headers": [(b"content-length", announced.encode())]}
     await RequestLimits(echo, HOSTS)(scope, client.receive, client.send)
     assert client.status == 413
+
+
+@pytest.mark.parametrize("path", ["/check", "/", "/report/", "/nowhere"])
+async def test_the_body_of_a_stranger_is_a_form_at_most(path: str) -> None:
+    for size, status in ((MAX_FORM, 200), (MAX_FORM + 1, 413)):
+        client = Client(chunk(b"x" * size))
+        await RequestLimits(echo, HOSTS)({**SCOPE, "path": path}, client.receive, client.send)
+        assert client.status == status
+    assert b"send at most 65536 octets" in client.sent[1]["body"]
 
 
 async def test_a_body_that_never_ends() -> None:
