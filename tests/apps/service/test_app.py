@@ -6,6 +6,7 @@ from typing import TypeVar
 import pytest
 
 from checker_smtp.backends.recording.record_backend import Backend
+from checker_smtp.probes.evidence_budget import CHECK_RESERVE, EvidenceBudget
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.service.app import build
 from checker_smtp.service.http.middleware import Middleware
@@ -93,6 +94,21 @@ async def test_a_refused_check() -> None:
     assert counted(middleware, "checker_smtp_checks_total") == {"info": 1}
 
 
+@pytest.mark.parametrize("path", ["/check", "/collect", "/report"])
+async def test_at_the_end_of_the_evidence_a_request_gets_503(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checker_smtp.service.admission.EvidenceBudget", lambda: EvidenceBudget(1))
+    middleware = service()
+    async with client(middleware, HOST) as http:
+        form = {"data": {"domain": "example.org"}} if path == "/check" else {"json": COLLECT}
+        answer = await http.post(path, **form)  # type: ignore[arg-type]
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "as much evidence of other checks as it can" in answer.text
+    assert counted(middleware, "checker_smtp_checks_refused_total") == {"evidence": 1}
+    assert counted(middleware, "checker_smtp_evidence_limit_bytes") == {"": 1}
+
+
 async def test_a_domain_that_is_not_checked_here() -> None:
     async with client(service(allow_domains=("example.net",)), HOST) as http:
         answer = await http.post("/collect", json=COLLECT)
@@ -108,6 +124,7 @@ async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
         waiting = asyncio.create_task(http.post("/collect", json=COLLECT))
         await world.asked_first.wait()
         assert counted(middleware, "checker_smtp_checks_in_flight") == {"": 1}
+        assert counted(middleware, "checker_smtp_evidence_bytes") == {"": CHECK_RESERVE}
         assert (await http.get("/health")).json()["inflight"] == 1
         answer = await http.post("/collect", json=COLLECT)
         assert (answer.status_code, int(answer.headers["Retry-After"])) == (503, 5)
@@ -115,6 +132,7 @@ async def test_a_check_in_flight_is_seen_and_can_be_given_up() -> None:
         answer = await waiting
     assert (answer.status_code, set(answer.json())) == (503, {"error"})
     assert counted(middleware, "checker_smtp_checks_in_flight") == {"": 0}
+    assert counted(middleware, "checker_smtp_evidence_bytes") == {"": 0}
     assert counted(middleware, "checker_smtp_checks_total") == {"cancelled": 1}
     assert counted(middleware, "checker_smtp_check_seconds_count") == {"": 1}
 
