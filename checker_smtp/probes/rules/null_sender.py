@@ -22,7 +22,7 @@ from ._shared import NOT_TESTED, REFUSED_US, client_fix, retry_fix
 REJECTED = Code(
     "smtp.null_sender.rejected",
     Severity.CRIT,
-    title="Bounces and delivery reports are refused",
+    title="Mail from the null sender (bounces, delivery reports) is refused",
     why="Nobody at this domain learns that a message could not be delivered, and senders that check the "
     "address by calling back refuse mail from the domain.",
     fix="Accept the empty reverse-path (Postfix: look for `<>` in `smtpd_sender_restrictions` and in policy "

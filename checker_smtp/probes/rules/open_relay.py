@@ -37,7 +37,7 @@ OPEN_RELAY = Code(
 SUSPECTED = Code(
     "smtp.open_relay.suspected",
     Severity.WARN,
-    title="The server accepted one outside recipient, but not a second",
+    title="The server accepted one outside recipient; a second was not accepted",
     why="It may relay under conditions that were not all met here, or know the first address.",
     fix="Find out from the server's log why the address was accepted, and repeat the check with a "
     "`--probe-address` of your own.",
@@ -107,8 +107,9 @@ def _accepted(
     if control is not None and is_accepted(control):
         return OPEN_RELAY.finding(
             endpoint.subject,
-            f"The server accepts {asked.recipient} and {control.recipient} from outside: it relays "
-            "for anybody (shown at RCPT; nothing was sent).",
+            f"The server accepts {asked.recipient} and {control.recipient} from this client without a login, "
+            "so it relays (shown at RCPT; nothing was sent). If it may relay for this machine, repeat the "
+            "check from another network.",
             *evidence,
             *reply_evidence(endpoint, control.verdict),
         )

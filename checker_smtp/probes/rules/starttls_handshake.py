@@ -17,7 +17,7 @@ from ._shared import NOT_TESTED, deferral_outcome
 FAILED = Code(
     "smtp.starttls.failed",
     Severity.CRIT,
-    title="STARTTLS is offered and does not work",
+    title="STARTTLS is offered and did not work",
     why="Senders that try it cannot encrypt: some deliver in the clear, others do not deliver.",
     fix="Look into the server's log for the handshake; check that the certificate fits its key and that "
     "the protocol versions and ciphers allowed are current (`openssl s_client -starttls smtp "
