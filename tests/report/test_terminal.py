@@ -4,7 +4,7 @@ import pytest
 
 from checker_smtp.probes.refusals import Refusal, Step, read_refusal
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import CODES
+from checker_smtp.probes.rules import CODES, Outcome
 from checker_smtp.report.formats import render
 from checker_smtp.report.model.mail_state import describe_reason
 from checker_smtp.report.terminal import Terminal
@@ -58,5 +58,9 @@ def test_of_two_deferrals_that_of_all_mail_comes_first() -> None:
 )
 def test_the_reason_of_a_refusal_is_said_with_what_shows_it(code: int, text: str, shown: str) -> None:
     refusal: Refusal = read_refusal(code, "", text, step=Step.RCPT)
-    found = CODES["smtp.postmaster.deferred"].finding("", "", refusal=refusal)
+    postmaster = CODES["smtp.postmaster.deferred"]
+    found = postmaster.finding("", "", refusal=refusal, outcome=Outcome.TRANSIENT)
     assert describe_reason(found) == shown
+    # the words of a fault decide, though the reason is not among those with a name
+    settled = describe_reason(postmaster.finding("", "", refusal=refusal))
+    assert settled == ("" if refusal.reason == "unclear" else shown)

@@ -117,8 +117,8 @@ def _lines(finding: Finding) -> Iterator[str]:
         yield f"Not counted: {acceptance}"
     if severity := describe_severity(finding):
         yield f"Severity: {severity}"
-    if finding.reason:
-        yield f"Reason: {describe_reason(finding)}"
+    if reason := describe_reason(finding):
+        yield f"Reason: {reason}"
     for item in finding.evidence:
         escape = octets_visible if item.source == "session" else visible
         for line in item.quote.removesuffix("\n").split("\n"):

@@ -171,7 +171,7 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
         ),
         quotes=tuple(quotes[:_MAX_QUOTES]),
         more_quotes=max(len(quotes) - _MAX_QUOTES, 0),
-        reasons=tuple(dict.fromkeys(describe_reason(f) for f in group if f.reason))[:_MAX_QUOTES],
+        reasons=tuple(filter(None, dict.fromkeys(map(describe_reason, group))))[:_MAX_QUOTES],
         commands=tuple(map(visible, dict.fromkeys(_commands(group, context))))[:_MAX_COMMANDS],
         severity_note=describe_severity(first),
         acceptance_note=describe_acceptance(first),

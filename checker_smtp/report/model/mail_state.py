@@ -1,7 +1,7 @@
 """The state of the domain's mail in words, as a sentence or in short, and the reason of a refusal."""
 
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Delivery, Finding, MailState
+from checker_smtp.probes.rules import Delivery, Finding, MailState, Outcome
 from checker_smtp.report.visible import visible
 
 from .metrics import is_probed
@@ -77,7 +77,9 @@ def describe_mail(mail: Delivery) -> str:
 
 
 def describe_reason(finding: Finding) -> str:
-    """Return the reason of a refusal with the words that show it; empty where nothing was refused."""
+    """Return the reason of a refusal with the words that show it; empty where there is none to give."""
+    if finding.reason == "unclear" and finding.outcome is Outcome.FAIL:
+        return ""  # the words settle whose fault it is, not the reason
     if not finding.words:
         return visible(finding.reason)
     is_code = finding.words.replace(".", "").isdecimal()
