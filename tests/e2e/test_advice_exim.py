@@ -137,6 +137,13 @@ CASES = {
         by_hand=("tls_privatekey = /etc/other.key", "tls_privatekey = /etc/own.key"),
         shows="tls_privatekey = /etc/other.key",
     ),
+    "listening to itself": Case(
+        "smtp.all_unreachable",
+        (f"local_interfaces = {ADVISED_ADDRESS}", "local_interfaces = 127.0.0.1"),
+        frozenset({"local_interfaces"}),
+        by_hand=("local_interfaces = 127.0.0.1", f"local_interfaces = {ADVISED_ADDRESS}"),
+        shows="local_interfaces = 127.0.0.1",
+    ),
     "refused at connect": _added(
         "smtp.banner.refused", "acl_smtp_connect = drop message = 554 5.3.2 No SMTP service here"
     ),
@@ -194,9 +201,9 @@ def _start(machine: Sandbox, configuration: str) -> None:
     machine.write(_CONF, configuration)
     machine.sh(
         "rm -f /run/exim4/exim.pid; mkdir -p /run/exim4; chown Debian-exim /run/exim4;"
-        f" while ss -ltn | grep -q {ADVISED_ADDRESS}:25; do :; done;"
+        " while ss -ltn | grep -q ':25 '; do :; done;"
         " exim -bV > /dev/null && exim -bd -oP /run/exim4/exim.pid || exit;"
-        f" until ss -ltn | grep -q {ADVISED_ADDRESS}:25; do :; done"
+        " until ss -ltn | grep -q ':25 '; do :; done"
     )
 
 

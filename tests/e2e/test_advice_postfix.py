@@ -176,6 +176,14 @@ CASES = {
         then=("postconf -e 'inet_interfaces = all'", "postfix stop", "postfix start"),
         shows="inet_interfaces = loopback-only",
     ),
+    "slow at connect": Case(
+        "smtp.banner.slow",
+        ("postconf -e 'smtpd_client_restrictions = sleep 11' 'smtpd_delay_reject = no'",),
+        _settings("smtpd_client_restrictions", "smtpd_delay_reject"),
+        then=("postconf -X smtpd_client_restrictions smtpd_delay_reject", "postfix reload"),
+        shows="smtpd_delay_reject = no",
+        note=True,
+    ),
     "PIPELINING hidden": Case(
         "smtp.ext.pipelining",
         ("postconf -e 'smtpd_discard_ehlo_keywords = pipelining'",),
