@@ -86,10 +86,8 @@ _NAMED_LIST = re.compile(
 )
 
 
-def client_fix(refusal: Refusal | None) -> str:
+def client_fix(refusal: Refusal) -> str:
     """Return the remedy for a refusal of this client; empty where the record's own is the best."""
-    if refusal is None:
-        return ""
     if refusal.reason is Reason.BLOCKLIST and not _NAMED_LIST.search(refusal.words):
         return _UNNAMED_LIST_FIX
     return _CLIENT_FIXES.get(refusal.reason, "")
