@@ -82,13 +82,14 @@ _UNNAMED_LIST_FIX = (
 )
 # "blocked using zen.spamhaus.org", "see https://list.example/": a name or page behind the words of blame
 _NAMED_LIST = re.compile(
-    r"(?:\b(?:using|by|in|on|at|from|see)\b|https?:).*?[a-z0-9-]+\.[a-z]{2,}", re.IGNORECASE
+    r"(?:\b(?:using|by|in|on|see)\b|https?:).{0,80}?\b[a-z0-9-]{1,63}\.[a-z]{2,}", re.IGNORECASE
 )
+_MAX_WORDS = 200
 
 
 def client_fix(refusal: Refusal) -> str:
     """Return the remedy for a refusal of this client; empty where the record's own is the best."""
-    if refusal.reason is Reason.BLOCKLIST and not _NAMED_LIST.search(refusal.words):
+    if refusal.reason is Reason.BLOCKLIST and not _NAMED_LIST.search(refusal.words[:_MAX_WORDS]):
         return _UNNAMED_LIST_FIX
     return _CLIENT_FIXES.get(refusal.reason, "")
 

@@ -94,8 +94,12 @@ def test_what_may_be_said_to_everybody_is_given_both_readings(words: dict[str, s
 
 
 def test_a_refusal_that_names_no_list_sends_nobody_to_one() -> None:
-    finding = of("refused_us", alike("550 Connections from 203.0.113.9 are refused"))
-    assert (finding.reason, "names no list" in finding.fix) == ("blocklist", True)
+    for unnamed in (
+        "550 Connections from 203.0.113.9 are refused",
+        "550 Your host mx.example.net is blocked",
+    ):
+        finding = of("refused_us", alike(unnamed))
+        assert (finding.reason, "names no list" in finding.fix) == ("blocklist", True)
     for named in (LISTED, "550 blocked, see https://lists.example/query?ip=203.0.113.9"):
         assert "the list that the reply names" in of("refused_us", alike(named)).fix
 
