@@ -59,7 +59,7 @@ OPTIONS = {
     "helo name": ("--helo-name me@example.com", "is an e-mail address: give a host name"),
     "probe address": ("--probe-address example.com", "give one such as postmaster@example.com"),
     "network": ("--allow-target loopback", "give one in CIDR notation such as 192.0.2.0/24"),
-    "option": ("--fromat json", "No such option '--fromat'"),
+    "option": ("--fromat json", "No such option"),
     "ports": (
         "--mx a.test --mx b.test:26",
         "different ports (25, 26): a check has one, so give the same one",

@@ -5,6 +5,7 @@ written in the presentation format of a DNS answer (RFC 1035 §5.1), so that not
 Only the MX query of the domain is answered from them; the addresses of the targets come from the DNS.
 """
 
+import struct
 from typing import Annotated, TypeAlias, TypeVar
 
 import dns.exception
@@ -109,7 +110,8 @@ def _target(record: _Record, origin: dns.name.Name) -> str:
         raise _error("a record has no target (Mx)")
     try:
         return dns.name.from_text(record.target, origin).to_text()
-    except (dns.exception.DNSException, UnicodeError) as error:
+    # struct.error: dnspython before 2.9, at an escape above \255
+    except (dns.exception.DNSException, UnicodeError, struct.error) as error:
         raise _error(f"the target {record.target[:80]!r} is not a name ({error})") from None
 
 
