@@ -164,7 +164,8 @@ def test_names_that_are_no_ascii() -> None:
         (sequence(), "it ends too early"),
         (sequence(sequence()), "it ends too early"),
         (sequence(sequence(tlv(0x02, b"\x01"), sequence(), sequence(), sequence())), "it ends too early"),
-        (issued()[:-1], "it ends too early"),
+        # its length, and so the name that pytest gives it, is another each time
+        pytest.param(issued()[:-1], "it ends too early", id="cut off"),
         (bytes(MAX_DER + 1), "it has more than 64 KiB"),
     ],
 )
