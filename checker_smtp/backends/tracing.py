@@ -13,10 +13,12 @@ from checker_smtp.probes.dns import is_control
 from checker_smtp.probes.ports import DnsAnswer
 from smtp_sansio import Connect, Effect, Outcome, Receive, Script, Send, Upgrade, intercept
 
-__all__ = ["Note", "TracingBackend"]
+__all__ = ["DNS_STEP", "Note", "TracingBackend"]
 
 _T = TypeVar("_T")
 _CONNECTING = "connecting"
+DNS_STEP = "DNS"
+"""The step of a lookup."""
 
 Note: TypeAlias = Callable[[str, str], None]
 """Called with a subject (`MX example.com`, `192.0.2.7:25`) and the step it waits for, empty at the end."""
@@ -37,7 +39,7 @@ class TracingBackend:
         if is_control(name, rdtype):
             return await self._backend.resolve(name, rdtype, unvalidated=unvalidated)
         question = f"{rdtype} {name}"
-        self._note(question, "DNS")
+        self._note(question, DNS_STEP)
         try:
             return await self._backend.resolve(name, rdtype, unvalidated=unvalidated)
         finally:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from .output import print_error
+
 __all__ = [
     "INTERRUPTED",
     "backend_option",
@@ -138,4 +140,4 @@ def print_interrupted(unfinished: Iterable[str]) -> None:
     from checker_smtp.report.visible import visible
 
     for line in unfinished:
-        click.echo(f"checker-smtp: interrupted: {visible(line)}", err=True)
+        print_error(f"interrupted: {visible(line)}")

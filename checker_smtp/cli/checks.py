@@ -13,12 +13,11 @@ import click
 
 from checker_smtp import api
 from checker_smtp.backends.recording.case import require_empty
-from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.ungrouped import ungrouped
 
-from .learnt import describe_learnt
+from .learnt import WatchedCheck
 from .output import is_terminal
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
@@ -49,7 +48,7 @@ class CheckRun:
     record: Path | None = None
     helo_name: Callable[[], Awaitable[tuple[str, str]]] | None = None
     finished: "dict[str, Result]" = field(default_factory=dict)
-    recordings: dict[str, Recording] = field(default_factory=dict)
+    running: dict[str, WatchedCheck] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for options in self.options if self.record else ():
@@ -64,8 +63,8 @@ class CheckRun:
     def unfinished(self) -> list[str]:
         """A line for each check that has begun and not finished: the domain, and what was learnt of it."""
         return [
-            f"{domain} was not checked to the end: {describe_learnt(domain, recording)}"
-            for domain, recording in self.recordings.items()
+            f"{domain} was not checked to the end: {running.describe()}"
+            for domain, running in self.running.items()
         ]
 
     def run(self, loop: str) -> bool:
@@ -113,19 +112,19 @@ class CheckRun:
 
     async def _check(self, options: "Options", limits: ConnectionLimits, pause: Pause) -> None:
         context = api.RunContext()
-        recording = self.recordings[options.domain] = Recording(self.backend)
+        watched = self.running[options.domain] = WatchedCheck(options.domain, self.backend)
         result = await api.check(
             options,
-            recording,
+            watched,
             resolver_name=self.resolver_name,
             context=context,
             limits=limits,
             pause=pause,
         )
         if self.record is not None:
-            recording.save(self._folder(options), options, result, seed=context.seed)
+            watched.recording.save(self._folder(options), options, result, seed=context.seed)
         self.finished[options.domain] = result
-        del self.recordings[options.domain]
+        del self.running[options.domain]
 
     def _folder(self, options: "Options") -> Path:
         assert self.record is not None  # noqa: S101 - asked for with a recording only

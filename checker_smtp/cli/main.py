@@ -16,6 +16,7 @@ from checker_smtp import __version__
 
 from . import commands
 from .arguments import INTERRUPTED
+from .output import print_error
 from .user_errors import user_error
 
 __all__ = ["find_commands", "group", "main"]
@@ -102,5 +103,5 @@ def find_commands() -> dict[str, click.Command]:
 
 
 def _exit_with_error(message: str) -> NoReturn:
-    click.echo(f"checker-smtp: {message}", err=True)
+    print_error(message)
     sys.exit(_USAGE)

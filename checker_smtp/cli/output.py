@@ -14,9 +14,9 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-from checker_smtp.report.terminal import Terminal
+from checker_smtp.report.terminal import Terminal, to_ascii
 
-__all__ = ["Output", "is_terminal", "output_option"]
+__all__ = ["Output", "is_terminal", "output_option", "print_error"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -50,11 +50,10 @@ class Output:
     def terminal(self) -> Terminal:
         """Return the width, colour and encoding of a text for this destination."""
         interactive = self.path is None and is_terminal(sys.stdout)
-        encoding = "utf-8" if self.path else getattr(sys.stdout, "encoding", None) or "ascii"
         return Terminal(
             width=min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120) if interactive else 100,
             colour=interactive and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
-            ascii_only=not encoding.lower().replace("-", "").startswith("utf"),
+            ascii_only=not (self.path or _is_utf(sys.stdout)),
         )
 
     def write(self, text: str) -> None:
@@ -89,6 +88,17 @@ def is_terminal(stream: TextIO | None) -> bool:
     """Return True for a stream of a terminal."""
     # None stands for a stream that was closed before Python started
     return stream is not None and stream.isatty()
+
+
+def print_error(message: str) -> None:
+    """Print a message, which is escaped already, to standard error in the characters that it can show."""
+    text = message if _is_utf(sys.stderr) else "\n".join(map(to_ascii, message.split("\n")))
+    click.echo(f"checker-smtp: {text}", err=True)
+
+
+def _is_utf(stream: TextIO | None) -> bool:
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "").startswith("utf")
 
 
 def _beside(path: Path) -> Path:

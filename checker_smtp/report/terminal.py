@@ -6,7 +6,7 @@ from io import StringIO
 
 from checker_smtp.report.visible import visible
 
-__all__ = ["Terminal"]
+__all__ = ["Terminal", "to_ascii"]
 
 _ASCII = str.maketrans(
     {
@@ -46,6 +46,11 @@ _BLANK = "\ue000"
 
 def _bind(part: re.Match[str]) -> str:
     return part[0].replace(" ", _BLANK)
+
+
+def to_ascii(text: str) -> str:
+    """Return the text with our own characters in ASCII, and any other one as an escape."""
+    return visible(text.translate(_ASCII), ascii_only=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +95,4 @@ class Terminal:
         return f"{first}{self._escape(text)}\n"
 
     def _escape(self, text: str) -> str:
-        return visible(text.translate(_ASCII) if self.ascii_only else text, ascii_only=self.ascii_only)
+        return to_ascii(text) if self.ascii_only else visible(text)

@@ -152,6 +152,10 @@ def test_a_stream_without_utf_8_gets_ascii(encoding: str) -> None:
         assert (done.out.isascii(), done.err) == (True, "")
         assert " - " in done.out
     assert run_process("rules", **changes).err == ""
+    refused = run_process("check", "a." * 400, **changes).err
+    assert refused.isascii()
+    assert "..." in refused
+    assert "\\u" not in refused
 
 
 def test_no_escape_reaches_a_pipe() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -70,7 +71,8 @@ def test_in_a_pipe(silence: socket.socket, tmp_path: Path, backend: str) -> None
     assert line.startswith(
         f"checker-smtp: interrupted: {domain('silent')} was not checked to the end: MX 10 mx."
     )
-    assert line.endswith(f"; {SILENT_ADDRESS}:{PORT} connected, no reply yet")
+    # the server may have accepted before the client knows
+    assert re.search(rf"; {SILENT_ADDRESS}:{PORT} (connecting|waiting for the greeting)$", line)
     assert took < 2
     assert_nothing_changed(tmp_path)
 

@@ -1,6 +1,7 @@
 """`checker-smtp check` of several domains as a process: one command, one exit code, one document."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -127,9 +128,11 @@ def test_an_interrupt_prints_what_was_learnt(world: SmallWorld, tmp_path: Path, 
     assert process.returncode == 130
     assert out.startswith(b"OK, with notes  well.test: Mail can arrive.")
     assert b"silent.test" not in out
-    assert err.decode() == (
-        "checker-smtp: interrupted: silent.test was not checked to the end: MX 10 mx.silent.test.; "
-        f"127.81.0.4:{world.port} connected, no reply yet\n"
+    # the server may have accepted before the client knows
+    assert re.fullmatch(
+        r"checker-smtp: interrupted: silent.test was not checked to the end: MX 10 mx.silent.test.; "
+        rf"127.81.0.4:{world.port} (connecting|waiting for the greeting)\n",
+        err.decode(),
     )
 
 
