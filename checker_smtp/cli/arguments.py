@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from .output import print_error
-
 __all__ = [
     "INTERRUPTED",
     "backend_option",
@@ -138,6 +136,8 @@ def print_notes(notes: Iterable[str]) -> None:
 def print_interrupted(unfinished: Iterable[str]) -> None:
     """Print a line for each check that an interrupt ended, escaped, to standard error."""
     from checker_smtp.report.visible import visible
+
+    from .output import print_error
 
     for line in unfinished:
         print_error(f"interrupted: {visible(line)}")

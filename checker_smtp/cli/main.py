@@ -16,7 +16,6 @@ from checker_smtp import __version__
 
 from . import commands
 from .arguments import INTERRUPTED
-from .output import print_error
 from .user_errors import user_error
 
 __all__ = ["find_commands", "group", "main"]
@@ -103,5 +102,7 @@ def find_commands() -> dict[str, click.Command]:
 
 
 def _exit_with_error(message: str) -> NoReturn:
+    from .output import print_error
+
     print_error(message)
     sys.exit(_USAGE)
