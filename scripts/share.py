@@ -6,8 +6,9 @@
 The wheel installs the folder as `share` of its prefix, where shells and man look for them.
 """
 
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from checker_smtp import __version__  # noqa: E402
-from checker_smtp.cli.main import find_commands, group  # noqa: E402
+from checker_smtp.cli.main import group  # noqa: E402
 from checker_smtp.cli.option_names import options_of, variable_of  # noqa: E402
 
 PROGRAM = "checker-smtp"
@@ -31,10 +32,7 @@ _COMPLETIONS: dict[str, type[ShellComplete]] = {
 
 def files() -> dict[str, str]:
     """Return the text of each file, by its name in the folder."""
-    commands = find_commands()
-    texts = {f"man/man1/{PROGRAM}.1": man_page(PROGRAM, group, list(commands))}
-    for name, command in commands.items():
-        texts[f"man/man1/{PROGRAM}-{name}.1"] = man_page(f"{PROGRAM} {name}", command, [])
+    texts = {f"man/man1/{name}.1": text for name, text in man_pages(PROGRAM, group)}
     for name, shell in _COMPLETIONS.items():
         # not the method of BashComplete, which starts bash to see its version
         complete = shell(group, {}, PROGRAM, "_CHECKER_SMTP_COMPLETE")
@@ -42,11 +40,23 @@ def files() -> dict[str, str]:
     return texts
 
 
-def man_page(title: str, command: click.Command, below: list[str]) -> str:
-    """Return the man page of a command in roff; `below` are the commands of a group."""
+def man_pages(title: str, command: click.Command) -> Iterator[tuple[str, str]]:
+    """Yield the names and the texts of the man pages of a command and of those below it."""
+    below: dict[str, click.Command] = {}
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=title)
+        found = {name: command.get_command(context, name) for name in command.list_commands(context)}
+        below = {f"{title} {name}": one for name, one in found.items() if one is not None}
+    yield title.replace(" ", "-"), man_page(title, command, below)
+    for name, one in below.items():
+        yield from man_pages(name, one)
+
+
+def man_page(title: str, command: click.Command, below: Mapping[str, click.Command]) -> str:
+    """Return the man page of a command in roff; `below` are the commands of a group by title."""
     context = click.Context(command, info_name=title, terminal_width=100)
     name = title.replace(" ", "-")
-    summary, _, description = (command.help or "").partition("\n\n")
+    summary, _, description = inspect.cleandoc(command.help or "").partition("\n\n")
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [
         f'.TH "{name.upper()}" "1" "" "{PROGRAM} {__version__}" "{PROGRAM}"',
@@ -58,9 +68,9 @@ def man_page(title: str, command: click.Command, below: list[str]) -> str:
     lines += [".SH OPTIONS", *_options(command, context)]
     if below:
         lines += [".SH COMMANDS"]
-        for one in below:
-            text = find_commands()[one].get_short_help_str(limit=200)
-            lines += [".TP", f"\\fB{_roff(f'{PROGRAM}-{one}')}\\fP(1)", _roff(text)]
+        for name_below, one in below.items():
+            page = name_below.replace(" ", "-")
+            lines += [".TP", f"\\fB{_roff(page)}\\fP(1)", _roff(one.get_short_help_str(limit=200))]
     if variables := options_of(command):
         lines += [".SH ENVIRONMENT", "Each option can be given by a variable as well:"]
         lines += [_roff(", ".join(variable_of(option) for option in variables.values()) + ".")]
@@ -70,7 +80,7 @@ def man_page(title: str, command: click.Command, below: list[str]) -> str:
             ".I ~/.config/checker\\-smtp.toml",
             "Values of options for all commands.",
         ]
-    if not below:
+    if title != PROGRAM:
         lines += [".SH SEE ALSO", f"\\fB{_roff(PROGRAM)}\\fP(1)"]
     return "\n".join(lines) + "\n"
 
