@@ -81,6 +81,8 @@ class ScanJob:
         relevant = {
             f.name: str(getattr(options, f.name)) for f in fields(Options) if f.name not in _NOT_OF_RESULTS
         }
+        for code, severity in self.settings.severities.items():
+            relevant[f"severity of {code}"] = str(severity)
         return ScanManifest(list_digest=self.domain_list.digest, options=relevant)
 
 

@@ -1,8 +1,10 @@
 """The settings of a scan, beside the options of each check."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.probes.rules import Severity
 
 __all__ = ["ScanSettings"]
 
@@ -17,7 +19,8 @@ class ScanSettings:
     two sessions with one address, `retry_delay` is the first pause after a server throttled us, and facts
     about an address are cached for `server_cache_ttl`. `batch_size` domains are resolved before they are
     grouped by server. Without `reuse` every domain gets sessions of its own. Sessions begin at
-    `source_address`, an address of this machine, or at any.
+    `source_address`, an address of this machine, or at any. Findings of a code in `severities` have the
+    severity there.
     """
 
     options: Options
@@ -32,6 +35,7 @@ class ScanSettings:
     batch_size: int = 10_000
     reuse: bool = True
     source_address: str | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in (

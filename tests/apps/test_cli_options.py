@@ -86,7 +86,8 @@ def test_both_families_are_the_same_as_neither() -> None:
     [
         # the reason is made, not given
         (Options, check, {"domain", "helo_reason"}),
-        (ScanSettings, scan, {"options"}),
+        # from the configuration only
+        (ScanSettings, scan, {"options", "severities"}),
         # one option for both
         (ServiceSettings, serve, {"resolver_name"}),
     ],

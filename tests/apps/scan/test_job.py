@@ -16,6 +16,7 @@ from checker_smtp.lines import LinesError
 from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.options import OptionError
 from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.rules import Severity
 from checker_smtp.scan import job as jobs
 from checker_smtp.scan.input.domain_list import DomainListError
 from checker_smtp.scan.input.list_file import DomainList, open_domain_list
@@ -56,7 +57,8 @@ def run(
     listed: Path, results: Path, loop: str = "asyncio", *, column: str | None = None, **given: Any
 ) -> int:
     """Return the number of domains done in this run, which must not be interrupted."""
-    how = settings(per_session=5, retry_delay=given.pop("retry_delay", 0.05))
+    own = {name: given.pop(name) for name in ("retry_delay", "severities") if name in given}
+    how = settings(per_session=5, **{"retry_delay": 0.05} | own)
     with open_domain_list(listed, column) as names:
         job = ScanJob(
             settings=how,
@@ -120,6 +122,22 @@ def test_the_manifest_has_the_options_that_change_a_result(
     assert manifest is not None
     assert {"timeout", "helo_name", "port", "retry_deferred", "allow_targets"} < set(manifest.options)
     assert "domain" not in manifest.options
+
+
+def test_severities_of_the_configuration_are_in_the_results(
+    internet: FakeInternet, listed: Path, tmp_path: Path
+) -> None:
+    def found(name: str, **given: Any) -> dict[str, Any]:
+        run(listed, tmp_path / name, **given)
+        lines = map(json.loads, (tmp_path / name).read_bytes().splitlines())
+        return {f["code"]: f for line in lines for f in line.get("findings", [])}
+
+    before = found("before")
+    code = next(code for code, finding in before.items() if finding["severity"] == "info")
+    after = found("after", severities={code: Severity.WARN})
+    assert (after[code]["severity"], after[code]["rule_severity"]) == ("warn", "info")
+    with pytest.raises(ResultsError, match=f"severity of {code}"):
+        run(listed, tmp_path / "after", resume=True, severities={code: Severity.INFO})
 
 
 def test_another_column_of_the_same_file_is_another_list(internet: FakeInternet, tmp_path: Path) -> None:
