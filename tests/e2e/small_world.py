@@ -1,5 +1,6 @@
 """A resolver and mail servers on loopback, in a thread of the test: the lab without Postfix."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class SmallWorld:
     """Set when the first client of a silent server is connected."""
     clients: list[str]
     """The addresses of all clients, in the order in which they connected."""
+    most: Counter[str]
+    """The largest number of connections that were open at once, by the address of the server."""
 
     @property
     def options(self) -> list[str]:
@@ -49,16 +52,20 @@ def small_world(zone: str, servers: Mapping[str, RuleServer | None]) -> Iterator
 async def _world(zone: str, servers: Mapping[str, RuleServer | None]) -> AsyncIterator[SmallWorld]:
     tls = server_tls_context()
 
-    connected, clients = Event(), list[str]()
+    connected, clients, open_now, most = Event(), list[str](), Counter[str](), Counter[str]()
 
     async def serve(server: RuleServer | None, stream: AnyByteStream) -> None:
         clients.append(str(stream.extra(SocketAttribute.remote_address)[0]))
+        address = str(stream.extra(SocketAttribute.local_address)[0])
+        open_now[address] += 1
+        most[address] = max(most[address], open_now[address])
         if server is None:
             async with stream:
                 connected.set()
                 await sleep_forever()
-        else:
-            await serve_session(stream, server.session(), tls)
+            return
+        await serve_session(stream, server.session(), tls)
+        open_now[address] -= 1
 
     async with AsyncExitStack() as sockets, create_task_group() as group:
         dns = await sockets.enter_async_context(await create_udp_socket(local_host="127.0.0.1"))
@@ -70,7 +77,7 @@ async def _world(zone: str, servers: Mapping[str, RuleServer | None]) -> AsyncIt
             )
             port = _port(listener)
             group.start_soon(listener.serve, partial(serve, server))
-        yield SmallWorld(f"127.0.0.1:{_port(dns)}", port, connected, clients)
+        yield SmallWorld(f"127.0.0.1:{_port(dns)}", port, connected, clients, most)
         group.cancel_scope.cancel()
 
 

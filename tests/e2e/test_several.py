@@ -25,6 +25,10 @@ mx.relay.test A 127.81.0.2
 2.0.81.127.in-addr.arpa PTR mx.relay.test.
 plain.test MX 10 mx.plain.test.
 mx.plain.test A 127.81.0.3
+one.test MX 10 mx.plain.test.
+two.test MX 10 mx.plain.test.
+three.test MX 10 mx.plain.test.
+four.test MX 10 mx.plain.test.
 silent.test MX 10 mx.silent.test.
 mx.silent.test A 127.81.0.4
 """
@@ -80,6 +84,14 @@ def test_the_first_line_for_nagios_is_the_same_in_each_run(run: Tool) -> None:
         first, second = (run(*domains, "--format", "nagios").out.decode().partition(" | ")[0] for _ in "12")
         assert first == second
         assert "nobody-" not in first
+
+
+def test_the_domains_share_the_limits_and_the_answers(run: Tool, world: SmallWorld) -> None:
+    domains = ("plain.test", "one.test", "two.test", "three.test", "four.test")
+    world.most.clear()
+    read = json.loads(run(*domains, "--format", "json").out)
+    assert len(read) == 5
+    assert 1 <= world.most["127.81.0.3"] <= 2
 
 
 def test_pages_have_an_index(run: Tool, tmp_path: Path) -> None:
