@@ -54,7 +54,8 @@ def man_pages(title: str, command: click.Command) -> Iterator[tuple[str, str]]:
 
 def man_page(title: str, command: click.Command, below: Mapping[str, click.Command]) -> str:
     """Return the man page of a command in roff; `below` are the commands of a group by title."""
-    context = click.Context(command, info_name=title, terminal_width=100)
+    # the names of --help are those of the group
+    context = click.Context(command, info_name=title, terminal_width=100, **group.context_settings)
     name = title.replace(" ", "-")
     summary, _, description = inspect.cleandoc(command.help or "").partition("\n\n")
     usage = " ".join(command.collect_usage_pieces(context))

@@ -68,9 +68,10 @@ class ConfiguredCommand(click.Command):
 
 @contextmanager
 def _status_line(context: click.Context, arguments: list[str]) -> Iterator[None]:
-    """Print an error as a status line to standard output where the format is that of a monitoring plugin.
+    """Write an error as a status line where the format is that of a monitoring plugin.
 
-    Nagios reads standard output only. `arguments` are those that are not parsed yet.
+    Nagios reads standard output only; with -o the line replaces the report, so that an old one is not taken
+    for the current one. `arguments` are those that are not parsed yet.
     """
     try:
         yield
@@ -80,8 +81,18 @@ def _status_line(context: click.Context, arguments: list[str]) -> Iterator[None]
             raise
         from checker_smtp.report.formats.nagios import render_nagios_error
 
-        click.echo(render_nagios_error(message), nl=False)
+        _write(context.params.get("path"), render_nagios_error(message))
         raise click.exceptions.Exit(_UNKNOWN) from None
+
+
+def _write(path: Path | None, text: str) -> None:
+    """Write to the file, or to standard output where there is none or it cannot be written."""
+    from .output import Output
+
+    try:
+        Output(path).write(text)
+    except click.ClickException:
+        Output().write(text)
 
 
 @contextmanager

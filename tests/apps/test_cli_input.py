@@ -232,3 +232,12 @@ def test_a_monitoring_plugin_has_its_status_line_on_standard_output(arguments: l
     assert re.fullmatch(r"SMTP UNKNOWN: [^|\n]{20,}\n", done.out)
     by_variable = run("check", "a.test", "--port", "0", CHECKER_SMTP_FORMAT="nagios")
     assert by_variable.out == "SMTP UNKNOWN: port is 0: give a number from 1 to 65535\n"
+
+
+def test_the_status_line_of_an_error_replaces_an_old_report(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text("SMTP OK: long ago\n")
+    arguments = ("check", "a.test", "--port", "0", "--format", "nagios", "-o")
+    done = run(*arguments, tmp_path / "status")
+    assert (done.code, done.out, done.err) == (3, "", "")
+    assert (tmp_path / "status").read_text().startswith("SMTP UNKNOWN: port is 0")
+    assert run(*arguments, tmp_path).out.startswith("SMTP UNKNOWN: ")
