@@ -13,7 +13,7 @@ import pytest
 
 from checker_smtp.testing import RuleServer
 from tests.e2e.conftest import Tool
-from tests.e2e.served import until
+from tests.e2e.served import served, until
 from tests.e2e.small_world import SmallWorld, small_world
 
 ZONE = """
@@ -199,3 +199,20 @@ def test_the_report_says_why_the_default_name_is_given(world: SmallWorld, tool: 
     assert settings["helo_reason"].startswith("the default: ")
     source = tool("check", "well.test", *world.options, "--source-address", "127.81.7.7").out.decode()
     assert "the default: the address of this machine is not public" in " ".join(source.split())
+
+
+def test_a_service_and_a_scan_begin_at_the_source_address(
+    world: SmallWorld, tool: Tool, tmp_path: Path
+) -> None:
+    world.clients.clear()
+    options = [*world.options, "--source-address", "127.81.7.8"]
+    with served(*options) as service:
+        answer = service.collect("well.test")
+        assert answer.status == 200
+    assert set(world.clients) == {"127.81.7.8"}
+    (tmp_path / "list").write_text("well.test\n")
+    results = tmp_path / "r.jsonl"
+    assert tool("scan", tmp_path / "list", "-o", results, *options, "--delay", "0").code == 0
+    assert set(world.clients) == {"127.81.7.8"}
+    assert len(world.clients) > 1
+    assert json.loads(results.read_text())["status"] in ("ok", "info")
