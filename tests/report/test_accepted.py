@@ -138,7 +138,7 @@ def test_a_fault_that_is_not_accepted_any_more_is_worse() -> None:
 def test_a_fault_that_is_accepted_is_no_fault() -> None:
     difference = compare(RELAY, accept(RELAY, [HONEYPOT]))
     assert (difference.worse, difference.is_change) == (False, True)
-    assert build_headline(difference) == "it got better"
+    assert build_headline(difference) == "it changed, but did not get worse"
     assert f"accepted until 2026-12-31: {REASON}" in render_difference_text(difference)
     appeared = compare(replace(RELAY, findings=(), status="ok"), accept(RELAY, [HONEYPOT]))
     assert [reason.split()[0] for reason in appeared.reasons] == ["smtp.starttls.missing"]

@@ -107,8 +107,10 @@ class Difference:
 
     @property
     def better(self) -> bool:
-        """True if the new status is better and every old finding was tested again."""
+        """True if the new status is better, no old finding is open, and none is newly accepted."""
         old, new = (_STATUS_RANK.get(status) for status in (self.old_status, self.new_status))
+        if any(pair.new.acceptance is not None and pair.old.acceptance is None for pair in self.changed):
+            return False
         return not self.worse and not self.unsettled and old is not None and new is not None and new < old
 
 
