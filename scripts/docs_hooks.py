@@ -63,6 +63,9 @@ def commands_page() -> str:
     for name, command in sorted(find_commands().items()):
         context = click.Context(command, info_name=f"checker-smtp {name}", max_content_width=100)
         lines += [f"## {name}", "", "```text", command.get_help(context), "```", ""]
+        for part, below in command.commands.items() if isinstance(command, click.Group) else ():
+            inner = click.Context(below, context, info_name=part, max_content_width=100)
+            lines += ["```text", below.get_help(inner), "```", ""]
     return "\n".join(lines)
 
 

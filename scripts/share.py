@@ -87,11 +87,15 @@ def man_page(title: str, command: click.Command, below: Mapping[str, click.Comma
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+    """Yield the options of a command, then those of the commands of a group in a section for each."""
     for parameter in command.get_params(context):
         names, text = parameter.get_help_record(context) or ("", "")
         # an argument has no text; it is in the synopsis and the description
         if text:
             yield from (".TP", f"\\fB{_roff(names)}\\fP", _roff(text))
+    for name, part in command.commands.items() if isinstance(command, click.Group) else ():
+        yield f'.SS "{_roff(name)}"'
+        yield from _options(part, click.Context(part, context, info_name=name, terminal_width=100))
 
 
 def _paragraphs(text: str) -> Iterator[str]:

@@ -79,7 +79,7 @@ def check(
 
     Several domains are checked together, under the limits of one check. The exit code is that of the worst
     one: 0 ok, 1 warnings, 2 critical findings, 3 unknown or wrong usage; 130 after Ctrl-C, which prints what
-    was learnt.
+    was learnt. With --changes-only it is that of what got worse, 0 if nothing did.
     """
     for address in (domain for domain in domains if "@" in domain):
         raise click.UsageError(

@@ -42,8 +42,7 @@ def history() -> None:
     FILE is that of `check --history`. The time-line has the first check, and each later one with the findings
     that appeared or went, and changes of MX, addresses, TLS and extensions.
 
-    The exit code is 0, that of the check for `show`, and 3 for a file that is no history or has no such
-    check.
+    The exit code is 0, for `show` that of the check, and 3 for wrong usage or a file that cannot be used.
     """
 
 
