@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from xml.etree.ElementTree import fromstring
 
 import pytest
@@ -151,3 +152,18 @@ def test_an_acceptance_that_is_newly_unused_is_a_change_once() -> None:
     assert (difference.is_change, difference.worse) == (True, False)
     assert ENDED in " ".join(render_difference_text(difference).split())
     assert not compare(ACCEPTED, ACCEPTED).is_change
+
+
+def test_the_page_skips_no_level_of_headings() -> None:
+    levels = [
+        int(e.tag[1]) for e in parse(render(ACCEPTED, "html")).iter() if re.fullmatch("h[1-6]", str(e.tag))
+    ]
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_a_document_with_many_unused_acceptances_is_cut() -> None:
+    many = replace(RELAY, unused_acceptances=tuple(replace(NOTHING, reason=f"r{n}") for n in range(5000)))
+    for form in ("text", "html", "nagios", "junit"):
+        text = shown(many, form)
+        assert text.count("matches no finding:") in (20, 40)
+        assert "4980 more acceptances match no finding, or are over" in text

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from checker_smtp.probes.rules import Finding
 from checker_smtp.report.model.mail_state import describe_mail
-from checker_smtp.report.model.panels import describe_acceptance, describe_unused
+from checker_smtp.report.model.panels import describe_acceptance, list_unused
 from checker_smtp.report.visible import visible
 
 from .compare import Difference, FindingChange
@@ -132,8 +132,8 @@ def _tls(difference: Difference) -> Iterator[DiffLine]:
 
 
 def _unused(difference: Difference) -> Iterator[DiffLine]:
-    for acceptance in difference.unused_acceptances:
-        yield DiffLine(mark="", text=describe_unused(acceptance, difference.new_run_at))
+    for text in list_unused(difference.unused_acceptances, difference.new_run_at):
+        yield DiffLine(mark="", text=text)
 
 
 def _settings(difference: Difference) -> Iterator[DiffLine]:

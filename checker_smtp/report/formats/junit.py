@@ -17,8 +17,8 @@ from checker_smtp.report.model.panels import (
     UNSETTLED,
     describe_acceptance,
     describe_severity,
-    describe_unused,
     is_fault,
+    list_unused,
 )
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import octets_visible, visible
@@ -50,8 +50,7 @@ def _suite(result: Result) -> Element:
     properties = SubElement(suite, "properties")
     for name, value in (("mail", result.mail.state), ("mail.reason", result.mail.reason)):
         SubElement(properties, "property", name=name, value=visible(value))
-    for acceptance in result.unused_acceptances:
-        unused = describe_unused(acceptance, observation.run_at)
+    for unused in list_unused(result.unused_acceptances, observation.run_at):
         SubElement(properties, "property", name="unused acceptance", value=unused)
     cases = [_case(result, rule) for rule in _rules(result)]
     suite.extend(cases)

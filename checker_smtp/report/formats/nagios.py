@@ -21,8 +21,8 @@ from checker_smtp.report.model.panels import (
     describe_acceptance,
     describe_counts,
     describe_severity,
-    describe_unused,
     is_fault,
+    list_unused,
 )
 from checker_smtp.report.model.several import count_statuses, worst_status
 from checker_smtp.report.terminal import Terminal
@@ -50,8 +50,7 @@ def render_nagios(result: Result, _: Terminal | None = None) -> str:
     lines += [_line(finding) for finding in result.findings[:_MAX_FINDINGS]]
     if (more := len(result.findings) - _MAX_FINDINGS) > 0:
         lines.append(f"and {more} more findings")
-    for acceptance in result.unused_acceptances[:_MAX_FINDINGS]:
-        lines.append(_plain(describe_unused(acceptance, result.observation.run_at)))
+    lines += map(_plain, list_unused(result.unused_acceptances, result.observation.run_at))
     return "\n".join(lines) + "\n"
 
 

@@ -20,13 +20,14 @@ __all__ = [
     "describe_acceptance",
     "describe_counts",
     "describe_severity",
-    "describe_unused",
     "is_fault",
+    "list_unused",
     "panel_of",
 ]
 
 # Characters of a text in an acceptance that are shown: a document may come from anyone.
 _MAX_TEXT = 200
+_MAX_UNUSED = 20
 UNSETTLED = (Outcome.TRANSIENT, Outcome.REFUSED_US, Outcome.NOT_TESTED)
 """The outcomes that leave the question open."""
 
@@ -97,7 +98,14 @@ def describe_acceptance(finding: Finding) -> str:
     return f"accepted{until}: {_reason(acceptance)}"
 
 
-def describe_unused(acceptance: Acceptance, run_at: str) -> str:
+def list_unused(acceptances: Sequence[Acceptance], run_at: str) -> tuple[str, ...]:
+    """Return a sentence on each acceptance that a check at the time `run_at` did not use, up to a limit."""
+    sentences = tuple(_describe_unused(acceptance, run_at) for acceptance in acceptances[:_MAX_UNUSED])
+    more = len(acceptances) - len(sentences)
+    return (*sentences, f"{more} more acceptances match no finding, or are over") if more else sentences
+
+
+def _describe_unused(acceptance: Acceptance, run_at: str) -> str:
     """Return a sentence on an acceptance that a check at the time `run_at` (RFC 3339) did not use."""
     where = f" at {visible(acceptance.subject[:_MAX_TEXT])}" if acceptance.subject else ""
     name = f"The acceptance of {visible(acceptance.code[:_MAX_TEXT])}{where} ({_reason(acceptance)})"

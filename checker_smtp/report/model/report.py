@@ -21,7 +21,7 @@ from .endpoint_index import EndpointIndex
 from .endpoints import EndpointReport, build_endpoint_report
 from .items import Context, Item, items_of
 from .mx_table import MxRow, build_mx_rows, describe_coverage
-from .panels import ReportPanel, describe_counts, describe_unused
+from .panels import ReportPanel, describe_counts, list_unused
 from .refusal_count import count_refusals, describe_refusals
 from .timeline import format_seconds, format_time
 from .transcript import TranscriptView
@@ -135,9 +135,7 @@ def build_report(result: Result) -> Report:
         unsettled=panels[ReportPanel.UNSETTLED],
         checker=panels[ReportPanel.CHECKER],
         accepted=panels[ReportPanel.ACCEPTED],
-        unused_acceptances=tuple(
-            describe_unused(acceptance, observation.run_at) for acceptance in result.unused_acceptances
-        ),
+        unused_acceptances=list_unused(result.unused_acceptances, observation.run_at),
         mx=rows,
         more_mx=more,
         null_mx=observation.mx.null_mx,
