@@ -71,6 +71,7 @@ def test_every_format_counts_without_it() -> None:
     assert shown(ACCEPTED, "text").startswith("example.org: WARNING. ")
     assert " 1 warning to fix, 1 accepted. " in shown(ACCEPTED, "text")
     assert "1 warning, 1 note, 1 accepted." in shown(ACCEPTED, "html")
+    assert "verdict. Critical Accepted The server accepts mail from outside" in shown(ACCEPTED, "html")
     first = render(ACCEPTED, "nagios").splitlines()[0]
     assert first.startswith("SMTP WARNING: ")
     assert ", 1 warning, 1 note, 1 accepted; " in first
