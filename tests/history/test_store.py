@@ -69,7 +69,6 @@ def test_a_check_is_found_by_its_number_and_by_its_name(file: Path, history: His
     with History(file, create=False) as other:
         assert other.find(1) == other.find(first.name) == first
         assert other.find(2) == other.find(second.name) == second
-        # 128 random bits, in letters that a URL has
         assert len(first.name) == 22
         assert first.name != second.name
         for unknown in (0, 3, -1, "", "1", first.name.swapcase()):
