@@ -7,7 +7,6 @@ Unreleased is marked with **Contract**. Without a tag there is nothing to compar
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import griffe
@@ -36,8 +35,11 @@ def breakages(repository: Path, tag: str) -> Iterator[str]:
         old = griffe.load_git(top, ref=tag, repo=repository, resolve_aliases=True)
         # a relative path would lead to the folder in which the script runs
         new = griffe.load(top, search_paths=[repository], resolve_aliases=True, try_relative_path=False)
-        with suppress(KeyError):  # a package that the tag does not have breaks nothing
-            yield from _compare(package, old.modules_collection[package], new.modules_collection[package])
+        try:
+            before = old.modules_collection[package]
+        except KeyError:  # it is new, and breaks nothing
+            continue
+        yield from _compare(package, before, new.modules_collection[package])
 
 
 def _compare(package: str, old: griffe.Object, new: griffe.Object) -> Iterator[str]:
