@@ -17,7 +17,7 @@ is the time of the last. A server that sends its replies octet by octet would ne
     {"do": "receive", "got": "250-mx.example\\r\\n250 ", "reads": 20, "first": 0.112, "at": 0.131}
 
 The timeout of an effect is not part of it: the script computes it from its options and from `at`. Effects
-that were read back therefore have the timeout 0.
+that were read back therefore have the timeout 0. A line that begins with `#` is a comment.
 """
 
 import json
@@ -100,6 +100,8 @@ class Transcript:
         """Read what `dumps` wrote. Raises ValueError naming the line that is wrong."""
         transcript = cls()
         for number, line in enumerate(text.splitlines(), start=1):
+            if line.startswith("#"):
+                continue
             try:
                 transcript.note(*_from_entry(json.loads(line)))
             except (

@@ -93,7 +93,7 @@ def test_no_such_option(options: str, words: str) -> None:
     ("arguments", "words"),
     [
         (["chek"], "No such command 'chek': 'check' is near to it (checker-smtp --help has the details)"),
-        (["xyzzy"], "No such command 'xyzzy': give one of check, config, demo,"),
+        (["xyzzy"], "No such command 'xyzzy': give one of anonymize, check, config, demo,"),
         (["example.org"], "'example.org': to check the domain, type checker-smtp check example.org ("),
         (["me@example.org"], "'me@example.org': to check the domain, type checker-smtp check example.org ("),
         (

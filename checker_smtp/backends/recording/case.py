@@ -41,6 +41,7 @@ __all__ = [
     "dump_case",
     "file_name",
     "host_of",
+    "load_file",
     "read_case",
     "require_empty",
     "write_case",
@@ -141,10 +142,10 @@ def read_case(folder: Path) -> Case:
                 "and a file for each connection"
             )
     return Case.from_header(
-        _read(folder / _HEADER, load_header),
-        _read(folder / _DNS, load_dns),
+        load_file(folder / _HEADER, load_header),
+        load_file(folder / _DNS, load_dns),
         _read_sessions(folder, names - {_HEADER, _DNS, _EXPECTED}),
-        _read(folder / _EXPECTED, load_expected),
+        load_file(folder / _EXPECTED, load_expected),
     )
 
 
@@ -189,7 +190,7 @@ def _read_sessions(folder: Path, names: set[str]) -> tuple[Transcript, ...]:
     for number in range(1, len(numbered) + 1):
         if number not in numbered:
             raise CaseError(f"{folder} has no connection {number}: number them from 1 to {len(numbered)}")
-        transcript = _read(folder / numbered[number], load_transcript)
+        transcript = load_file(folder / numbered[number], load_transcript)
         if numbered[number] != file_name(number, transcript):
             expected = file_name(number, transcript)
             raise CaseError(
@@ -199,7 +200,8 @@ def _read_sessions(folder: Path, names: set[str]) -> tuple[Transcript, ...]:
     return tuple(sessions)
 
 
-def _read(path: Path, load: Callable[[str], _T]) -> _T:
+def load_file(path: Path, load: Callable[[str], _T]) -> _T:
+    """Return what `load` reads in the text of a file. Raises `CaseError` with the file and the line."""
     try:
         return load(path.read_text(encoding="utf-8"))
     except TextError as error:
