@@ -19,7 +19,14 @@ from checker_smtp.cli.main import find_commands  # noqa: E402
 from checker_smtp.report.schema import dump_schema  # noqa: E402
 from scripts.codes import page as codes_page  # noqa: E402
 
-_PACKAGES = ("checker_smtp", "checker_smtp.rules", "checker_smtp.testing", "smtp_sansio")
+_PACKAGES = (
+    "checker_smtp",
+    "checker_smtp.drivers",
+    "checker_smtp.rules",
+    "checker_smtp.testing",
+    "checker_smtp.testing.driver_conformance",
+    "smtp_sansio",
+)
 _OUTSIDE = re.compile(r"\[([^]]+)\]\((?:\.\./)+(?!decisions/)[^)]*\)")
 
 
