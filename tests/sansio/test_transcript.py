@@ -253,3 +253,10 @@ def test_a_record_of_single_reads_is_joined_as_it_is_read() -> None:
 def test_joined_reads_that_cannot_be(line: str) -> None:
     with pytest.raises(ValueError, match="line 1 is no transcript entry"):
         Transcript.loads(line)
+
+
+def test_a_line_that_begins_with_a_hash_is_a_comment() -> None:
+    lines = '# from another program\n{"do": "receive", "failed": "timeout", "at": 12.0}\n# the end\n'
+    assert list(Transcript.loads(lines)) == [(Receive(0), Failed(12.0, FailureKind.TIMEOUT))]
+    with pytest.raises(ValueError, match="line 2 is no transcript entry"):
+        Transcript.loads("# a comment\n # none\n")
