@@ -4,8 +4,7 @@ Where a limit is reached, the answer is a failure of this side that names the li
 outcome of its driver, like any other, so that it is on record and a replay needs no limit to end there.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -30,17 +29,16 @@ class TimeBudget:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._now = _clock()
-        self._deadline = self._now() + seconds
+        self._deadline = anyio.current_time() + seconds
 
     @property
     def left(self) -> float:
         """Return the seconds left, negative where none are."""
-        return self._deadline - self._now()
+        return self._deadline - anyio.current_time()
 
     def extend_to(self, seconds: float) -> None:
         """Have at least these seconds left from now on, as after a wait that does not count."""
-        self._deadline = max(self._deadline, self._now() + seconds)
+        self._deadline = max(self._deadline, anyio.current_time() + seconds)
 
     @asynccontextmanager
     async def hold(self, place: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
@@ -49,18 +47,6 @@ class TimeBudget:
             with anyio.move_on_after(self.left):
                 await held.enter_async_context(place)
             yield
-
-
-def _clock() -> Callable[[], float]:
-    """Return the clock of the running event loop.
-
-    A driver may perform effects in callbacks of asyncio's loop, which are no task, and where `anyio` finds no
-    event loop.
-    """
-    try:
-        return asyncio.get_running_loop().time
-    except RuntimeError:
-        return anyio.current_time
 
 
 class BoundedResolver:
