@@ -17,8 +17,8 @@ __all__ = ["APPLICATION_ID", "MIGRATIONS", "prepare", "require_known"]
 APPLICATION_ID = int.from_bytes(b"cSMT", "big")
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        # AUTOINCREMENT: the number of a check that was pruned is never given to another one. The document is
-        # last, so that a query of the other columns does not read it.
+        # AUTOINCREMENT: the number of a check that was pruned is never given to another one. The blobs
+        # are last, so that a query of the other columns does not read them.
         """
         CREATE TABLE checks (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -29,7 +29,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             mail TEXT NOT NULL,
             reported INTEGER NOT NULL DEFAULT 0,
             octets INTEGER NOT NULL,
-            document BLOB NOT NULL
+            owner TEXT NOT NULL DEFAULT '',
+            document BLOB NOT NULL,
+            recording BLOB
         )
         """,
         "CREATE INDEX checks_by_domain ON checks (domain, id)",

@@ -32,6 +32,7 @@ from .schema import prepare
 
 __all__ = ["History", "KeptCheck"]
 
+_MEMORY = ":memory:"
 # Seconds to wait for another writer: each holds the lock for one insertion.
 _TIMEOUT = 10.0
 
@@ -42,7 +43,7 @@ class KeptCheck:
 
     `id` is its number, in the order in which checks were kept; `name` has 128 random bits, for those who may
     read one check and no other. `run_at` is in UTC. `reported` is True once the user has seen the result.
-    `octets` is the compressed size.
+    `octets` is the compressed size, with that of the recording. `owner` may delete it, where somebody may.
     """
 
     id: int
@@ -53,25 +54,27 @@ class KeptCheck:
     mail: str
     reported: bool
     octets: int
+    owner: str = ""
 
 
 _COLUMNS = tuple(field.name for field in fields(KeptCheck))
 
 
 class History:
-    """The file at `path`, opened; a new one is for this user only (mode 0600).
+    """The file at `path`, opened; a new one is for this user only (mode 0600). None is a store in memory.
 
     With `create` a missing file is created. `timeout` is the longest wait for another writer, in seconds. An
     object may be used by several threads; each method raises `HistoryError`.
     """
 
-    def __init__(self, path: Path, *, create: bool = True, timeout: float = _TIMEOUT) -> None:
-        self.path = path
+    def __init__(self, path: Path | None, *, create: bool = True, timeout: float = _TIMEOUT) -> None:
+        self.path = path or Path(_MEMORY)
         self._lock = Lock()
-        with failures_named(path):
-            _require_file(path, create=create)
+        with failures_named(self.path):
+            if path is not None:
+                _require_file(path, create=create)
             self._connection = sqlite3.connect(
-                path, timeout=timeout, isolation_level=None, check_same_thread=False
+                path or _MEMORY, timeout=timeout, isolation_level=None, check_same_thread=False
             )
             try:
                 self._set_up()
@@ -105,8 +108,13 @@ class History:
         with self._transaction() as connection:
             connection.execute("UPDATE checks SET reported = reported WHERE id = 0")
 
-    def keep(self, result: Result) -> KeptCheck:
-        """Keep the document and the findings of `result`, and return the new entry."""
+    def keep(
+        self, result: Result, *, name: str = "", owner: str = "", recording: bytes | None = None
+    ) -> KeptCheck:
+        """Keep the document and the findings of `result`, and return the new entry.
+
+        `name` is by default a new one. `recording` is the ZIP archive of the recorded case, if it is kept.
+        """
         seen = result.observation
         try:
             run_at = _as_utc(seen.run_at)
@@ -117,13 +125,13 @@ class History:
             raise HistoryError(f"the check of {seen.domain} cannot be kept: {error}.") from None
         document = zlib.compress(line)
         row = (
-            *(secrets.token_urlsafe(16), seen.domain, run_at, result.status),
-            *(str(result.mail.state), len(document), document),
+            *(name or secrets.token_urlsafe(16), seen.domain, run_at, result.status, str(result.mail.state)),
+            *(len(document) + len(recording or b""), owner, document, recording),
         )
         with self._transaction() as connection:
             number = connection.execute(
-                "INSERT INTO checks (name, domain, run_at, status, mail, octets, document) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO checks (name, domain, run_at, status, mail, octets, owner, document, recording) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             ).lastrowid
             connection.executemany(
@@ -142,13 +150,17 @@ class History:
 
     def find(self, key: int | str) -> KeptCheck:
         """Return the check with this number (int) or name (str). Raises `HistoryError` if there is none."""
-        found = self._entries("id = ?" if isinstance(key, int) else "name = ?", key)
-        if not found:
+        if (found := self.get(key)) is None:
             raise HistoryError(
                 f"the history {str(self.path)!r} has no check {key}: it was pruned, or never kept. "
                 "Give a number that `history DOMAIN` lists."
             )
-        return found[0]
+        return found
+
+    def get(self, key: int | str) -> KeptCheck | None:
+        """Return the check with this number (int) or name (str), None if there is none."""
+        found = self._entries("id = ?" if isinstance(key, int) else "name = ?", key)
+        return found[0] if found else None
 
     def load(self, entry: KeptCheck) -> Result:
         """Return the result as it was kept. Raises `HistoryError` as well if the document is damaged."""
@@ -164,6 +176,26 @@ class History:
                 f"the history {str(self.path)!r} cannot give check {entry.id}: {error}. "
                 "The other checks in it are not affected."
             ) from None
+
+    def has_recording(self, entry: KeptCheck) -> bool:
+        """Return whether the archive of the recorded case was kept."""
+        return bool(self._read("SELECT 1 FROM checks WHERE id = ? AND recording IS NOT NULL", entry.id))
+
+    def recording(self, entry: KeptCheck) -> bytes | None:
+        """Return the archive of the recorded case, None if it was not kept."""
+        found = self._read("SELECT recording FROM checks WHERE id = ?", entry.id)
+        return found[0][0] if found else None
+
+    def previous(self, entry: KeptCheck) -> KeptCheck | None:
+        """Return the last check of the same domain and owner before this one, None if there is none."""
+        condition = "domain = ? AND owner = ? AND id < ? ORDER BY id DESC LIMIT 1"
+        found = self._entries(condition, entry.domain, entry.owner, entry.id)
+        return found[0] if found else None
+
+    def delete(self, entry: KeptCheck) -> None:
+        """Remove this check."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM checks WHERE id = ?", (entry.id,))
 
     def checks(self, domain: str) -> list[KeptCheck]:
         """Return the checks of `domain` (A-labels), the oldest first."""
@@ -194,6 +226,10 @@ class History:
             self._connection.executescript("PRAGMA incremental_vacuum")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return removed
+
+    def octets(self) -> int:
+        """Return the compressed size of all checks."""
+        return int(self._read("SELECT coalesce(sum(octets), 0) FROM checks")[0][0])
 
     def count(self) -> int:
         """Return the number of checks in the file."""

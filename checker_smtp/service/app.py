@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from checker_smtp.api import Backend
+from checker_smtp.history.failures import HistoryError
 
 from .admission import Admission
+from .api import routes as api
 from .checks import Checks
 from .happydomain import routes as happydomain
 from .http.errors import ErrorResponse
@@ -20,8 +23,10 @@ from .load import Load
 from .metrics import Metrics
 from .options import page_options
 from .refusal import CheckRefused
-from .settings import ServiceSettings
-from .web import page
+from .results import ResultStore
+from .running_checks import RunningChecks
+from .settings import ServiceSettings, SettingError
+from .web import about, page
 
 __all__ = ["build"]
 
@@ -37,16 +42,34 @@ def build(settings: ServiceSettings, network: Callable[[], Backend] | None = Non
     metrics = Metrics(admission, load)
     # only the authentication layer gets the token
     checks = Checks(replace(settings, token=""), admission, network, on_end=metrics.count_check)
+    try:
+        results = ResultStore(settings.store, days=settings.keep_days, octets=settings.keep_octets)
+    except HistoryError as error:
+        raise SettingError(str(error)) from None
+    running = RunningChecks(checks, results, load)
+    options = page_options(settings)
     routes = [
         Route("/", _redirect_to_page),
         *happydomain.routes(checks, load),
-        *page.routes(checks, load, page_options(settings)),
+        *page.routes(running, results, checks.options, options),
+        *api.routes(running, results, checks, options),
+        *about.routes(settings, checks),
+        Route("/ready", partial(_ready, results)),
     ]
     handlers = {HTTPException: _on_http_error, CheckRefused: _on_refused, Exception: _on_bug}
     app = Starlette(routes=routes, exception_handlers=handlers)
     # such a redirect would contain the Host header, which the client chooses
     app.router.redirect_slashes = False
     return Middleware(app, settings, metrics)
+
+
+async def _ready(results: ResultStore, _: Request) -> Response:
+    """Say if a check can be run and kept; `/health` says only that the process lives."""
+    try:
+        await results.require_writable()
+    except HistoryError as error:
+        return ErrorResponse(503, str(error))
+    return JSONResponse({"status": "ready"})
 
 
 async def _redirect_to_page(_: Request) -> Response:

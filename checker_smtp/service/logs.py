@@ -1,7 +1,7 @@
 """The log on standard error: plain lines, or one JSON object a line.
 
 A record cannot forge a second line: text from outside is escaped by `visible` when it is put into a message,
-and again here, because a traceback may contain such text.
+and again here, because a traceback may contain such text. What a request causes has its id.
 """
 
 import json
@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 
 from checker_smtp.report.visible import visible
+from checker_smtp.service.http.request_id import current_request_id
 
 __all__ = ["configure"]
 
@@ -28,7 +29,9 @@ def configure(*, as_json: bool) -> None:
 
 class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        lines = [visible(f"{_time(record)} {record.levelname} {record.getMessage()}")]
+        request_id = current_request_id()
+        message = f"{record.getMessage()} [{request_id}]" if request_id else record.getMessage()
+        lines = [visible(f"{_time(record)} {record.levelname} {message}")]
         return "\n".join(lines + [f"  {line}" for line in _traceback(record)])
 
 
@@ -40,6 +43,8 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": visible(record.getMessage()),
         }
+        if request_id := current_request_id():
+            entry["request"] = request_id
         entry |= getattr(record, "fields", {})
         if lines := _traceback(record):
             entry["traceback"] = lines

@@ -16,8 +16,9 @@ from .refusal import CheckRefused
 
 __all__ = ["Metrics"]
 
-_METHODS = ("GET", "HEAD", "POST", "OPTIONS")
-_ROUTES = ("/health", "/definition", "/collect", "/evaluate", "/report", "/check")
+_METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
+_ROUTES = ("/health", "/definition", "/collect", "/evaluate", "/report", "/check", "/ready", "/about")
+_PREFIXES = ("/check/", "/api/v1/")
 # seconds; a healthy domain takes one or two, a silent one as long as the check budget
 _BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 120)
 # the label of a check without a verdict
@@ -79,4 +80,5 @@ class Metrics:
 def _route(path: str) -> str:
     if path in _ROUTES:
         return path
-    return "/check/*" if path.startswith("/check/") else "other"
+    prefix = next((prefix for prefix in _PREFIXES if path.startswith(prefix)), "")
+    return f"{prefix}*" if prefix else "other"

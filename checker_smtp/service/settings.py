@@ -1,6 +1,7 @@
 """All settings of the service in one frozen object."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from checker_smtp.probes.options import Options
 
@@ -12,6 +13,10 @@ _DEFAULTS = Options(domain="example.com")
 
 class SettingError(ValueError):
     """A setting with an invalid value; the message names a valid one."""
+
+
+# Days and MiB of results in memory.
+_IN_MEMORY = 1 / 24, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +55,26 @@ class ServiceSettings:
     max_checks: int = 20
     max_checks_per_client: int = 10
 
+    # results; without `store` they are kept in memory, for an hour at most
+    store: Path | None = None
+    keep: float = 30.0
+    keep_mib: int = 1024
+
     # the HTTP side; `protocol_from` are the networks (CIDR) of hosts outside of private networks
     protocol_from: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     frame_ancestors: tuple[str, ...] = ()
     log_json: bool = False
+    # a URI for people who find the checker in their log: mailto:… or https://…
+    contact: str = ""
+
+    @property
+    def keep_days(self) -> float:
+        """The days for which results are kept."""
+        return self.keep if self.store is not None else _IN_MEMORY[0]
+
+    @property
+    def keep_octets(self) -> int:
+        """The octets that all results may have."""
+        return (self.keep_mib if self.store is not None else _IN_MEMORY[1]) * 1024 * 1024

@@ -5,7 +5,9 @@ Each option is an environment variable as well; the option takes precedence over
 
 import math
 import os
+import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -57,6 +59,12 @@ def _require_number(_: click.Context, __: click.Parameter, seconds: float) -> fl
     if math.isnan(seconds):
         raise click.BadParameter("nan is not a number of seconds: give for example 30")
     return seconds
+
+
+def _require_uri(_: click.Context, __: click.Parameter, text: str) -> str:
+    if text and not re.fullmatch(r"(mailto:|https://|tel:)[!-~]{1,200}", text):
+        raise click.BadParameter(f"{text!r} is no contact: give for example mailto:postmaster@example.org")
+    return text
 
 
 _option = partial(field_option, ServiceSettings, show_envvar=True)
@@ -147,6 +155,15 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
     "Allow pages of this site to show the page in a frame; may be repeated.",
     metavar="ORIGIN",
 )
+@_option(
+    "store",
+    "Keep results in this file; without it they are kept in memory, for an hour.",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+)
+@_option("keep", "Days to keep results in the file.", metavar="DAYS", type=click.FloatRange(1 / 24, 3650))
+@_option("keep_mib", "MiB that all results in the file may have.", metavar="MIB", type=click.IntRange(1))
+@_option("contact", "Address for people who find the checker in a log.", metavar="URI", callback=_require_uri)
 @_option("log_json", "Log one JSON object on each line.")
 def serve(resolver: str | None, **given: Any) -> None:
     """Serve happyDomain's protocol and a web page over HTTP.

@@ -24,7 +24,7 @@ __all__ = ["Auth"]
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # a health probe must not need a secret
-_PUBLIC_PATHS = ("/health",)
+_PUBLIC_PATHS = ("/health", "/ready", "/.well-known/security.txt")
 
 
 class Auth:

@@ -23,6 +23,7 @@ from .forwarded import Forwarded, client_of
 from .hosts import Hosts
 from .protocol_access import ProtocolAccess
 from .request_head import RequestHead
+from .request_id import HEADER, new_request_id
 from .request_limits import RequestLimits
 
 __all__ = ["BUG", "Middleware"]
@@ -85,6 +86,7 @@ class _RequestLog:
             return
         status = 0
         started_at = monotonic()
+        request_id = new_request_id()
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -93,6 +95,7 @@ class _RequestLog:
                 headers = MutableHeaders(scope=message)
                 # a route may set a stricter policy of its own, because policies add up
                 headers.append("Content-Security-Policy", self._policy)
+                headers[HEADER] = request_id
                 for name, value in _HEADERS:
                     headers.setdefault(name, value)
             await send(message)

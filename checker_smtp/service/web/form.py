@@ -7,12 +7,22 @@ precedes each checkbox, and of several values the last one counts.
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
+from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.service.options import OPTIONS
 
-__all__ = ["Form", "check_query", "default_fields", "parse_fields", "parse_options"]
+__all__ = [
+    "Form",
+    "MakeOptions",
+    "check_query",
+    "default_fields",
+    "form_query",
+    "parse_fields",
+    "parse_options",
+]
 
 _MAX_SHOWN = 300  # characters: more than any valid value
 _MAX_FIELDS = 100
@@ -21,7 +31,7 @@ _KINDS = {option.name: option.kind for option in OPTIONS}
 # replaces a missing or invalid domain, so that the other fields can be validated
 _EXAMPLE_DOMAIN = "example.com"
 
-_Make = Callable[[Mapping[str, object]], Options]
+MakeOptions: TypeAlias = Callable[[Mapping[str, object]], Options]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,7 @@ class Form:
         return [n for n, text in self.values.items() if n != "domain" and text != self.defaults[n]]
 
 
-def default_fields(names: Iterable[str], make: _Make) -> dict[str, str]:
+def default_fields(names: Iterable[str], make: MakeOptions) -> dict[str, str]:
     """Return the default text of each field in `names`; `make` builds options from named values."""
     texts = _field_texts(make({"domain": _EXAMPLE_DOMAIN})) | {"domain": ""}
     return {name: texts[name] for name in names}
@@ -64,7 +74,7 @@ def parse_fields(text: str, names: Container[str]) -> dict[str, str]:
     return {name: value.strip(" ") for name, value in pairs if name in names}
 
 
-def parse_options(given: Mapping[str, str], make: _Make) -> Options | dict[str, str]:
+def parse_options(given: Mapping[str, str], make: MakeOptions) -> Options | dict[str, str]:
     """Return the options in `given`, or the error of each invalid field.
 
     `make` builds options from named values and raises `OptionError` for the first invalid one.
@@ -89,10 +99,17 @@ def parse_options(given: Mapping[str, str], make: _Make) -> Options | dict[str, 
             return {name: errors[name] for name in _KINDS if name in errors} or options
 
 
-def check_query(options: Options, defaults: Mapping[str, str]) -> str:
-    """Return the query of the link that repeats a check: the domain, and the fields with other values."""
-    texts = _field_texts(options)
-    return urlencode({name: texts[name] for name, default in defaults.items() if texts[name] != default})
+def form_query(given: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+    """Return the query of the form as it was filled in: the fields with other values than the default."""
+    return urlencode({name: text for name, text in given.items() if text != defaults[name]})
+
+
+def check_query(seen: Observation, defaults: Mapping[str, str]) -> str:
+    """Return the query of the form for another check: the domain, and the fields with other values."""
+    settings = seen.settings
+    given = {"domain": seen.domain, "test_probe_address": settings.probe_address}
+    texts = {name: given.get(name) or _field_text(getattr(settings, name)) for name in defaults}
+    return urlencode({name: text for name, text in texts.items() if text != defaults[name]})
 
 
 def _value(name: str, text: str) -> object:

@@ -5,20 +5,20 @@ below any path.
 """
 
 import hashlib
-from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment
 
+from checker_smtp.history.store import KeptCheck
+from checker_smtp.probes.result import Result
 from checker_smtp.report.environment import build_environment
 from checker_smtp.report.model.report import build_report
+from checker_smtp.service.http.request_id import current_request_id
 from checker_smtp.service.options import OPTIONS
+from checker_smtp.service.results import file_title
 
-from .live_checks import CompletedCheck
-from .results import result_title
-
-__all__ = ["STATIC", "render", "render_result", "static_file"]
+__all__ = ["STATIC", "render", "render_outcome", "static_file"]
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 """The files that every page loads, and their media types."""
@@ -33,19 +33,37 @@ def render(template: str, **values: object) -> str:
     return found.render(**{"base": _FORM, "narrow": False, **values})
 
 
-def render_result(
-    check: CompletedCheck, *, name: str, files: Collection[str], link: str, minutes: int
+def render_outcome(
+    kept: KeptCheck,
+    result: Result,
+    *,
+    query: str,
+    lifetime: str,
+    has_case: bool,
+    previous: KeptCheck | None,
+    base: str = _FORM,
+    template: str = "result",
+    is_owner: bool = True,
+    **values: object,
 ) -> str:
-    """Render the end of the page; its `files` are stored as `name` for some `minutes`."""
+    """Render the end of the streamed page, or another `template`, for a result that is kept.
+
+    `query` fills in the form for another check. With `has_case` there is a recording, with `previous` a check
+    to compare with.
+    """
     return render(
-        "result",
-        verdict=build_report(check.result).head.verdict,
-        domain=check.result.observation.domain,
-        at=f"{_FORM}/results/{name}",
-        files=files,
-        saved_as=result_title(check),
-        link=link,
-        minutes=minutes,
+        template,
+        base=base,
+        verdict=build_report(result).head.verdict,
+        domain=kept.domain,
+        at=f"{base}/results/{kept.name}",
+        has_case=has_case,
+        previous=previous,
+        saved_as=file_title(kept.domain, kept.run_at),
+        link=query,
+        lifetime=lifetime,
+        is_owner=is_owner,
+        **values,
     )
 
 
@@ -63,6 +81,7 @@ def _environment() -> Environment:
     templates.filters["sentence"] = _sentence
     templates.globals["options"] = OPTIONS
     templates.globals["version"] = _version
+    templates.globals["request_id"] = current_request_id
     return templates
 
 

@@ -38,8 +38,11 @@
     if (!frame) return;
     frame.addEventListener("load", () => fitFrame(frame));
     if (frame.contentDocument && frame.contentDocument.readyState === "complete") fitFrame(frame);
-    /* so that a reload shows the filled-in form, instead of the question to send it again */
-    history.replaceState(null, "", document.querySelector("a.repeat").href);
+    /* relative addresses would refer to the new address of the page */
+    for (const link of document.querySelectorAll("a[href]")) link.href = link.href;
+    for (const form of document.forms) form.action = form.action;
+    /* so that a reload shows the result, instead of the question to send the form again */
+    history.replaceState(null, "", document.querySelector("a.keep").href);
   }
 
   function update() {

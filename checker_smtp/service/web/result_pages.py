@@ -1,0 +1,132 @@
+"""The pages and files of kept results.
+
+    GET  /check/results/NAME          the result as a page, with its downloads
+    GET  /check/results/NAME/FILE     report.html, report.json, case.zip, and compare.html: the difference to
+                                      the check before
+    POST /check/results/NAME/delete   deletes it, for the browser that made it
+
+A name is the only credential. No search engine indexes these pages, and no shared cache keeps them.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from checker_smtp.history.store import KeptCheck
+from checker_smtp.report.diff.compare import compare
+from checker_smtp.report.diff.html import render_difference_html
+from checker_smtp.report.document import dump
+from checker_smtp.report.formats.html import render_html
+from checker_smtp.service.results import ResultStore, file_title, owner_of
+
+from . import form
+from .owner import secret_of
+from .rendering import render, render_outcome
+
+__all__ = ["routes"]
+
+REPORT, DOCUMENT, CASE, COMPARISON = "report.html", "report.json", "case.zip", "compare.html"
+_TYPES = {
+    REPORT: "text/html; charset=utf-8",
+    DOCUMENT: "application/json",
+    CASE: "application/zip",
+    COMPARISON: "text/html; charset=utf-8",
+}
+# A report is a frame of the page or a document of its own; in both it runs no script and loads nothing.
+_REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "sandbox allow-same-origin"
+)
+_PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Cookie", "X-Robots-Tag": "noindex"}
+# the form, relative to a result and to a file of it
+_FROM_RESULT, _FROM_FILE = "../../check", "../../../check"
+
+
+def routes(results: ResultStore, defaults: Mapping[str, str]) -> list[BaseRoute]:
+    """Return the routes; `defaults` are those of the form's fields."""
+    pages = _ResultPages(results, defaults)
+    return [
+        Route("/check/results/{name}", pages.page),
+        Route("/check/results/{name}/delete", pages.delete, methods=["POST"]),
+        Route("/check/results/{name}/{file}", pages.file),
+    ]
+
+
+class _ResultPages:
+    def __init__(self, results: ResultStore, defaults: Mapping[str, str]) -> None:
+        self._results = results
+        self._defaults = defaults
+
+    async def page(self, request: Request) -> Response:
+        """Serve a result as a page."""
+        kept = await self._results.find(request.path_params["name"])
+        if kept is None:
+            return self._expired(_FROM_RESULT)
+        result = await self._results.load(kept)
+        shown = partial(
+            render_outcome,
+            kept,
+            result,
+            base=_FROM_RESULT,
+            query=form.check_query(result.observation, self._defaults),
+            template="result_page",
+            title=f"{kept.domain} – inbound mail",
+            form=form.Form(defaults=self._defaults, given={"domain": kept.domain}),
+            lifetime=self._results.lifetime,
+            has_case=await self._results.has_recording(kept),
+            previous=await self._results.previous(kept),
+            is_owner=_is_owner(request, kept),
+        )
+        return HTMLResponse(await run_sync(shown), headers=_PRIVATE)
+
+    async def file(self, request: Request) -> Response:
+        """Serve a file of a result."""
+        file = request.path_params["file"]
+        kept = await self._results.find(request.path_params["name"])
+        body = await self._body(kept, file) if kept is not None else None
+        if kept is None or body is None:
+            return self._expired(_FROM_FILE)
+        is_page = file in (REPORT, COMPARISON)
+        title = f"{file_title(kept.domain, kept.run_at)}.{file.partition('.')[2]}"
+        headers = {"Content-Disposition": f'{"inline" if is_page else "attachment"}; filename="{title}"'}
+        if is_page:
+            headers["Content-Security-Policy"] = _REPORT_POLICY
+        return Response(body, media_type=_TYPES[file], headers=_PRIVATE | headers)
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a result, if the client made it."""
+        kept = await self._results.find(request.path_params["name"])
+        if kept is None:
+            return self._expired(_FROM_FILE)
+        if not _is_owner(request, kept):
+            page = render("not_deleted", base=_FROM_FILE, title="Not deleted", narrow=True)
+            return HTMLResponse(page, 403, headers=_PRIVATE)
+        await self._results.delete(kept)
+        return RedirectResponse(f"{_FROM_FILE}?deleted={kept.domain}", 303, headers=_PRIVATE)
+
+    async def _body(self, kept: KeptCheck, file: str) -> str | bytes | None:
+        if file == CASE:
+            return await self._results.recording(kept)
+        if file not in _TYPES:
+            return None
+        result = await self._results.load(kept)
+        if file == COMPARISON:
+            if (previous := await self._results.previous(kept)) is None:
+                return None
+            before = await self._results.load(previous)
+            return await run_sync(lambda: render_difference_html(compare(before, result)))
+        # in a thread, because it takes long enough to delay other requests
+        return await run_sync(render_html if file == REPORT else dump, result)
+
+    def _expired(self, base: str) -> Response:
+        title = "This result does not exist"
+        page = render("expired", base=base, title=title, narrow=True, results=self._results)
+        return HTMLResponse(page, 404, headers=_PRIVATE)
+
+
+def _is_owner(request: Request, kept: KeptCheck) -> bool:
+    return bool(kept.owner) and owner_of(secret_of(request)) == kept.owner
