@@ -18,7 +18,7 @@ from .api import routes as api
 from .checks import Checks
 from .happydomain import routes as happydomain
 from .http.errors import ErrorResponse
-from .http.middleware import BUG, Middleware
+from .http.middleware import Middleware, bug_response
 from .load import Load
 from .metrics import Metrics
 from .options import page_options
@@ -79,7 +79,7 @@ async def _redirect_to_page(_: Request) -> Response:
 
 def _on_bug(_: Request, __: Exception) -> Response:
     # Starlette raises the exception again after this response, and the middleware logs it
-    return ErrorResponse(500, BUG)
+    return bug_response()
 
 
 def _on_http_error(_: Request, error: Exception) -> Response:

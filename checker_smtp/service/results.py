@@ -72,6 +72,10 @@ class ResultStore:
                 return f"{number} {unit}{'s' if number > 1 else ''}"
         return f"{minutes} minutes"
 
+    def count(self) -> int:
+        """Return the number of results."""
+        return self._history.count()
+
     async def require_writable(self) -> None:
         """Raise `HistoryError` if no result can be kept now."""
         await run_sync(self._history.require_writable)

@@ -166,7 +166,11 @@ class RunningChecks:
             with self._load.request():
                 check.outcome = await self._outcome_of(check)
         except CheckRefused as refusal:
-            check.refusal = refusal
+            if check.decided.is_set():
+                # the rates of the servers are counted after the lookups
+                check.outcome = FailedCheck(message=str(refusal))
+            else:
+                check.refusal = refusal
         finally:
             del self._running[check.name]
             if isinstance(check.outcome, FailedCheck) and check.refusal is None:

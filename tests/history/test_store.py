@@ -210,19 +210,19 @@ def test_an_older_schema_is_upgraded_and_keeps_its_checks(
 ) -> None:
     with History(file) as old:
         kept = old.keep(RELAY)
-    later = (*schema.MIGRATIONS, ("ALTER TABLE checks ADD COLUMN owner TEXT NOT NULL DEFAULT ''",))
+    later = (*schema.MIGRATIONS, ("ALTER TABLE checks ADD COLUMN extra TEXT NOT NULL DEFAULT ''",))
     monkeypatch.setattr(schema, "MIGRATIONS", later)
     with History(file) as new:
         assert new.find(1) == kept
         assert dump(new.load(kept)) == dump(RELAY)
-    assert query(file, "SELECT owner FROM checks") == [("",)]
+    assert query(file, "SELECT extra FROM checks") == [("",)]
     assert query(file, "PRAGMA user_version") == [(2,)]
 
 
 def test_an_upgrade_that_fails_changes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with History(file) as old:
         old.keep(RELAY)
-    broken = ("ALTER TABLE checks ADD COLUMN owner TEXT", "ALTER TABLE nothing")
+    broken = ("ALTER TABLE checks ADD COLUMN extra TEXT", "ALTER TABLE nothing")
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
         assert "syntax error" in refused(file)

@@ -23,13 +23,11 @@ from .forwarded import Forwarded, client_of
 from .hosts import Hosts
 from .protocol_access import ProtocolAccess
 from .request_head import RequestHead
-from .request_id import HEADER, new_request_id
+from .request_id import HEADER, current_request_id, new_request_id
 from .request_limits import RequestLimits
 
-__all__ = ["BUG", "Middleware"]
+__all__ = ["Middleware", "bug_response"]
 
-BUG = "this is a bug in checker-smtp: see the log of the service"
-"""The error message for a client after an unexpected exception."""
 
 _logger = logging.getLogger("checker_smtp.service")
 _access = logging.getLogger("checker_smtp.access")
@@ -44,6 +42,13 @@ _HEADERS = (
     ("Referrer-Policy", "same-origin"),
     ("Cache-Control", "no-store"),
 )
+
+
+def bug_response() -> ErrorResponse:
+    """Return the response after an unexpected exception; the log has its lines by the id of the request."""
+    return ErrorResponse(
+        500, f"this is a bug in checker-smtp: see request {current_request_id()} in the log of the service"
+    )
 
 
 class Middleware:
@@ -105,7 +110,7 @@ class _RequestLog:
         except Exception:
             _logger.exception("this is a bug in checker-smtp: please report it with this traceback")
             if not status:
-                await ErrorResponse(500, BUG)(scope, receive, send_with_headers)
+                await bug_response()(scope, receive, send_with_headers)
         finally:
             self._log(scope, status or _CLIENT_CLOSED_REQUEST, monotonic() - started_at)
 

@@ -30,7 +30,7 @@ def replaying(monkeypatch: pytest.MonkeyPatch, name: str, **settings: Any) -> Mi
     """Return the service over the recorded check `name`."""
     case = read_case(FIXTURES / name)
     # a random mailbox is in the record, so it must be the same again
-    monkeypatch.setattr("checker_smtp.service.web.live_checks.RunContext", lambda: RunContext(seed=case.seed))
+    monkeypatch.setattr("checker_smtp.service.running_checks.RunContext", lambda: RunContext(seed=case.seed))
     return shown(lambda: Replay(case), allow_targets=case.options.allow_targets, **settings)
 
 

@@ -154,7 +154,9 @@ async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
 async def test_a_bug_is_logged_and_not_shown_to_clients(caplog: pytest.LogCaptureFixture) -> None:
     async with client(wrapped(app=broken)) as http:
         answer = await http.get("/check")
-    assert answer.json() == {"error": "this is a bug in checker-smtp: see the log of the service"}
+    request_id = answer.headers["x-request-id"]
+    told = f"this is a bug in checker-smtp: see request {request_id} in the log of the service"
+    assert answer.json() == {"error": told}
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.exc_info is not None
 

@@ -1,16 +1,26 @@
 """The form: what it shows, what it refuses and in which words, and that nobody is asked before that."""
 
 import re
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
 
+from checker_smtp.probes.observation import Settings
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.service.http.middleware import Middleware
-from checker_smtp.service.web.form import Form, check_query, default_fields, parse_fields, parse_options
+from checker_smtp.service.web.form import (
+    Form,
+    check_query,
+    default_fields,
+    form_query,
+    parse_fields,
+    parse_options,
+)
 from checker_smtp.testing import FakeNetwork
 from tests.apps.service.middleware_app import client
 from tests.apps.service.pages import by_id, shown, sound
+from tests.probes.observations import observation
 from tests.report.page import words
 
 T = TypeVar("T")
@@ -235,9 +245,22 @@ def test_errors_come_in_the_order_of_the_fields() -> None:
 
 def test_the_link_says_what_is_not_as_usual() -> None:
     as_usual = default_fields(NAMES, make)
-    assert check_query(make({"domain": "a.test"}), as_usual) == "domain=a.test"
+    assert form_query({"domain": "a.test", "timeout": "12"}, as_usual) == "domain=a.test"
     changed = make({"domain": "bücher.test", "timeout": 0.5, "test_postmaster": False, "port": 26})
-    query = check_query(changed, as_usual)
+    settings = Settings(
+        timeout=0.5,
+        helo_name=changed.helo_name,
+        sender=changed.sender,
+        probe_address=changed.probe_address,
+        test_null_sender=True,
+        test_postmaster=False,
+        test_open_relay=True,
+        port=26,
+        ipv4=True,
+        ipv6=True,
+    )
+    seen = replace(observation(), domain=changed.domain, settings=settings)
+    query = check_query(seen, as_usual)
     assert query == "domain=xn--bcher-kva.test&timeout=0.5&test_postmaster=false"
     assert (
         parse_options(parse_fields(query, NAMES), lambda given: make(dict(given) | {"port": 26})) == changed
