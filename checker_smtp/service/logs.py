@@ -1,7 +1,7 @@
 """The log on standard error: plain lines, or one JSON object a line.
 
 A record cannot forge a second line: text from outside is escaped by `visible` when it is put into a message,
-and again here, because a traceback may contain such text. What a request causes has its id.
+and again here, because a traceback may contain such text. All that a request causes has its id.
 """
 
 import json

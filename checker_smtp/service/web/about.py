@@ -1,4 +1,4 @@
-"""Who this checker is, for the operator who finds it in a log: its addresses, its names, and a contact.
+"""The checker as an operator sees it who finds it in a log: its addresses, its names, and a contact.
 
 GET  /about                       a page
 GET  /.well-known/security.txt    the contact, where the operator gave one (RFC 9116)

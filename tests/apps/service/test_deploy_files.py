@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -62,7 +63,9 @@ def test_only_happydomain_reaches_the_checker_of_the_composition() -> None:
     assert (build / checker["build"]["dockerfile"]).resolve() == (DEPLOY / "Dockerfile").resolve()
 
 
-async def test_the_checker_of_the_composition_answers_happydomain(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_checker_of_the_composition_answers_happydomain(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     yaml = pytest.importorskip("yaml")
     given = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["checker-smtp"]["environment"]
     image = dict(
@@ -72,7 +75,9 @@ async def test_the_checker_of_the_composition_answers_happydomain(monkeypatch: p
     monkeypatch.setattr("checker_smtp.service.server.serve", started.append)
     done = CliRunner().invoke(serve, [], env=image | given, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    app = build(started[0], lambda: FakeNetwork(FakeResolver("example.org MX 0 .")))
+    assert str(started[0].store).startswith("/var/lib/checker-smtp/")
+    settings = replace(started[0], store=tmp_path / "results.sqlite")
+    app = build(settings, lambda: FakeNetwork(FakeResolver("example.org MX 0 .")))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, client=("172.18.0.3", 50000)), base_url="http://checker-smtp:8080"
     ) as host:
