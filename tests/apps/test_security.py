@@ -20,8 +20,8 @@ from checker_smtp.service.admission import client_key
 from checker_smtp.service.http import request_limits, timeouts
 from checker_smtp.service.http.open_connections import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_CLIENT
 from checker_smtp.service.http.request_head import MAX_HEAD
+from checker_smtp.service.running_checks import RunningCheck
 from checker_smtp.service.settings import ServiceSettings
-from checker_smtp.service.web.results import ResultStore
 from smtp_sansio import Policy, Transcript
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,6 @@ KIB, MIB = 1024, 1024 * 1024
 
 POLICY, SERVICE = Policy(), ServiceSettings()
 CONNECTIONS = {name: one.default for name, one in signature(ConnectionLimits).parameters.items()}
-RESULTS = {name: one.default for name, one in signature(ResultStore).parameters.items()}
 
 
 def minute(rate: str) -> int:
@@ -74,7 +73,8 @@ the checks in flight share {PROCESS_LIMIT // MIB} MiB of evidence; at the end of
 {request_limits._BODY_TIMEOUT:g} s for the body,
 {timeouts._WRITE_TIMEOUT:g} s for reading the response
 
-its name is 128 random bits; {RESULTS["count"]} results and {RESULTS["octets"] // MIB} MiB are kept
+its name has 128 random bits; {SERVICE.keep_octets // MIB} MiB are kept for an hour in memory, or with `--store`
+for {SERVICE.keep:g} days in {SERVICE.keep_mib // KIB} GiB
 for an hour
 
 {MAX_ENDPOINTS} endpoints with {bounds.MAX_SESSIONS} sessions each, {MAX_TARGETS} MX targets,
@@ -91,8 +91,9 @@ def test_a_figure_is_that_of_the_code(figure: str) -> None:
 
 
 def test_no_figure_is_written_that_no_test_reads_from_the_code() -> None:
-    assert RESULTS["lifetime"] == 3600
-    assert len(base64.urlsafe_b64decode(ResultStore().keep("a", {}) + "==")) * 8 == 128
+    assert SERVICE.keep_days * 24 == 1
+    name = RunningCheck(Options(domain="a.test"), client="", owner="").name
+    assert len(base64.urlsafe_b64decode(name + "==")) * 8 == 128
     text = " ".join(TEXT.split())
     for figure in FIGURES:
         text = text.replace(figure, "")
