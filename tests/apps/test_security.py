@@ -73,9 +73,8 @@ the checks in flight share {PROCESS_LIMIT // MIB} MiB of evidence; at the end of
 {request_limits._BODY_TIMEOUT:g} s for the body,
 {timeouts._WRITE_TIMEOUT:g} s for reading the response
 
-its name has 128 random bits; {SERVICE.keep_octets // MIB} MiB are kept for an hour in memory, or with `--store`
-for {SERVICE.keep:g} days in {SERVICE.keep_mib // KIB} GiB
-for an hour
+its name has 128 random bits; {SERVICE.keep_octets // MIB} MiB are kept for an hour in memory, or with
+`--store` for {SERVICE.keep:g} days in {SERVICE.keep_mib // KIB} GiB
 
 {MAX_ENDPOINTS} endpoints with {bounds.MAX_SESSIONS} sessions each, {MAX_TARGETS} MX targets,
 {bounds._MAX_ANSWERS} DNS answers, {MAX_ISSUES} issues of the TLS checker, {bounds.MAX_FINDINGS} findings
