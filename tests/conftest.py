@@ -19,10 +19,13 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 # The probes are tested elsewhere as well where a test needs more than them: the state of the mail with its
-# sentence in the report, every situation of the DNS as a check, as a replay and in a scan.
+# sentence in the report, every situation of the DNS in a check and in a scan, rules of others in a command.
 COVERING = [
     Path(__file__).parent / name
-    for name in ("sansio", "probes", "report/test_mail_state.py", "apps/test_dns_situations.py")
+    for name in (
+        *("sansio", "probes", "report/test_mail_state.py"),
+        *("apps/test_dns_situations.py", "apps/test_rules_of_others.py"),
+    )
 ]
 
 

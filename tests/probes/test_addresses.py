@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.probes.addresses import NOT_PUBLIC, Address, why_not_public
+from checker_smtp.probes.addresses import NOT_PUBLIC, Address, network_of, why_not_public
 
 RANGES = {
     "0.0.0.0/8": "this network (RFC 791 §3.2)",
@@ -126,3 +126,11 @@ def test_whatever_python_knows_not_to_be_global_is_not_dialled(ip: Address) -> N
 def test_what_is_no_address_is_an_error_of_the_caller(text: str) -> None:
     with pytest.raises(ValueError, match=r"does not appear to be"):
         why_not_public(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("192.0.2.200", "192.0.2.0/24"), ("2001:db8:1:2::3", "2001:db8:1::/48"), ("::1", "::/48")],
+)
+def test_the_network_of_an_address(address: str, network: str) -> None:
+    assert network_of(address) == network

@@ -5,7 +5,7 @@ import pytest
 
 from checker_smtp.probes.dns import LookupCache, ResolverError, resolve_mx
 from checker_smtp.probes.observation import Mx, MxTarget
-from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.testing import FakeResolver
 from tests.probes.world import options, questions
 
@@ -246,3 +246,11 @@ async def test_a_question_that_is_being_asked_is_not_asked_again() -> None:
         for _ in range(3):
             group.start_soon(lookups.ask, "example.org", "MX")
     assert names.asked == [("example.org", "MX")]
+
+
+def test_a_query_with_checking_disabled_is_another_question() -> None:
+    answers = [
+        DnsAnswer(name="a.test", rdtype="MX", status=DnsStatus.NODATA, unvalidated=unvalidated)
+        for unvalidated in (False, True)
+    ]
+    assert [answer.question for answer in answers] == [("a.test", "MX", False), ("a.test", "MX", True)]
