@@ -7,6 +7,7 @@ The wheel installs the folder as `share` of its prefix, where shells and man loo
 """
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -110,6 +111,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 def _roff(text: str) -> str:
     """Return text in which no character is a request or an escape of roff."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    escaped = re.sub(r"[^\x00-\x7f]", lambda match: f"\\[u{ord(match[0]):04X}]", escaped)
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 

@@ -15,6 +15,8 @@ def anonymize(folder: Path, target: Path | None) -> None:
 
     DIR is CASE-anonymous by default. The verdict stays the same. Domains of others that a server names in its
     replies stay, too: look at the files before you pass them on.
+
+    The exit code is 0, or 3 if CASE is not a recording or DIR cannot be written.
     """
     import anyio
 

@@ -101,7 +101,10 @@ def show(number: int, form: str | None, path: Path | None, history_file: Path) -
 )
 @_file_option
 def prune(keep: datetime, history_file: Path) -> None:
-    """Remove old checks."""
+    """Remove old checks.
+
+    The exit code is 0, or 3 for a file that is no history.
+    """
     from checker_smtp.history.store import History
 
     with History(history_file, create=False) as kept:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output, output_option
 
 
-@click.command("import")
+@click.command("import", cls=ConfiguredCommand)
 @click.option(
     "--swaks",
     "path",
@@ -21,6 +22,8 @@ def _import(path: Path, output: Output) -> None:
     """Turn the output of swaks into a transcript, which tests can play to a client (docs/testing-clients.md).
 
     Times, the borders of reads and DNS are not known from it; a comment in the transcript says so.
+
+    The exit code is 0, or 3 if FILE is not such an output.
     """
     from checker_smtp.backends.recording.case import load_file
     from checker_smtp.backends.recording.swaks import NOT_KNOWN, read_swaks

@@ -39,7 +39,7 @@ _STATUS = {
 }
 # Nagios reads 8 KiB of a plugin's output (MAX_PLUGIN_OUTPUT_LENGTH). The worst findings and the endpoints
 # that senders try first fit.
-_MAX_FINDINGS, _MAX_TEXT = 12, 240
+_MAX_FINDINGS, _MAX_TEXT, _MIN_MESSAGE = 12, 240, 80
 _MAX_ENDPOINTS = 8
 
 
@@ -109,7 +109,9 @@ def _line(finding: Finding) -> str:
         f" ({note})" for note in (describe_severity(finding), describe_acceptance(finding)) if note
     )
     word = "ACCEPTED" if finding.acceptance is not None else finding.severity.upper()
-    return _plain(f"{word} {subject}{finding.message} [{finding.code}]{notes}")
+    # a long message is cut, not the code and the decisions behind it
+    end = _plain(f" [{finding.code}]{notes}")
+    return _plain(f"{word} {subject}{finding.message}", max(_MAX_TEXT - len(end), _MIN_MESSAGE)) + end
 
 
 def _performance(result: Result) -> list[str]:
@@ -129,9 +131,9 @@ def _performance(result: Result) -> list[str]:
     return data
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, room: int = _MAX_TEXT) -> str:
     """Return one line without characters that have a meaning in a monitoring system or on its web pages."""
     text = visible(text, ascii_only=True).replace("|", "\\x7c")
     # Nagios removes angle brackets from its output, and some web pages interpret them as HTML
     text = text.replace("<", "[").replace(">", "]")
-    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 3] + "..."
+    return text if len(text) <= room else text[: room - 3] + "..."
