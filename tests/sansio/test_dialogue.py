@@ -7,7 +7,6 @@ import pytest
 
 from smtp_sansio import (
     Connect,
-    ConnectionClosed,
     Dialogue,
     Effect,
     Ehlo,
@@ -197,20 +196,6 @@ def test_an_injection_stops_before_the_handshake(injection: str) -> None:
     assert dialogue.connection.trailing_data != b""
     assert isinstance(played.effects[-1], Receive)
     assert summarize(logged.event for logged in dialogue.log)[-1] == "Reply 220 STARTTLS"
-
-
-def test_octets_that_the_driver_holds_at_the_handshake_are_an_injection() -> None:
-    dialogue, played = act(READY + "C: STARTTLS\nS: 220 go\nS: 250 injected\n", hello, starttls)
-    assert isinstance(played.cause, RemoteProtocolError)
-    assert (played.cause.code, played.cause.excerpt) == ("starttls.plaintext", b"250 injected\r\n")
-    assert isinstance(played.effects[-1], Upgrade)
-    assert not dialogue.connection.tls_active
-    assert Transcript.loads(played.transcript.dumps()).dumps() == played.transcript.dumps()
-
-
-def test_the_end_of_the_stream_at_the_handshake_is_a_close() -> None:
-    _, played = act(READY + "C: STARTTLS\nS: 220 go\nS: \\\n", hello, starttls)
-    assert played.cause == ConnectionClosed((), b"")
 
 
 def test_starttls_that_was_not_offered_sends_nothing_and_leaves_the_session_usable() -> None:

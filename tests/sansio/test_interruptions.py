@@ -21,6 +21,8 @@ from smtp_sansio import (
     SessionAborted,
     StartTls,
     State,
+    Transcript,
+    Upgrade,
 )
 from tests.sansio.notation import ADDRESS, PORT, SERVER_NAME, Played, play, summarize
 
@@ -157,6 +159,20 @@ def test_a_handshake_that_fails_is_reported_and_then_nothing_more_can_be_said() 
     dialogue, played = act(until(8) + "-- tls alert 40")
     assert played.value == "no TLS: tls"
     assert play(dialogue.quit(), "").cause == Failed(0.0, FailureKind.TLS, "alert 40")
+
+
+def test_octets_that_the_driver_holds_at_the_handshake_are_an_injection() -> None:
+    dialogue, played = act(until(8) + "S: 250 injected\n")
+    assert isinstance(played.cause, RemoteProtocolError)
+    assert (played.cause.code, played.cause.excerpt) == ("starttls.plaintext", b"250 injected\r\n")
+    assert isinstance(played.effects[-1], Upgrade)
+    assert not dialogue.connection.tls_active
+    assert Transcript.loads(played.transcript.dumps()).dumps() == played.transcript.dumps()
+
+
+def test_the_end_of_the_stream_at_the_handshake_is_a_close() -> None:
+    _, played = act(until(8) + "S: \\\n")
+    assert played.cause == ConnectionClosed((), b"")
 
 
 def test_421_that_nobody_asked_for_ends_the_session() -> None:
