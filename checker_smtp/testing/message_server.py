@@ -52,6 +52,7 @@ class _MessageSession(RuleSession):
         self._recipients: list[str] = []
         # from 354 to the final dot; it begins with CRLF, so that a dot may be its first line
         self._data_received: bytearray | None = None
+        self._is_too_big = False
         self._verbs["DATA"] = self._begin_data
 
     def receive(self, data: bytes) -> list[Output]:
@@ -61,13 +62,15 @@ class _MessageSession(RuleSession):
         start = max(0, len(self._data_received) - len(_END))
         self._data_received += data
         end = self._data_received.find(_END, start)
+        self._is_too_big = self._is_too_big or len(self._data_received) > _LIMIT
         if end < 0:
-            return self._check_size()
+            if self._is_too_big:  # the rest is read to its end, and not kept
+                del self._data_received[: -len(_END)]
+            return []
         rest = bytes(self._data_received[end + len(_END) :])
-        lines = bytes(self._data_received[: end + 2]).replace(b"\r\n.", b"\r\n")
-        self._messages.append(ReceivedMessage(self._sender or "", tuple(self._recipients), lines[2:]))
+        reply = self._take(bytes(self._data_received[: end + 2]))
         self._reset()
-        return [b"250 2.0.0 Ok\r\n", *(super().receive(rest) if rest else ())]
+        return [reply, *(super().receive(rest) if rest else ())]
 
     def rcpt_reply(self, path: Path) -> str:
         """Return the reply to a recipient, and keep one that is accepted."""
@@ -76,11 +79,12 @@ class _MessageSession(RuleSession):
             self._recipients.append(path.address)
         return reply
 
-    def _check_size(self) -> list[Output]:
-        if self._data_received is None or len(self._data_received) <= _LIMIT:
-            return []
-        self.closing = True
-        return [b"552 5.3.4 Message too big\r\n"]
+    def _take(self, lines: bytes) -> bytes:
+        if self._is_too_big:
+            return b"552 5.3.4 Message too big\r\n"
+        data = lines.replace(b"\r\n.", b"\r\n")[2:]
+        self._messages.append(ReceivedMessage(self._sender or "", tuple(self._recipients), data))
+        return b"250 2.0.0 Ok\r\n"
 
     def _begin_data(self, _: str) -> list[str]:
         if not self._recipient:
@@ -90,4 +94,4 @@ class _MessageSession(RuleSession):
 
     def _reset(self) -> None:
         super()._reset()
-        self._recipients, self._data_received = [], None
+        self._recipients, self._data_received, self._is_too_big = [], None, False

@@ -303,14 +303,17 @@ def test_a_message_server_has_the_faults_of_a_rule_server(connect: Open) -> None
     assert server.messages == []
 
 
-def test_a_message_that_is_too_big_ends_the_session(connect: Open) -> None:
-    client = connect(MessageServer(local_domains=("example.test",)))
+def test_a_message_that_is_too_big_is_read_and_refused(connect: Open) -> None:
+    server = MessageServer(local_domains=("example.test",))
+    client = connect(server)
     client.ehlo()
     client.mail("a@b.test")
     client.rcpt("you@example.test")
     assert client.docmd("DATA")[0] == 354
-    client.send((b"x" * 998 + b"\r\n") * 10_300)
+    client.send((b"x" * 998 + b"\r\n") * 10_300 + b".\r\n")
     assert client.getreply()[0] == 552  # type: ignore[attr-defined]
+    assert client.sendmail("a@b.test", "you@example.test", "small") == {}
+    assert [message.data for message in server.messages] == [b"small\r\n"]
 
 
 def test_what_was_said_is_recorded_and_can_be_played(connect: Open) -> None:
