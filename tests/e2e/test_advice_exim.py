@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,14 @@ import pytest
 from checker_smtp.probes.rules import CODES
 from checker_smtp.report.advice import advice_for, all_advice
 from checker_smtp.report.advice.explain import steps
+from tests.e2e.archives import download, install_in
 from tests.e2e.lab import install
 from tests.e2e.lab.table import ADVISED, ADVISED_ADDRESS
 from tests.e2e.sandbox import NoSandboxError, Sandbox, sandbox
 
+_PACKAGES = ("exim4-daemon-light", "exim4-config")
 _CONF = "/etc/exim4/exim4.conf"
-_HEALTHY = f"""primary_hostname = mx.{ADVISED}
+HEALTHY = f"""primary_hostname = mx.{ADVISED}
 domainlist local_domains = {ADVISED}
 domainlist relay_to_domains =
 hostlist relay_from_hosts = <; 127.0.0.1 ; ::1 ; 198.51.100.0/24
@@ -161,15 +162,7 @@ CASES = {
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Download Exim's Debian packages. Only the sandbox has them in place of Postfix."""
     install()
-    folder = tmp_path_factory.mktemp("archives")
-    (folder / "partial").mkdir()
-    words = ["apt-get", "-q", "-y", "--no-install-recommends", "-o", f"Dir::Cache::archives={folder}"]
-    more = ["--download-only", "install", "exim4-daemon-light", "exim4-config"]
-    done = subprocess.run([*words, *more], capture_output=True, text=True, check=False)
-    if done.returncode:
-        subprocess.run(["apt-get", "-q", "update"], check=True, capture_output=True)
-        subprocess.run([*words, *more], check=True, capture_output=True)
-    return folder
+    return download(tmp_path_factory.mktemp("archives"), *_PACKAGES)
 
 
 @pytest.fixture(scope="module")
@@ -179,12 +172,7 @@ def machine(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         pytest.skip("the sandbox needs root: run make e2e as root")
     try:
         with sandbox(tmp_path_factory.mktemp("sandbox")) as here:
-            here.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
-            here.sh("chmod 755 /usr/sbin/policy-rc.d")
-            here.sh(
-                f"DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --no-download"
-                f" -o Dir::Cache::archives={archives} install exim4-daemon-light exim4-config"
-            )
+            install_in(here, archives, *_PACKAGES)
             here.sh(
                 "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout /etc/own.key -out /etc/own.pem"
                 f" -subj /CN=mx.{ADVISED} && openssl genrsa -out /etc/other.key 2048"
@@ -196,7 +184,7 @@ def machine(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         pytest.skip(str(error))
 
 
-def _start(machine: Sandbox, configuration: str) -> None:
+def start(machine: Sandbox, configuration: str) -> None:
     machine.sh('test ! -s /run/exim4/exim.pid || kill "$(cat /run/exim4/exim.pid)"', check=False)
     machine.write(_CONF, configuration)
     machine.sh(
@@ -240,28 +228,28 @@ def _applied(configuration: str, text: str) -> str:
 @pytest.mark.parametrize("name", CASES)
 def test_the_lines_fix_the_fault_and_change_nothing_else(machine: Sandbox, name: str) -> None:
     case, text = CASES[name], advice_for(CASES[name].code, "Exim")
-    assert case.fault[0] in _HEALTHY
-    _start(machine, _HEALTHY)
+    assert case.fault[0] in HEALTHY
+    start(machine, HEALTHY)
     healthy = machine.check(notes=case.note)
     assert case.code not in healthy
-    faulty = _HEALTHY.replace(*case.fault, 1)
-    _start(machine, faulty)
+    faulty = HEALTHY.replace(*case.fault, 1)
+    start(machine, faulty)
     before = set(machine.sh("exim -bP").splitlines())
     assert case.code in machine.check(notes=case.note)
     printed = [machine.sh(line, check=False) for line in _commands(text)]
     assert case.shows in "".join(printed)
-    _start(machine, _applied(faulty.replace(*case.by_hand), text))
+    start(machine, _applied(faulty.replace(*case.by_hand), text))
     assert machine.check(notes=case.note) == healthy
     assert _options_between(before, set(machine.sh("exim -bP").splitlines())) == case.changed
 
 
 def test_no_line_harms_a_healthy_server(machine: Sandbox) -> None:
     """Every line of every code at once, as printed, with the own values that the texts ask for."""
-    healthy = _HEALTHY + _PLAIN.replace("false", "true")
+    healthy = HEALTHY + _PLAIN.replace("false", "true")
     healthy = healthy.replace(
         "tls_advertise", "auth_advertise_hosts = ${if def:tls_in_cipher {*}}\ntls_advertise"
     )
-    _start(machine, healthy)
+    start(machine, healthy)
     codes, offered, before = machine.check(), machine.offered(), set(machine.sh("exim -bP").splitlines())
     assert "AUTH PLAIN" in offered
     configuration = healthy
@@ -271,7 +259,7 @@ def test_no_line_harms_a_healthy_server(machine: Sandbox) -> None:
             machine.sh(f"timeout 5 sh -c {shlex.quote(line)}", check=False)
         configuration = _applied(configuration, text)
     assert machine.sh(f"cat {_CONF}") == healthy
-    _start(machine, configuration)
+    start(machine, configuration)
     assert machine.check() == codes
     assert machine.offered() == offered
     # Debian's light build has no `hosts_proxy`

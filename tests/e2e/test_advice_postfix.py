@@ -16,7 +16,7 @@ from tests.e2e.sandbox import NoSandboxError, Sandbox, sandbox
 
 # The values that the texts leave to the reader.
 _OWN = {"example.org": ADVISED, "/etc/ssl/private/mx.key": "/etc/own.key", "mx-fullchain.pem": "own.pem"}
-_MAIN = f"""compatibility_level = 3.6
+MAIN = f"""compatibility_level = 3.6
 myhostname = mx.{ADVISED}
 mydestination = {ADVISED}
 mynetworks = 127.0.0.0/8 198.51.100.0/24
@@ -208,7 +208,7 @@ def machine(packages: None, tmp_path: Path) -> Iterator[Sandbox]:
             here.sh(f"{_CERTIFICATE} -subj /CN=mx.{ADVISED}")
             here.sh("rm -rf /var/spool/postfix/pid/* /var/lib/postfix/master.lock")
             here.sh("cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf")
-            here.write("/etc/postfix/main.cf", _MAIN)
+            here.write("/etc/postfix/main.cf", MAIN)
             here.write("/etc/aliases", "postmaster: root\n")
             here.sh("newaliases && postconf -F '*/*/chroot = n' && postfix start")
             yield here

@@ -72,7 +72,8 @@ def _zones() -> dict[str, list[str]]:
         test += [f"{posture.domain}. MX 10 {posture.host}.", f"{posture.host}. A {posture.address}"]
         if posture.pointer:
             reverse.append(_pointer(posture.address, posture.host))
-    test += [f"{ADVISED}. MX 10 mx.{ADVISED}.", f"mx.{ADVISED}. A {ADVISED_ADDRESS}"]
+    test += [f"{name}{ADVISED}. MX 10 mx.{ADVISED}." for name in ("", "*.")]
+    test += [f"mx.{ADVISED}. A {ADVISED_ADDRESS}"]
     for name, (_, records) in SHAPES.items():
         test += _expanded(records, domain(name))
     test += [f"*.{domain(f'many{n}')}. MX 10 mx.{domain(name)}." for n, name in enumerate(MANY)]
