@@ -15,10 +15,19 @@ from types import MappingProxyType
 from typing import cast
 
 from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.probes.rules import RULES, AnyRuleOption
 
 from .settings import ServiceSettings
 
-__all__ = ["OPTIONS", "RequestOption", "build_options", "default_of", "default_timeout", "page_options"]
+__all__ = [
+    "OPTIONS",
+    "RequestOption",
+    "build_options",
+    "default_of",
+    "default_timeout",
+    "page_options",
+    "rule_options",
+]
 
 _FIELDS = MappingProxyType({field.name: field for field in fields(Options)})
 _KINDS = {bool: ("bool", "true or false"), str: ("string", "a string"), float: ("number", "a number")}
@@ -26,7 +35,7 @@ _KINDS = {bool: ("bool", "true or false"), str: ("string", "a string"), float: (
 
 @dataclass(frozen=True, slots=True)
 class RequestOption:
-    """One option, with its type and its default those of the field of `Options`.
+    """One option, with its type and its default those of the field of `Options`, or of the `rule` option.
 
     `fill` is the value that the host fills in, as the host calls it.
     """
@@ -37,10 +46,13 @@ class RequestOption:
     description: str
     placeholder: str = ""
     fill: str = ""
+    rule: AnyRuleOption | None = None
 
     @property
     def type(self) -> type:
         """Return the type of the value in Python: bool, float or str."""
+        if self.rule is not None:
+            return type(self.rule.default)
         return cast("type", _FIELDS[self.name].type) if self.name in _FIELDS else str
 
     @property
@@ -110,6 +122,15 @@ OPTIONS = (
 )
 
 
+def rule_options() -> tuple[RequestOption, ...]:
+    """Return the options of the rules, those of other packages included; a host may set them."""
+    return tuple(
+        RequestOption(option.name, "userOpts", option.name, option.description, rule=option)
+        for rule in RULES.values()
+        for option in rule.options
+    )
+
+
 def page_options(settings: ServiceSettings) -> tuple[RequestOption, ...]:
     """Return the options that a visitor of the page may set."""
     return tuple(option for option in OPTIONS if settings.token or option.group != "adminOpts")
@@ -119,6 +140,8 @@ def default_of(option: RequestOption, settings: ServiceSettings) -> object:
     """Return the default of an option: the operator's, or the usual one; None if the host fills it in."""
     if option.fill:
         return None
+    if option.rule is not None:
+        return option.rule.default
     return getattr(settings, option.name, _FIELDS[option.name].default)
 
 
@@ -140,6 +163,11 @@ def build_options(given: Mapping[str, object], settings: ServiceSettings) -> Opt
         value = given.get(option.name)
         if value is not None and (value != "" or option.fill):
             values[option.name] = option.typed(value)
+    values["rule_options"] = tuple(
+        f"{option.name}={option.typed(given[option.name])}"
+        for option in rule_options()
+        if given.get(option.name) is not None
+    )
     if "domain" not in values:
         raise OptionError("domain", "domain is missing: give a host name such as example.com")
     timeout = cast("float", values["timeout"])

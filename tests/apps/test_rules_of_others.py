@@ -202,3 +202,30 @@ def test_a_package_that_cannot_be_used_is_said_in_a_sentence_and_the_rest_goes_o
     broken, empty = done.stderr.splitlines()
     assert broken == "the rule broken_rule of another package cannot be used: RuntimeError: no licence file"
     assert "empty_rule holds 0 rules: decorate one function with @rule(…)" in empty
+
+
+SERVICE = """
+import json, sys
+from checker_smtp.service.happydomain.definition import definition
+from checker_smtp.service.options import build_options
+from checker_smtp.service.settings import ServiceSettings
+settings = ServiceSettings()
+groups = definition(settings)["options"]
+given = build_options({"domain": "example.org", "example.greeting_version.allowed": "4.96"}, settings)
+json.dump([groups["userOpts"][-1], given.rule_options], sys.stdout)
+"""
+
+
+def test_a_host_sets_its_options(site: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-c", SERVICE]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=site, check=True)
+    field, given = json.loads(done.stdout)
+    assert field == {
+        "id": "example.greeting_version.allowed",
+        "type": "string",
+        "label": "example.greeting_version.allowed",
+        "description": "A version that may be shown, such as 4.96.",
+        "default": "",
+    }
+    assert given == ["example.greeting_version.allowed=4.96"]

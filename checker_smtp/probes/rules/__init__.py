@@ -25,13 +25,14 @@ from ._reproduction import (
     RepeatTransactions,
     StartTlsHandshake,
 )
-from ._rule import Input, RegistryError, Rule
+from ._rule import AnyRuleOption, Input, RegistryError, Rule
 
 __all__ = [
     "CODES",
     "MAIL_REASONS",
     "RULES",
     "Acceptance",
+    "AnyRuleOption",
     "Code",
     "Delivery",
     "Evidence",

@@ -12,7 +12,7 @@ from checker_smtp.probes.options import OptionError
 
 from ._finding import Code, Finding, Severity, finding_id
 
-__all__ = ["Evaluation", "Input", "RegistryError", "Rule", "RuleOption", "Switch", "rule"]
+__all__ = ["AnyRuleOption", "Evaluation", "Input", "RegistryError", "Rule", "RuleOption", "Switch", "rule"]
 
 Evaluation: TypeAlias = Callable[[Observation], Iterator[Finding]]
 Switch: TypeAlias = Literal["", "test_null_sender", "test_postmaster", "test_open_relay"]
@@ -72,6 +72,9 @@ class RuleOption(Generic[_V]):
         raise OptionError("rule_options", f"{self.name} is {text[:80]!r}: give {kind}")
 
 
+AnyRuleOption: TypeAlias = RuleOption[bool] | RuleOption[float] | RuleOption[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule. `rule` documents the fields."""
@@ -87,7 +90,7 @@ class Rule:
     reads_null_mx: bool
     tested: Callable[[Observation], bool]
     evaluate: Evaluation
-    options: tuple[RuleOption[bool] | RuleOption[float] | RuleOption[str], ...] = ()
+    options: tuple[AnyRuleOption, ...] = ()
 
     def is_relevant_to(self, observation: Observation) -> bool:
         """Return False of a null MX, unless this is the rule that evaluates it."""
@@ -127,7 +130,7 @@ def rule(
     option: Switch = "",
     foreign: tuple[Code, ...] = (),
     reads_null_mx: bool = False,
-    options: tuple[RuleOption[bool] | RuleOption[float] | RuleOption[str], ...] = (),
+    options: tuple[AnyRuleOption, ...] = (),
 ) -> Callable[[Evaluation], Rule]:
     """Make a rule of the decorated function.
 

@@ -2,7 +2,7 @@
 
 import checker_smtp
 from checker_smtp.probes.rules import RULES
-from checker_smtp.service.options import OPTIONS, RequestOption, default_of
+from checker_smtp.service.options import OPTIONS, RequestOption, default_of, rule_options
 from checker_smtp.service.settings import ServiceSettings
 
 from .static_mx import SERVICE_TYPE
@@ -28,7 +28,7 @@ def definition(settings: ServiceSettings) -> dict[str, object]:
     for group in ("adminOpts", "userOpts", "serviceOpts", "runOpts"):
         groups[group] = [
             _field(option, default_of(option, settings))
-            for option in (*OPTIONS, _SERVICE)
+            for option in (*OPTIONS, *rule_options(), _SERVICE)
             if option.group == group
         ]
     return {
