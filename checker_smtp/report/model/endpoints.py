@@ -79,9 +79,13 @@ def build_endpoint_report(
     number: int, endpoint: Endpoint, findings: list[Finding], context: Context, max_chars: int
 ) -> EndpointReport:
     """Build the section of one endpoint. Each session shows at most `max_chars` characters of transcript."""
-    # those of the TLS checker, which may be many, say nothing about transactions
-    rows = build_rows(endpoint, [f for f in findings if _is_own(f)], context.observation)
-    badges = tuple(_badges(endpoint, findings, rows))
+    own: list[Finding] = []
+    # those of the TLS checker may be many, and say nothing about transactions
+    foreign: list[Finding] = []
+    for finding in findings:
+        (own if _is_own(finding) else foreign).append(finding)
+    rows = build_rows(endpoint, own, context.observation)
+    badges = tuple(_badges(endpoint, [*foreign[:_MAX_ISSUES], *own], rows))
     known = endpoint.ehlo_session
     before = _keywords(known.capabilities) if known else None
     secured = next((s for s in endpoint.sessions if s.ehlo_tls is not None and s.ehlo_tls.positive), None)
@@ -108,9 +112,8 @@ def build_endpoint_report(
 
 def _badges(endpoint: Endpoint, findings: list[Finding], rows: tuple[TransactionResult, ...]) -> list[Badge]:
     badges: dict[str, Badge] = {}
-    own_last = sorted(findings, key=_is_own)
     # findings come the worst first, so that of those with the same badge the worst one stays
-    for finding in reversed(own_last):
+    for finding in reversed(findings):
         if (record := record_of(finding.code)) is not None and record.badge:
             is_accepted = finding.acceptance is not None
             text = f"{record.badge}, accepted" if is_accepted else record.badge
