@@ -248,8 +248,8 @@ def test_a_command_in_two_writes_is_one() -> None:
     )
     session = TranscriptServer(text).session()
     assert list(session.greet()) == [b"220 a\r\n"]
-    assert session.receive(b"NOO") == []
-    assert session.receive(b"P\r\n") == [b"250 ok\r\n"]
+    assert session.receive(b"NO") == []
+    assert session.receive(b"OP\r\n") == [b"250 ok\r\n"]
 
 
 def test_a_recording_that_was_never_connected_is_refused() -> None:
