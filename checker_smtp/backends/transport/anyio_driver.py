@@ -4,7 +4,9 @@ The event loop's `poller` calls back when the socket is ready, and the callback 
 task that called `run_anyio` sleeps until the last one. A plain session costs 0.85 times the processor time
 of aiosmtplib's on asyncio at most, 0.55 times on trio (python -m benchmarks sessions). Timers are lazy: an
 effect that ends in time does not cancel its timer, and a timer that fires early is set again. Where there is
-no poller, the task waits for the socket itself, which costs more and has the same result.
+no poller, the task waits for the socket itself, which has the same result. One driver for all loops could
+only be that one, because on Windows neither loop calls back for a socket; elsewhere a session would then cost
+1.35 times the processor time in plain text, and under TLS 1.3 times on asyncio and 1.2 times on trio.
 
 Every `Receive` waits, so a script cannot keep other tasks from running. However a run ends, cancellation
 included, the script and the socket are closed at once, without waiting.

@@ -3,8 +3,8 @@
 Waiting in a task costs three things each time: a task switch, a cancel scope, a registration with the kernel.
 A poller saves all three. A socket stays registered as long as it is open, which is safe because its session
 waits for it whenever the loop runs; and a callback takes the session's next step at once, so that its task
-is woken once, at the end. In processor time a session with a poller takes 0.77 of one that waits in a task on
-asyncio, 0.67 under TLS, and 0.72 and 0.94 on trio (python -m benchmarks sessions, with and without
+is woken once, at the end. In processor time a session with a poller takes 0.74 of one that waits in a task on
+asyncio, 0.76 under TLS, and 0.73 and 0.83 on trio (python -m benchmarks sessions, with and without
 `running_poller` returning None).
 
 asyncio has such callbacks. trio only wakes tasks, so `poller_trio` has one task, woken once for all sockets
