@@ -38,7 +38,7 @@ from .observation import (
 from .options import OptionError, Options, host_name
 from .ports import Resolver, Runner
 from .requirements import NOT_HELD, Requirements
-from .retry import is_deferred, merge_retry
+from .retry import is_deferred, merge_retry, retry_options
 from .selftest import AMBIGUOUS, ControlProbe, probe_control, probe_controls
 
 __all__ = ["ResolvedDomain", "ResolverError", "build_observation", "check", "resolve_domain", "server_name"]
@@ -160,18 +160,21 @@ async def check(
 
     async def probe_address(endpoint: Endpoint) -> None:
         bounded = BoundedRunner(runner, evidence.share(endpoint_limit), time)
-        first = await run_sessions(endpoint, bounded, "main")
+        first = await run_sessions(endpoint, bounded, "main", resolved.options)
         if options.retry_deferred and is_deferred(first):
             left = time.left
             await pause(60 * options.retry_deferred)
             time.extend_to(left)
-            first = merge_retry(first, await run_sessions(endpoint, bounded, "revisit"))
+            again = retry_options(resolved.options, first)
+            first = merge_retry(first, await run_sessions(endpoint, bounded, "revisit", again))
         sessions[endpoint.address] = first
 
-    async def run_sessions(endpoint: Endpoint, runner: Runner, purpose: str) -> tuple[Session, ...]:
+    async def run_sessions(
+        endpoint: Endpoint, runner: Runner, purpose: str, asked: Options
+    ) -> tuple[Session, ...]:
         probe = EndpointProbe(
             runner,
-            resolved.options,
+            asked,
             endpoint.address,
             server_name(endpoint),
             seed,
@@ -180,7 +183,7 @@ async def check(
             translated=endpoint.translated,
         )
         async with time.hold(limits.connection(endpoint.address)):
-            return (await probe.run([resolved.options]))[options.domain]
+            return (await probe.run([asked]))[options.domain]
 
     async def resolve_ptr(endpoint: Endpoint) -> None:
         names[endpoint.address] = await resolve_reverse_dns(

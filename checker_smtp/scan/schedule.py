@@ -11,6 +11,7 @@ next stage when its last address has answered.
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from math import inf
 from typing import TypeAlias, TypeVarTuple
 
@@ -21,9 +22,10 @@ from checker_smtp.probes.check import server_name
 from checker_smtp.probes.endpoint import EndpointProbe
 from checker_smtp.probes.evidence_budget import EvidenceBudget, octets_of
 from checker_smtp.probes.observation import Endpoint, Session
+from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Runner
 from checker_smtp.probes.registered_domain import provider_of
-from checker_smtp.probes.retry import is_deferred, merge_retry
+from checker_smtp.probes.retry import is_deferred, merge_retry, retry_options
 
 from .domain_scan import DomainScan
 from .politeness.backoff import is_throttled
@@ -186,7 +188,8 @@ class _Schedule:
             is_last_attempt = server.is_last_attempt(started_at)
             probe = server.cached_probe(started_at) or self._new_probe(server, domains[0])
             connections = probe.connections
-            if (sessions := await self._run(probe, server, domains, is_last=is_last_attempt)) is None:
+            asked = [domain.options for domain in domains]
+            if (sessions := await self._run(probe, server, domains, asked, is_last=is_last_attempt)) is None:
                 continue
             server.learn_max_domains(probe.facts.max_domains)
             left = [domain for domain in domains if domain.name not in sessions]
@@ -246,7 +249,13 @@ class _Schedule:
             self._run_later(pause, self._resume, server)
 
     async def _run(
-        self, probe: EndpointProbe, server: ServerQueue, domains: list[DomainScan], *, is_last: bool
+        self,
+        probe: EndpointProbe,
+        server: ServerQueue,
+        domains: list[DomainScan],
+        asked: list[Options],
+        *,
+        is_last: bool,
     ) -> _Sessions | None:
         """Return the sessions by domain; None where a bug of this program made all of these domains fail.
 
@@ -256,7 +265,7 @@ class _Schedule:
         stop_after = _never if is_last else is_throttled
         hosts = {domain.name: domain.mx_host(server.address) for domain in domains}
         try:
-            return await probe.run([domain.options for domain in domains], hosts, stop_after, MAX_RUN)
+            return await probe.run(asked, hosts, stop_after, inf if is_last else MAX_RUN)
         except ScanStopping:
             raise
         except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
@@ -287,13 +296,28 @@ class _Schedule:
 
     async def _retry(self, server: ServerQueue, domains: list[DomainScan]) -> None:
         self._scheduler.limiter.stats.deferred -= len(domains)
+        # the domains of a session have the same questions
+        questions = self._questions(server)
+        for _, group in groupby(sorted(domains, key=questions), questions):
+            await self._retry_together(server, list(group))
+
+    @staticmethod
+    def _questions(server: ServerQueue) -> Callable[[DomainScan], tuple[bool, ...]]:
+        def questions(domain: DomainScan) -> tuple[bool, ...]:
+            asked = retry_options(domain.options, domain.sessions[server.address])
+            return asked.test_null_sender, asked.test_postmaster, asked.test_open_relay
+
+        return questions
+
+    async def _retry_together(self, server: ServerQueue, domains: list[DomainScan]) -> None:
+        first = {domain.name: domain.sessions[server.address] for domain in domains}
         probe = self._new_probe(server, domains[0], "revisit")
-        if (retried := await self._run(probe, server, domains, is_last=True)) is None:
+        asked = [retry_options(domain.options, first[domain.name]) for domain in domains]
+        if (retried := await self._run(probe, server, domains, asked, is_last=True)) is None:
             return
         self._note_throttling(server, [], retried)
         for domain in domains:
-            first = domain.sessions[server.address]
-            domain.sessions[server.address] = merge_retry(first, retried[domain.name])
+            domain.sessions[server.address] = merge_retry(first[domain.name], retried[domain.name])
             self._scheduler.evidence.measure(domain)
             await self._address_done(domain)
 

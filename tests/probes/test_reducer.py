@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from checker_smtp.probes.endpoint import FALLBACKS, transactions_for
-from checker_smtp.probes.endpoint.reducer import advance, begin
+from checker_smtp.probes.endpoint.reducer import advance, begin, settled, without_waiting
 from checker_smtp.probes.endpoint.session import SessionSpec, SharedSession
 from checker_smtp.probes.observation import Keyword, Session
 from tests.probes.connections import (
@@ -262,3 +262,59 @@ def test_one_domain_has_the_relay_probe_in_its_own_flight_and_no_second_one() ->
     state, spec = started(ALFA)
     state, spec = advance(state, connection(spec, answered=0))
     assert (spec, state.facts.relay) == (None, None)
+
+
+# a run that ends before all domains were asked
+
+
+def test_a_run_goes_on_without_the_domains_that_wait() -> None:
+    state, spec = started(known=facts(max_domains=1))
+    state, spec = advance(state, connection(spec))
+    assert names(spec) == ["bravo.test"]
+    left, spec = without_waiting(state, spec)
+    assert (spec, set(left.sessions)) == (None, {"alfa.test"})
+
+
+def test_the_only_domains_of_a_run_are_kept() -> None:
+    state, spec = started(ALFA, BRAVO)
+    state, after = advance(state, broken(spec, NO_TLS))
+    assert without_waiting(state, after) == (state, after)
+
+
+def test_no_domain_waits_once_relaying_is_asked() -> None:
+    state, spec = started()
+    state, spec = advance(state, relay_cut(spec))
+    assert without_waiting(state, spec) == (state, spec)
+
+
+def test_a_stopped_run_returns_the_domains_that_need_nothing_else() -> None:
+    state, spec = started()
+    state, spec = advance(state, connection(spec))
+    again, spec = begin(replace(state.facts, max_domains=1), DOMAINS, SEED, {})
+    again, spec = advance(again, connection(spec))
+    assert purposes(settled(again)) == ["main", "relay"]
+    assert set(settled(again).sessions) == {"alfa.test"}
+
+
+def test_a_stopped_run_returns_no_domain_without_an_answer_about_relaying() -> None:
+    state, spec = started()
+    state, spec = advance(state, relay_cut(spec))
+    assert settled(state).sessions == {}
+
+
+def test_a_421_to_the_first_mail_is_that_of_every_domain_and_names_none() -> None:
+    state, spec = started()
+    shared = connection(spec, answered=0)
+    first, *others = shared.head.transactions
+    closing = replace(
+        shared.head,
+        transactions=(replace(first, mail=reply(421)), *others),
+        transcript=({"do": "send", "data": "MAIL FROM:<>\r\nRCPT TO:<postmaster@alfa.test>\r\n", "at": 0.1},),
+    )
+    state, spec = advance(state, replace(shared, sessions=(closing,)))
+    assert spec is None
+    (session,) = state.sessions["bravo.test"]
+    assert [t.mail is not None and t.mail.code for t in session.transactions] == [421, False, False]
+    assert session.transactions[0].recipient == "postmaster@bravo.test"
+    assert session.transcript[0]["data"] == "MAIL FROM:<>\r\n"
+    assert "alfa.test" in str(state.sessions["alfa.test"][0].transcript)

@@ -81,7 +81,8 @@ def endpoint_findings(seen: Observation) -> set[str]:
         (RuleServer(rcpt_replies=REFUSED), {"postmaster.rejected crit fail", "not_tested info not-tested"}),
         (RuleServer(rcpt_replies=GREYLISTED), set(BOUNCES)),
         (RuleServer(mail_replies={"": "550 5.7.1 no bounces"}), {"null_sender.rejected crit fail"}),
-        (RuleServer(relays=True), {"open_relay crit fail"}),
+        # the relay probe was answered at the first visit, and is not sent again
+        (RuleServer(relays=True), set()),
         (RuleServer(fault="421"), set(BOUNCES)),
         (RuleServer(fault="refused"), set(BOUNCES)),
         (RuleServer(fault="handshake"), set()),
@@ -239,3 +240,33 @@ async def test_minutes_out_of_range_are_refused(minutes: float) -> None:
         OptionError, match=r"retry_deferred is .*: give minutes, at most 1440, or 0 for never"
     ):
         options(retry_deferred=minutes)
+
+
+RELAY = "RCPT TO:<postmaster@example.com>"
+NULL, USUAL = "MAIL FROM:<>", "MAIL FROM:<postmaster@probe.test>"
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [
+        ({"rcpt_replies": {"postmaster@example.test": "450 4.2.0 greylisted"}}, {NULL, USUAL}),
+        ({"mail_replies": {"": "450 4.2.0 greylisted"}}, {NULL, USUAL}),
+        ({"mail_replies": {"postmaster@probe.test": "450 4.2.0 greylisted"}}, {USUAL, RELAY}),
+        ({"rcpt_replies": {"postmaster@example.com": "450 4.2.0 greylisted"}}, {USUAL, RELAY}),
+    ],
+)
+async def test_the_second_visit_asks_only_what_was_deferred(
+    first: dict[str, object], asked: set[str]
+) -> None:
+    server = UnreliableServer(RuleServer(**first), RuleServer())  # type: ignore[arg-type]
+    await server.checked(retry_deferred=0.5)
+    (received,) = server.later.received
+    assert {line for line in received if line in (NULL, USUAL, RELAY)} == asked
+
+
+async def test_a_relay_probe_that_is_refused_with_4yz_is_no_reason_for_a_second_visit() -> None:
+    """Postfix says 454 to every recipient that it does not relay for."""
+    refused = {"postmaster@example.com": "454 4.7.1 <postmaster@example.com>: Relay access denied"}
+    server = UnreliableServer(RuleServer(rcpt_replies=refused), RuleServer())
+    await server.checked(retry_deferred=0.5)
+    assert (server.paused, server.later.received) == ([], [])

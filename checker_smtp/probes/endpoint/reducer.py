@@ -277,7 +277,7 @@ def _on_relay(state: ProbeState) -> Step:
 
 def _without_relay_answer(state: ProbeState) -> list[str]:
     sharing = (o.domain for o in state.domains if has_shared_transaction(o))
-    return [name for name in sharing if not any(map(relay_answered, state.sessions[name]))]
+    return [name for name in sharing if not any(map(relay_answered, state.sessions.get(name, ())))]
 
 
 # follow-ups

@@ -186,6 +186,8 @@ async def test_a_deferred_domain_is_retried() -> None:
     for domain in shared(5):
         assert "smtp.postmaster.deferred" not in found.codes(domain)
     assert [s.purpose for s in found.sessions("d1.test")] == ["main", "revisit"]
+    asked = {t.purpose for t in found.sessions("d1.test")[-1].transactions}
+    assert asked == {"null-sender", "postmaster"}
     assert [s.purpose for s in found.sessions("d0.test")] == ["main"]
 
 
