@@ -28,7 +28,7 @@ from smtp_sansio import FailureKind
 
 from .fallbacks import FALLBACKS
 from .follow_ups import FOLLOW_UPS, DomainProbe, FollowUp
-from .retry_conditions import closing_at_mail, completed, relay_answered
+from .retry_conditions import closing_at_mail, completed, last_answers, relay_answered
 from .session import SessionSpec, SharedSession
 from .session_limits import MAX_DOMAINS_IF_DROPPED
 from .transactions import has_shared_transaction, own_transactions, shared_transactions
@@ -351,7 +351,9 @@ def without_waiting(state: ProbeState, spec: SessionSpec | None) -> Step:
 
 
 def _is_done(state: ProbeState, options: Options) -> bool:
-    own, probe = len(own_transactions(options)), _domain_probe(state, options)
-    is_answered = any(session.replies and completed(session, own) for session in probe.sessions)
+    probe = _domain_probe(state, options)
+    answers = last_answers(probe.sessions)
+    is_asked = any(session.purpose != "relay" for session in probe.sessions)
+    is_answered = all(own.purpose in answers for own in own_transactions(options))
     wanted = (row.transactions(probe) for row in FOLLOW_UPS if row.applies(probe))
-    return is_answered and all(transactions in state.controls for transactions in wanted)
+    return is_asked and is_answered and all(transactions in state.controls for transactions in wanted)
