@@ -31,7 +31,7 @@ from checker_smtp.service.running_checks import FailedCheck, RunningCheck, Runni
 from checker_smtp.service.web.owner import new_secret, remember_owner, secret_of
 
 from .openapi import description
-from .schemas import CheckRequest, CheckState, Progress
+from .schemas import CheckProgress, CheckRequest, CheckState
 
 __all__ = ["MAX_WAIT", "routes"]
 
@@ -143,7 +143,7 @@ def _wait_of(query: Mapping[str, str]) -> float | None:
 
 
 def _state_of(check: RunningCheck) -> CheckState:
-    progress = tuple(Progress(at=s.at, subject=s.subject, what=s.what) for s in check.latest.values())
+    progress = tuple(CheckProgress(at=s.at, subject=s.subject, what=s.what) for s in check.latest.values())
     state = CheckState(id=check.name, state="running", domain=check.options.domain, progress=progress)
     if check.ended.is_set() and isinstance(check.outcome, FailedCheck):
         state.state, state.error = "failed", check.outcome.message

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-__all__ = ["CheckRequest", "CheckState", "Error", "Progress"]
+__all__ = ["CheckProgress", "CheckRequest", "CheckState", "Error"]
 
 
 class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -22,7 +22,7 @@ class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     test_probe_address: str | None = None
 
 
-class Progress(msgspec.Struct):
+class CheckProgress(msgspec.Struct):
     """The last step of a server, or of the DNS lookups; `what` is empty where it has ended."""
 
     at: Annotated[float, msgspec.Meta(description="seconds since the start of the check")]
@@ -36,7 +36,7 @@ class CheckState(msgspec.Struct, omit_defaults=True):
     id: str
     state: Literal["running", "finished", "failed"]
     domain: str
-    progress: tuple[Progress, ...] = ()
+    progress: tuple[CheckProgress, ...] = ()
     error: str = ""
     document: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
