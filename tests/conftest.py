@@ -19,12 +19,13 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 # The probes are tested elsewhere as well where a test needs more than them: the state of the mail with its
-# sentence in the report, every situation of the DNS in a check and in a scan, rules of others in a command.
+# sentence in the report, every situation of the DNS in a check, rules of others in a command, and
+# sessions of a scan that a server limits.
 COVERING = [
     Path(__file__).parent / name
     for name in (
         *("sansio", "probes", "report/test_mail_state.py"),
-        *("apps/test_dns_situations.py", "apps/test_rules_of_others.py"),
+        *("apps/test_dns_situations.py", "apps/test_rules_of_others.py", "apps/scan/test_session_limits.py"),
     )
 ]
 
