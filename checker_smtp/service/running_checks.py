@@ -11,9 +11,9 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 import anyio
@@ -54,9 +54,14 @@ class CheckStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedCheck:
-    """A check without a result; the message is one sentence for the user."""
+    """A check without a result; the message is one sentence for the user.
+
+    `status` and `headers` are those of the HTTP response to a client that waited for it.
+    """
 
     message: str
+    status: int = 500
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class RunningCheck:
@@ -168,7 +173,9 @@ class RunningChecks:
         except CheckRefused as refusal:
             if check.decided.is_set():
                 # the rates of the servers are counted after the lookups
-                check.outcome = FailedCheck(message=str(refusal))
+                check.outcome = FailedCheck(
+                    message=str(refusal), status=refusal.status, headers=refusal.headers
+                )
             else:
                 check.refusal = refusal
         finally:
@@ -193,7 +200,9 @@ class RunningChecks:
             )
         except HistoryError:
             _logger.exception("a result could not be kept")
-            message = "the service cannot keep results at the moment: try again later"
+            return FailedCheck(
+                message="the service cannot keep results at the moment: try again later", status=503
+            )
         except Exception:
             # the page has been sent in part, and needs its end
             _logger.exception("a check failed")

@@ -48,8 +48,8 @@ def routes(
     api = _Api(running, results, checks, options)
     return [
         Route("/api/v1/checks", api.start, methods=["POST"]),
-        Route("/api/v1/checks/{name}", api.state, methods=["GET"]),
-        Route("/api/v1/checks/{name}", api.delete, methods=["DELETE"]),
+        # one route, so that the Allow of a response 405 has both methods
+        Route("/api/v1/checks/{name}", api.check, methods=["GET", "DELETE"]),
         Route("/openapi.json", api.description, methods=["GET"]),
     ]
 
@@ -91,7 +91,15 @@ class _Api:
         remember_owner(response, request, secret)
         return response
 
-    async def state(self, request: Request) -> Response:
+    async def check(self, request: Request) -> Response:
+        """Return a check, or delete its result."""
+        return await (self._delete(request) if request.method == "DELETE" else self._state(request))
+
+    async def description(self, _: Request) -> Response:
+        """Return the description of the API."""
+        return Response(description(MAX_WAIT), media_type="application/json")
+
+    async def _state(self, request: Request) -> Response:
         """Return a check as it is now."""
         name = request.path_params["name"]
         if (check := self._running.find(name)) is not None:
@@ -100,7 +108,7 @@ class _Api:
             return ErrorResponse(404, _GONE)
         return await self._finished(kept)
 
-    async def delete(self, request: Request) -> Response:
+    async def _delete(self, request: Request) -> Response:
         """Delete the result, for its owner."""
         kept = await self._results.find(request.path_params["name"])
         if kept is None:
@@ -109,10 +117,6 @@ class _Api:
             return ErrorResponse(403, "only the client that made this check can delete it: send its cookie")
         await self._results.delete(kept)
         return Response(status_code=204)
-
-    async def description(self, _: Request) -> Response:
-        """Return the description of the API."""
-        return Response(description(MAX_WAIT), media_type="application/json")
 
     def _settable_only(self, given: CheckRequest) -> Mapping[str, object]:
         values = {name: value for name, value in msgspec.to_builtins(given).items() if value is not None}
@@ -126,9 +130,11 @@ class _Api:
         if isinstance(check.outcome, KeptCheck) and check.ended.is_set() and "wait" in request.query_params:
             document = await run_sync(dump, await self._results.load(check.outcome))
             return Response(document, media_type="application/json")
-        state = _state_of(check)
-        failed = isinstance(check.outcome, FailedCheck) and check.ended.is_set()
-        return _json(state, 500 if failed else 202)
+        response = _json(_state_of(check), 202)
+        if isinstance(check.outcome, FailedCheck) and check.ended.is_set():
+            response.status_code = check.outcome.status
+            response.headers.update(check.outcome.headers)
+        return response
 
     async def _finished(self, kept: KeptCheck) -> Response:
         result = await self._results.load(kept)
@@ -139,7 +145,9 @@ class _Api:
 def _wait_of(query: Mapping[str, str]) -> float | None:
     """Return the seconds to wait, None for an invalid number."""
     text = query.get("wait", "0")
-    return float(text) if text.isascii() and text.isdecimal() and int(text) <= MAX_WAIT else None
+    # `int` raises for thousands of digits
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_WAIT))
+    return float(text) if is_number and int(text) <= MAX_WAIT else None
 
 
 def _state_of(check: RunningCheck) -> CheckState:

@@ -102,6 +102,17 @@ async def test_a_check_without_a_resolver_fails_in_a_sentence() -> None:
     assert answer.json()["error"].startswith("the DNS resolver of this service cannot be used (timeout)")
 
 
+async def test_a_refusal_after_the_lookups_has_its_own_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = replaying(
+        monkeypatch, "postfix-open-relay", helo_name="probe.dev-probe.test", rate_address="1/hour"
+    )
+    assert (await post(app, {"domain": DOMAIN}, "?wait=60")).status_code == 200
+    answer = await post(app, {"domain": DOMAIN}, "?wait=60")
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["state"] == "failed"
+
+
 @pytest.mark.parametrize(
     ("body", "query", "told"),
     [
@@ -120,6 +131,8 @@ async def test_a_check_without_a_resolver_fails_in_a_sentence() -> None:
         ({"domain": "a.test"}, "?wait=111", "wait is out of range: give seconds from 0 to 110"),
         ({"domain": "a.test"}, "?wait=-1", "wait is out of range: give seconds from 0 to 110"),
         ({"domain": "a.test"}, "?wait=soon", "wait is out of range: give seconds from 0 to 110"),
+        # more digits than Python makes a number of
+        ({"domain": "a.test"}, f"?wait={'9' * 5000}", "wait is out of range: give seconds from 0 to 110"),
     ],
 )
 async def test_bad_input_is_one_sentence(app: Middleware, body: Any, query: str, told: str) -> None:

@@ -66,6 +66,7 @@ async def test_what_is_not_there() -> None:
         ("DELETE", "/check", {"GET", "HEAD", "POST"}),
         ("POST", "/health", {"GET", "HEAD"}),
         ("OPTIONS", "/report", {"POST"}),
+        ("PUT", "/api/v1/checks/some", {"GET", "HEAD", "DELETE"}),
     ],
 )
 async def test_a_wrong_method(method: str, path: str, allowed: set[str]) -> None:
