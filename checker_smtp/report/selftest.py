@@ -10,6 +10,13 @@ from checker_smtp.report.terminal import Terminal
 __all__ = ["Remark", "build_remarks", "render_selftest"]
 
 
+# for who can run it again, so not on the page of the service
+_NO_CONTROL = (
+    "Outgoing connections to port 25 were not tested. Name a mail server to connect to: "
+    "--control MX_OF_A_FRIEND."
+)
+
+
 class Remark(NamedTuple):
     """One result of the self-test in a sentence; `good` is False if it makes a check unreliable."""
 
@@ -18,7 +25,7 @@ class Remark(NamedTuple):
 
 
 def build_remarks(selftest: SelfTest) -> tuple[Remark, ...]:
-    """Return the remarks on the resolver, on routes and PTR names, on the EHLO name, and on port 25.
+    """Return the remarks on the resolver, routes and PTR names, the EHLO name, and port 25 if it was tested.
 
     Without a resolver nothing else can be said.
     """
@@ -32,9 +39,11 @@ def build_remarks(selftest: SelfTest) -> tuple[Remark, ...]:
 def render_selftest(selftest: SelfTest, terminal: Terminal) -> str:
     """Return the self-test as text, a line for each remark."""
     style = {True: ("good", "ok    "), False: ("warn", "note  ")}
+    remarks = build_remarks(selftest)
+    if selftest.resolver.is_alive and not selftest.controls:
+        remarks += (Remark(True, _NO_CONTROL),)
     return "".join(
-        terminal.lines(remark.text, style[remark.good][0], first=style[remark.good][1])
-        for remark in build_remarks(selftest)
+        terminal.lines(remark.text, style[remark.good][0], first=style[remark.good][1]) for remark in remarks
     )
 
 
@@ -102,9 +111,6 @@ def _helo(selftest: SelfTest) -> tuple[bool, str]:
 
 
 def _controls(selftest: SelfTest) -> Iterator[tuple[bool, str]]:
-    if not selftest.controls:
-        option = "Name a mail server to connect to: --control MX_OF_A_FRIEND."
-        yield True, f"Outgoing connections to port 25 were not tested. {option}"
     for control in selftest.controls:
         server = f"{control.host} ({control.address}, port {control.port})"
         if not control.address:

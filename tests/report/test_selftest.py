@@ -144,7 +144,7 @@ def test_a_control_without_an_address_is_named() -> None:
 
 
 def test_without_a_control_the_option_is_named() -> None:
-    assert "--control" in build_remarks(seen(HERE))[-1].text
+    assert "--control" in render_selftest(seen(HERE), Terminal(width=200))
 
 
 def test_a_line_for_each_remark() -> None:

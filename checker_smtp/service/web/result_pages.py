@@ -103,7 +103,8 @@ class _ResultPages:
         if kept is None:
             return self._expired(_FROM_FILE)
         if not _is_owner(request, kept):
-            page = render("not_deleted", base=_FROM_FILE, title="Not deleted", narrow=True)
+            at = f"{_FROM_FILE}/results/{kept.name}"
+            page = render("not_deleted", base=_FROM_FILE, at=at, title="Not deleted", narrow=True)
             return HTMLResponse(page, 403, headers=_PRIVATE)
         await self._results.delete(kept)
         return RedirectResponse(f"{_FROM_FILE}?deleted={kept.domain}", 303, headers=_PRIVATE)

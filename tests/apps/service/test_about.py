@@ -49,6 +49,9 @@ async def test_an_operator_who_finds_it_in_a_log_learns_who_it_was(monkeypatch: 
     assert "192.0.2.10" in told
     assert "probe.example.org" in told
     assert "It sends no mail" in told
+    # advice for the command line is of no use here
+    assert "--" not in told
+    assert "mailto:" not in told
     assert {a.attrib["href"] for a in page.iter("a")} >= {"mailto:postmaster@example.org"}
     assert security.headers["content-type"].startswith("text/plain")
     contact, expires = security.text.splitlines()
