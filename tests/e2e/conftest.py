@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e import browsers
 from tests.e2e.lab import Lab, install
 from tests.e2e.lab import lab as running_lab
 from tests.e2e.lab.table import PORT, PROBE, RESOLVER, SILENT_ADDRESS, TARGETS
@@ -78,6 +80,26 @@ def silence(lab: Lab) -> Iterator[socket.socket]:
     with socket.create_server((SILENT_ADDRESS, PORT)) as listener:
         listener.settimeout(20)
         yield listener
+
+
+# of a module, because Playwright has a running event loop, in which no other one can start
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    browsers.install()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    browsers.install()
+    folder = tmp_path_factory.mktemp("axe")
+    browsers.npm(folder, browsers.AXE)
+    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
 def _no_network() -> list[str]:

@@ -3,105 +3,46 @@
 The service is a process and checks the lab. Chromium comes from Debian, axe-core from npm.
 """
 
-import shutil
+import re
 import socket
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsers import AXE, install, npm
+from tests.e2e.browsers import (
+    UNLIMITED,
+    Visit,
+    ask,
+    report,
+    violations,
+    visited,
+    wider_than_the_screen,
+)
 from tests.e2e.conftest import Tool
 from tests.e2e.lab import Lab
 from tests.e2e.lab.table import PROBE
 from tests.e2e.served import IN_THE_LAB, Served, served
 
-EndpointProbe = Callable[..., AbstractContextManager[Page]]
 PHONE = {"width": 360, "height": 740}
-# what a browser says of a page with a status other than 200 is no complaint about the page
-EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 
 @pytest.fixture(scope="module")
 def service(lab: Lab) -> Iterator[Served]:
-    unlimited = [
-        word for kind in ("client", "domain", "address", "provider") for word in (f"--rate-{kind}", "none")
-    ]
-    with served(*IN_THE_LAB, *unlimited, "--helo-name", PROBE) as here:
+    with served(*IN_THE_LAB, *UNLIMITED, "--helo-name", PROBE) as here:
         yield here
         assert "Traceback" not in here.log
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    install()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    install()
-    folder = tmp_path_factory.mktemp("axe")
-    npm(folder, AXE)
-    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
-
-
 @pytest.fixture
-def visit(browser: Browser, service: Served) -> EndpointProbe:
-    """Opens the form; at the end the browser must have had nothing to complain of, policies included."""
-
-    @contextmanager
-    def visited(path: str = "/check", **options: Any) -> Iterator[Page]:
-        context = browser.new_context(base_url=service.url, **options)
-        complaints: list[str] = []
-        context.on("console", lambda message: complaints.append(message.text))
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
-        try:
-            page = context.new_page()
-            page.goto(path)
-            yield page
-            assert [text for text in complaints if not text.startswith(EXPECTED)] == []
-        finally:
-            context.close()
-
-    return visited
+def visit(browser: Browser, service: Served) -> Visit:
+    return partial(visited, browser, service.url)
 
 
-def ask(page: Page, domain: str, **options: str) -> None:
-    """Fill the form in as a person would, and send it; the page that is answered has begun then."""
-    page.get_by_label("Domain", exact=True).fill(domain)
-    if page.locator("details.options").get_attribute("open") is None:
-        page.get_by_text("More options").click()
-    for label, text in options.items():
-        page.get_by_label(label).fill(text)
-    page.get_by_role("button").click(no_wait_after=True)
-
-
-def report(page: Page) -> FrameLocator:
-    return page.frame_locator("iframe.report")
-
-
-def wider_than_the_screen(page: Page) -> bool:
-    wide: bool = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
-    return wide
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'], iframes: false })")
-    return [f"{v['id']}: {[node['html'][:120] for node in v['nodes']]}" for v in found["violations"]]
-
-
-def test_from_the_form_to_a_section_of_the_report(visit: EndpointProbe) -> None:
+def test_from_the_form_to_a_section_of_the_report(visit: Visit) -> None:
     with visit() as page:
         expect(page.get_by_label("Domain", exact=True)).to_be_focused()
         ask(page, "mixed.e2e.test")
@@ -119,7 +60,7 @@ def test_from_the_form_to_a_section_of_the_report(visit: EndpointProbe) -> None:
         expect(healthy.get_by_text("Transactions", exact=True)).to_be_visible()
 
 
-def test_the_frame_is_as_high_as_the_report_and_its_links_stay_inside(visit: EndpointProbe) -> None:
+def test_the_frame_is_as_high_as_the_report_and_its_links_stay_inside(visit: Visit) -> None:
     with visit() as page:
         ask(page, "openrelay.e2e.test")
         expect(page.locator("iframe.fitted")).to_be_visible()
@@ -131,12 +72,12 @@ def test_the_frame_is_as_high_as_the_report_and_its_links_stay_inside(visit: End
         assert inside[0] <= inside[1]
 
 
-def test_a_reload_asks_nobody_and_the_link_repeats_the_check(visit: EndpointProbe, service: Served) -> None:
+def test_check_again_has_the_options_of_the_check_and_a_link_starts_none(visit: Visit) -> None:
     with visit() as page:
         ask(page, "nullmx.e2e.test", **{"Timeout (seconds)": "3"})
         expect(report(page).locator("#verdict")).to_contain_text("receives no mail")
-        assert page.url == f"{service.url}/check?domain=nullmx.e2e.test&timeout=3"
-        page.reload()
+        page.get_by_role("link", name="Check again").click()
+        expect(page).to_have_url(re.compile(r"/check\?domain=nullmx\.e2e\.test&timeout=3$"))
         expect(page.get_by_label("Domain", exact=True)).to_have_value("nullmx.e2e.test")
         expect(page.get_by_label("Timeout (seconds)")).to_have_value("3")
         expect(page.locator("#outcome")).to_have_count(0)
@@ -145,7 +86,7 @@ def test_a_reload_asks_nobody_and_the_link_repeats_the_check(visit: EndpointProb
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_an_input_error_is_shown_beside_its_field(visit: EndpointProbe, script: bool) -> None:
+def test_an_input_error_is_shown_beside_its_field(visit: Visit, script: bool) -> None:
     with visit(java_script_enabled=script) as page:
         ask(page, "postmaster@healthy.e2e.test", **{"Timeout (seconds)": "soon"})
         domain = page.get_by_label("Domain", exact=True)
@@ -166,7 +107,7 @@ def test_an_input_error_is_shown_beside_its_field(visit: EndpointProbe, script: 
         expect(report(page).locator("#verdict")).to_contain_text("Mail can arrive.")
 
 
-def test_without_script(visit: EndpointProbe) -> None:
+def test_without_script(visit: Visit) -> None:
     with visit(java_script_enabled=False) as page:
         ask(page, "openrelay.e2e.test")
         frame = report(page)
@@ -174,13 +115,14 @@ def test_without_script(visit: EndpointProbe) -> None:
         expect(page.locator(".progress")).to_be_hidden()
         frame.get_by_role("link", name="in the transcript").first.click()
         expect(frame.locator("li.cited").first).to_be_in_viewport()
-        page.get_by_role("link", name="Link to this check").click()
-        expect(page.get_by_label("Domain", exact=True)).to_have_value("openrelay.e2e.test")
+        page.get_by_role("link", name="Link to this result").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("openrelay.e2e.test")
+        expect(report(page).locator("#verdict")).to_contain_text("Critical")
 
 
 @pytest.mark.parametrize("script", [True, False])
 def test_what_is_waited_for_is_seen_and_can_be_stopped(
-    visit: EndpointProbe, service: Served, silence: socket.socket, script: bool
+    visit: Visit, service: Served, silence: socket.socket, script: bool
 ) -> None:
     with visit(java_script_enabled=script) as page:
         ask(page, "silent.e2e.test", **{"Timeout (seconds)": "30"})
@@ -197,7 +139,7 @@ def test_what_is_waited_for_is_seen_and_can_be_stopped(
     assert service.inflight() == 0
 
 
-def test_what_is_saved(visit: EndpointProbe, tool: Tool, tmp_path: Path) -> None:
+def test_what_is_saved(visit: Visit, tool: Tool, tmp_path: Path) -> None:
     saved: dict[str, Path] = {}
     with visit() as page:
         ask(page, "openrelay.e2e.test")
@@ -234,7 +176,7 @@ def test_with_a_token(browser: Browser, lab: Lab) -> None:
     ("scheme", "viewport"), [("light", {"width": 1280, "height": 800}), ("dark", PHONE), ("light", PHONE)]
 )
 def test_accessible_and_never_wider_than_the_screen(
-    visit: EndpointProbe, axe: str, silence: socket.socket, scheme: str, viewport: dict[str, int]
+    visit: Visit, axe: str, silence: socket.socket, scheme: str, viewport: dict[str, int]
 ) -> None:
     def sound(page: Page) -> None:
         assert not wider_than_the_screen(page)
@@ -253,5 +195,5 @@ def test_accessible_and_never_wider_than_the_screen(
         expect(page.locator("iframe.fitted")).to_be_visible()
         sound(page)
         page.goto("/check/results/none/report.html")
-        expect(page.locator("h1")).to_have_text("This result has expired")
+        expect(page.locator("h1")).to_have_text("This result does not exist")
         sound(page)
