@@ -17,7 +17,7 @@ from checker_smtp import __version__
 
 _NAMES = (
     *("parser", "linear", "roundtrips", "startup", "codec", "dns", "sessions"),
-    *("concentration", "scan_memory", "summary", "hostile"),
+    *("concentration", "scan_memory", "summary", "results", "hostile"),
 )
 _PACKAGES = ("aiosmtplib", "smtpproto", "anyio", "trio", "dnspython", "click")
 
