@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from .figures import Requirement, table
 
@@ -97,7 +98,7 @@ async def _get(app: "ASGIApp", path: str) -> int:
     octets = 0
 
     async def receive() -> "Message":
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: "Message") -> None:
