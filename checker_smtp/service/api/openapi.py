@@ -61,7 +61,8 @@ def _paths(max_wait: int) -> dict[str, Any]:
                 "requestBody": {"required": True, "content": _content("CheckRequest")},
                 "responses": {
                     "200": _answer("The document of the check, which has ended within `wait`.", "Document"),
-                    "202": _answer("The check runs; `Location` is its address.", "CheckState"),
+                    "202": _answer("The check runs; `Location` is its address.", "CheckState")
+                    | {"links": {name: _link(name) for name in ("getCheck", "deleteCheck")}},
                     "500": _answer("The check failed.", "CheckState"),
                     **_errors("400", "401", "403", "415", "429", "503"),
                 },
@@ -88,6 +89,10 @@ def _paths(max_wait: int) -> dict[str, Any]:
 
 def _answer(text: str, schema: str) -> dict[str, Any]:
     return {"description": text, "content": _content(schema)}
+
+
+def _link(operation: str) -> dict[str, Any]:
+    return {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
 
 
 def _content(schema: str) -> dict[str, Any]:

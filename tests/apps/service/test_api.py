@@ -203,6 +203,9 @@ async def test_the_description_is_valid_and_fits_the_answers(app: Middleware) ->
     validator = jsonschema.Draft202012Validator(whole)
     validator.check_schema(whole)
     validator.validate(document)
+    # what a client of the description follows to the check that it started
+    links = described["paths"]["/api/v1/checks"]["post"]["responses"]["202"]["links"]
+    assert {link["operationId"] for link in links.values()} == {"getCheck", "deleteCheck"}
     # every reference leads somewhere
     references = set(re.findall(r'"\$ref": ?"#/components/schemas/([^"]+)"', json.dumps(described)))
     assert references <= set(schemas)
