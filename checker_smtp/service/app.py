@@ -1,5 +1,6 @@
 """Build the service: one ASGI application out of its parts."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from .checks import Checks
 from .happydomain import routes as happydomain
 from .http.errors import ErrorResponse
 from .http.middleware import Middleware, bug_response
+from .http.request_id import current_request_id
 from .load import Load
 from .metrics import Metrics
 from .options import page_options
@@ -29,6 +31,8 @@ from .settings import ServiceSettings, SettingError
 from .web import about, page
 
 __all__ = ["build"]
+
+_logger = logging.getLogger("checker_smtp.service")
 
 
 def build(settings: ServiceSettings, network: Callable[[], Backend] | None = None) -> Middleware:
@@ -56,7 +60,12 @@ def build(settings: ServiceSettings, network: Callable[[], Backend] | None = Non
         *about.routes(settings, checks),
         Route("/ready", partial(_ready, results)),
     ]
-    handlers = {HTTPException: _on_http_error, CheckRefused: _on_refused, Exception: _on_bug}
+    handlers = {
+        HTTPException: _on_http_error,
+        CheckRefused: _on_refused,
+        HistoryError: _on_unusable_store,
+        Exception: _on_bug,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers)
     # such a redirect would contain the Host header, which the client chooses
     app.router.redirect_slashes = False
@@ -90,6 +99,16 @@ def _on_http_error(_: Request, error: Exception) -> Response:
         405: f"this address accepts {(error.headers or {}).get('Allow', 'other methods')} only",
     }
     return ErrorResponse(error.status_code, messages.get(error.status_code, error.detail), error.headers)
+
+
+def _on_unusable_store(_: Request, error: Exception) -> Response:
+    # the message has the path of the file, which is for the operator
+    _logger.error("%s", error)
+    return ErrorResponse(
+        503,
+        "the service cannot read its results at the moment: try again later, or name request "
+        f"{current_request_id()} to its operator",
+    )
 
 
 def _on_refused(_: Request, error: Exception) -> Response:

@@ -1,6 +1,8 @@
 """Kept results: limits in octets and time, access by their random name only, and what the owner may do."""
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,3 +184,23 @@ async def test_a_program_that_asks_the_page_for_json_is_shown_the_api(app: Middl
         assert answer.headers["link"] == '<api/v1/checks>; rel="alternate"'
         assert answer.json() == {"error": "the page is HTML: programs send POST to /api/v1/checks"}
         assert (await browser.get("/check", headers={"Accept": "text/html"})).status_code == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("damage", ["UPDATE checks SET document = x'00'", "DROP TABLE checks"])
+async def test_a_damaged_store_is_no_bug_of_the_service(
+    app: Middleware, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client(app) as browser:
+        path = await check(browser)
+        with closing(sqlite3.connect(tmp_path / "r.sqlite")) as other, other:
+            other.execute(damage)
+        name = path.rpartition("/")[2]
+        for asked in (path, f"{path}/report.html", f"/api/v1/checks/{name}"):
+            answer = await browser.get(asked)
+            assert answer.status_code == 503
+            assert answer.json()["error"].startswith("the service cannot read its results")
+            assert answer.headers["x-request-id"] in answer.json()["error"]
+            assert str(tmp_path) not in answer.text
+    # for the operator
+    assert str(tmp_path / "r.sqlite") in caplog.text
