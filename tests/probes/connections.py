@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from checker_smtp.probes.endpoint import control_address, transactions_for
-from checker_smtp.probes.endpoint.reducer import AddressFacts, ProbeState, Step, begin
+from checker_smtp.probes.endpoint.probe_state import AddressFacts, ProbeState, Step
+from checker_smtp.probes.endpoint.reducer import begin
 from checker_smtp.probes.endpoint.session import SessionSpec, SharedSession
 from checker_smtp.probes.observation import Ending, ReplySeen, Session, Transaction
 from checker_smtp.probes.options import Options

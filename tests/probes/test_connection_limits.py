@@ -9,6 +9,7 @@ from anyio.lowlevel import checkpoint
 
 from checker_smtp.probes.check import check
 from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.observation import Endpoint
 from checker_smtp.testing import FakeResolver, ScriptedServer
 from tests.probes.dialogues import ASKED, PLAIN
 from tests.probes.world import options
@@ -113,3 +114,17 @@ async def test_an_address_that_somebody_waits_for_is_not_forgotten() -> None:
         for _ in range(7):
             group.start_soon(come_again)
     assert most == 2
+
+
+async def test_a_check_that_is_not_admitted_connects_to_nothing() -> None:
+    class NotAdmittedError(Exception):
+        pass
+
+    async def admit(endpoints: tuple[Endpoint, ...]) -> None:
+        assert [endpoint.address for endpoint in endpoints] == MANY
+        raise NotAdmittedError
+
+    servers = ScriptedServer(dict.fromkeys(MANY, WELL))
+    with pytest.raises(NotAdmittedError):
+        await check(options(), FakeResolver(ZONE), servers, run_at="", seed=1, admit=admit)
+    assert servers.max_open == 0

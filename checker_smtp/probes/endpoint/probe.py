@@ -10,7 +10,8 @@ from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Runner
 from smtp_sansio import FailureKind
 
-from .reducer import AddressFacts, advance, begin, settled, without_waiting
+from .probe_state import AddressFacts
+from .reducer import advance, begin, settled, without_waiting
 from .retry_conditions import last_answers
 from .session import SessionSpec, SharedSession, run_shared_session
 
