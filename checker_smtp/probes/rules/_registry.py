@@ -102,10 +102,9 @@ class Registry:
         """Return the record of a finding's code; None for a code that only a newer version knows."""
         if (record := self.codes.get(code)) is not None:
             return record
-        for rule in self.extra.values():
-            for record in rule.codes:
-                if record.code == code:
-                    return record
+        extra = (record for rule in self.extra.values() for record in rule.codes)
+        if (given := next((record for record in extra if record.code == code), None)) is not None:
+            return given
         return next((record for start, record in self.foreign.items() if code.startswith(start)), None)
 
 
