@@ -38,7 +38,6 @@ from .rendering import STATIC, render, render_outcome, static_file
 __all__ = ["routes"]
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
-_MAX_NAME = 253
 _API = "the page is HTML: programs send POST to /api/v1/checks"
 
 
@@ -74,7 +73,8 @@ class _Page:
             if not _wants_page(request):
                 return ErrorResponse(406, _API, {"Link": '<api/v1/checks>; rel="alternate"'})
             query = request.scope["query_string"].decode("latin-1")
-            deleted = request.query_params.get("deleted", "")[:_MAX_NAME]
+            # no text of the query, or a link from elsewhere could put any words on the page
+            deleted = request.query_params.get("deleted") == "true"
             return self._form(200, form.parse_fields(query, self._defaults), deleted=deleted)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
             return self._form(415, {}, message=f"the request is not a form: send it as {_FORM_TYPE}")
@@ -99,7 +99,7 @@ class _Page:
         *,
         errors: Mapping[str, str] | None = None,
         message: str = "",
-        deleted: str = "",
+        deleted: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Serve the form as it was filled in; errors are shown above it and at each field."""

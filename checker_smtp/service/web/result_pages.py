@@ -107,7 +107,7 @@ class _ResultPages:
             page = render("not_deleted", base=_FROM_FILE, at=at, title="Not deleted", narrow=True)
             return HTMLResponse(page, 403, headers=_PRIVATE)
         await self._results.delete(kept)
-        return RedirectResponse(f"{_FROM_FILE}?deleted={kept.domain}", 303, headers=_PRIVATE)
+        return RedirectResponse(f"{_FROM_FILE}?deleted=true", 303, headers=_PRIVATE)
 
     async def _body(self, kept: KeptCheck, file: str) -> str | bytes | None:
         if file == CASE:
