@@ -212,6 +212,7 @@ async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
     case, and `ReplayMismatch` if this version sends other commands or queries than the recorded ones.
     """
     from checker_smtp.backends.recording.case import read_case
+    from checker_smtp.backends.recording.case_files import PARTIAL_RETRIES
     from checker_smtp.backends.recording.player import ReplayMismatch
     from checker_smtp.backends.recording.replay_backend import Replay
 
@@ -227,6 +228,7 @@ async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
             seed=case.seed,
             resolver_name=case.resolver,
             pause=_no_pause,
+            repeat_all=case.format < PARTIAL_RETRIES,
         )
     except ExceptionGroup as group:
         # sessions and lookups run in task groups, which wrap their exceptions

@@ -137,6 +137,7 @@ async def check(
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
     admit: Callable[[tuple[Endpoint, ...]], Awaitable[None]] | None = None,
     evidence: EvidenceBudget | None = None,
+    repeat_all: bool = False,
 ) -> Observation:
     """Resolve the domain and probe everything that receives its mail.
 
@@ -144,7 +145,8 @@ async def check(
     None for all: work that no rule needs is skipped. `pause` waits for a retry, in seconds, which do not
     count as time of the check. `admit` gets the endpoints before the first connection; an exception that it
     raises ends the check. `evidence` bounds what is kept; without it, as in a replay, neither that nor the
-    time is bounded. Raises `ResolverError` where the resolver answers nothing at all.
+    time is bounded. With `repeat_all` a retry asks everything again. Raises `ResolverError` where the
+    resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
     time = TimeBudget(options.check_budget if evidence is not None else inf)
@@ -165,7 +167,7 @@ async def check(
             left = time.left
             await pause(60 * options.retry_deferred)
             time.extend_to(left)
-            again = retry_options(resolved.options, first)
+            again = resolved.options if repeat_all else retry_options(resolved.options, first)
             first = merge_retry(first, await run_sessions(endpoint, bounded, "revisit", again))
         sessions[endpoint.address] = first
 

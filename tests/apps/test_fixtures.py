@@ -16,7 +16,7 @@ import pytest_socket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker_smtp import Result, RunContext, check, replay
+from checker_smtp import Result, evaluate, replay
 from checker_smtp.backends.recording.case import (
     Case,
     file_name,
@@ -24,8 +24,10 @@ from checker_smtp.backends.recording.case import (
     read_case,
     write_case,
 )
+from checker_smtp.backends.recording.case_files import PARTIAL_RETRIES
 from checker_smtp.backends.recording.player import Entries, Resplit, run_matching
 from checker_smtp.backends.recording.replay_backend import Replay
+from checker_smtp.probes import check as probing
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.report.document import dump, load
 from smtp_sansio import Connect, Effect, Script
@@ -99,12 +101,19 @@ async def no_pause(_: float) -> None:
 def recut(folder: Path, cut: Resplit) -> Result:
     case = read_case(folder)
     backend = Recut(case, cut)
-    context = RunContext(run_at=case.run_at, seed=case.seed)
 
     async def run() -> Result:
-        return await check(
-            case.options, backend, resolver_name=case.resolver, context=context, pause=no_pause
+        observation = await probing.check(
+            case.options,
+            backend,
+            backend,
+            run_at=case.run_at,
+            seed=case.seed,
+            resolver_name=case.resolver,
+            pause=no_pause,
+            repeat_all=case.format < PARTIAL_RETRIES,
         )
+        return evaluate(observation)
 
     result = anyio.run(run)
     assert backend.left() == 0

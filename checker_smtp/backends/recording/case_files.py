@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CASE_FORMAT",
+    "PARTIAL_RETRIES",
     "Header",
     "TextError",
     "dump_dns",
@@ -52,7 +53,9 @@ class TextError(ValueError):
         self.key = key
 
 
-CASE_FORMAT = 3
+CASE_FORMAT = 4
+PARTIAL_RETRIES = 4
+"""The format since which a retry asks only what was deferred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,8 @@ class Header:
     """The head of a case: `run_at` is RFC 3339, `seconds` the duration of the check, `resolver` a name.
 
     `format` is 1 where the case has none: such a check made no connections to continue one that a server
-    closed, and none to a control recipient. Before format 3 no control questions were asked.
+    closed, and none to a control recipient. Before format 3 no control questions were asked, and before
+    format 4 a retry asked everything again.
     """
 
     version: str
