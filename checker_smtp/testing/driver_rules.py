@@ -56,8 +56,8 @@ _TIMED_OUT: Final = "failed: timeout"
 _AT_END: Final = "received b''"
 _GO_AHEAD: Final = "received b'220 Go ahead\\r\\n'"
 _LATE: Final = (
-    "An effect that takes longer than its timeout has the kind that it gives as late; without time it is not "
-    "performed."
+    "An effect that takes longer than its timeout is Failed with the kind in its field late, and one with "
+    "the timeout 0 is so at once, with nothing done on the network."
 )
 _TIMEOUT: Final = "An effect that takes longer than its timeout ends as Failed with the kind timeout."
 _END: Final = "The end of the stream is Received without octets, and octets before it are received first."

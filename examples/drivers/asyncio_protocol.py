@@ -12,11 +12,11 @@ async def run(script):
     try:
         effect = next(script)
         while True:
-            try:
-                async with asyncio.timeout(effect.timeout):
-                    kind, *result = await client.perform(effect, loop)
-            except OSError as error:  # a TimeoutError is one
-                kind, *result = Failed, *classify(error)
+            try:  # with the timeout 0, wait_for ends what it waits for before that begins
+                kind, *result = await asyncio.wait_for(client.perform(effect, loop), effect.timeout)
+            except OSError as error:
+                is_late = isinstance(error, TimeoutError)
+                kind, *result = Failed, *((effect.late,) if is_late else classify(error))
             effect = script.send(kind(round(loop.time() - started_at, 3), *result))
     except StopIteration as stop:
         return stop.value

@@ -27,6 +27,8 @@ class Streams:
         self.started_at, self.reader, self.writer = monotonic(), None, None
 
     async def perform(self, effect):
+        if effect.timeout <= 0:  # there is no time: nothing is done
+            return Failed(self.at(), effect.late)
         try:
             async with asyncio.timeout(effect.timeout):
                 match effect:
@@ -41,7 +43,9 @@ class Streams:
                     case Upgrade(server_name):
                         return await self.upgrade(server_name)
                 return Done(self.at())
-        except OSError as error:  # a TimeoutError is one
+        except TimeoutError:
+            return Failed(self.at(), effect.late)
+        except OSError as error:
             return Failed(self.at(), *classify(error))
 
     async def upgrade(self, server_name):
