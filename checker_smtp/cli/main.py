@@ -33,7 +33,10 @@ def main() -> NoReturn:
         if (message := user_error(error)) is not None:
             _exit_with_error(message)
         traceback.print_exc()
-        _exit_with_error("this is a bug in checker-smtp: please report it with all of the above")
+        _exit_with_error(
+            "this is a bug: please report it with all of the above to checker-smtp, or to the package of the "
+            "rule that raised it"
+        )
     except BaseExceptionGroup as errors:
         # trio wraps an interrupt in the exception groups of its tasks
         if errors.subgroup(KeyboardInterrupt) is None:

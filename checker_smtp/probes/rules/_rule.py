@@ -104,9 +104,14 @@ class Rule:
     def findings(self, observation: Observation) -> tuple[Finding, ...]:
         """Return the findings of this rule, each signed with its name.
 
-        Raises `RegistryError` where one has a code that the rule does not declare.
+        Raises `RegistryError` where one has a code that the rule does not declare. An exception gets a note
+        with the name of the rule, which may be that of another package.
         """
-        return tuple(self._signed(finding, observation.domain) for finding in self.evaluate(observation))
+        try:
+            return tuple(self._signed(finding, observation.domain) for finding in self.evaluate(observation))
+        except Exception as error:
+            error.add_note(f"raised by the rule {self.name} of the module {self.evaluate.__module__}")
+            raise
 
     def _signed(self, finding: Finding, domain: str) -> Finding:
         declared = any(finding.code == code.code for code in self.codes)
