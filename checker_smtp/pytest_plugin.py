@@ -149,9 +149,14 @@ def _transcripts(recording: Path | str | Transcript) -> tuple[Transcript, ...]:
     if isinstance(recording, Transcript):
         return (recording,)
     path = Path(recording)
-    return (
-        (Transcript.loads(path.read_text(encoding="utf-8")),) if path.is_file() else read_case(path).sessions
-    )
+    if not path.is_file():
+        return read_case(path).sessions
+    try:
+        return (Transcript.loads(path.read_text(encoding="utf-8")),)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is no transcript: {error}. Give the folder of a case, or its file of one connection"
+        ) from None
 
 
 def _posture(name: str) -> RuleServer:
