@@ -156,6 +156,20 @@ def test_an_installed_rule_is_a_rule_everywhere(site: Path) -> None:
     assert 'code="example.greeting.version"' in metrics
 
 
+@pytest.mark.parametrize("first", ["greeting_version", "checker_smtp.rules", "checker_smtp"])
+def test_an_installed_rule_is_found_whatever_is_imported_first(site: Path, first: str) -> None:
+    code = f"""
+import {first}, anyio, pathlib
+from checker_smtp import replay
+print(*(finding.code for finding in anyio.run(replay, pathlib.Path({str(EXIM)!r})).findings))
+"""
+    environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=site, check=True)
+    assert "example.greeting.version" in done.stdout
+    assert "greeting_version" not in done.stderr
+
+
 def test_its_options_are_listed_and_applied(site: Path, tmp_path: Path) -> None:
     assert "--rule-option example.greeting_version.allowed=: A version" in tool(site, "rules").stdout
     case = shutil.copytree(EXIM, tmp_path / "case")

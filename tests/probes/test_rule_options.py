@@ -82,7 +82,7 @@ class Point:
     """An entry point, as `importlib.metadata` has it."""
 
     def __init__(self, name: str, load: Callable[[], ModuleType]) -> None:
-        self.name = self.value = name
+        self.name = self.value = self.module = name
         self.load = load
 
 

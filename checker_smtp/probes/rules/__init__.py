@@ -88,6 +88,7 @@ def apply_rules(observation: Observation, extra: Iterable[Rule] = ()) -> tuple[F
 
     `extra` are rules beside those that are registered. A null MX has the findings of one rule and no others.
     """
+    _registry.register_waiting()
     applied = [rule for rule in (*RULES.values(), *extra) if rule.applies_to(observation)]
     findings = [finding for rule in applied for finding in rule.findings(observation)]
     return tuple(sorted(findings, key=lambda finding: -finding.severity.rank))
@@ -108,6 +109,7 @@ def require_rule_options(given: Iterable[str]) -> None:
 def inputs_of(names: Iterable[str] | None) -> Input:
     """Return the input of the rules of these names, None for all rules; an unknown rule counts as TLS."""
     if names is None:
+        _registry.register_waiting()
         names = RULES
     rules = map(rule_of, names)
     return reduce(or_, (Input.TLS if rule is None else rule.needs for rule in rules), Input.DNS)
@@ -137,5 +139,5 @@ def _is_answered(observation: Observation) -> bool:
     )
 
 
-# last, because such a module imports this package
+# last, because such a module imports this package; one that is being imported is registered later
 _registry.load_installed("checker_smtp.rules")

@@ -6,9 +6,10 @@ of them that cannot be used costs a line in the log, and the rest goes on.
 """
 
 import logging
+import sys
 from collections.abc import Iterable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeVar
@@ -35,6 +36,7 @@ class Registry:
         self.foreign: dict[str, Code] = {}
         self.extra: dict[str, Rule] = {}
         self._modules: set[str] = set()
+        self._waiting: list[EntryPoint] = []
 
     def load(self, package: str, path: Iterable[str]) -> None:
         """Import and register the rule modules of `package` that are not registered yet.
@@ -48,7 +50,22 @@ class Registry:
 
     def load_installed(self, group: str) -> None:
         """Register the modules that installed distributions name as entry points of `group`."""
-        for point in sorted(entry_points(group=group), key=lambda point: point.name):
+        self._waiting = sorted(entry_points(group=group), key=lambda point: point.name)
+        self.register_waiting()
+
+    def register_waiting(self) -> None:
+        """Register the installed modules that are not registered yet.
+
+        One whose import is in progress waits for the next call: a program that imports the rule's module, or
+        `checker_smtp.rules`, before anything else imports this package in the middle of that.
+        """
+        if not self._waiting or _is_being_imported("checker_smtp.rules"):
+            return
+        points, self._waiting = self._waiting, []
+        for point in points:
+            if _is_being_imported(point.module):
+                self._waiting.append(point)
+                continue
             try:
                 self.register(point.load())
             except Exception as error:  # noqa: BLE001 - code of somebody else, and no reason to check nothing
@@ -70,6 +87,7 @@ class Registry:
 
     def all(self) -> tuple[Rule, ...]:
         """Return the registered rules, then those that were given to a check."""
+        self.register_waiting()
         return (*self.rules.values(), *self.extra.values())
 
     def rule_of(self, name: str) -> Rule | None:
@@ -106,6 +124,10 @@ class Registry:
         if (given := next((record for record in extra if record.code == code), None)) is not None:
             return given
         return next((record for start, record in self.foreign.items() if code.startswith(start)), None)
+
+
+def _is_being_imported(name: str) -> bool:
+    return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False)
 
 
 def _rule_of(module: ModuleType) -> Rule:
