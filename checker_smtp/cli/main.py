@@ -8,6 +8,7 @@ import pkgutil
 import sys
 import traceback
 from importlib import import_module
+from keyword import iskeyword
 from typing import NoReturn
 
 import click
@@ -49,12 +50,14 @@ class _Commands(click.Group):
     """The modules of `commands`. Only the one that is used is imported, so that the start is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+        return sorted(module.name.rstrip("_") for module in pkgutil.iter_modules(commands.__path__))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = getattr(import_module(f"{commands.__name__}.{cmd_name}"), cmd_name)
+        # PEP 8's spelling of a name that Python keeps for itself
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(import_module(f"{commands.__name__}.{name}"), name)
         assert isinstance(command, click.Command)  # noqa: S101 - the rule for the modules of `commands`
         return command
 

@@ -60,7 +60,7 @@ def test_the_file_may_be_named_by_a_variable_or_lie_in_the_xdg_folder(tmp_path: 
 
 
 def test_every_option_of_every_command_is_configurable() -> None:
-    names = {path.stem for path in Path(commands_path[0]).glob("[a-z]*.py")}
+    names = {path.stem.rstrip("_") for path in Path(commands_path[0]).glob("[a-z]*.py")}
     commands = find_commands()
     assert set(commands) == names
     for name, command in commands.items():

@@ -7,6 +7,8 @@ import click
 from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.output import Output, output_option
 
+__all__ = ["import_"]
+
 
 @click.command("import", cls=ConfiguredCommand)
 @click.option(
@@ -18,7 +20,7 @@ from checker_smtp.cli.output import Output, output_option
     help="The output of swaks, with its standard error: swaks … > FILE 2>&1",
 )
 @output_option("Write the transcript to FILE, and not to standard output.")
-def _import(path: Path, output: Output) -> None:
+def import_(path: Path, output: Output) -> None:
     """Turn the output of swaks into a transcript, which tests can play to a client (docs/testing-clients.md).
 
     Times, the borders of reads and DNS are not known from it; a comment in the transcript says so.
@@ -29,7 +31,3 @@ def _import(path: Path, output: Output) -> None:
     from checker_smtp.backends.recording.swaks import NOT_KNOWN, read_swaks
 
     output.write(NOT_KNOWN + load_file(path, read_swaks).dumps())
-
-
-# the command has the name of its module, which no function can have
-globals()["import"] = _import
