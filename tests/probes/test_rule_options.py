@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -104,3 +104,19 @@ def test_an_installed_module_that_fails_costs_a_line_in_the_log(
     assert [record.getMessage() for record in caplog.records] == [
         "the rule broken of another package cannot be used: RuntimeError: no licence file"
     ]
+
+
+def test_a_module_that_is_being_imported_is_registered_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a program imports the module of the rule first, and that imports this package."""
+    module = ModuleType("example_rule")
+    vars(module)["one"] = made()
+    spec = SimpleNamespace(_initializing=True)
+    vars(module)["__spec__"] = spec
+    monkeypatch.setitem(sys.modules, "example_rule", module)
+    points = [Point("example_rule", lambda: module)]
+    monkeypatch.setattr(sys.modules[Registry.__module__], "entry_points", lambda **_: points)
+    registry = Registry()
+    registry.load_installed("checker_smtp.rules")
+    assert registry.all() == ()
+    spec._initializing = False
+    assert [rule.name for rule in registry.all()] == ["example.rule"]
