@@ -125,7 +125,8 @@ def optional_packages() -> set[str]:
     named = {
         requirement.partition(">")[0] for requirements in extras.values() for requirement in requirements
     }
-    return named - {"anyio"} | {"dask", "h11"}
+    # pytest itself imports its plugin
+    return named - {"anyio"} | {"dask", "h11", "pytest"}
 
 
 def names(wheel: Path) -> list[str]:
