@@ -152,7 +152,11 @@ def test_nothing_needs_a_shell_or_privileges_in_the_end() -> None:
     first, last = stages()
     assert last.image == first.image
     assert last.said["RUN"] == []
-    assert last.said["COPY"] == [f"--from={first.name} /opt/checker-smtp /opt/checker-smtp"]
+    assert last.said["COPY"] == [
+        f"--from={first.name} /opt/checker-smtp /opt/checker-smtp",
+        # an empty folder, for results
+        f"--from={first.name} --chown={last.said['USER'][0]} /opt/state /var/lib/checker-smtp",
+    ]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last.said["USER"][0])
     assert all(last.words(instruction) for instruction in ("ENTRYPOINT", "CMD", "HEALTHCHECK"))
 
