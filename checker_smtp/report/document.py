@@ -8,10 +8,12 @@ empty. A document may come from anyone: the result of `load` is safe to evaluate
 than that of a check (`bounds`).
 """
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from io import BytesIO
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -47,7 +49,17 @@ MAX_REASON = 40
 MAX_WORDS = 200
 REASON_PATTERN = "^[a-z0-9-]*$"
 _is_reason = re.compile(r"[a-z0-9-]*").fullmatch
-_not_ascii = re.compile(r"[^\x00-\x7f]+")
+# Escapes characters beyond ASCII, as an error handler of Python's codecs.
+_ESCAPE = "checker_smtp.json"
+_PIECE = 64 * 1024
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - it is named for encoding only
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPE, _escape)
 NOT_CHECKED = "not_checked"
 STATUSES = ("ok", "info", "warning", "critical", "unknown")
 # the keys that a transcript entry has besides `do` and `at`
@@ -95,10 +107,14 @@ def dump_line(result: Result) -> bytes:
         line = msgspec.json.encode(result)
     except UnicodeEncodeError:  # half of a surrogate pair, which no server can send, but a caller may
         line = json.dumps(msgspec.to_builtins(result), separators=(",", ":")).encode()
-    if not line.isascii():
-        # in JSON only strings contain such characters, so each can be escaped in place
-        line = _not_ascii.sub(lambda match: json.dumps(match[0])[1:-1], line.decode()).encode()
-    return b'{"version":%d,%s' % (VERSION, line[1:])
+    out = BytesIO()
+    out.write(b'{"version":%d,' % VERSION)
+    # in pieces, because a whole document as text takes up to four times its octets
+    decoder, rest = codecs.getincrementaldecoder("utf-8")(), memoryview(line)[1:]
+    for start in range(0, len(rest), _PIECE):
+        # in JSON only strings contain other characters, so each can be escaped in place
+        out.write(decoder.decode(rest[start : start + _PIECE]).encode("ascii", _ESCAPE))
+    return out.getvalue()
 
 
 def dump_not_checked(domain: str, why: str, reason: str) -> bytes:
