@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from typing import TypeVar
 
 from anyio.to_thread import run_sync
 
 from checker_smtp.backends.recording.case import Case, dump_case
 from checker_smtp.history.store import History, KeptCheck
 from checker_smtp.probes.result import Result
+from checker_smtp.report.diff.compare import Difference, compare
 from smtp_sansio import Received, Transcript
 
 __all__ = ["CompletedCheck", "ResultStore", "file_title", "owner_of"]
 
+_T = TypeVar("_T")
 # octets received from servers in one check; a typical check receives a few thousand
 _MAX_RECEIVED = 2 * 1024 * 1024
 # A deletion of what is too old takes a transaction of its own.
@@ -88,9 +91,16 @@ class ResultStore:
         """Return the entry of a result; None for one that does not exist or has expired."""
         return await run_sync(self._find, name)
 
-    async def load(self, entry: KeptCheck) -> Result:
-        """Return the result of an entry."""
-        return await run_sync(self._history.load, entry)
+    async def work_on(self, entry: KeptCheck, work: Callable[[Result], _T]) -> _T:
+        """Return what `work` makes of the result, in a thread.
+
+        The result is read there and not kept: a few large ones that wait would be the memory of the service.
+        """
+        return await run_sync(lambda: work(self._history.load(entry)))
+
+    async def compare(self, old: KeptCheck, new: KeptCheck) -> Difference:
+        """Return the difference between two results."""
+        return await run_sync(lambda: compare(self._history.load(old), self._history.load(new)))
 
     async def has_recording(self, entry: KeptCheck) -> bool:
         """Return whether the recorded case was kept."""

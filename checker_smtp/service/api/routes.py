@@ -14,7 +14,6 @@ from collections.abc import Mapping
 
 import anyio
 import msgspec
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -128,7 +127,7 @@ class _Api:
     async def _started(self, request: Request, check: RunningCheck) -> Response:
         """Return the document of a check that was waited for, else its state."""
         if isinstance(check.outcome, KeptCheck) and check.ended.is_set() and "wait" in request.query_params:
-            document = await run_sync(dump, await self._results.load(check.outcome))
+            document = await self._results.work_on(check.outcome, dump)
             return Response(document, media_type="application/json")
         response = _json(_state_of(check), 202)
         if isinstance(check.outcome, FailedCheck) and check.ended.is_set():
@@ -137,8 +136,7 @@ class _Api:
         return response
 
     async def _finished(self, kept: KeptCheck) -> Response:
-        result = await self._results.load(kept)
-        document = msgspec.Raw(await run_sync(dump_line, result))
+        document = msgspec.Raw(await self._results.work_on(kept, dump_line))
         return _json(CheckState(id=kept.name, state="finished", domain=kept.domain, document=document))
 
 

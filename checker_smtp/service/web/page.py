@@ -14,7 +14,6 @@ connection, `RequestLimits` cancels its check. `result_pages` has the result fro
 from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 
-from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -154,18 +153,15 @@ class _Page:
             assert check.outcome is not None  # noqa: S101 - the steps have ended, and so has the check
             yield render("failure", message=check.outcome.message)
             return
-        result = await self._results.load(check.outcome)
-        yield await run_sync(
-            partial(
-                render_outcome,
-                check.outcome,
-                result,
-                query=form.check_query(result.observation, self._defaults),
-                lifetime=self._results.lifetime,
-                has_case=await self._results.has_recording(check.outcome),
-                previous=await self._results.previous(check.outcome),
-            )
+        shown = partial(
+            render_outcome,
+            check.outcome,
+            defaults=self._defaults,
+            lifetime=self._results.lifetime,
+            has_case=await self._results.has_recording(check.outcome),
+            previous=await self._results.previous(check.outcome),
         )
+        yield await self._results.work_on(check.outcome, shown)
 
 
 def _wants_page(request: Request) -> bool:

@@ -5,6 +5,7 @@ below any path.
 """
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -17,6 +18,8 @@ from checker_smtp.report.model.report import build_report
 from checker_smtp.service.http.request_id import current_request_id
 from checker_smtp.service.options import OPTIONS
 from checker_smtp.service.results import file_title
+
+from .form import check_query
 
 __all__ = ["STATIC", "render", "render_outcome", "static_file"]
 
@@ -37,7 +40,7 @@ def render_outcome(
     kept: KeptCheck,
     result: Result,
     *,
-    query: str,
+    defaults: Mapping[str, str],
     lifetime: str,
     has_case: bool,
     previous: KeptCheck | None,
@@ -48,8 +51,8 @@ def render_outcome(
 ) -> str:
     """Render the end of the streamed page, or another `template`, for a result that is kept.
 
-    `query` fills in the form for another check. With `has_case` there is a recording, with `previous` a check
-    to compare with.
+    `defaults` are those of the fields of the form, which is filled in for another check. With `has_case`
+    there is a recording, with `previous` a check to compare with.
     """
     return render(
         template,
@@ -60,7 +63,7 @@ def render_outcome(
         has_case=has_case,
         previous=previous,
         saved_as=file_title(kept.domain, kept.run_at),
-        link=query,
+        link=check_query(result.observation, defaults),
         lifetime=lifetime,
         is_owner=is_owner,
         **values,

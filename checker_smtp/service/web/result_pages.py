@@ -11,13 +11,11 @@ A name is the only credential. No search engine indexes these pages, and no shar
 from collections.abc import Mapping
 from functools import partial
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from checker_smtp.history.store import KeptCheck
-from checker_smtp.report.diff.compare import compare
 from checker_smtp.report.diff.html import render_difference_html
 from checker_smtp.report.document import dump
 from checker_smtp.report.formats.html import render_html
@@ -66,13 +64,11 @@ class _ResultPages:
         kept = await self._results.find(request.path_params["name"])
         if kept is None:
             return self._expired(_FROM_RESULT)
-        result = await self._results.load(kept)
         shown = partial(
             render_outcome,
             kept,
-            result,
             base=_FROM_RESULT,
-            query=form.check_query(result.observation, self._defaults),
+            defaults=self._defaults,
             template="result_page",
             title=f"{kept.domain} – inbound mail",
             form=form.Form(defaults=self._defaults, given={"domain": kept.domain}),
@@ -81,7 +77,7 @@ class _ResultPages:
             previous=await self._results.previous(kept),
             is_owner=_is_owner(request, kept),
         )
-        return HTMLResponse(await run_sync(shown), headers=_PRIVATE)
+        return HTMLResponse(await self._results.work_on(kept, shown), headers=_PRIVATE)
 
     async def file(self, request: Request) -> Response:
         """Serve a file of a result."""
@@ -114,14 +110,11 @@ class _ResultPages:
             return await self._results.recording(kept)
         if file not in _TYPES:
             return None
-        result = await self._results.load(kept)
-        if file == COMPARISON:
-            if (previous := await self._results.previous(kept)) is None:
-                return None
-            before = await self._results.load(previous)
-            return await run_sync(lambda: render_difference_html(compare(before, result)))
-        # in a thread, because it takes long enough to delay other requests
-        return await run_sync(render_html if file == REPORT else dump, result)
+        if file != COMPARISON:
+            return await self._results.work_on(kept, render_html if file == REPORT else dump)
+        if (previous := await self._results.previous(kept)) is None:
+            return None
+        return render_difference_html(await self._results.compare(previous, kept))
 
     def _expired(self, base: str) -> Response:
         title = "This result does not exist"

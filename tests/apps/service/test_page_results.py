@@ -91,7 +91,8 @@ def test_results_in_a_file_are_there_after_a_restart(tmp_path: Path) -> None:
     kept = anyio.run(second.find, "one")
     assert kept is not None
     assert kept.owner == "owner"
-    assert anyio.run(second.load, kept).findings == completed().result.findings
+    found = anyio.run(second.work_on, kept, lambda result: result.findings)
+    assert found == completed().result.findings
 
 
 # the pages
