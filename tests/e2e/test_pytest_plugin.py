@@ -46,7 +46,8 @@ CLIENTS = pytest.mark.parametrize("send", [with_smtplib, with_aiosmtplib, with_d
 
 def run(pytester: pytest.Pytester, test: str, *arguments: str | Path) -> pytest.RunResult:
     pytester.makepyfile(HEAD + test)
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+    # without its summary, which repeats each failure in full where CI is in the environment
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rN", *arguments)
 
 
 def test_messages_arrive_from_every_client_and_are_recorded(pytester: pytest.Pytester) -> None:
