@@ -1,5 +1,6 @@
 """The head of a request: the name of the service in it, its framing, and its size."""
 
+import anyio
 import httpx
 import pytest
 from starlette.types import Message, Scope
@@ -85,9 +86,13 @@ async def answered(
         "client": ("127.0.0.1", 50000),
     }
     sent: list[Message] = []
+    requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        for message in requests:
+            return message
+        await anyio.sleep_forever()
+        raise AssertionError
 
     async def send(message: Message) -> None:
         sent.append(message)
