@@ -62,7 +62,8 @@ def test_a_file_that_another_program_has_locked(tmp_path: Path, monkeypatch: pyt
     file = tmp_path / "file.db"
     with History(file) as history:
         kept = history.keep(POSTURES["healthy"]())
-    monkeypatch.setattr("checker_smtp.history.store._TIMEOUT", 0.0)
+    defaults = "checker_smtp.history.store.History.__init__.__kwdefaults__"
+    monkeypatch.setattr(defaults, {"create": True, "timeout": 0.0})
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     done = run(*CHECK, "--history", file)

@@ -89,14 +89,14 @@ def in_turn(*serve: Serve) -> Serve:
 )
 def test_several_servers(loop: str, serve: list[Serve], status: DnsStatus, detail: str) -> None:
     servers = several(*serve)
-    answer = ask_of(servers, loop, timeout=1.5)
+    answer = ask_of(servers, loop, timeout=0.6)
     assert (answer.status, "; ".join(sorted(answer.detail.split("; ")))) == (status, detail)
     assert answer.seconds < 2
 
 
 def test_one_that_is_silent_and_was_not_before_is_no_servfail(loop: str) -> None:
     servers = several(in_turn(silent, SERVFAIL, SERVFAIL), in_turn(reply(MX), silent, silent))
-    _, answer = ask_often(servers, loop, timeout=1)
+    _, answer = ask_often(servers, loop, timeout=0.5)
     assert answer.status is DnsStatus.TIMEOUT
     assert sorted(answer.detail.split("; ")) == ["192.0.2.1: SERVFAIL", "192.0.2.2: no answer"]
 
@@ -145,7 +145,7 @@ def test_a_dead_server_beside_a_servfail_costs_half_a_second(loop: str) -> None:
 
 def test_a_server_that_is_back_is_asked_again(loop: str) -> None:
     servers = several(in_turn(silent, silent, reply(MX), reply(MX)), in_turn(reply(MX), silent, silent))
-    answers = ask_often(servers, loop, 3, timeout=2)
+    answers = ask_often(servers, loop, 3, timeout=0.6)
     assert [answer.status for answer in answers] == [DnsStatus.ANSWER] * 3
 
 
@@ -221,21 +221,21 @@ def test_edns_refused_is_asked_once_without_and_remembered(loop: str, refusal: S
 )
 def test_an_error_that_edns_is_not_the_cause_of(loop: str, serve: Serve, detail: str) -> None:
     servers = only(serve)
-    answers = ask_often(servers, loop, timeout=1)
+    answers = ask_often(servers, loop, timeout=0.5)
     assert [(answer.status, answer.detail) for answer in answers] == [(DnsStatus.ERROR, detail)] * 2
     assert edns(servers) == [True, False] * 2
 
 
 def test_edns_dropped_is_asked_without_and_remembered(loop: str) -> None:
     servers = only(without_edns(silent, reply(MX)))
-    answers = ask_often(servers, loop, 3, timeout=1)
+    answers = ask_often(servers, loop, 3, timeout=0.5)
     assert [answer.records for answer in answers] == [(MX,)] * 3
     assert edns(servers) == [True, False, False, False]
 
 
 def test_a_lost_datagram_is_not_blamed_on_edns(loop: str) -> None:
     servers = only(in_turn(reply(MX), silent, reply(MX)))
-    ask_often(servers, loop, timeout=1)
+    ask_often(servers, loop, timeout=0.5)
     assert edns(servers) == [True] * 3
 
 
@@ -251,7 +251,7 @@ def test_a_server_that_is_slow_to_answer_without_edns_keeps_it(loop: str) -> Non
 
 def test_silence_with_and_without_edns(loop: str) -> None:
     servers = only(in_turn(silent, silent, reply(MX)))
-    ask_often(servers, loop, timeout=1)
+    ask_often(servers, loop, timeout=0.5)
     assert edns(servers) == [True, False, True]
 
 
