@@ -26,7 +26,7 @@ from tests.runtimes.dns_servers import (
 
 def test_silence_is_asked_twice_under_different_ids(ask: Callable[..., DnsAnswer]) -> None:
     servers = only(silent)
-    answer = ask(servers, timeout=0.1)
+    answer = ask(servers, timeout=0.4)
     assert (answer.status, answer.detail) == (DnsStatus.TIMEOUT, "no answer from 192.0.2.1:5353")
     first, second = (query for *_, query in servers.asked)
     assert first.id != second.id

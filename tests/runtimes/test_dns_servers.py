@@ -180,7 +180,7 @@ def test_the_time_for_a_question(config: dict[str, int], given: float | None, se
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_tries_as_configured(loop: str, attempts: int) -> None:
     servers = only(silent)
-    resolver = resolver_of(servers, 0.1, {"attempts": attempts})
+    resolver = resolver_of(servers, 0.6, {"attempts": attempts})
     assert anyio.run(resolver.resolve, "mx.test", "MX", backend=loop).status is DnsStatus.TIMEOUT
     servers.join()
     assert len(servers.asked) == attempts
