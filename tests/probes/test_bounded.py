@@ -39,7 +39,12 @@ def cost(sessions: tuple[Session, ...]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("size", "number", "limit"), [(1, 1, MIB * 3 // 16), (500, 2, MIB // 4), (MOST_READ, 4, MIB)]
+    ("size", "number", "limit"),
+    [
+        pytest.param(1, 1, MIB * 3 // 16, marks=pytest.mark.slow),
+        (500, 2, MIB // 4),
+        (MOST_READ, 4, MIB),
+    ],
 )
 def test_a_check_keeps_no_more_than_its_budget_whatever_the_servers_send(
     loop: str, size: int, number: int, limit: int

@@ -166,4 +166,4 @@ class AnyUse(RuleBasedStateMachine):
 
 
 AnyUse.TestCase.settings = settings(steady, max_examples=100, stateful_step_count=30)
-test_any_use = AnyUse.TestCase
+test_any_use = pytest.mark.slow(AnyUse.TestCase)

@@ -94,6 +94,7 @@ async def test_accepted_recipients_in_between_do_not_lengthen_a_session() -> Non
     assert Counter("smtp.postmaster.rejected" in found.codes(d) for d in shared(60)) == {True: 20, False: 40}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("rcpt_replies", [{}, UNKNOWN])
 async def test_at_most_five_domains_share_a_session_with_exim(
@@ -110,6 +111,7 @@ async def test_at_most_five_domains_share_a_session_with_exim(
     assert len({frozenset(found.codes(domain)) for domain in shared(50)}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["eof", "reset"])
 async def test_a_server_that_dropped_a_long_session_gets_short_ones_for_the_whole_scan(ending: str) -> None:
     host = RuleServer(limit=25, ending=ending)

@@ -43,7 +43,6 @@ def writer(file: Path, documents: Path) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_writers_are_killed_twenty_times_and_no_reported_check_is_lost(tmp_path: Path) -> None:
     file, documents = tmp_path / "history.db", tmp_path / "documents.jsonl"
