@@ -1,4 +1,4 @@
-"""The state of one domain between its entry in the list and its result line."""
+"""The state of one domain between the list and its result line."""
 
 import traceback
 from dataclasses import dataclass, field
@@ -20,22 +20,27 @@ class DomainScan:
     `number` is its place in the list, `started_at` the time of its first lookup (seconds, the loop's clock).
     `sessions` holds those of each address, until no address is `pending`; `asked` are the addresses that were
     or are asked, and `evidence` is what the domain takes of the scan's budget, in octets. A domain without a
-    result has `not_checked`, the reason in a word, and `reason` in a sentence; if it was skipped, its name
-    may be invalid, and `options` are those of no domain.
+    result has `not_checked`, the reason in a word, and `reason` in a sentence. One that the list skips
+    (`bad-name`, `stop-list`) has both from there, and the name is as given if it is invalid.
     """
 
     number: int
     name: str
-    options: Options
+    not_checked: str = ""
+    reason: str = ""
     resolved: ResolvedDomain | None = None
     run_at: str = ""
     started_at: float = 0.0
     pending: int = 0
     sessions: dict[str, tuple[Session, ...]] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
+    asked: frozenset[str] = frozenset()
     evidence: int = 0
-    not_checked: str = ""
-    reason: str = ""
+
+    @property
+    def options(self) -> Options:
+        """The options of its check, once it is resolved."""
+        assert self.resolved is not None  # noqa: S101 - only such a domain has servers to ask
+        return self.resolved.options
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -11,19 +11,19 @@ from checker_smtp.probes.check import MAX_ENDPOINTS
 from checker_smtp.probes.endpoint import transactions_for
 from checker_smtp.probes.options import Options
 
-from .input.domain_list import Entry
+from .domain_scan import DomainScan
 from .settings import ScanSettings
 
 __all__ = ["dry_run"]
 
 
-def dry_run(entries: Iterable[Entry], settings: ScanSettings) -> str:
+def dry_run(listed: Iterable[DomainScan], settings: ScanSettings) -> str:
     """Return the report as text, with a final newline."""
     domains = invalid = excluded = 0
-    for entry in entries:
-        domains += not entry.skip_reason
-        invalid += entry.skip_reason == "bad-name"
-        excluded += entry.skip_reason == "stop-list"
+    for domain in listed:
+        domains += not domain.not_checked
+        invalid += domain.not_checked == "bad-name"
+        excluded += domain.not_checked == "stop-list"
     options = settings.options
     min_connections = ceil(domains / settings.per_session) if settings.reuse else domains
     time_separate = ceil(domains / settings.concurrency) * options.budget

@@ -15,7 +15,6 @@ from checker_smtp.probes.ports import Resolver, Runner
 
 from .domain_scan import DomainScan
 from .evaluate import ControlProbes, DomainEvaluator, NumberedLine
-from .input.domain_list import Entry
 from .politeness.exclusions import Exclusions
 from .politeness.limiter import PolitenessLimiter
 from .resolve import DomainResolver
@@ -61,13 +60,13 @@ class Scan:
         self._cancel_scope = anyio.CancelScope()
         self._ended = anyio.Event()
 
-    async def run(self, entries: Iterable[Entry], results: _Results) -> None:
-        """Scan all of `entries`, and put their lines in order of completion; end early after `stop`."""
+    async def run(self, domains: Iterable[DomainScan], results: _Results) -> None:
+        """Scan all of `domains`, and put their lines in order of completion; end early after `stop`."""
         workers = 2 * self._settings.concurrency
         in_progress = anyio.Semaphore(2 * self._settings.batch_size)
         with self._cancel_scope:
             async with open_pipeline() as pipeline:
-                listed = pipeline.feed(enumerate(entries), in_progress)
+                listed = pipeline.feed(domains, in_progress)
                 resolved = pipeline.map(self._resolver.resolve, listed, workers)
                 probed = pipeline.add(self._scheduler.run, resolved)
                 async for line in pipeline.map(self._evaluate, probed, workers):

@@ -69,7 +69,7 @@ class ServerQueue:
                 if self.address not in queue[0].asked:
                     if not self.evidence.open(queue[0]):
                         break
-                    queue[0].asked.add(self.address)
+                    queue[0].asked |= {self.address}
                     taken.append(queue[0])
                 queue.popleft()
         return taken
@@ -77,7 +77,7 @@ class ServerQueue:
     def put_back(self, domains: list[DomainScan]) -> None:
         """Return domains to the front of the queue; those without evidence of other servers are closed."""
         for domain in domains:
-            domain.asked.discard(self.address)
+            domain.asked -= {self.address}
             if not domain.asked:
                 self.evidence.close(domain)
         self.pending.extendleft(reversed(domains))

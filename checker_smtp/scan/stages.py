@@ -1,8 +1,8 @@
 """Stages that run concurrently, each joined to the next by a memory stream.
 
-A scan has three: `resolve` makes a `DomainScan` of each entry of the list, `schedule` has its servers probed,
-and `evaluate` makes its result line. A scan on one machine opens one pipeline with all of them; on a cluster
-each task opens one with one of them, and Dask moves the domains in between.
+A scan has three, through which each `DomainScan` of the list goes: `resolve` finds its servers, `schedule`
+has them probed, and `evaluate` makes its line. A scan on one machine opens one pipeline with all of them; on
+a cluster each task opens one with one of them, and Dask moves the domains in between.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -34,16 +34,19 @@ class Pipeline:
     _streams: ExitStack
 
     def feed(self, items: Iterable[_A], limit: anyio.Semaphore | None = None) -> Source[_A]:
-        """Return a source of `items`; each is sent only when a place of `limit` was acquired for it."""
+        """Return a source of `items`; each is read only when a place of `limit` was acquired for it."""
         sink, source = anyio.create_memory_object_stream[_A]()
         self._close_at_end(sink, source)
 
         async def send_all() -> None:
             with sink, suppress(anyio.BrokenResourceError):
+                if limit is not None:
+                    await limit.acquire()
                 for item in items:
+                    await sink.send(item)
+                    del item  # it may be done before the next one is read
                     if limit is not None:
                         await limit.acquire()
-                    await sink.send(item)
 
         self._group.start_soon(send_all)
         return source

@@ -23,7 +23,7 @@ from dask.delayed import Delayed, delayed
 from distributed import Client, Future, as_completed
 
 from checker_smtp.probes.addresses import network_of
-from checker_smtp.scan.input.domain_list import Entry
+from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.output.parts_folder import PartsFolder
 from checker_smtp.scan.settings import ScanSettings
 from checker_smtp.scan.stats import ScanStats
@@ -81,26 +81,26 @@ class Batches:
         self.stats.connections = sum(self._connections.values())
         self.stats.open_sessions = sum(self._sessions.values())
 
-    async def run(self, entries: Iterator[tuple[int, Entry]], max_entries: int) -> None:
-        """Scan `entries`, of which there are at most `max_entries`."""
-        following = await self._resolve(entries, max_entries)
+    async def run(self, domains: Iterator[DomainScan], max_domains: int) -> None:
+        """Scan `domains`, of which there are at most `max_domains`."""
+        following = await self._resolve(domains, max_domains)
         while following:
             lines = self._probe(following, await self._count(following))
             # threads that have no partition left to probe resolve the next batch
-            current, following = following, await self._resolve(entries, max_entries)
+            current, following = following, await self._resolve(domains, max_domains)
             unfinished = await self._collect(current, lines)
             if len(unfinished) == sum(len(submitted.part) for submitted in current):
                 raise RuntimeError(f"{len(unfinished)} domains were resolved, and none of them was probed")
-            following += await self._resolve(iter(unfinished), max_entries, len(following))
+            following += await self._resolve(iter(unfinished), max_domains, len(following))
 
     async def _resolve(
-        self, entries: Iterator[tuple[int, Entry]], max_entries: int, first_index: int = 0
+        self, domains: Iterator[DomainScan], max_domains: int, first_index: int = 0
     ) -> list[_SubmittedPart]:
         """Start to resolve parts of a batch that has `first_index` parts already."""
         threads = sum((await self._client.nthreads()).values()) or 1
-        size = min(self._settings.batch_size, ceil(max_entries / threads) or 1)
+        size = min(self._settings.batch_size, ceil(max_domains / threads) or 1)
         parts: list[_SubmittedPart] = []
-        while len(parts) < threads and (part := list(islice(entries, size))):
+        while len(parts) < threads and (part := list(islice(domains, size))):
             index = first_index + len(parts)
             resolved = self._client.submit(
                 resolve_part, self._name, index, part, pure=False, priority=_PREFETCH_PRIORITY
@@ -140,7 +140,7 @@ class Batches:
         return list(self._client.compute(lines))
 
     async def _collect(self, parts: list[_SubmittedPart], lines: list["Future[EvaluatedPart]"]) -> Part:
-        """Write the parts of a batch as they are completed; return the entries to scan again."""
+        """Write the parts of a batch as they are completed; return the domains to scan again."""
         part_of = {future.key: submitted for future, submitted in zip(lines, parts, strict=True)}
         again: Part = []
         completed = as_completed(lines)
@@ -157,7 +157,7 @@ class Batches:
             self.stats.done += done
             self.stats.statuses.update(evaluated.statuses)
             unfinished = set(evaluated.unfinished)
-            again += [numbered for numbered in part if numbered[0] in unfinished]
+            again += [domain for domain in part if domain.number in unfinished]
         return again
 
 

@@ -112,8 +112,8 @@ async def _scan(job: ScanJob, folder: PartsFolder, batches: Batches) -> None:
         done_before = sum(map(duplicates.add, folder.done_domains()))
         async with anyio.create_task_group() as group:
             group.start_soon(ScanProgress(batches.stats, length, done_before).show)
-            entries = read_domains(names, job.exclusions, duplicates.add)
-            await batches.run(enumerate(entries), length - done_before)
+            domains = read_domains(names, job.exclusions, duplicates.add)
+            await batches.run(domains, length - done_before)
             group.cancel_scope.cancel()
 
 

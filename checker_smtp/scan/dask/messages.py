@@ -19,12 +19,11 @@ from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, Resolver
 from checker_smtp.probes.requirements import Requirements
 from checker_smtp.scan.domain_scan import DomainScan
-from checker_smtp.scan.input.domain_list import Entry
 
 __all__ = ["DnsFacts", "DomainEndpoint", "Part", "ProbeResults", "pack", "unpack"]
 
-Part: TypeAlias = list[tuple[int, Entry]]
-"""Entries of the list that are resolved together, each with its number."""
+Part: TypeAlias = list[DomainScan]
+"""Domains of the list that are resolved together."""
 
 
 class DomainEndpoint(NamedTuple):
@@ -76,18 +75,16 @@ class DnsFacts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         domain = DomainScan(
             number=number,
             name=self.name,
-            options=options,
             run_at=self.run_at,
             started_at=anyio.current_time() - passed,
             not_checked=self.not_checked,
             reason=self.reason,
         )
         if self.mx is not None:
-            domain.options = options.about(self.name)
             lookups = LookupCache(resolver).view()
             lookups.add(self.dns)
             domain.resolved = ResolvedDomain(
-                options=domain.options,
+                options=options.about(self.name),
                 requirements=Requirements.of(None),
                 lookups=lookups,
                 mx=self.mx,

@@ -1,19 +1,20 @@
 """The list of domains: one a line, or one column of a CSV.
 
-Blank lines and comments (`#`) are skipped. An invalid or excluded name is an entry as well, with the reason
-for skipping it. Duplicates are dropped, whatever their spelling. Lines are read one by one and none is kept.
-A quotation mark left open and UTF-16 are errors, because they could hide many domains in one entry.
+Blank lines and comments (`#`) are skipped. An invalid or excluded name is a domain as well, with the reason
+for not checking it. Duplicates are dropped, whatever their spelling. Lines are read one by one and none is
+kept. A quotation mark left open and UTF-16 are errors, because they could hide many domains in one.
 """
 
 import csv
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from itertools import count
 
 from checker_smtp.probes.options import OptionError, host_name
+from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.politeness.exclusions import Exclusions
 
-__all__ = ["DomainListError", "Entry", "read_domains", "read_names"]
+__all__ = ["DomainListError", "read_domains", "read_names"]
 
 # A host name has at most 253 octets; a line longer than this is not a list of names.
 _MAX_LINE = 4096
@@ -27,18 +28,6 @@ _MAX_SHOWN = 300
 
 class DomainListError(ValueError):
     """The list of domains cannot be read; the message says why and how to fix it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the list: `domain` in A-labels, or as given where it is skipped.
-
-    `skip_reason` is empty, `bad-name` or `stop-list`; `reason` explains it in a sentence.
-    """
-
-    domain: str
-    skip_reason: str = ""
-    reason: str = ""
 
 
 def read_names(lines: Iterable[bytes], column: str | None) -> Iterator[str]:
@@ -118,19 +107,20 @@ def _next_row(rows: Iterator[list[str]]) -> list[str] | None:
 
 def read_domains(
     names: Iterable[str], exclusions: Exclusions, is_new: Callable[[str], bool]
-) -> Iterator[Entry]:
-    """Yield one entry for each different name; `is_new` returns False for a name it was given before."""
+) -> Iterator[DomainScan]:
+    """Yield each different name as a domain; `is_new` returns False for a name it was given before."""
+    numbers = count()
     for name in names:
         try:
             domain = host_name("domain", name)
         except OptionError as error:
             shown = name[:_MAX_SHOWN]
             if is_new(shown):
-                yield Entry(shown, "bad-name", str(error))
+                yield DomainScan(number=next(numbers), name=shown, not_checked="bad-name", reason=str(error))
             continue
         if not is_new(domain):
             continue
+        found = DomainScan(number=next(numbers), name=domain)
         if exclusions.has_domain(domain):
-            yield Entry(domain, "stop-list", f"{domain} is on the stop list of this scan")
-        else:
-            yield Entry(domain)
+            found.not_checked, found.reason = "stop-list", f"{domain} is on the stop list of this scan"
+        yield found

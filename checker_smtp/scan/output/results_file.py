@@ -60,7 +60,7 @@ class ResultsFile(Results):
 
 
 class ResultsWriter:
-    """Writes lines by the number of their entry: at once, or in that order if `early` is given."""
+    """Writes lines by the number of their domain: at once, or in that order if `early` is given."""
 
     def __init__(self, results: ResultsFile, target: LineWriter, early: "_LineBuffer | None") -> None:
         self._results = results

@@ -6,7 +6,7 @@ session, a record of all sessions, and servers that behave otherwise the next ti
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +18,8 @@ from checker_smtp.probes.observation import Session
 from checker_smtp.probes.ports import DnsAnswer
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import load
-from checker_smtp.scan.input.domain_list import Entry, read_domains
+from checker_smtp.scan.domain_scan import DomainScan
+from checker_smtp.scan.input.domain_list import read_domains
 from checker_smtp.scan.politeness.exclusions import Exclusions
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.settings import ScanSettings
@@ -106,6 +107,11 @@ def shared(number: int, host: str = "mx.host.test", prefix: str = "d") -> dict[s
     return {f"{prefix}{n}.test": host for n in range(number)}
 
 
+def listed(names: Iterable[str]) -> Iterator[DomainScan]:
+    """Yield these names as a list of domains has them."""
+    return (DomainScan(number=number, name=name) for number, name in enumerate(names))
+
+
 def settings(*, delay: float = 0.0, given: dict[str, object] | None = None, **more: Any) -> ScanSettings:
     """Return settings without delay, unless given otherwise."""
     return ScanSettings(options=options("domain.invalid", **(given or {})), delay=delay, **more)
@@ -161,10 +167,10 @@ async def scanned(
     def is_new(name: str) -> bool:
         return name not in names_seen and not names_seen.add(name)
 
-    listed: list[Entry] = list(read_domains(names, exclusions, is_new))
+    domains = list(read_domains(names, exclusions, is_new))
     scan = Scan(scan_settings or settings(), backend, backend, exclusions=exclusions)
     with anyio.fail_after(10**6):
-        await scan.run(listed, Results(lambda *line: lines.append(line)))
-    assert sorted(number for number, _ in lines) == list(range(len(listed)))
-    assert (scan.stats.done, scan.stats.open_sessions) == (len(listed), 0)
+        await scan.run(domains, Results(lambda *line: lines.append(line)))
+    assert sorted(number for number, _ in lines) == list(range(len(domains)))
+    assert (scan.stats.done, scan.stats.open_sessions) == (len(domains), 0)
     return Scanned([line for _, line in lines], [number for number, _ in lines], scan)

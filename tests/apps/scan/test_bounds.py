@@ -6,11 +6,10 @@ from collections import Counter
 import pytest
 
 from checker_smtp.scan.domain_scan import DomainScan
-from checker_smtp.scan.input.domain_list import Entry
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.schedule import ServerQueue
 from checker_smtp.testing import FakeResolver, RuleServer
-from tests.apps.scan.fake_internet import FakeInternet, Results, settings, shared, zone
+from tests.apps.scan.fake_internet import FakeInternet, Results, listed, settings, shared, zone
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +37,7 @@ async def test_two_batches_and_the_cached_servers(monkeypatch: pytest.MonkeyPatc
     # what is frozen is not counted: only the objects of the scan are
     gc.freeze()
     try:
-        await scan.run(map(Entry, shared(LENGTH)), Results(put))
+        await scan.run(listed(shared(LENGTH)), Results(put))
     finally:
         gc.unfreeze()
     assert len(alive) == LENGTH // 5

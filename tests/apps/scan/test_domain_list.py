@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from checker_smtp.scan.input.domain_list import DomainListError, Entry, read_domains, read_names
+from checker_smtp.scan.domain_scan import DomainScan
+from checker_smtp.scan.input.domain_list import DomainListError, read_domains, read_names
 from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
 from checker_smtp.scan.politeness.exclusions import Exclusions
 
@@ -13,7 +14,7 @@ def read(*lines: str | bytes, column: str | None = None) -> list[str]:
     return list(read_names([line.encode() if isinstance(line, str) else line for line in lines], column))
 
 
-def listed(*names: str, stop: Iterable[str] = ()) -> list[Entry]:
+def listed(*names: str, stop: Iterable[str] = ()) -> list[DomainScan]:
     seen = DuplicateFilter()
     found = list(read_domains(names, Exclusions(stop), seen.add))
     seen.close()
@@ -115,10 +116,10 @@ def test_a_list_in_utf_16_is_refused(encoding: str, column: str | None) -> None:
 def test_a_huge_line_is_one_invalid_name_and_cut() -> None:
     (name,) = read(b"x" * 10_000_000)
     assert len(name) <= 4096
-    (entry,) = listed(name)
-    assert entry.skip_reason == "bad-name"
-    assert len(entry.domain) <= 300
-    assert len(entry.reason) < 300
+    (domain,) = listed(name)
+    assert domain.not_checked == "bad-name"
+    assert len(domain.name) <= 300
+    assert len(domain.reason) < 300
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,9 @@ def test_a_huge_line_is_one_invalid_name_and_cut() -> None:
     [b"a\0.test", b"abc\0", bytes(range(128, 256)), b"\x1b[31mred.test", b"\xed\xa0\x80"],
 )
 def test_octets_that_are_not_text_are_an_invalid_name(octets: bytes) -> None:
-    (entry,) = listed(*read(octets + b"\n"))
-    assert entry.skip_reason == "bad-name"
-    assert entry.reason.isprintable()
+    (domain,) = listed(*read(octets + b"\n"))
+    assert domain.not_checked == "bad-name"
+    assert domain.reason.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -144,9 +145,9 @@ def test_octets_that_are_not_text_are_an_invalid_name(octets: bytes) -> None:
     ],
 )
 def test_a_bad_name_says_why(name: str, reason: str) -> None:
-    (entry,) = listed(name)
-    assert (entry.domain, entry.skip_reason) == (name, "bad-name")
-    assert reason in entry.reason
+    (domain,) = listed(name)
+    assert (domain.name, domain.not_checked) == (name, "bad-name")
+    assert reason in domain.reason
 
 
 def test_each_name_once_in_any_spelling() -> None:
@@ -161,15 +162,16 @@ def test_each_name_once_in_any_spelling() -> None:
         "b..",
         "b..",
     ]
-    assert [entry.domain for entry in listed(*names)] == ["a.test", "xn--bcher-kva.test", "b", "b.."]
+    assert [domain.name for domain in listed(*names)] == ["a.test", "xn--bcher-kva.test", "b", "b.."]
 
 
 def test_exclusions() -> None:
     names = ["stop.test", "a.stop.test", "nonstop.test", "b.test", "xn--bcher-kva.test"]
     stop = ["Stop.Test.", "*.b.test", "bücher.test", "192.0.2.0/24"]
     found = listed(*names, stop=stop)
-    assert [entry.domain for entry in found if not entry.skip_reason] == ["nonstop.test"]
-    assert found[1] == Entry("a.stop.test", "stop-list", "a.stop.test is on the stop list of this scan")
+    assert [domain.name for domain in found if not domain.not_checked] == ["nonstop.test"]
+    assert found[1].not_checked == "stop-list"
+    assert found[1].reason == "a.stop.test is on the stop list of this scan"
 
 
 def test_many_different_names() -> None:

@@ -3,14 +3,15 @@
 import pytest
 
 from checker_smtp.probes.options import OptionError
+from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.dry_run import dry_run
-from checker_smtp.scan.input.domain_list import Entry
 from checker_smtp.scan.settings import ScanSettings
-from tests.apps.scan.fake_internet import settings
+from tests.apps.scan.fake_internet import listed, settings
 
-LISTED = [Entry(f"d{n}.test") for n in range(250)] + [
-    Entry("a b", "bad-name", "no"),
-    Entry("c.test", "stop-list", "no"),
+LISTED = [
+    *listed(f"d{n}.test" for n in range(250)),
+    DomainScan(number=250, name="a b", not_checked="bad-name", reason="no"),
+    DomainScan(number=251, name="c.test", not_checked="stop-list", reason="no"),
 ]
 
 REPORT = """\

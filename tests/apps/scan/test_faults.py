@@ -9,12 +9,20 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.report.summary.line import read_line
-from checker_smtp.scan.input.domain_list import Entry
 from checker_smtp.scan.output.results import ResultsError
 from checker_smtp.scan.scan import Scan
 from checker_smtp.testing import FakeResolver, RuleServer, Zone
 from smtp_sansio import Script
-from tests.apps.scan.fake_internet import FakeInternet, Results, Scanned, scanned, settings, shared, zone
+from tests.apps.scan.fake_internet import (
+    FakeInternet,
+    Results,
+    Scanned,
+    listed,
+    scanned,
+    settings,
+    shared,
+    zone,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -155,7 +163,7 @@ async def test_results_that_cannot_be_written_end_the_scan() -> None:
     internet = fake_internet()
     with pytest.raises(ExceptionGroup) as caught:
         await Scan(settings(per_session=1, per_address=1), internet, internet).run(
-            map(Entry, shared(5)), Results(write)
+            listed(shared(5)), Results(write)
         )
     assert caught.group_contains(ResultsError, match="no room")
     assert len(written) == 2
@@ -165,11 +173,11 @@ async def test_results_that_cannot_be_written_end_the_scan() -> None:
 
 
 async def test_a_list_that_ends_in_an_error_ends_the_scan() -> None:
-    def listed() -> object:
-        yield Entry("d0.test")
+    def broken() -> object:
+        yield from listed(["d0.test"])
         raise OSError(5, "Input/output error")
 
     internet = fake_internet()
     with pytest.raises(ExceptionGroup) as caught:
-        await Scan(settings(), internet, internet).run(listed(), Results())  # type: ignore[arg-type]
+        await Scan(settings(), internet, internet).run(broken(), Results())  # type: ignore[arg-type]
     assert caught.group_contains(OSError, match="Input/output")

@@ -5,11 +5,10 @@ import anyio.lowlevel
 import pytest
 
 from checker_smtp.probes.endpoint import control_address
-from checker_smtp.scan.input.domain_list import Entry
 from checker_smtp.scan.politeness.backoff import MAX_BACKOFFS
 from checker_smtp.scan.scan import Scan
 from checker_smtp.testing import FakeResolver, RuleServer
-from tests.apps.scan.fake_internet import BUSY, FakeInternet, Results, scanned, settings, shared, zone
+from tests.apps.scan.fake_internet import BUSY, FakeInternet, Results, listed, scanned, settings, shared, zone
 
 pytestmark = pytest.mark.anyio
 
@@ -214,7 +213,7 @@ async def test_stopping_finishes_open_sessions_and_starts_none() -> None:
     scan = Scan(settings(per_session=10, per_address=1), internet, internet)
     async with anyio.create_task_group() as group:
         results = Results(lambda number, _: lines.append(number))
-        group.start_soon(scan.run, list(map(Entry, shared(50))), results)
+        group.start_soon(scan.run, list(listed(shared(50))), results)
         await anyio.sleep(7)
         await scan.stop(10)
     assert len(lines) == len(set(lines)) == 20
@@ -226,7 +225,7 @@ async def test_stopping_waits_for_the_grace_period_only() -> None:
     internet = fake_internet(50, seconds=50)
     scan = Scan(settings(), internet, internet)
     async with anyio.create_task_group() as group:
-        group.start_soon(scan.run, list(map(Entry, shared(50))), Results())
+        group.start_soon(scan.run, list(listed(shared(50))), Results())
         await anyio.sleep(7)
         await scan.stop(3)
         assert anyio.current_time() == pytest.approx(10)
@@ -237,7 +236,7 @@ async def test_stopping_while_names_are_resolved() -> None:
     internet = fake_internet(500)
     scan = Scan(settings(concurrency=1), internet, internet)
     async with anyio.create_task_group() as group:
-        group.start_soon(scan.run, list(map(Entry, shared(500))), Results())
+        group.start_soon(scan.run, list(listed(shared(500))), Results())
         await anyio.lowlevel.checkpoint()
         await scan.stop(10)
     assert not internet.sessions

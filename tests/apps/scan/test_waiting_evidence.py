@@ -4,13 +4,11 @@ import pytest
 
 from checker_smtp.probes.evidence_budget import EvidenceBudget, octets_of
 from checker_smtp.scan.domain_scan import DomainScan
-from checker_smtp.scan.input.domain_list import Entry
 from checker_smtp.scan.scan import Scan
 from checker_smtp.scan.waiting_evidence import LEAST, WaitingEvidence
 from checker_smtp.testing import FakeResolver, RuleServer
-from tests.apps.scan.fake_internet import FakeInternet, Results, settings, shared, zone
+from tests.apps.scan.fake_internet import FakeInternet, Results, listed, settings, shared, zone
 from tests.probes.dialogues import ASKED, PLAIN, held
-from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +43,7 @@ async def test_open_domains_stay_within_the_budget_and_all_are_reported(
         waiting.append(len(asked) - len(done))
 
     scan = Scan(settings(batch_size=25), world, world)
-    await scan.run(map(Entry, shared(NUMBER)), Results(put))
+    await scan.run(listed(shared(NUMBER)), Results(put))
     assert sorted(done) == list(range(NUMBER))
     # 60 KiB a domain: eight fill the budget, and the first session was for twenty
     assert max(waiting[NUMBER // 2 :]) <= 10
@@ -62,7 +60,7 @@ async def test_without_a_limit_all_of_them_would_wait() -> None:
         asked = {line for lines in talks.received for line in lines if "TO:<postmaster@d" in line}
         waiting.append(len(asked) - len(waiting))
 
-    await Scan(settings(), world, world).run(map(Entry, shared(NUMBER)), Results(put))
+    await Scan(settings(), world, world).run(listed(shared(NUMBER)), Results(put))
     assert max(waiting) > NUMBER // 2
 
 
@@ -70,14 +68,14 @@ async def test_a_line_comes_after_the_first_connection_that_answered_nothing() -
     world = internet()
     sessions: list[int] = []
     scan = Scan(settings(), world, world)
-    await scan.run(map(Entry, shared(NUMBER)), Results(lambda *_: sessions.append(world.connections(SILENT))))
+    await scan.run(listed(shared(NUMBER)), Results(lambda *_: sessions.append(world.connections(SILENT))))
     # not after those for all of the twenty domains of the first one
     assert sessions[0] <= 4
     assert world.connections(SILENT) <= NUMBER + 2  # where two are left, relaying is asked about once more
 
 
 def domain(name: str = "d0.test") -> DomainScan:
-    return DomainScan(number=0, name=name, options=options(name))
+    return DomainScan(number=0, name=name)
 
 
 async def test_a_domain_takes_what_its_sessions_have() -> None:
