@@ -18,7 +18,7 @@ from smtpproto.protocol import SMTPException
 from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.backends.transport.tls import client_context
 from checker_smtp.probes.endpoint import transactions_for
-from checker_smtp.probes.endpoint.session import SessionSpec, run_session
+from checker_smtp.probes.endpoint.session import SessionSpec, run_shared_session
 from checker_smtp.probes.options import Options
 
 from .far_end import HEALTHY, HOST
@@ -34,8 +34,8 @@ _TIMEOUT = 30.0
 
 async def hold_ours(port: int) -> Codes:
     """Run the product's own script on the product's own driver."""
-    session = await run_anyio(
-        run_session(
+    shared = await run_anyio(
+        run_shared_session(
             SessionSpec(
                 purpose="main",
                 address=HOST,
@@ -48,6 +48,7 @@ async def hold_ours(port: int) -> Codes:
             )
         )
     )
+    session = shared.common
     if session.end is not None:
         raise RuntimeError(f"the session ended early: {session.end}")
     return tuple(asked.rcpt.code for asked in session.transactions if asked.rcpt is not None)

@@ -103,7 +103,7 @@ class _Cost(NamedTuple):
 def _ours(port: int, tls: bool, helo: str) -> _Talk:
     from checker_smtp.backends.transport.anyio_driver import run_anyio
     from checker_smtp.probes.endpoint import transactions_for
-    from checker_smtp.probes.endpoint.session import SessionSpec, run_session
+    from checker_smtp.probes.endpoint.session import SessionSpec, run_shared_session
     from checker_smtp.probes.options import Options
 
     plan = SessionSpec(
@@ -119,7 +119,7 @@ def _ours(port: int, tls: bool, helo: str) -> _Talk:
     )
 
     async def talk() -> None:
-        session = await run_anyio(run_session(plan))
+        session = (await run_anyio(run_shared_session(plan))).common
         if session.end is not None or (session.tls is not None) != tls:
             raise RuntimeError(f"{session.end}")
 

@@ -1,7 +1,7 @@
 """Pieces of dialogues that many tests share, and the session they belong to."""
 
 from checker_smtp.probes.endpoint import transactions_for
-from checker_smtp.probes.endpoint.session import SessionSpec, run_session
+from checker_smtp.probes.endpoint.session import SessionSpec, run_shared_session
 from checker_smtp.probes.observation import Session
 from tests.probes.world import act, options
 
@@ -104,7 +104,7 @@ def plan(**given: object) -> SessionSpec:
 
 def held(text: str, **given: object) -> Session:
     """Return the session of the dialogue `text`."""
-    return act(run_session(plan(**given)), text)
+    return act(run_shared_session(plan(**given)), text).common
 
 
 def codes(session: Session) -> list[str]:

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 from msgspec import to_builtins
 
+from checker_smtp.probes.endpoint import EndpointProbe
 from checker_smtp.probes.observation import Endpoint, Session
+from checker_smtp.probes.options import Options
+from checker_smtp.probes.ports import Runner
 from tests.probes.observations import NAMED
 
 
@@ -60,3 +63,11 @@ def answers(sessions: tuple[Session, ...]) -> dict[str, str]:
         for purpose, t in transactions.items()
         if t is not None
     }
+
+
+async def probe_endpoint(
+    options: Options, runner: Runner, address: str, server_name: str, seed: int
+) -> tuple[Session, ...]:
+    """Return every session with `address` for the domain of these options, the main one first."""
+    probe = EndpointProbe(runner, options, address, server_name, seed)
+    return (await probe.run([options]))[options.domain]

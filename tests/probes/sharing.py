@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from checker_smtp.probes.endpoint import EndpointProbe, probe_endpoint
+from checker_smtp.probes.endpoint import EndpointProbe
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.rules import apply_rules
 from checker_smtp.testing import RuleServer
 from tests.probes.fuzzing import result_of
 from tests.probes.observations import observation
-from tests.probes.sessions import endpoint_of
+from tests.probes.sessions import endpoint_of, probe_endpoint
 from tests.probes.world import options
 
 ADDRESS, NAME, SEED = "192.0.2.7", "mx.example.org", 7

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.endpoint import EndpointProbe, probe_endpoint, transactions_for
+from checker_smtp.probes.endpoint import EndpointProbe, transactions_for
 from checker_smtp.probes.endpoint.reducer import advance
 from checker_smtp.probes.endpoint.retry_conditions import answered
 from checker_smtp.probes.endpoint.session import SessionSpec, SharedSession
@@ -36,7 +36,7 @@ from tests.probes.dialogues import (
     RELAY as RELAY_ASKED,
 )
 from tests.probes.fuzzing import result_of
-from tests.probes.sessions import answers, endpoint_of
+from tests.probes.sessions import answers, endpoint_of, probe_endpoint
 from tests.probes.world import options
 
 ADDRESS, SEED = "192.0.2.7", 7

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.probes.endpoint import probe_endpoint
 from checker_smtp.probes.observation import Session
 from checker_smtp.testing import CHECKER_VERBS, NetworkFaults
 from smtp_sansio import Transcript
 from tests.probes.fuzzing import NETWORK_FAULTS, fuzz_server, result_of
+from tests.probes.sessions import probe_endpoint
 from tests.probes.world import options
 from tests.sansio.strategies import thorough
 

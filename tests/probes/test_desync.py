@@ -2,13 +2,12 @@
 
 import pytest
 
-from checker_smtp.probes.endpoint import probe_endpoint
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.rules import Finding, apply_rules
 from checker_smtp.testing import ScriptedServer
 from tests.probes.dialogues import ASKED, BYE
 from tests.probes.observations import observation
-from tests.probes.sessions import endpoint_of
+from tests.probes.sessions import endpoint_of, probe_endpoint
 from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checker_smtp.probes.endpoint import control_address, probe_endpoint, transactions_for
+from checker_smtp.probes.endpoint import control_address, transactions_for
 from checker_smtp.probes.observation import Session
 from checker_smtp.testing import ScriptedServer
 from tests.probes.dialogues import (
@@ -19,6 +19,7 @@ from tests.probes.dialogues import (
     codes,
     ending,
 )
+from tests.probes.sessions import probe_endpoint
 from tests.probes.world import options
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker_smtp.probes.endpoint import probe_endpoint
 from checker_smtp.probes.observation import Endpoint, Observation
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import CODES, RULES, Finding, Outcome, Severity, apply_rules, status_of
@@ -14,6 +13,7 @@ from checker_smtp.report.document import dump, load
 from checker_smtp.testing import NetworkFaults
 from tests.probes.fuzzing import NETWORK_FAULTS, fuzz_server, result_of
 from tests.probes.observations import NAMED, endpoint, observation
+from tests.probes.sessions import probe_endpoint
 from tests.probes.strategies import observations
 from tests.probes.world import options
 from tests.sansio.strategies import steady

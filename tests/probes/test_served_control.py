@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.endpoint import EndpointProbe, probe_endpoint, served_address
+from checker_smtp.probes.endpoint import EndpointProbe, served_address
 from checker_smtp.probes.endpoint.follow_ups import FOLLOW_UPS, DomainProbe
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
@@ -13,7 +13,7 @@ from checker_smtp.testing import RuleServer, ScriptedServer
 from tests.probes.dialogues import ASKED, BYE, PIPELINING, PLAIN
 from tests.probes.fuzzing import result_of
 from tests.probes.observations import session
-from tests.probes.sessions import answers, endpoint_of
+from tests.probes.sessions import answers, endpoint_of, probe_endpoint
 from tests.probes.world import options
 
 ADDRESS, SEED, HOST = "192.0.2.7", 7, "mx3.mail.hoster.test"

@@ -9,7 +9,6 @@ import pytest
 from anyio.streams.stapled import StapledObjectStream
 
 from checker_smtp.probes.check import check
-from checker_smtp.probes.endpoint import probe_endpoint
 from checker_smtp.probes.options import Options
 from checker_smtp.testing import (
     DialogueMismatch,
@@ -26,6 +25,7 @@ from checker_smtp.testing import (
     server_tls_context,
 )
 from smtp_sansio import Connect, Receive, Received, Script, Send
+from tests.probes.sessions import probe_endpoint
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ Three tables say what is sent, one reducer says when:
 
 from .fallbacks import FALLBACKS
 from .follow_ups import FOLLOW_UPS, control_address, served_address
-from .probe import EndpointProbe, probe_endpoint
+from .probe import EndpointProbe
 from .transactions import TRANSACTIONS, transactions_for
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "TRANSACTIONS",
     "EndpointProbe",
     "control_address",
-    "probe_endpoint",
     "served_address",
     "transactions_for",
 ]

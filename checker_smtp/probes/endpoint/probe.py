@@ -15,17 +15,9 @@ from .reducer import advance, begin, settled, without_waiting
 from .retry_conditions import last_answers
 from .session import SessionSpec, SharedSession, run_shared_session
 
-__all__ = ["EndpointProbe", "probe_endpoint"]
+__all__ = ["EndpointProbe"]
 
 _NO_ROUTE = str(FailureKind.NETWORK_UNREACHABLE)
-
-
-async def probe_endpoint(
-    options: Options, runner: Runner, address: str, server_name: str, seed: int
-) -> tuple[Session, ...]:
-    """Return every session with `address`, the main one first; `server_name` is its MX host and the SNI."""
-    probe = EndpointProbe(runner, options, address, server_name, seed)
-    return (await probe.run([options]))[options.domain]
 
 
 class EndpointProbe:

@@ -43,7 +43,7 @@ from smtp_sansio import (
 from .session_limits import has_room
 from .session_log import SHARED, SessionLog, SplitLog, lists_keywords, verb
 
-__all__ = ["SessionSpec", "SharedSession", "run_session", "run_shared_session"]
+__all__ = ["SessionSpec", "SharedSession", "run_shared_session"]
 
 _MAX_EXCERPT = 200
 
@@ -101,11 +101,6 @@ class SharedSession:
     def head(self) -> Session:
         """The first domain's session, or the common one where the connection ended before its flight."""
         return (*self.sessions, self.common)[0]
-
-
-def run_session(spec: SessionSpec) -> Script[Session]:
-    """Run the connection of a specification without domain flights and return its session; raises nothing."""
-    return (yield from run_shared_session(spec)).common
 
 
 def run_shared_session(spec: SessionSpec) -> Script[SharedSession]:
