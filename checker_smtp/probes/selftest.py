@@ -9,16 +9,16 @@ A control counts as reached once TCP connects: that shows that port 25 is open. 
 greeting and sends QUIT, as a polite client does.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
-
-import anyio
 
 from smtp_sansio import Dialogue, Failed, Script, SessionAborted
 
 from .addresses import why_not_public
 from .dns import Lookups, Soundness, parse_addresses, resolve_reverse_dns
+from .dns.together import run_together
 from .limits import ConnectionLimits
 from .observation import Control, ReverseDns
 from .options import Options
@@ -112,22 +112,16 @@ async def probe_controls(
     options: Options, lookups: Lookups, probe: ControlProbe, families: tuple[int, ...]
 ) -> tuple[Control, ...]:
     """Connect to the control hosts over these address families; return the outcomes in the order given."""
-    wanted: list[tuple[str, str]] = []
-    outcomes: dict[tuple[str, str], str] = {}
+
+    async def one(host: str, address: str, reason: str) -> Control:
+        outcome = await probe(address) if address else reason
+        return Control(host=host, address=address, port=options.port, outcome=outcome)
+
+    jobs: list[partial[Coroutine[object, object, Control]]] = []
     for host in options.controls if families else ():
         addresses, reason = await _control_addresses(options, lookups, host, families)
-        wanted += [(host, address) for address in addresses or [""]]
-        if not addresses:
-            outcomes[host, ""] = reason
-
-    async def one(host: str, address: str) -> None:
-        outcomes[host, address] = await probe(address)
-
-    async with anyio.create_task_group() as group:
-        for host, address in wanted:
-            if address:
-                group.start_soon(one, host, address)
-    return tuple(Control(host=h, address=a, port=options.port, outcome=outcomes[h, a]) for h, a in wanted)
+        jobs += [partial(one, host, address, reason) for address in addresses or [""]]
+    return tuple(await run_together(jobs))
 
 
 async def _control_addresses(

@@ -109,16 +109,11 @@ class Lookups:
         key = (name.lower(), rdtype, unvalidated)
         if key not in self.answered:
             async with self._locks.setdefault(key, anyio.Lock()):
-                await self._ask_once(key)
+                if key not in self.answered:  # a caller that held the lock before has the answer
+                    resolve = self._cache.resolver.resolve
+                    self.answered[key] = await resolve(*key[:2], unvalidated=unvalidated)
             self._locks.pop(key, None)
         return self.answered[key]
-
-    async def _ask_once(self, key: _Question) -> None:
-        """Ask unless a caller that held the lock before has the answer."""
-        if key not in self.answered:
-            name, rdtype, unvalidated = key
-            resolver = self._cache.resolver
-            self.answered[key] = await resolver.resolve(name, rdtype, unvalidated=unvalidated)
 
     async def soundness(self) -> Soundness:
         """Return what the control questions show of the resolver; asked once for this view."""
@@ -134,7 +129,7 @@ class Lookups:
 
     def add(self, answers: Iterable[DnsAnswer]) -> None:
         """Make these answers of this view, as if it had asked."""
-        self.answered.update({(a.name, a.rdtype, a.unvalidated): a for a in answers})
+        self.answered.update({answer.question: answer for answer in answers})
 
     async def resolve_host(self, key: str, resolve: Callable[["Lookups"], Awaitable[_T]]) -> _T:
         """Return what `resolve` returns, or what it returned for another domain under the same `key`.

@@ -4,7 +4,7 @@ Special cases are kept as facts: a null MX (`.`), the implicit MX (only where th
 targets that are IP literals in any spelling that `inet_aton` accepts, alias chains with loops and dead ends.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -42,7 +42,9 @@ async def resolve_mx(lookups: Lookups, options: Options) -> Mx:
     """
     if options.mx:
         return await _resolve_given(lookups, options)
-    await run_together([partial(_ask_mx, lookups, options), partial(_ask_controls, lookups)])
+    questions: tuple[Callable[[], Coroutine[object, object, object]], ...]
+    questions = partial(lookups.ask, options.domain, "MX"), lookups.soundness
+    await run_together(questions)
     answer, soundness = await lookups.ask(options.domain, "MX"), await lookups.soundness()
     if answer.status.is_limit:
         return await _failed(lookups, answer)
@@ -71,14 +73,6 @@ async def _resolve_given(lookups: Lookups, options: Options) -> Mx:
     for target in targets:
         require_addresses(target)
     return mx
-
-
-async def _ask_mx(lookups: Lookups, options: Options) -> None:
-    await lookups.ask(options.domain, "MX")
-
-
-async def _ask_controls(lookups: Lookups) -> None:
-    await lookups.soundness()
 
 
 async def _failed(lookups: Lookups, answer: DnsAnswer) -> Mx:
@@ -161,14 +155,11 @@ async def _require_truth(lookups: Lookups, soundness: Soundness, mx: Mx) -> None
 async def _resolve_targets(
     lookups: Lookups, options: Options, rows: Iterable[tuple[int, str, int]]
 ) -> tuple[MxTarget, ...]:
-    found: dict[int, MxTarget] = {}
-
-    async def one(index: int, preference: int, target: str, ttl: int) -> None:
+    async def one(preference: int, target: str, ttl: int) -> MxTarget:
         host = await _resolve_host(lookups, options, target)
-        found[index] = replace(host, preference=preference, ttl=ttl)
+        return replace(host, preference=preference, ttl=ttl)
 
-    await run_together([partial(one, index, *row) for index, row in enumerate(rows)])
-    return tuple(found[index] for index in sorted(found))
+    return tuple(await run_together([partial(one, *row) for row in rows]))
 
 
 async def _resolve_host(lookups: Lookups, options: Options, target: str) -> MxTarget:
@@ -179,13 +170,7 @@ async def _resolve_target(options: Options, target: str, lookups: Lookups) -> Mx
     """Return the facts of a target, without the preference and TTL that differ by domain."""
     if literal := parse_literal(target):
         return MxTarget(preference=0, target=target, literal=literal)
-    answers: dict[str, DnsAnswer] = {}
-
-    async def ask(rdtype: str) -> None:
-        answers[rdtype] = await lookups.ask(target, rdtype)
-
-    await run_together([partial(ask, "A"), partial(ask, "AAAA")])
-    a, aaaa = answers["A"], answers["AAAA"]
+    a, aaaa = await run_together([partial(lookups.ask, target, rdtype) for rdtype in ("A", "AAAA")])
     ipv4, ipv6 = parse_addresses(a), parse_addresses(aaaa)
     chain = max(parse_aliases(a), parse_aliases(aaaa), key=lambda chain: len(chain.names))
     is_dangling = bool(chain.names) and not (ipv4 or ipv6) and a.status.known and aaaa.status.known

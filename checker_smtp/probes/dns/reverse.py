@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from checker_smtp.probes.observation import ReverseDns
-from checker_smtp.probes.ports import DnsAnswer
 
 from .lookups import Lookups
 from .records import count_omitted, normalize_name, parse_addresses, parse_records
@@ -32,13 +31,9 @@ async def _resolve(address: str, hosts: frozenset[str], lookups: Lookups) -> Rev
     answer = await lookups.ask(ip.reverse_pointer, "PTR")
     found = {normalize_name(data) for _, data in parse_records(answer)}
     names = sorted(found, key=lambda name: (name not in hosts, name))
-    forward: dict[str, DnsAnswer] = {}
-
-    async def ask(name: str) -> None:
-        forward[name] = await lookups.ask(name, rdtype)
-
     asked = names[:MAX_PTR_NAMES]
-    await run_together([partial(ask, name) for name in asked])
+    answers = await run_together([partial(lookups.ask, name, rdtype) for name in asked])
+    forward = dict(zip(asked, answers, strict=True))
     return ReverseDns(
         status=answer.status,
         names=tuple(asked),

@@ -11,7 +11,7 @@ side, so they are looked for before anything of a domain is called missing:
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -23,7 +23,7 @@ from .together import run_together
 
 __all__ = ["UNTRUE", "Ask", "ResolverError", "Soundness", "ask_controls", "is_control", "require_sound"]
 
-Ask: TypeAlias = Callable[[str, str], Awaitable[DnsAnswer]]
+Ask: TypeAlias = Callable[[str, str], Coroutine[object, object, DnsAnswer]]
 """Asks for a name's records of a type."""
 
 UNTRUE = "gives untrue answers"
@@ -123,23 +123,12 @@ async def ask_controls(ask: Ask, seed: int) -> Soundness:
     """Ask the control questions; `seed` decides the name that does not exist."""
     name = f"{hashlib.sha256(f'{seed}'.encode()).hexdigest()[:16]}{_UNREAL}"
     questions = (*((name, rdtype) for rdtype in _INVENTED), _ROOT, _TLD)
-    answers: dict[tuple[str, str], DnsAnswer] = {}
-
-    async def one(name: str, rdtype: str) -> None:
-        answers[name, rdtype] = await ask(name, rdtype)
-
-    await run_together([partial(one, *question) for question in questions])
-    return Soundness(answers=tuple(answers[question] for question in questions))
+    return Soundness(answers=tuple(await run_together([partial(ask, *question) for question in questions])))
 
 
 async def require_sound(resolvers: Iterable[Resolver], seed: int) -> None:
     """Raise `ResolverError` where none of these answers, or one gives untrue answers."""
-    results: list[Soundness] = []
-
-    async def ask(resolver: Resolver) -> None:
-        results.append(await ask_controls(resolver.resolve, seed))
-
-    await run_together([partial(ask, resolver) for resolver in resolvers])
+    results = await run_together([partial(ask_controls, resolver.resolve, seed) for resolver in resolvers])
     if not any(soundness.is_alive for soundness in results):
         results[0].require_life()
     for soundness in results:
