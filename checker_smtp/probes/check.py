@@ -5,7 +5,7 @@ the addresses of many domains in between. Rules are not evaluated here: `probes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import inf
 
 import anyio
@@ -277,18 +277,4 @@ async def _probe_hosts(
 
 
 def _settings(options: Options) -> Settings:
-    return Settings(
-        timeout=options.timeout,
-        helo_name=options.helo_name,
-        sender=options.sender,
-        probe_address=options.probe_address,
-        test_null_sender=options.test_null_sender,
-        test_postmaster=options.test_postmaster,
-        test_open_relay=options.test_open_relay,
-        port=options.port,
-        ipv4=options.ipv4,
-        ipv6=options.ipv6,
-        allow_targets=options.allow_targets,
-        helo_reason=options.helo_reason,
-        rule_options=options.rule_options,
-    )
+    return Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})

@@ -5,7 +5,6 @@ valid: host names in A-labels, an addr-spec in ASCII, numbers in range.
 """
 
 import ipaddress
-import math
 import re
 from dataclasses import dataclass, fields
 
@@ -136,18 +135,13 @@ class Options:
         put("domain", host_name("domain", self.domain))
         put("helo_name", host_name("helo_name", self.helo_name))
         put("test_probe_address", _addr_spec("test_probe_address", self.test_probe_address))
-        if not (math.isfinite(self.timeout) and 0 < self.timeout <= _MAX_TIMEOUT):
-            raise OptionError(
-                "timeout", f"timeout is {self.timeout:g}: give seconds, more than 0, at most 3600"
-            )
-        put("timeout", round(float(self.timeout), 3) or 0.001)
-        if not (math.isfinite(self.check_budget) and 0 < self.check_budget <= _MAX_TIMEOUT):
-            raise OptionError(
-                "check_budget",
-                f"check_budget is {self.check_budget:g}: give seconds, more than 0, at most 3600",
-            )
-        put("check_budget", float(self.check_budget))
-        if not (math.isfinite(self.retry_deferred) and 0 <= self.retry_deferred <= _MAX_RETRY_DEFERRED):
+        for name in ("timeout", "check_budget"):
+            seconds = getattr(self, name)
+            if not 0 < seconds <= _MAX_TIMEOUT:
+                raise OptionError(name, f"{name} is {seconds:g}: give seconds, more than 0, at most 3600")
+            put(name, float(seconds))
+        put("timeout", round(self.timeout, 3) or 0.001)
+        if not 0 <= self.retry_deferred <= _MAX_RETRY_DEFERRED:
             raise OptionError(
                 "retry_deferred",
                 f"retry_deferred is {self.retry_deferred:g}: "
