@@ -1,6 +1,6 @@
 """Read one SMTP refusal: its reason, the words that decide, and whether they are against the client."""
 
 from .reason import Reason, Refusal, Step, read_refusal
-from .words import WordsError, load_words, parse_words
+from .words import load_words
 
-__all__ = ["Reason", "Refusal", "Step", "WordsError", "load_words", "parse_words", "read_refusal"]
+__all__ = ["Reason", "Refusal", "Step", "load_words", "read_refusal"]

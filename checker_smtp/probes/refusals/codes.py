@@ -3,14 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = [
-    "CodeMeaning",
-    "basic_meaning",
-    "domain_meaning",
-    "generic_meaning",
-    "specific_basic_meaning",
-    "specific_meaning",
-]
+__all__ = ["BASIC", "OF_DOMAIN", "SPECIFIC", "SPECIFIC_BASIC", "CodeMeaning", "generic_meaning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +22,9 @@ _SERVER: Final = CodeMeaning("server-state", lasting=True)
 _BLOCKLIST: Final = CodeMeaning("blocklist", blames=True)
 _RATE: Final = CodeMeaning("rate", blames=True)
 
-# Codes that software sets with care. X.7.1 is not among them: it is put on anything.
-_SPECIFIC: Final = {
+# Codes by subject and detail that software sets with care, so that they decide before words do. X.7.1 is not
+# among them: it is put on anything.
+SPECIFIC: Final = {
     (1, 1): _MAILBOX,
     (1, 3): _MAILBOX,
     (1, 6): _MAILBOX,
@@ -54,12 +48,14 @@ _SPECIFIC: Final = {
     **{(7, detail): _BLOCKLIST for detail in range(606, 650)},
     **{(7, detail): _RATE for detail in range(650, 700)},
 }
-# The recipient's domain: where words name it they are clearer, so these come behind them.
-_OF_DOMAIN: Final = {(1, 2): _DOMAIN, (1, 10): _DOMAIN}
+# The recipient's domain (RFC 3463 §3.2, RFC 7505 §4.1): where words name it they are clearer, so these come
+# behind them.
+OF_DOMAIN: Final = {(1, 2): _DOMAIN, (1, 10): _DOMAIN}
 _GENERIC: Final = {(3, 0): _SERVER, (3, 1): _SERVER, (3, 5): _SERVER}
 # Courier's own code: "517 Domain does not exist" is said of the sender's.
-_SPECIFIC_BASIC: Final = {517: _SENDER}
-_BASIC: Final = {
+SPECIFIC_BASIC: Final = {517: _SENDER}
+# RFC 5321 §4.2.3, RFC 4954 §6, RFC 7504 §4
+BASIC: Final = {
     452: CodeMeaning("mailbox-full"),
     530: CodeMeaning("login", lasting=True),
     538: CodeMeaning("tls", lasting=True),
@@ -68,28 +64,6 @@ _BASIC: Final = {
 }
 
 
-def specific_meaning(subject: int, detail: int) -> CodeMeaning | None:
-    """Return the meaning of a code that decides before words do; None where it does not."""
-    return _SPECIFIC.get((subject, detail))
-
-
-def specific_basic_meaning(code: int) -> CodeMeaning | None:
-    """Return the meaning of a basic code that decides before words do; None where it does not."""
-    return _SPECIFIC_BASIC.get(code)
-
-
-def domain_meaning(subject: int, detail: int) -> CodeMeaning | None:
-    """Return the meaning of a code about the recipient's domain (RFC 3463 §3.2, RFC 7505 §4.1); else None."""
-    return _OF_DOMAIN.get((subject, detail))
-
-
-def generic_meaning(subject: int, detail: int) -> CodeMeaning | None:
+def generic_meaning(code: tuple[int, int]) -> CodeMeaning | None:
     """Return the meaning of a code that counts only where no word does; None where it has none."""
-    if subject == 7:
-        return CodeMeaning("policy")
-    return _GENERIC.get((subject, detail))
-
-
-def basic_meaning(code: int) -> CodeMeaning | None:
-    """Return the meaning of a basic code (RFC 5321 §4.2.3, RFC 4954 §6, RFC 7504 §4); else None."""
-    return _BASIC.get(code)
+    return CodeMeaning("policy") if code[0] == 7 else _GENERIC.get(code)

@@ -83,6 +83,13 @@ def parse_phrase(phrase: str, sets: Mapping[str, Phrase]) -> Phrase:
     Raises:
         PhraseError: the phrase may match nothing, or does not follow the notation.
     """
+    try:
+        return _parsed(phrase, sets)
+    except PhraseError as error:
+        raise PhraseError(f"phrase {phrase!r}: {error}") from None
+
+
+def _parsed(phrase: str, sets: Mapping[str, Phrase]) -> Phrase:
     parser = _Parser(_tokens(phrase), sets)
     parsed = parser.alternatives()
     if parser.rest:

@@ -6,19 +6,12 @@ understood is `unclear`, and a 4yz is never more than a deferral.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import lru_cache
 
-from .codes import (
-    CodeMeaning,
-    basic_meaning,
-    domain_meaning,
-    generic_meaning,
-    specific_basic_meaning,
-    specific_meaning,
-)
+from .codes import BASIC, OF_DOMAIN, SPECIFIC, SPECIFIC_BASIC, CodeMeaning, generic_meaning
 from .text import (
     MAX_CHARS,
     MaskedText,
@@ -29,7 +22,7 @@ from .text import (
     normalize,
     split_quotation,
 )
-from .words import STAGES, WordGroup, load_words
+from .words import WordGroup, load_words
 
 __all__ = ["Reason", "Refusal", "Step", "read_refusal"]
 
@@ -70,7 +63,6 @@ _END_OF_CLAUSE = re.compile(r"[.,;:!?)\]>\"](?=\s|$)|\s[(<\[-]|\s(?:see|https?:)
 _MAX_REST = 60
 
 EnhancedCode = tuple[int, int]
-_Reading = Callable[[int, int], CodeMeaning | None]
 
 _ABOUT_RECIPIENTS = frozenset((Reason.MAILBOX, Reason.MAILBOX_FULL, Reason.NOT_SERVED))
 _MAY_BE_SENDER = _ABOUT_RECIPIENTS | {Reason.POLICY, Reason.UNCLEAR}
@@ -231,15 +223,15 @@ def _read(code: int, codes: list[EnhancedCode], reply: MaskedText) -> _Verdict:
     """Return what a refusal to RCPT says."""
     return (
         _first(reply, ("first", "blame", "state"), code)
-        or _by_code(code, codes, specific_meaning)
-        or _by_basic_code(code, specific_basic_meaning)
+        or _by_code(code, codes, SPECIFIC.get)
+        or _by_basic_code(code, SPECIFIC_BASIC)
         or _first(reply, ("words",), code)
-        or _by_code(code, codes, domain_meaning)
+        or _by_code(code, codes, OF_DOMAIN.get)
         or _first(reply, ("page", "hint"), code)
-        or (None if basic_meaning(code) else _first(reply, ("last",), code))
+        or (None if code in BASIC else _first(reply, ("last",), code))
         or _by_code(code, codes, generic_meaning)
-        or (None if basic_meaning(code) else _first(reply, ("guess",), code))
-        or _by_basic_code(code, basic_meaning)
+        or (None if code in BASIC else _first(reply, ("guess",), code))
+        or _by_basic_code(code, BASIC)
         or _Verdict(Reason.UNCLEAR, str(code))
     )
 
@@ -253,7 +245,7 @@ def _first(reply: MaskedText, stages: Iterable[str], code: int) -> _Verdict | No
 
 def _found(reply: MaskedText, stage: str, code: int) -> Iterable[tuple[WordGroup, str]]:
     """Return the groups of a stage that the reply matches, with the words as they stand in it."""
-    for group in _groups()[stage]:
+    for group in load_words()[stage]:
         if group.permanent and code < 500:
             continue
         if stage == "page":
@@ -271,22 +263,17 @@ def _clause_end(plain: str, end: int) -> int:
     return len(plain) if len(plain) <= end + _MAX_REST else end
 
 
-@cache
-def _groups() -> dict[str, tuple[WordGroup, ...]]:
-    groups = load_words()
-    return {stage: tuple(group for group in groups if group.stage == stage) for stage in STAGES}
-
-
-def _by_code(code: int, codes: list[EnhancedCode], meaning_of: _Reading) -> _Verdict | None:
-    for subject, detail in codes:
-        if meaning := meaning_of(subject, detail):
-            return _verdict(meaning, f"{code // 100}.{subject}.{detail}")
+def _by_code(
+    code: int, codes: list[EnhancedCode], meaning_of: Callable[[EnhancedCode], CodeMeaning | None]
+) -> _Verdict | None:
+    for pair in codes:
+        if meaning := meaning_of(pair):
+            return _verdict(meaning, _full_code(code, pair))
     return None
 
 
-def _by_basic_code(code: int, meaning_of: Callable[[int], CodeMeaning | None]) -> _Verdict | None:
-    meaning = meaning_of(code)
-    return _verdict(meaning, str(code)) if meaning else None
+def _by_basic_code(code: int, meanings: Mapping[int, CodeMeaning]) -> _Verdict | None:
+    return _verdict(meanings[code], str(code)) if code in meanings else None
 
 
 def _verdict(meaning: CodeMeaning, words: str) -> _Verdict:
@@ -308,5 +295,9 @@ def _at_step(verdict: _Verdict, step: Step, reply: MaskedText, sender: str) -> _
 
 def _in_effect(code: int, codes: list[EnhancedCode]) -> str:
     """Return the specific code if there is one, else the first."""
-    chosen = next((pair for pair in codes if specific_meaning(*pair)), codes[0] if codes else None)
-    return f"{code // 100}.{chosen[0]}.{chosen[1]}" if chosen else ""
+    chosen = next((pair for pair in codes if pair in SPECIFIC), codes[0] if codes else None)
+    return _full_code(code, chosen) if chosen else ""
+
+
+def _full_code(code: int, pair: EnhancedCode) -> str:
+    return f"{code // 100}.{pair[0]}.{pair[1]}"

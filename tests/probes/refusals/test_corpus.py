@@ -5,6 +5,7 @@ F a full one; R relaying or the domain; L login; G TLS; V a rate; T any 4yz, "T+
 change, "T-" one that it may.
 """
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_each_phrase_stands_in_a_reply() -> None:
             pages += [mentions(text).lower() for text in masked]
     unused = [
         (group.name, phrase.expression)
-        for group in load_words()
+        for group in chain.from_iterable(load_words().values())
         for phrase in group.phrases
         if not any(map(phrase.search, pages if group.stage == "page" else texts))
     ]
