@@ -2,7 +2,7 @@
 
 There is no DATA, BDAT or AUTH here, and no free-form command: that no message is ever sent and no
 credential is ever sent is true because no such object can be built. Arguments are checked when the
-object is made, so a command that exists can be written to the wire without escaping.
+object is made, so a command that exists can be written to the wire without escaping: its `line`, and CRLF.
 
 The grammar accepted is RFC 5321 §4.1.2 for the paths, without the parts that no probe needs: no source
 routes, no quoted-pairs, no SMTPUTF8, no ESMTP parameters.
@@ -11,7 +11,7 @@ routes, no quoted-pairs, no SMTPUTF8, no ESMTP parameters.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from ._errors import LocalProtocolError
 
@@ -83,10 +83,7 @@ class Helo:
 class StartTls:
     """STARTTLS (RFC 3207 §4); legal once, and only where EHLO's answer offered it."""
 
-    @property
-    def line(self) -> str:
-        """The command's line, without CRLF."""
-        return "STARTTLS"
+    line: ClassVar[str] = "STARTTLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +122,21 @@ class Rcpt:
 class Rset:
     """RSET, which ends a transaction (RFC 5321 §4.1.1.5)."""
 
-    @property
-    def line(self) -> str:
-        """The command's line, without CRLF."""
-        return "RSET"
+    line: ClassVar[str] = "RSET"
 
 
 @dataclass(frozen=True, slots=True)
 class Noop:
     """NOOP (RFC 5321 §4.1.1.9)."""
 
-    @property
-    def line(self) -> str:
-        """The command's line, without CRLF."""
-        return "NOOP"
+    line: ClassVar[str] = "NOOP"
 
 
 @dataclass(frozen=True, slots=True)
 class Quit:
     """QUIT (RFC 5321 §4.1.1.10)."""
 
-    @property
-    def line(self) -> str:
-        """The command's line, without CRLF."""
-        return "QUIT"
+    line: ClassVar[str] = "QUIT"
 
 
 Command: TypeAlias = Ehlo | Helo | StartTls | Mail | Rcpt | Rset | Noop | Quit
