@@ -87,7 +87,6 @@ class Resolver(Protocol):
         `unvalidated` asks the resolver not to check DNSSEC signatures (CD=1): where only that is answered,
         the signatures are bogus.
         """
-        ...
 
 
 class Runner(Protocol):
@@ -95,4 +94,3 @@ class Runner(Protocol):
 
     async def run(self, script: Script[_T]) -> _T:
         """Run `script` to its end; the transport is closed in every case, also on errors and cancellation."""
-        ...

@@ -66,17 +66,14 @@ class CountingResolver(Resolver, Protocol):
     @property
     def name(self) -> str:
         """The servers, for people."""
-        ...
 
     @property
     def queries(self) -> int:
         """Questions sent so far, second tries included."""
-        ...
 
     @property
     def responses(self) -> int:
         """Questions answered so far, be it by an error."""
-        ...
 
 
 @dataclass(slots=True)

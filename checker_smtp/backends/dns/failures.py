@@ -6,9 +6,11 @@ received in this run is no second opinion.
 """
 
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+
+from .messages import Response
 
 __all__ = ["Failure", "combine"]
 
@@ -16,15 +18,7 @@ __all__ = ["Failure", "combine"]
 _ORDER = (DnsStatus.UNUSABLE, DnsStatus.TIMEOUT, DnsStatus.SERVFAIL, DnsStatus.REFUSED, DnsStatus.ERROR)
 
 
-class _Result(Protocol):
-    @property
-    def status(self) -> DnsStatus: ...
-
-    @property
-    def detail(self) -> str: ...
-
-
-_R = TypeVar("_R", bound=_Result)
+_R = TypeVar("_R", DnsAnswer, Response)
 
 
 class Failure(NamedTuple, Generic[_R]):

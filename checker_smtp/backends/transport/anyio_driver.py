@@ -70,7 +70,7 @@ class _PolledRun(Transport, Generic[_T]):
         self._timer: Timer | None = None
         self._timer_at = inf
         self._steps = self.perform(script)
-        self._finished = poller.create_event()
+        self._finished = anyio.Event()
         self._value: _T
         self._error: BaseException | None = None
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from .transport import Readiness
 
-__all__ = ["Poller", "Timer", "WakeEvent", "running_poller"]
+__all__ = ["Poller", "Timer", "running_poller"]
 
 
 class Timer(Protocol):
@@ -26,23 +26,6 @@ class Timer(Protocol):
 
     def cancel(self) -> object:
         """Cancel the callback."""
-        ...
-
-
-class WakeEvent(Protocol):
-    """An event that one task waits for and a callback sets."""
-
-    def set(self) -> object:
-        """Wake the task."""
-        ...
-
-    def is_set(self) -> bool:
-        """Return True once `set` was called."""
-        ...
-
-    async def wait(self) -> object:
-        """Wait for `set`."""
-        ...
 
 
 class Poller(Protocol):
@@ -52,19 +35,12 @@ class Poller(Protocol):
         self, fd: int, readiness: Readiness, callback: Callable[[], object], replaced: Readiness | None
     ) -> None:
         """Call back whenever `fd` has this readiness; `replaced` is what it was registered for before."""
-        ...
 
     def unregister(self, fd: int, readiness: Readiness) -> None:
         """Stop the callbacks for `fd`, which is registered for `readiness`; due before it is closed."""
-        ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back once `time.monotonic` has reached `when`."""
-        ...
-
-    def create_event(self) -> WakeEvent:
-        """Return an event for the running task."""
-        ...
 
 
 class _AsyncioPoller:
@@ -73,7 +49,6 @@ class _AsyncioPoller:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.call_at = loop.call_at
-        self.create_event = asyncio.Event
 
     def register(
         self, fd: int, readiness: Readiness, callback: Callable[[], object], replaced: Readiness | None

@@ -36,7 +36,6 @@ class _TrioPoller:
         self._selector = selectors.DefaultSelector()
         self._timers: list[_TrioTimer] = []
         self._until_timer = trio.CancelScope()
-        self.create_event = trio.Event
 
     def register(
         self, fd: int, readiness: Readiness, callback: Callable[[], object], replaced: Readiness | None
