@@ -7,6 +7,7 @@ recipients. One server that accepts them is enough, because senders try every on
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from checker_smtp.probes.observation import Endpoint, Mx, MxTarget, Observation, ReplySeen
 from checker_smtp.probes.ports import DnsStatus
@@ -39,7 +40,7 @@ class MailState(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """The state of the domain's mail, and the reason.
 
@@ -53,6 +54,10 @@ class Delivery:
 
 
 _ACCEPTED = Delivery(state=MailState.ACCEPTED)
+_none, _refused, _deferred, _unknown = (
+    partial(Delivery, state)
+    for state in (MailState.NONE, MailState.REFUSED, MailState.DEFERRED, MailState.UNKNOWN)
+)
 
 
 def judge_delivery(observation: Observation, findings: Iterable[Finding]) -> Delivery:
@@ -149,19 +154,3 @@ def _reason_of(reply: ReplySeen, step: Step) -> str:
 
 def _by_class(reply: ReplySeen | None, reason: str) -> Delivery:
     return _deferred(reason) if reply is not None and reply.transient else _refused(reason)
-
-
-def _none(reason: str) -> Delivery:
-    return Delivery(state=MailState.NONE, reason=reason)
-
-
-def _refused(reason: str) -> Delivery:
-    return Delivery(state=MailState.REFUSED, reason=reason)
-
-
-def _deferred(reason: str) -> Delivery:
-    return Delivery(state=MailState.DEFERRED, reason=reason)
-
-
-def _unknown(reason: str) -> Delivery:
-    return Delivery(state=MailState.UNKNOWN, reason=reason)

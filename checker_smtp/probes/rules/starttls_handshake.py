@@ -82,7 +82,10 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
     end = session.end
     if reply is None:
         if end is not None and end.step == "STARTTLS":
-            yield from _unanswered(endpoint, session, end)
+            evidence = end_evidence(endpoint, session, end)
+            yield _ended(
+                endpoint, end, evidence, "STARTTLS was not answered", "The session ended at STARTTLS"
+            )
     elif reply.transient:
         if defers_everything(endpoint):
             return  # postmaster reports it; that is no fault of the server's TLS
@@ -106,7 +109,7 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
         if not session.ehlo_tls.positive:
             yield _refused_hello(endpoint, session.ehlo_tls)
     elif end is not None:
-        yield from (_no_handshake if session.tls is None else _no_hello)(endpoint, session, end)
+        yield (_no_handshake if session.tls is None else _no_hello)(endpoint, session, end)
 
 
 def _deferred(endpoint: Endpoint, reply: ReplySeen) -> Finding:
@@ -126,36 +129,24 @@ def _deferred(endpoint: Endpoint, reply: ReplySeen) -> Finding:
     )
 
 
-def _unanswered(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
-    evidence = end_evidence(endpoint, session, end)
-    if end.kind == "timeout":
-        yield _late(endpoint, "STARTTLS was not answered in time.", evidence)
-    elif why := lost(end):
-        yield _not_tested(endpoint, why, evidence)
-    else:
-        yield FAILED.finding(endpoint.subject, f"The session ended at STARTTLS: {end.words}.", *evidence)
-
-
-def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
+def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Finding:
     evidence = (*reply_evidence(endpoint, session.starttls), *end_evidence(endpoint, session, end))
     if end.kind == "starttls.plaintext":
-        yield INJECTION.finding(
+        return INJECTION.finding(
             endpoint.subject, "Octets in the clear follow the 220 to STARTTLS; they were not used.", *evidence
         )
-    elif end.kind == "timeout":
-        yield _late(endpoint, "The TLS handshake was not finished in time.", evidence)
-    elif why := lost(end):
-        yield _not_tested(endpoint, why, evidence)
-    elif any(other.purpose == "without-sni" and other.tls is not None for other in endpoint.sessions):
-        yield FAILED.finding(
+    works_unnamed = any(
+        other.purpose == "without-sni" and other.tls is not None for other in endpoint.sessions
+    )
+    if works_unnamed and end.kind != "timeout" and not lost(end):
+        return FAILED.finding(
             endpoint.subject,
             "The handshake is refused with the MX name as server name (SNI) and succeeds without one.",
             *evidence,
             severity=Severity.WARN,
             fix="Let the server answer to its MX name, or ignore server names it does not know.",
         )
-    else:
-        yield FAILED.finding(endpoint.subject, f"The TLS handshake failed: {end.words}.", *evidence)
+    return _ended(endpoint, end, evidence, "The TLS handshake was not finished", "The TLS handshake failed")
 
 
 def _refused_hello(endpoint: Endpoint, reply: ReplySeen) -> Finding:
@@ -168,33 +159,26 @@ def _refused_hello(endpoint: Endpoint, reply: ReplySeen) -> Finding:
     )
 
 
-def _no_hello(endpoint: Endpoint, session: Session, end: Ending) -> Iterator[Finding]:
-    evidence = end_evidence(endpoint, session, end)
+def _no_hello(endpoint: Endpoint, session: Session, end: Ending) -> Finding:
+    return _ended(
+        endpoint,
+        end,
+        end_evidence(endpoint, session, end),
+        "After the handshake EHLO was not answered",
+        "The session ended right after the handshake",
+    )
+
+
+def _ended(endpoint: Endpoint, end: Ending, evidence: tuple[Evidence, ...], late: str, ended: str) -> Finding:
+    """Return the finding on a session that ended too early; `late` and `ended` begin its sentence."""
     if end.kind == "timeout":
-        yield _late(endpoint, "After the handshake EHLO was not answered in time.", evidence)
-    elif why := lost(end):
-        yield _not_tested(endpoint, why, evidence)
-    else:
-        yield FAILED.finding(
-            endpoint.subject,
-            f"The session ended right after the handshake: {end.words}.",
-            *evidence,
+        return FAILED.finding(
+            endpoint.subject, f"{late} in time.", *evidence, outcome=Outcome.TRANSIENT, severity=Severity.WARN
         )
-
-
-def _late(endpoint: Endpoint, message: str, evidence: tuple[Evidence, ...]) -> Finding:
-    return FAILED.finding(
-        endpoint.subject, message, *evidence, outcome=Outcome.TRANSIENT, severity=Severity.WARN
-    )
-
-
-def _not_tested(endpoint: Endpoint, why: str, evidence: tuple[Evidence, ...]) -> Finding:
-    return NOT_TESTED.finding(
-        endpoint.subject,
-        f"Not tested: the TLS handshake; {why}.",
-        *evidence,
-        outcome=Outcome.NOT_TESTED,
-    )
+    if why := lost(end):
+        message = f"Not tested: the TLS handshake; {why}."
+        return NOT_TESTED.finding(endpoint.subject, message, *evidence, outcome=Outcome.NOT_TESTED)
+    return FAILED.finding(endpoint.subject, f"{ended}: {end.words}.", *evidence)
 
 
 def _certificate_demand(endpoint: Endpoint, session: Session) -> tuple[str, tuple[Evidence, ...]] | None:
