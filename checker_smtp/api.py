@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 import anyio
 
@@ -28,6 +28,7 @@ from checker_smtp.probes.ports import Resolver, Runner
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Rule, add_extra, require_rule_options
 from checker_smtp.probes.selftest import SelfTest, run_selftest
+from checker_smtp.ungrouped import ungrouped
 
 __all__ = [
     "Backend",
@@ -41,8 +42,6 @@ __all__ = [
     "replay",
     "selftest",
 ]
-
-_E = TypeVar("_E", bound=BaseException)
 
 Format: TypeAlias = Literal["html", "json", "jsonl", "junit", "nagios", "prometheus", "text"]
 """The formats of `render`, as in the option `--format`."""
@@ -219,7 +218,7 @@ async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
     case = read_case(folder)
     backend = Replay(case)
     add_extra(extra_rules)
-    try:
+    with ungrouped(ReplayMismatch):
         observation = await probing.check(
             case.options,
             backend,
@@ -230,11 +229,6 @@ async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
             pause=_no_pause,
             repeat_all=case.format < PARTIAL_RETRIES,
         )
-    except ExceptionGroup as group:
-        # sessions and lookups run in task groups, which wrap their exceptions
-        if (mismatch := _first(group, ReplayMismatch)) is None:
-            raise
-        raise mismatch from None
     if unused := backend.unused():
         raise ReplayMismatch(f"{folder}: recorded, but no longer used: {', '.join(unused)}")
     return evaluate(replace(observation, seconds=case.seconds), extra_rules)
@@ -242,12 +236,3 @@ async def replay(folder: Path, extra_rules: Collection[Rule] = ()) -> Result:
 
 async def _no_pause(_: float) -> None:
     """Return at once, because the recorded check has waited already."""
-
-
-def _first(group: BaseExceptionGroup[BaseException], kind: type[_E]) -> _E | None:
-    """Return the first exception of this type in a group, at any depth."""
-    for error in group.exceptions:
-        candidate = _first(error, kind) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(candidate, kind):
-            return candidate
-    return None
