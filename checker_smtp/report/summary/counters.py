@@ -56,22 +56,18 @@ class Frequent:
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
         self._buckets: dict[str, Bucket] = {}
-        self._max_dropped = 0
+        # the largest possible count of a value that is not kept; 0 where all are
+        self.max_dropped = 0
 
     def __len__(self) -> int:
         return len(self._buckets)
-
-    @property
-    def max_dropped(self) -> int:
-        """The largest possible count of a value that is not kept; 0 where all are."""
-        return self._max_dropped
 
     def add(self, value: str, domain: str) -> None:
         bucket = self._buckets.get(value)
         if bucket is None:
             if len(self._buckets) >= self._capacity:
                 self._make_room()
-            bucket = self._buckets[value] = Bucket(missed=self._max_dropped)
+            bucket = self._buckets[value] = Bucket(missed=self.max_dropped)
         bucket.add(domain)
 
     def top(self, number: int) -> list[tuple[str, Bucket]]:
@@ -79,10 +75,8 @@ class Frequent:
         return sorted(self._buckets.items(), key=lambda pair: (-pair[1].count, pair[0]))[:number]
 
     def _make_room(self) -> None:
-        self._max_dropped = median_high(b.count + b.missed for b in self._buckets.values())
-        self._buckets = {
-            value: b for value, b in self._buckets.items() if b.count + b.missed > self._max_dropped
-        }
+        self.max_dropped = median_high(b.count + b.missed for b in self._buckets.values())
+        self._buckets = {v: b for v, b in self._buckets.items() if b.count + b.missed > self.max_dropped}
 
 
 class Slowest:
