@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import BinaryIO, Protocol
 
 __all__ = ["LINE_LIMIT", "LineWriter", "LinesError", "open_lines", "repair"]
@@ -183,9 +182,7 @@ class LineWriter:
     def __enter__(self) -> "LineWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # report the first error, not the one that it causes here
         with suppress(OSError) if kind is not None else nullcontext():
             self.flush()

@@ -4,7 +4,6 @@ The lines are redrawn by a clock, not by events: a step that takes no time is ne
 """
 
 from time import monotonic
-from types import TracebackType
 
 import anyio
 from rich.console import Console
@@ -35,9 +34,7 @@ class Progress(TracingBackend):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     async def pause(self, seconds: float) -> None:
