@@ -10,8 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from checker_smtp.probes.rules import RULES  # noqa: E402
-from checker_smtp.report.advice.explain import SEVERITIES, Explanation, explain, steps  # noqa: E402
+from checker_smtp.probes.rules import RULES, Code  # noqa: E402
+from checker_smtp.report.advice import all_advice  # noqa: E402
+from checker_smtp.report.advice.explain import SEVERITIES, steps  # noqa: E402
 
 
 def page() -> str:
@@ -30,19 +31,18 @@ def page() -> str:
         for code in rule.codes:
             if code.code not in printed:
                 printed.add(code.code)
-                lines += _entry(explain(code.code))
+                lines += _entry(code)
     return "\n".join(lines) + "\n"
 
 
-def _entry(explanation: Explanation) -> Iterator[str]:
-    severity = SEVERITIES[explanation.severity]
-    yield from ("", f"### {explanation.code}", "", f"**{explanation.title}** ({severity})")
-    yield from ("", f"Why: {explanation.why}", "", f"Fix: {explanation.fix}")
-    for name, text in explanation.software.items():
+def _entry(code: Code) -> Iterator[str]:
+    yield from ("", f"### {code.code}", "", f"**{code.title}** ({SEVERITIES[code.severity]})")
+    yield from ("", f"Why: {code.why}", "", f"Fix: {code.fix}")
+    for name, text in all_advice(code.code).items():
         yield from ("", f"{name}:")
         yield from _advice(text)
-    if explanation.reference:
-        yield from ("", f"See {explanation.reference}.")
+    if code.reference:
+        yield from ("", f"See {code.reference}.")
 
 
 def _advice(text: str) -> Iterator[str]:

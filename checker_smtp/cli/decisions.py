@@ -41,14 +41,14 @@ def decided(results: "Iterable[Result]", accepted: "Iterable[Acceptance]" = ()) 
 def _parse_acceptance(text: str) -> "Acceptance":
     """Return the acceptance that is written as `CODE` or `CODE@SUBJECT`. Raises `BadParameter`."""
     from checker_smtp.probes.rules import Acceptance, record_of
-    from checker_smtp.report.advice.explain import UnknownCodeError, explain
+    from checker_smtp.report.advice.explain import UnknownCodeError, find_code
 
     code, separator, subject = text.partition("@")
     if separator and not (subject.isascii() and subject.isprintable() and subject):
         raise click.BadParameter(f"{text!r} has no subject: give one as in {code}@192.0.2.1:25, or {code}")
     try:
         # the codes of another checker have a record, and no explanation
-        known = code if record_of(code) is not None else explain(code).code
+        known = code if record_of(code) is not None else find_code(code).code
     except UnknownCodeError as error:
         raise click.BadParameter(str(error)) from None
     return Acceptance(code=known, subject=subject, reason="--accept")

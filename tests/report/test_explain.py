@@ -8,7 +8,7 @@ import pytest
 
 from checker_smtp.probes.rules import CODES
 from checker_smtp.report.advice import all_advice
-from checker_smtp.report.advice.explain import UnknownCodeError, explain, render_explanation, steps
+from checker_smtp.report.advice.explain import UnknownCodeError, find_code, render_explanation, steps
 from checker_smtp.report.terminal import Terminal
 from tests.report.results import NASTY, WIDER, hidden
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_is_explained(code: str) -> None:
-    text = render_explanation(explain(code), Terminal(width=10_000))
+    text = render_explanation(find_code(code), Terminal(width=10_000))
     known = CODES[code]
     assert text.startswith(code)
     for text_of_code in (known.title, known.why, known.fix, known.reference):
@@ -30,7 +30,7 @@ def test_every_code_is_explained(code: str) -> None:
 
 def test_a_narrow_terminal_without_colours_or_letters() -> None:
     for code in CODES:
-        text = render_explanation(explain(code), Terminal(width=60, ascii_only=True))
+        text = render_explanation(find_code(code), Terminal(width=60, ascii_only=True))
         assert text.isascii()
         assert not hidden(text)
         prose = [line for line in text.splitlines() if not line.startswith("      ")]
@@ -38,12 +38,12 @@ def test_a_narrow_terminal_without_colours_or_letters() -> None:
 
 
 def test_colours_are_there_when_asked_for() -> None:
-    assert "\x1b[" in render_explanation(explain("smtp.open_relay"), Terminal(colour=True))
-    assert "\x1b[" not in render_explanation(explain("smtp.open_relay"))
+    assert "\x1b[" in render_explanation(find_code("smtp.open_relay"), Terminal(colour=True))
+    assert "\x1b[" not in render_explanation(find_code("smtp.open_relay"))
 
 
 def test_case_and_spaces_do_not_matter() -> None:
-    assert explain(" SMTP.Open_Relay\n") == explain("smtp.open_relay")
+    assert find_code(" SMTP.Open_Relay\n") == find_code("smtp.open_relay")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_case_and_spaces_do_not_matter() -> None:
 )
 def test_an_unknown_code_is_one_sentence_with_what_may_be_meant(code: str, meant: str) -> None:
     with pytest.raises(UnknownCodeError) as caught:
-        explain(code)
+        find_code(code)
     said = str(caught.value)
     assert meant in said
     assert not hidden(said)

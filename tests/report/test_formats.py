@@ -12,7 +12,7 @@ import pytest
 from checker_smtp import replay
 from checker_smtp.probes.rules import CODES
 from checker_smtp.report import formats
-from checker_smtp.report.advice.explain import explain, render_explanation
+from checker_smtp.report.advice.explain import find_code, render_explanation
 from checker_smtp.report.formats import FORMATS, Terminal, render
 from tests.report.results import FIXTURES, POSTURES, everywhere_hostile, hidden
 
@@ -55,7 +55,7 @@ def test_without_utf_8_nothing_of_ours_is_shown_as_an_escape() -> None:
     # the replies of a server keep their escapes: each octet of them is evidence
     folders = [path for path in FIXTURES if not path.name.startswith("odd-")]
     found = {path.name: render(anyio.run(replay, path), "text", terminal) for path in folders}
-    found |= {code: render_explanation(explain(code), terminal) for code in CODES}
+    found |= {code: render_explanation(find_code(code), terminal) for code in CODES}
     for name, text in found.items():
         assert text.isascii(), name
         assert not re.search(r"\\(u[0-9a-f]{4}|x[89a-f][0-9a-f])", text), name

@@ -14,11 +14,11 @@ def explain(code: str) -> None:
 
     The exit code is 0, or 3 for an unknown code.
     """
-    from checker_smtp.report.advice import explain as explaining
+    from checker_smtp.report.advice.explain import UnknownCodeError, find_code, render_explanation
 
     output = Output()
     try:
-        explanation = explaining.explain(code)
-    except explaining.UnknownCodeError as error:
+        record = find_code(code)
+    except UnknownCodeError as error:
         raise click.ClickException(str(error)) from None
-    output.write(explaining.render_explanation(explanation, output.terminal))
+    output.write(render_explanation(record, output.terminal))

@@ -1,19 +1,18 @@
 """The explanation of a code: its meaning, why it matters and how to fix it, without a case at hand.
 
 There is one source: the records in `probes.rules` and the advice for each mail server in `advice`. The
-command `explain` and the page of all codes are both made from `Explanation`.
+command `explain` and the page of all codes are both made from it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 
-from checker_smtp.probes.rules import CODES, RULES, Rule, record_of
+from checker_smtp.probes.rules import CODES, RULES, Code, record_of
 from checker_smtp.report.advice import all_advice
 from checker_smtp.report.terminal import Terminal
 from checker_smtp.report.visible import visible
 
-__all__ = ["SEVERITIES", "Explanation", "UnknownCodeError", "explain", "render_explanation", "steps"]
+__all__ = ["SEVERITIES", "UnknownCodeError", "find_code", "render_explanation", "steps"]
 
 SEVERITIES = {"crit": "critical", "warn": "warning", "info": "note"}
 _CLOSE = 3
@@ -25,36 +24,12 @@ class UnknownCodeError(ValueError):
     """There is no such code; the message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """`severity` is the highest it is ever given; `software` has the fixes for particular mail servers."""
-
-    code: str
-    severity: str
-    title: str
-    why: str
-    fix: str
-    software: dict[str, str]
-    reference: str
-    rules: tuple[Rule, ...]
-
-
-def explain(code: str) -> Explanation:
-    """Return the explanation of `code`. Raises `UnknownCodeError`."""
+def find_code(code: str) -> Code:
+    """Return the record of `code`, in any case. Raises `UnknownCodeError`."""
     name = code.strip().lower()
-    known = CODES.get(name)
-    if known is None:
+    if name not in CODES:
         raise UnknownCodeError(_unknown(code, name))
-    return Explanation(
-        code=name,
-        severity=known.severity,
-        title=known.title,
-        why=known.why,
-        fix=known.fix,
-        software=all_advice(name),
-        reference=known.reference,
-        rules=tuple(rule for rule in RULES.values() if known in rule.codes),
-    )
+    return CODES[name]
 
 
 def _unknown(code: str, name: str) -> str:
@@ -78,17 +53,18 @@ def steps(text: str) -> Iterator[tuple[bool, str]]:
             yield copied, line.removeprefix("    ") if copied else line
 
 
-def render_explanation(explanation: Explanation, terminal: Terminal | None = None) -> str:
-    """Return the explanation as text."""
-    terminal, severity = terminal or Terminal(), explanation.severity
+def render_explanation(record: Code, terminal: Terminal | None = None) -> str:
+    """Return the explanation of a code as text."""
+    terminal, severity = terminal or Terminal(), record.severity
+    rules = [f"{rule.name}: {rule.description}" for rule in RULES.values() if record in rule.codes]
     parts = [
-        terminal.lines(f"{explanation.code} ({SEVERITIES[severity]})", severity),
-        terminal.lines(f"{explanation.title}."),
-        _titled("Why it matters", terminal, explanation.why),
-        _titled("How to fix", terminal, explanation.fix),
-        *(_titled(f"How to fix in {name}", terminal, text) for name, text in explanation.software.items()),
-        _titled("References", terminal, explanation.reference),
-        _titled("Reported by", terminal, *(f"{rule.name}: {rule.description}" for rule in explanation.rules)),
+        terminal.lines(f"{record.code} ({SEVERITIES[severity]})", severity),
+        terminal.lines(f"{record.title}."),
+        _titled("Why it matters", terminal, record.why),
+        _titled("How to fix", terminal, record.fix),
+        *(_titled(f"How to fix in {name}", terminal, text) for name, text in all_advice(record.code).items()),
+        _titled("References", terminal, record.reference),
+        _titled("Reported by", terminal, *rules),
     ]
     return "".join(parts)
 
