@@ -1,10 +1,11 @@
 """The phases of a session and their durations."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from checker_smtp.probes.observation import ReplySeen, Session
 
-__all__ = ["Phase", "format_seconds", "format_time", "split_phases"]
+__all__ = ["Phase", "format_seconds", "format_time", "parse_time", "split_phases"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,15 @@ def format_seconds(length: float) -> str:
     if length < 0.1:
         return f"{length * 1000:.0f} ms"
     return f"{length:.2f} s" if length < 10 else f"{length:.0f} s"
+
+
+def parse_time(run_at: str) -> datetime | None:
+    """Return an RFC 3339 time in UTC, None for other text and for a time without an offset."""
+    try:
+        time = datetime.fromisoformat(run_at)
+        return time.astimezone(UTC) if time.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def format_time(run_at: str) -> str:

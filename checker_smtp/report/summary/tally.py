@@ -6,7 +6,9 @@ bucket (status, IPv6, why it was not checked) the counts add up; elsewhere they 
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+
+from checker_smtp.report.model.timeline import parse_time
 
 from .buckets import Group, sample, values_of
 from .counters import Frequent, Slowest
@@ -72,20 +74,11 @@ class Tally:
 
     def _count_sessions(self, observation: LineObservation) -> None:
         self.sessions += sum(len(endpoint.sessions) for endpoint in observation.endpoints)
-        self._record_time(observation.run_at)
+        if (moment := parse_time(observation.run_at)) is not None:
+            self.first_run = min(self.first_run or moment, moment)
+            self.last_run = max(self.last_run or moment, moment)
         for endpoint in observation.endpoints:
             seconds = endpoint.greeting_seconds
             if seconds is not None:
                 target = endpoint.targets[0] if endpoint.targets else ""
                 self.slowest.add(endpoint.address, endpoint.port, target, seconds, observation.domain)
-
-    def _record_time(self, run_at: str) -> None:
-        try:
-            moment = datetime.fromisoformat(run_at)
-            if moment.tzinfo is None:
-                return
-            moment = moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            return
-        self.first_run = min(self.first_run or moment, moment)
-        self.last_run = max(self.last_run or moment, moment)

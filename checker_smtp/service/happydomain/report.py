@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.probes.tls_checker import with_tls_checker
 from checker_smtp.report.formats.prometheus import build_metrics
+from checker_smtp.report.model.timeline import parse_time
 
 from .definition import KEY
 from .evaluate import TLS_KEY, read_observation
@@ -36,7 +37,7 @@ def metric_samples(result: Result, now: datetime) -> list[dict[str, object]]:
 
     `now` (UTC) replaces a missing time.
     """
-    timestamp = (_parse_time(result.observation.run_at) or now).isoformat().replace("+00:00", "Z")
+    timestamp = (parse_time(result.observation.run_at) or now).isoformat().replace("+00:00", "Z")
     return [
         {
             "name": sample.name,
@@ -70,12 +71,3 @@ def _decode_data(item: object) -> object:
     if isinstance(item, dict) and isinstance(data := item.get("data"), str):
         return {**item, "data": decode_or_none(data)}
     return item
-
-
-def _parse_time(run_at: str) -> datetime | None:
-    """Parse RFC 3339 into UTC; None for other text, and for a time without an offset."""
-    try:
-        time = datetime.fromisoformat(run_at)
-        return time.astimezone(UTC) if time.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
