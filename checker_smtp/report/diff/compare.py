@@ -154,7 +154,7 @@ def compare(old: Result, new: Result) -> Difference:
         unsettled=tuple(finding for finding in gone if not _tested_again(finding, new)),
         changed=changed,
         mx=compare_mx(before, after),
-        addresses=compare_addresses(before, after),
+        addresses=tuple(compare_addresses(before, after)),
         tls=tls,
         extensions=extensions,
         settings=tuple(_settings(before, after)),

@@ -39,14 +39,10 @@ def compare_mx(before: Observation, after: Observation) -> tuple[MxChange, ...]:
     )
 
 
-def compare_addresses(before: Observation, after: Observation) -> tuple[AddressChange, ...]:
-    """Return the changes by target, in the address families that both checks looked up."""
+def compare_addresses(before: Observation, after: Observation) -> Iterator[AddressChange]:
+    """Yield the changes by target, in the address families that both checks looked up."""
     if not (before.mx.status.known and after.mx.status.known):
-        return ()
-    return tuple(_changes(before, after))
-
-
-def _changes(before: Observation, after: Observation) -> Iterator[AddressChange]:
+        return
     old, new = ({record.target: record for record in mx.records} for mx in (before.mx, after.mx))
     for target in dict.fromkeys((*old, *new)):
         old_addresses: set[str] = set()

@@ -60,6 +60,7 @@ def describe_status(difference: Difference) -> str:
 
 def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
     """Return the sections that are not empty, the most urgent first."""
+    unused = list_unused(difference.unused_acceptances, difference.new_run_at)
     sections: tuple[tuple[str, Iterable[DiffLine]], ...] = (
         ("Why it is worse", (DiffLine(mark="", text=visible(r)) for r in difference.reasons)),
         ("Mail", _mail(difference)),
@@ -71,7 +72,7 @@ def build_sections(difference: Difference) -> tuple[DiffSection, ...]:
         ("Addresses", _addresses(difference)),
         ("TLS", _tls(difference)),
         ("Extensions", _extensions(difference)),
-        ("Acceptances", _unused(difference)),
+        ("Acceptances", (DiffLine(mark="", text=t) for t in unused)),
         (_SETTINGS, _settings(difference)),
     )
     all_ = (DiffSection(title=t, items=tuple(lines), hint=_HINTS.get(t, "")) for t, lines in sections)
@@ -129,11 +130,6 @@ def _tls(difference: Difference) -> Iterator[DiffLine]:
         new = ", ".join(filter(None, (change.new_version, change.new_cipher))) or "none"
         mark = "+" if not change.old_version else "~" if change.new_version else "-"
         yield DiffLine(mark=mark, text=visible(f"{change.endpoint}: {old} → {new}"))
-
-
-def _unused(difference: Difference) -> Iterator[DiffLine]:
-    for text in list_unused(difference.unused_acceptances, difference.new_run_at):
-        yield DiffLine(mark="", text=text)
 
 
 def _settings(difference: Difference) -> Iterator[DiffLine]:

@@ -147,8 +147,7 @@ def _kind(finding: Finding) -> tuple[str, ...]:
 def _item(anchor: str, group: list[Finding], context: Context) -> Item:
     first = group[0]
     record = record_of(first.code)
-    quotes = [quote for finding in group for quote in _quotes(finding, context)]
-    quotes = list(dict.fromkeys(quotes))
+    quotes = list(dict.fromkeys(quote for finding in group for quote in _quotes(finding, context)))
     return Item(
         anchor=anchor,
         panel=panel_of(first),
@@ -203,7 +202,8 @@ def _fixes(group: list[Finding], context: Context) -> list[Fix]:
     for finding in group:
         record = _own_record(finding)
         own = record is not None and finding.fix == record.fix
-        met = [str(found.software) for e in _concerned(finding, context) if (found := _at(e, context))]
+        recognised = [context.software.get(e.subject) for e in _concerned(finding, context)]
+        met = [str(found.software) for found in recognised if found]
         for name in met if own and met else [""]:
             by_software.setdefault(name, {})[finding.subject] = None
     texts: dict[tuple[str, str], dict[str, None]] = {}
@@ -217,10 +217,6 @@ def _fixes(group: list[Finding], context: Context) -> list[Fix]:
         for (name, text), subjects in texts.items()
         if text
     ]
-
-
-def _at(endpoint: Endpoint, context: Context) -> Recognised | None:
-    return context.software.get(endpoint.subject)
 
 
 def _concerned(finding: Finding, context: Context) -> list[Endpoint]:

@@ -48,12 +48,12 @@ class TransactionResult:
     The row of the questions that were not answered has no purpose, sender and recipient.
     """
 
-    purpose: str
     question: str
-    sender: str
-    recipient: str
-    reply: tuple[str, ...]
     verdict: Badge
+    purpose: str = ""
+    sender: str = ""
+    recipient: str = ""
+    reply: tuple[str, ...] = ()
     remark: str = ""
 
 
@@ -65,24 +65,15 @@ def build_rows(
     Those without an answer are one row, the last, because nothing distinguishes them.
     """
     held = _held(endpoint)
-    unanswered = dict.fromkeys(_question(t) for t in held if t.verdict is None)
     rows = [_row(t, reply, endpoint, findings, observation) for t in held if (reply := t.verdict) is not None]
-    return (*rows, *([_unanswered(", ".join(unanswered))] if unanswered else []))
+    if unanswered := dict.fromkeys(_question(t) for t in held if t.verdict is None):
+        verdict = Badge(level="info", text="not answered")
+        rows.append(TransactionResult(question=", ".join(unanswered), verdict=verdict))
+    return tuple(rows)
 
 
 def _question(asked: Transaction) -> str:
     return _QUESTIONS.get(asked.purpose, visible(asked.purpose))
-
-
-def _unanswered(questions: str) -> TransactionResult:
-    return TransactionResult(
-        purpose="",
-        question=questions,
-        sender="",
-        recipient="",
-        reply=(),
-        verdict=Badge(level="info", text="not answered"),
-    )
 
 
 def _held(endpoint: Endpoint) -> list[Transaction]:

@@ -153,7 +153,8 @@ def _raw_lines(transcript: tuple[Entry, ...]) -> Iterator[_Raw]:
         at = float(entry["at"])
         if entry.get("got"):
             if "reads" in entry:
-                yield _Raw(EVENT, _joined(entry), at, number)
+                first = f"{float(entry['first']):.3f} s"
+                yield _Raw(EVENT, f"{entry['reads']} reads since {first}, recorded as one:", at, number)
             pending += str(entry["got"])
             *whole, pending = pending.split("\n")
             for line in whole:
@@ -187,10 +188,6 @@ def _other_lines(entry: Entry, at: float, number: int) -> Iterator[_Raw]:
             event = f"nothing received: {failed}" if failed else "the server closed the connection"
     if event:
         yield _Raw(EVENT, event, at, number)
-
-
-def _joined(entry: Entry) -> str:
-    return f"{entry['reads']} reads since {float(entry['first']):.3f} s, recorded as one:"
 
 
 def _handshake(entry: Entry, failed: str) -> str:
