@@ -27,7 +27,7 @@ from checker_smtp.service.http.forwarded import client_of
 from checker_smtp.service.options import RequestOption
 from checker_smtp.service.results import ResultStore, owner_of
 from checker_smtp.service.running_checks import FailedCheck, RunningCheck, RunningChecks
-from checker_smtp.service.web.owner import new_secret, remember_owner, secret_of
+from checker_smtp.service.web.owner import is_owner, remember_owner, secret_for
 
 from .openapi import description
 from .schemas import CheckProgress, CheckRequest, CheckState
@@ -80,7 +80,7 @@ class _Api:
             return ErrorResponse(400, f'the body is not a check: {error}. Send {{"domain": "example.org"}}')
         except OptionError as error:
             return ErrorResponse(400, str(error))
-        secret = secret_of(request) or new_secret()
+        secret = secret_for(request)
         check = await self._running.start(options, client=client_of(request.scope), owner=owner_of(secret))
         with anyio.move_on_after(wait):
             await check.ended.wait()
@@ -112,7 +112,7 @@ class _Api:
         kept = await self._results.find(request.path_params["name"])
         if kept is None:
             return ErrorResponse(404, _GONE)
-        if not kept.owner or owner_of(secret_of(request)) != kept.owner:
+        if not is_owner(request, kept):
             return ErrorResponse(403, "only the client that made this check can delete it: send its cookie")
         await self._results.delete(kept)
         return Response(status_code=204)

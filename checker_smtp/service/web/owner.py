@@ -10,22 +10,29 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["new_secret", "remember_owner", "secret_of"]
+from checker_smtp.history.store import KeptCheck
+from checker_smtp.service.results import owner_of
+
+__all__ = ["is_owner", "remember_owner", "secret_for"]
 
 _COOKIE = "checker_smtp_owner"
 _LIFETIME = 400 * 86400  # seconds; browsers keep no cookie for longer
 _SECRET = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-def secret_of(request: Request) -> str:
-    """Return the secret that the client has; empty if it has none."""
+def secret_for(request: Request) -> str:
+    """Return the secret that the client has, a new one if it has none."""
+    return _secret_of(request) or secrets.token_urlsafe(16)
+
+
+def is_owner(request: Request, kept: KeptCheck) -> bool:
+    """Return whether the client made this check."""
+    return bool(kept.owner) and owner_of(_secret_of(request)) == kept.owner
+
+
+def _secret_of(request: Request) -> str:
     secret = request.cookies.get(_COOKIE, "")
     return secret if _SECRET.fullmatch(secret) else ""
-
-
-def new_secret() -> str:
-    """Return a secret for a client that has none."""
-    return secrets.token_urlsafe(16)
 
 
 def remember_owner(response: Response, request: Request, secret: str) -> None:

@@ -31,7 +31,7 @@ from checker_smtp.service.running_checks import RunningCheck, RunningChecks
 
 from . import form, result_pages
 from .form import MakeOptions
-from .owner import new_secret, remember_owner, secret_of
+from .owner import remember_owner, secret_for
 from .rendering import STATIC, render, render_outcome, static_file
 
 __all__ = ["routes"]
@@ -125,7 +125,7 @@ class _Page:
     ) -> None:
         """Stream the page of a check while it runs, or serve the form with the reason for a refusal."""
         response: Response
-        secret = secret_of(request) or new_secret()
+        secret = secret_for(request)
         try:
             async with self._running.attached(
                 options, client=client_of(scope), owner=owner_of(secret)

@@ -19,10 +19,10 @@ from checker_smtp.history.store import KeptCheck
 from checker_smtp.report.diff.html import render_difference_html
 from checker_smtp.report.document import dump
 from checker_smtp.report.formats.html import render_html
-from checker_smtp.service.results import ResultStore, file_title, owner_of
+from checker_smtp.service.results import ResultStore, file_title
 
 from . import form
-from .owner import secret_of
+from .owner import is_owner
 from .rendering import render, render_outcome
 
 __all__ = ["routes"]
@@ -75,7 +75,7 @@ class _ResultPages:
             lifetime=self._results.lifetime,
             has_case=await self._results.has_recording(kept),
             previous=await self._results.previous(kept),
-            is_owner=_is_owner(request, kept),
+            is_owner=is_owner(request, kept),
         )
         return HTMLResponse(await self._results.work_on(kept, shown), headers=_PRIVATE)
 
@@ -98,7 +98,7 @@ class _ResultPages:
         kept = await self._results.find(request.path_params["name"])
         if kept is None:
             return self._expired(_FROM_FILE)
-        if not _is_owner(request, kept):
+        if not is_owner(request, kept):
             at = f"{_FROM_FILE}/results/{kept.name}"
             page = render("not_deleted", base=_FROM_FILE, at=at, title="Not deleted", narrow=True)
             return HTMLResponse(page, 403, headers=_PRIVATE)
@@ -120,7 +120,3 @@ class _ResultPages:
         title = "This result does not exist"
         page = render("expired", base=base, title=title, narrow=True, results=self._results)
         return HTMLResponse(page, 404, headers=_PRIVATE)
-
-
-def _is_owner(request: Request, kept: KeptCheck) -> bool:
-    return bool(kept.owner) and owner_of(secret_of(request)) == kept.owner
