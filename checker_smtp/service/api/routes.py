@@ -10,7 +10,8 @@ A body is JSON by its content type: a page of another site cannot send one witho
 question (CORS) is ever granted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 
 import anyio
 import msgspec
@@ -44,7 +45,7 @@ def routes(
     running: RunningChecks, results: ResultStore, checks: Checks, options: tuple[RequestOption, ...]
 ) -> list[BaseRoute]:
     """Return the routes; `options` are those that a client may set."""
-    api = _Api(running, results, checks, options)
+    api = _Api(running, results, checks, {option.name for option in options})
     return [
         Route("/api/v1/checks", api.start, methods=["POST"]),
         # one route, so that the Allow of a response 405 has both methods
@@ -53,18 +54,12 @@ def routes(
     ]
 
 
+@dataclass(frozen=True, slots=True)
 class _Api:
-    def __init__(
-        self,
-        running: RunningChecks,
-        results: ResultStore,
-        checks: Checks,
-        options: tuple[RequestOption, ...],
-    ) -> None:
-        self._running = running
-        self._results = results
-        self._checks = checks
-        self._settable = {option.name for option in options}
+    running: RunningChecks
+    results: ResultStore
+    checks: Checks
+    settable: Container[str]
 
     async def start(self, request: Request) -> Response:
         """Start a check, and wait for its end if the client asks for that."""
@@ -75,13 +70,13 @@ class _Api:
             return ErrorResponse(400, f"wait is out of range: give seconds from 0 to {MAX_WAIT}")
         try:
             given = msgspec.json.decode(await request.body(), type=CheckRequest)
-            options = self._checks.options(self._settable_only(given))
+            options = self.checks.options(self._settable_only(given))
         except msgspec.DecodeError as error:
             return ErrorResponse(400, f'the body is not a check: {error}. Send {{"domain": "example.org"}}')
         except OptionError as error:
             return ErrorResponse(400, str(error))
         secret = secret_for(request)
-        check = await self._running.start(options, client=client_of(request.scope), owner=owner_of(secret))
+        check = await self.running.start(options, client=client_of(request.scope), owner=owner_of(secret))
         with anyio.move_on_after(wait):
             await check.ended.wait()
         response = await self._started(request, check)
@@ -101,33 +96,33 @@ class _Api:
     async def _state(self, request: Request) -> Response:
         """Return a check as it is now."""
         name = request.path_params["name"]
-        if (check := self._running.find(name)) is not None:
+        if (check := self.running.find(name)) is not None:
             return _json(_state_of(check))
-        if (kept := await self._results.find(name)) is None:
+        if (kept := await self.results.find(name)) is None:
             return ErrorResponse(404, _GONE)
         return await self._finished(kept)
 
     async def _delete(self, request: Request) -> Response:
         """Delete the result, for its owner."""
-        kept = await self._results.find(request.path_params["name"])
+        kept = await self.results.find(request.path_params["name"])
         if kept is None:
             return ErrorResponse(404, _GONE)
         if not is_owner(request, kept):
             return ErrorResponse(403, "only the client that made this check can delete it: send its cookie")
-        await self._results.delete(kept)
+        await self.results.delete(kept)
         return Response(status_code=204)
 
     def _settable_only(self, given: CheckRequest) -> Mapping[str, object]:
         values = {name: value for name, value in msgspec.to_builtins(given).items() if value is not None}
         for name in values:
-            if name not in self._settable:
+            if name not in self.settable:
                 raise OptionError(name, f"{name} is set by the operator of this service: leave it out")
         return values
 
     async def _started(self, request: Request, check: RunningCheck) -> Response:
         """Return the document of a check that was waited for, else its state."""
         if isinstance(check.outcome, KeptCheck) and check.ended.is_set() and "wait" in request.query_params:
-            document = await self._results.work_on(check.outcome, dump)
+            document = await self.results.work_on(check.outcome, dump)
             return Response(document, media_type="application/json")
         response = _json(_state_of(check), 202)
         if isinstance(check.outcome, FailedCheck) and check.ended.is_set():
@@ -136,7 +131,7 @@ class _Api:
         return response
 
     async def _finished(self, kept: KeptCheck) -> Response:
-        document = msgspec.Raw(await self._results.work_on(kept, dump_line))
+        document = msgspec.Raw(await self.results.work_on(kept, dump_line))
         return _json(CheckState(id=kept.name, state="finished", domain=kept.domain, document=document))
 
 

@@ -12,6 +12,7 @@ connection, `RequestLimits` cancels its check. `result_pages` has the result fro
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.exceptions import HTTPException
@@ -53,18 +54,12 @@ def routes(
     ]
 
 
+@dataclass(frozen=True, slots=True)
 class _Page:
-    def __init__(
-        self,
-        running: RunningChecks,
-        results: ResultStore,
-        make: MakeOptions,
-        defaults: Mapping[str, str],
-    ) -> None:
-        self._running = running
-        self._results = results
-        self._make = make
-        self._defaults = defaults
+    running: RunningChecks
+    results: ResultStore
+    make: MakeOptions
+    defaults: Mapping[str, str]
 
     async def check(self, request: Request) -> ASGIApp:
         """Serve the form, or run the check that it requests."""
@@ -74,11 +69,11 @@ class _Page:
             query = request.scope["query_string"].decode("latin-1")
             # no text of the query, or a link from elsewhere could put any words on the page
             deleted = request.query_params.get("deleted") == "true"
-            return self._form(200, form.parse_fields(query, self._defaults), deleted=deleted)
+            return self._form(200, form.parse_fields(query, self.defaults), deleted=deleted)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
             return self._form(415, {}, message=f"the request is not a form: send it as {_FORM_TYPE}")
-        given = form.parse_fields((await request.body()).decode("utf-8", "replace"), self._defaults)
-        options = form.parse_options(given, self._make)
+        given = form.parse_fields((await request.body()).decode("utf-8", "replace"), self.defaults)
+        options = form.parse_options(given, self.make)
         if isinstance(options, dict):
             return self._form(400, given, errors=options)
         return partial(self._run_check, request, given, options)
@@ -102,7 +97,7 @@ class _Page:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Serve the form as it was filled in; errors are shown above it and at each field."""
-        filled = form.Form(defaults=self._defaults, given=given, errors=errors or {}, message=message)
+        filled = form.Form(defaults=self.defaults, given=given, errors=errors or {}, message=message)
         title = f"{'Error: ' if errors or message else ''}Can this domain receive mail?"
         page = render(
             "form_page",
@@ -110,7 +105,7 @@ class _Page:
             form=filled,
             narrow=True,
             deleted=deleted,
-            lifetime=self._results.lifetime,
+            lifetime=self.results.lifetime,
         )
         return HTMLResponse(page, status, headers)
 
@@ -127,7 +122,7 @@ class _Page:
         response: Response
         secret = secret_for(request)
         try:
-            async with self._running.attached(
+            async with self.running.attached(
                 options, client=client_of(scope), owner=owner_of(secret)
             ) as check:
                 page = self._progress(given, check)
@@ -143,8 +138,8 @@ class _Page:
     async def _progress(self, given: dict[str, str], check: RunningCheck) -> AsyncIterator[str]:
         """Yield the page piece by piece: its beginning, each step, and the result."""
         domain = check.options.domain
-        link = form.form_query(given, self._defaults)
-        filled = form.Form(defaults=self._defaults, given=given)
+        link = form.form_query(given, self.defaults)
+        filled = form.Form(defaults=self.defaults, given=given)
         title = f"{domain} – inbound mail"
         yield render("progress", title=title, form=filled, domain=domain, link=link)
         async for step in check.steps():
@@ -156,12 +151,12 @@ class _Page:
         shown = partial(
             render_outcome,
             check.outcome,
-            defaults=self._defaults,
-            lifetime=self._results.lifetime,
-            has_case=await self._results.has_recording(check.outcome),
-            previous=await self._results.previous(check.outcome),
+            defaults=self.defaults,
+            lifetime=self.results.lifetime,
+            has_case=await self.results.has_recording(check.outcome),
+            previous=await self.results.previous(check.outcome),
         )
-        yield await self._results.work_on(check.outcome, shown)
+        yield await self.results.work_on(check.outcome, shown)
 
 
 def _wants_page(request: Request) -> bool:
