@@ -108,7 +108,18 @@ class Checks:
                 if on_progress is not None:
                     backend = TracingBackend(backend, self._in_this_loop(on_progress))
                 admit = None if is_host else self._from_check(self._admission.count_visits)
-                work = partial(self._check, options, backend, context, rules, admit, evidence)
+                check = partial(
+                    check_with,
+                    options,
+                    backend,
+                    backend,
+                    resolver_name=self.settings.resolver_name,
+                    context=context,
+                    rules=rules,
+                    admit=admit,
+                    evidence=evidence,
+                )
+                work = partial(self._limited, check)
                 result = await (self._in_trio(work) if self._on_trio else work())
         except BaseException as error:
             self._on_end(error, monotonic() - started_at)
@@ -163,29 +174,12 @@ class Checks:
 
         return count_in_loop
 
-    async def _check(
-        self,
-        options: Options,
-        backend: Backend,
-        context: RunContext | None,
-        rules: frozenset[str] | None,
-        admit: _Admit | None,
-        evidence: EvidenceBudget,
-    ) -> Result:
+    async def _limited(self, check: Callable[..., Awaitable[Result]]) -> Result:
+        """Run the check under the limits of all checks together."""
         if self._limits is None:
             # created here, because its semaphores belong to the loop that checks run in
             self._limits = ConnectionLimits(_MAX_CONNECTIONS)
-        return await check_with(
-            options,
-            backend,
-            backend,
-            resolver_name=self.settings.resolver_name,
-            context=context,
-            limits=self._limits,
-            rules=rules,
-            admit=admit,
-            evidence=evidence,
-        )
+        return await check(limits=self._limits)
 
     async def _in_trio(self, work: Callable[[], Awaitable[Result]]) -> Result:
         portal = self._trio.__enter__()
