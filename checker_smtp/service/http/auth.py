@@ -16,7 +16,7 @@ import hashlib
 import hmac
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from .errors import ErrorResponse
 
@@ -28,18 +28,13 @@ _PUBLIC_PATHS = ("/health", "/ready", "/.well-known/security.txt")
 
 
 class Auth:
-    """Passes authorised requests to `app`; an empty `token` admits everybody."""
+    """Refuses requests that are not authorised; an empty `token` admits everybody."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
+    def __init__(self, token: str) -> None:
         self._digest = _digest(token.encode()) if token else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
-
-    def _refusal(self, scope: Scope) -> ErrorResponse | None:
+    def refusal(self, scope: Scope) -> ErrorResponse | None:
+        """Return the refusal of a request, None for one to serve."""
         headers = dict(scope["headers"])
         if not self._is_authorised(scope["path"], headers.get(b"authorization", b"")):
             return ErrorResponse(

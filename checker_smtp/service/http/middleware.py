@@ -1,13 +1,14 @@
 """The ASGI middleware between the network and the routes, outermost first.
 
 `Forwarded` (the client's address) · `_RequestLog` (log, metrics, security headers, errors of last resort) ·
-`RequestHead` (framing, size, Host) · `Auth` (token, cross-site requests) · `ProtocolAccess` (hosts) ·
+`RequestHead` (framing, size, Host) · `Auth` (token, cross-site requests) · `refuse_strangers` (hosts) ·
 `RequestLimits` (body, timeouts, disconnects) · the application.
 """
 
 import logging
 import re
 from collections.abc import Iterable
+from functools import partial
 from time import monotonic
 
 from starlette.datastructures import MutableHeaders
@@ -18,10 +19,10 @@ from checker_smtp.service.metrics import Metrics
 from checker_smtp.service.settings import ServiceSettings, SettingError
 
 from .auth import Auth
-from .errors import ErrorResponse
+from .errors import ErrorResponse, refusing
 from .forwarded import Forwarded, client_of
 from .hosts import Hosts
-from .protocol_access import ProtocolAccess
+from .protocol_access import refuse_strangers
 from .request_head import RequestHead
 from .request_id import HEADER, current_request_id, new_request_id
 from .request_limits import RequestLimits
@@ -58,8 +59,11 @@ class Middleware:
         self.metrics = metrics
         self._hosts = Hosts(settings)
         self._limits = RequestLimits(app, self._hosts)
-        access = ProtocolAccess(self._limits, self._hosts, has_token=bool(settings.token))
-        inside = RequestHead(Auth(access, settings.token), settings)
+        inside: ASGIApp = self._limits
+        if not settings.token:
+            inside = refusing(partial(refuse_strangers, self._hosts), inside)
+        inside = refusing(Auth(settings.token).refusal, inside)
+        inside = refusing(RequestHead(settings).refusal, inside)
         self._outermost = Forwarded(
             _RequestLog(inside, metrics, _policy(settings.frame_ancestors)), settings.trusted_proxies
         )

@@ -8,11 +8,11 @@ closed for a new one, so holding them is of no use either.
 from collections import Counter, deque
 from collections.abc import Callable
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from checker_smtp.service.admission import client_key
 
-from .errors import ErrorResponse
+from .errors import ErrorResponse, refusing
 
 __all__ = ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_CLIENT", "TOO_MANY", "OpenConnections", "health_only"]
 
@@ -64,8 +64,4 @@ class OpenConnections:
 def health_only(app: ASGIApp) -> ASGIApp:
     """Return an application that serves `/health` with `app`, and refuses everything else."""
     refusal = ErrorResponse(503, TOO_MANY, {"Retry-After": "5", "Connection": "close"})
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        await (app if scope["path"] == "/health" else refusal)(scope, receive, send)
-
-    return serve
+    return refusing(lambda scope: None if scope["path"] == "/health" else refusal, app)

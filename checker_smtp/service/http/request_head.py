@@ -13,7 +13,7 @@ always served: no page has one of this machine for a name.
 import ipaddress
 import re
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.service.settings import ServiceSettings, SettingError
@@ -30,19 +30,14 @@ _CLOSE = {"Connection": "close"}
 
 
 class RequestHead:
-    """Passes requests with a valid head to `app`. Raises `SettingError`."""
+    """Refuses requests without a valid head. Raises `SettingError`."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
-        self._app = app
+    def __init__(self, settings: ServiceSettings) -> None:
         self._names = frozenset(map(_name, settings.allow_hosts))
         self._any_name = not (self._names or _is_loopback(settings.listen[0]))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
-
-    def _refusal(self, scope: Scope) -> ErrorResponse | None:
+    def refusal(self, scope: Scope) -> ErrorResponse | None:
+        """Return the refusal of a request, None for one to serve."""
         headers = dict(scope["headers"])
         if b"transfer-encoding" in headers and (
             b"content-length" in headers or scope["http_version"] == "1.0"
