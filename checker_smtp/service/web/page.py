@@ -148,15 +148,7 @@ class _Page:
             assert check.outcome is not None  # noqa: S101 - the steps have ended, and so has the check
             yield render("failure", message=check.outcome.message)
             return
-        shown = partial(
-            render_outcome,
-            check.outcome,
-            defaults=self.defaults,
-            lifetime=self.results.lifetime,
-            has_case=await self.results.has_recording(check.outcome),
-            previous=await self.results.previous(check.outcome),
-        )
-        yield await self.results.work_on(check.outcome, shown)
+        yield await render_outcome(self.results, check.outcome, self.defaults)
 
 
 def _wants_page(request: Request) -> bool:

@@ -17,7 +17,7 @@ from checker_smtp.report.environment import build_environment
 from checker_smtp.report.model.report import build_report
 from checker_smtp.service.http.request_id import current_request_id
 from checker_smtp.service.options import OPTIONS
-from checker_smtp.service.results import file_title
+from checker_smtp.service.results import ResultStore, file_title
 
 from .form import check_query
 
@@ -36,38 +36,39 @@ def render(template: str, **values: object) -> str:
     return found.render(**{"base": _FORM, "narrow": False, **values})
 
 
-def render_outcome(
+async def render_outcome(
+    results: ResultStore,
     kept: KeptCheck,
-    result: Result,
-    *,
     defaults: Mapping[str, str],
-    lifetime: str,
-    has_case: bool,
-    previous: KeptCheck | None,
+    *,
     base: str = _FORM,
     template: str = "result",
     is_owner: bool = True,
     **values: object,
 ) -> str:
-    """Render the end of the streamed page, or another `template`, for a result that is kept.
+    """Render the end of the streamed page, or another `template`, for a result that is kept in `results`.
 
-    `defaults` are those of the fields of the form, which is filled in for another check. With `has_case`
-    there is a recording, with `previous` a check to compare with.
+    `defaults` are those of the fields of the form, which is filled in for another check.
     """
-    return render(
-        template,
-        base=base,
-        verdict=build_report(result).head.verdict,
-        domain=kept.domain,
-        at=f"{base}/results/{kept.name}",
-        has_case=has_case,
-        previous=previous,
-        saved_as=file_title(kept.domain, kept.run_at),
-        link=check_query(result.observation, defaults),
-        lifetime=lifetime,
-        is_owner=is_owner,
-        **values,
-    )
+    has_case, previous = await results.has_recording(kept), await results.previous(kept)
+
+    def rendered(result: Result) -> str:
+        return render(
+            template,
+            base=base,
+            verdict=build_report(result).head.verdict,
+            domain=kept.domain,
+            at=f"{base}/results/{kept.name}",
+            has_case=has_case,
+            previous=previous,
+            saved_as=file_title(kept.domain, kept.run_at),
+            link=check_query(result.observation, defaults),
+            lifetime=results.lifetime,
+            is_owner=is_owner,
+            **values,
+        )
+
+    return await results.work_on(kept, rendered)
 
 
 @cache

@@ -9,7 +9,6 @@ A name is the only credential. No search engine indexes these pages, and no shar
 """
 
 from collections.abc import Mapping
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -64,20 +63,17 @@ class _ResultPages:
         kept = await self._results.find(request.path_params["name"])
         if kept is None:
             return self._expired(_FROM_RESULT)
-        shown = partial(
-            render_outcome,
+        page = await render_outcome(
+            self._results,
             kept,
+            self._defaults,
             base=_FROM_RESULT,
-            defaults=self._defaults,
             template="result_page",
             title=f"{kept.domain} – inbound mail",
             form=form.Form(defaults=self._defaults, given={"domain": kept.domain}),
-            lifetime=self._results.lifetime,
-            has_case=await self._results.has_recording(kept),
-            previous=await self._results.previous(kept),
             is_owner=is_owner(request, kept),
         )
-        return HTMLResponse(await self._results.work_on(kept, shown), headers=_PRIVATE)
+        return HTMLResponse(page, headers=_PRIVATE)
 
     async def file(self, request: Request) -> Response:
         """Serve a file of a result."""
