@@ -5,7 +5,7 @@ the rule for it passed there, or states a plain fact.
 """
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import filterfalse, islice
 
 from checker_smtp.probes.observation import Endpoint, Keyword, ReverseDns, Session
 from checker_smtp.probes.rules import Finding, record_of
@@ -79,11 +79,9 @@ def build_endpoint_report(
     number: int, endpoint: Endpoint, findings: list[Finding], context: Context, max_chars: int
 ) -> EndpointReport:
     """Build the section of one endpoint. Each session shows at most `max_chars` characters of transcript."""
-    own: list[Finding] = []
+    own = list(filter(_is_own, findings))
     # those of the TLS checker may be many, and say nothing about transactions
-    foreign: list[Finding] = []
-    for finding in findings:
-        (own if _is_own(finding) else foreign).append(finding)
+    foreign = list(filterfalse(_is_own, findings))
     rows = build_rows(endpoint, own, context.observation)
     badges = tuple(_badges(endpoint, [*foreign[:_MAX_ISSUES], *own], rows))
     known = endpoint.ehlo_session

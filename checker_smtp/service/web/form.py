@@ -59,8 +59,8 @@ class Form:
 
 def default_fields(names: Iterable[str], make: MakeOptions) -> dict[str, str]:
     """Return the default text of each field in `names`; `make` builds options from named values."""
-    texts = _field_texts(make({"domain": _EXAMPLE_DOMAIN})) | {"domain": ""}
-    return {name: texts[name] for name in names}
+    options = make({"domain": _EXAMPLE_DOMAIN})
+    return {name: "" if name == "domain" else _field_text(getattr(options, name)) for name in names}
 
 
 def parse_fields(text: str, names: Container[str]) -> dict[str, str]:
@@ -124,10 +124,6 @@ def _value(name: str, text: str) -> object:
         except ValueError:
             raise OptionError(name, f"{text[:20]!r} is not a number: give seconds, for example 12") from None
     return text
-
-
-def _field_texts(options: Options) -> dict[str, str]:
-    return {name: _field_text(getattr(options, name)) for name in _KINDS}
 
 
 def _field_text(value: object) -> str:
