@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from .option_names import options_of, table_of, variable_of
+from .option_names import commands_of, options_of, table_of, variable_of
 from .user_errors import user_error
 
 if TYPE_CHECKING:
@@ -134,12 +134,7 @@ def _read(context: click.Context, _: click.Parameter, given: Path | None) -> Non
         return
     from .configuration import read_configuration
 
-    root = context.find_root()
-    group = root.command
-    names = group.list_commands(root) if isinstance(group, click.Group) else []
-    found = {name: group.get_command(root, name) for name in names} if isinstance(group, click.Group) else {}
-    commands = {name: command for name, command in found.items() if command is not None}
-    configuration = read_configuration(path, commands or {table_of(context): context.command})
+    configuration = read_configuration(path, commands_of(context.find_root()))
     context.meta[_META] = configuration
     own = configuration.settings.get(table_of(context), {})
     context.default_map = {name: setting.value for name, setting in own.items()}

@@ -17,6 +17,7 @@ from checker_smtp import __version__
 
 from . import commands
 from .arguments import INTERRUPTED
+from .option_names import commands_of
 from .user_errors import user_error
 
 __all__ = ["find_commands", "group", "main"]
@@ -102,9 +103,7 @@ def group(context: click.Context) -> None:
 
 def find_commands() -> dict[str, click.Command]:
     """Return all commands by name."""
-    context = click.Context(group)
-    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    return {name: command for name, command in found.items() if command is not None}
+    return commands_of(click.Context(group))
 
 
 def _exit_with_error(message: str) -> NoReturn:

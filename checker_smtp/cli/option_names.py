@@ -2,7 +2,7 @@
 
 import click
 
-__all__ = ["key_of", "options_of", "table_of", "variable_of"]
+__all__ = ["commands_of", "key_of", "options_of", "table_of", "variable_of"]
 
 _PREFIX = "CHECKER_SMTP_"
 
@@ -17,6 +17,15 @@ def variable_of(option: click.Option) -> str:
     key = key_of(option)
     # not CHECKER_SMTP_PORT, which Kubernetes sets to tcp://… for a service named checker-smtp
     return _PREFIX + ("SMTP_PORT" if key == "port" else key.upper().replace("-", "_"))
+
+
+def commands_of(root: click.Context) -> dict[str, click.Command]:
+    """Return the commands of the group of `root` by name, and a command that is in no group by its own."""
+    group = root.command
+    if not isinstance(group, click.Group):
+        return {table_of(root): group}
+    found = {name: group.get_command(root, name) for name in group.list_commands(root)}
+    return {name: command for name, command in found.items() if command is not None}
 
 
 def options_of(command: click.Command) -> dict[str, click.Option]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from checker_smtp.cli.main import find_commands
+from checker_smtp.cli.main import find_commands, group
 from checker_smtp.history.store import History
 from tests.apps.command import ROOT, run
 from tests.report.results import POSTURES
@@ -43,9 +43,7 @@ def test_the_commands_take_these_options(words: list[str], tmp_path: Path) -> No
             history.keep(POSTURES["healthy"]())
         assert run(*given).code == 0
     else:
-        context = find_commands()["check"].make_context(
-            "check", given[1:], parent=click.Context(click.Group())
-        )
+        context = find_commands()["check"].make_context("check", given[1:], parent=click.Context(group))
         assert context.params["changes_only"] is True
         assert context.params["history_file"] == tmp_path / "history.db"
 

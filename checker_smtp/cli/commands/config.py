@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from checker_smtp.cli.configured import ConfiguredCommand, current_configuration
-from checker_smtp.cli.option_names import options_of, variable_of
+from checker_smtp.cli.option_names import commands_of, options_of, variable_of
 from checker_smtp.cli.output import Output
 
 if TYPE_CHECKING:
@@ -31,14 +31,10 @@ def config(context: click.Context) -> None:
 
     The exit code is 0, or 3 for a wrong value.
     """
-    root = context.find_root()
-    assert isinstance(root.command, click.Group)  # noqa: S101 - the command line has one
-    group = root.command
     configuration = current_configuration()
     lines = [f"# file: {configuration.path if configuration else 'none'}"]
-    for name in group.list_commands(root):
-        command = group.get_command(root, name)
-        if command is not None and options_of(command):
+    for name, command in commands_of(context.find_root()).items():
+        if options_of(command):
             lines += ["", f"[{name}]", *_table(name, command, configuration)]
     policy = _dump_policy(configuration.policy) if configuration else ""
     Output().write("\n".join(lines) + "\n" + policy)
