@@ -12,11 +12,11 @@ from click.core import ParameterSource
 
 __all__ = [
     "INTERRUPTED",
+    "CommandT",
     "backend_option",
     "dns_timeout",
     "field_option",
     "fields_from",
-    "print_interrupted",
     "print_notes",
     "resolver_address",
     "resolver_option",
@@ -26,12 +26,13 @@ __all__ = [
 INTERRUPTED = 130
 """The exit code after an interrupt."""
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+"""A command that an option is added to."""
 
 
 def field_option(
     settings: type, name: str, text: str = "", flag: str = "", **more: Any
-) -> Callable[[_F], _F]:
+) -> Callable[[CommandT], CommandT]:
     """Return the option of a field of the dataclass `settings`, with the type and default of the field.
 
     The option is `--NAME` without the prefix `test_`, and `--no-NAME` for a field that is true by default;
@@ -59,7 +60,7 @@ def fields_from(settings: type, given: Mapping[str, Any]) -> dict[str, Any]:
     return {field.name: given[field.name] for field in fields(settings) if field.name in given}
 
 
-def backend_option(text: str = "Event loop to run on.", **more: Any) -> Callable[[_F], _F]:
+def backend_option(text: str = "Event loop to run on.", **more: Any) -> Callable[[CommandT], CommandT]:
     """Return the option `--backend` with the help `text`; `more` is for `click.option`."""
     loops = click.Choice(["asyncio", "trio"])
     return click.option(
@@ -82,7 +83,7 @@ def _require_installed(_: click.Context, __: click.Parameter, loop: str) -> str:
     return loop
 
 
-def resolver_option(**more: Any) -> Callable[[_F], _F]:
+def resolver_option(**more: Any) -> Callable[[CommandT], CommandT]:
     """Return the option `--resolver`, whose text `resolver_address` parses; `more` is for `click.option`."""
     text = "DNS server to use in place of the system's."
     return click.option("--resolver", metavar="ADDR[:PORT]", help=text, **more)
@@ -131,13 +132,3 @@ def print_notes(notes: Iterable[str]) -> None:
     """Print each of the `notes` on the configuration of this system to standard error, once."""
     for note in dict.fromkeys(notes):
         click.echo(f"{note}.", err=True)
-
-
-def print_interrupted(unfinished: Iterable[str]) -> None:
-    """Print a line for each check that an interrupt ended, escaped, to standard error."""
-    from checker_smtp.report.visible import visible
-
-    from .output import print_error
-
-    for line in unfinished:
-        print_error(f"interrupted: {visible(line)}")

@@ -1,19 +1,17 @@
 """The options of a check on the command line, and the `Options` that they make."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from checker_smtp.probes.options import OptionError, Options
 
-from .arguments import field_option, fields_from, split_port
+from .arguments import CommandT, field_option, fields_from, split_port
 from .source_address import families_of
 
 __all__ = ["check_options", "mail_servers", "options_from"]
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 _option = partial(field_option, Options)
 _CHECK_OPTIONS = (
@@ -57,7 +55,7 @@ _CHECK_OPTIONS = (
 )
 
 
-def check_options(command: _F) -> _F:
+def check_options(command: CommandT) -> CommandT:
     """Add the options of a check to a command; `options_from` converts their values."""
     for option in reversed(_CHECK_OPTIONS):
         command = option(command)

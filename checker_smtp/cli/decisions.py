@@ -1,11 +1,12 @@
 """The decisions of the operator on the command line: `--accept`, and those of the configuration."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from .arguments import CommandT
 from .configured import current_configuration
 
 if TYPE_CHECKING:
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["accept_option", "decided"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def accept_option(command: _F) -> _F:
+def accept_option(command: CommandT) -> CommandT:
     """Add the option `--accept`, whose value `decided` takes."""
     return click.option(
         "--accept",

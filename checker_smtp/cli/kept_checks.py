@@ -6,10 +6,11 @@ the history, and a change is reported once more if the first report was interrup
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .arguments import CommandT
 from .difference import DIFFERENCE_FORMATS
 from .pages import Folder
 
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["history_option", "open_for_checks", "report_kept"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def history_option(text: str, **more: Any) -> Callable[[_F], _F]:
+def history_option(text: str, **more: Any) -> Callable[[CommandT], CommandT]:
     """Return the option `--history` with the help `text`; `more` is for `click.option`."""
     return click.option(
         "--history", "history_file", type=click.Path(path_type=Path), metavar="FILE", help=text, **more

@@ -10,15 +10,15 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TextIO
 
 import click
 
 from checker_smtp.report.terminal import Terminal, to_ascii
 
-__all__ = ["Output", "is_terminal", "output_option", "print_error"]
+from .arguments import CommandT
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+__all__ = ["Output", "is_terminal", "output_option", "print_error"]
 
 
 class Output:
@@ -72,7 +72,7 @@ class Output:
             ) from None
 
 
-def output_option(text: str) -> Callable[[_F], _F]:
+def output_option(text: str) -> Callable[[CommandT], CommandT]:
     """Return the option `--output` with the help `text`; its value is an `Output`."""
     return click.option(
         "-o",

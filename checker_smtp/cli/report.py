@@ -1,14 +1,15 @@
 """The reports of a command: their format, their destination, and the exit code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from checker_smtp.report.formats import FORMATS, render, render_several
 
+from .arguments import CommandT
 from .difference import join_reports, render_difference, status_of_change
 from .output import Output
 from .pages import Folder
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from checker_smtp.report.diff.compare import Difference
 
 __all__ = ["ReportTarget", "report_options", "report_target"]
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 _EXIT_CODES = {"ok": 0, "info": 0, "warning": 1, "critical": 2, "unknown": 3}
 _BY_SUFFIX = {
@@ -32,7 +31,7 @@ _BY_SUFFIX = {
 }
 
 
-def report_options(command: _F) -> _F:
+def report_options(command: CommandT) -> CommandT:
     """Add the options `--format` and `--output`, the arguments of `report_target`."""
     form = click.option(
         "--format",

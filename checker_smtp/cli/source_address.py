@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from .arguments import CommandT
+
 __all__ = ["families_of", "source_option"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def source_option(**more: Any) -> Callable[[_F], _F]:
+def source_option(**more: Any) -> Callable[[CommandT], CommandT]:
     """Return the option; its value is an address of this machine, or None. `more` is for `click.option`."""
     return click.option(
         "--source-address",

@@ -11,7 +11,6 @@ from checker_smtp.cli.arguments import (
     backend_option,
     dns_timeout,
     field_option,
-    print_interrupted,
     print_notes,
     resolver_address,
     resolver_option,
@@ -20,9 +19,11 @@ from checker_smtp.cli.check_options import check_options, mail_servers, options_
 from checker_smtp.cli.configured import ConfiguredCommand
 from checker_smtp.cli.decisions import accept_option, decided
 from checker_smtp.cli.kept_checks import history_option, open_for_checks, report_kept
+from checker_smtp.cli.output import print_error
 from checker_smtp.cli.report import report_options, report_target
 from checker_smtp.cli.source_address import source_option
 from checker_smtp.probes.options import Options
+from checker_smtp.report.visible import visible
 
 if TYPE_CHECKING:
     from checker_smtp.probes.rules import Acceptance
@@ -122,5 +123,6 @@ def check(
         else:
             code = target.write(results, several=several)
     if not is_complete:
-        print_interrupted(checks.unfinished)
+        for line in checks.unfinished:
+            print_error(f"interrupted: {visible(line)}")
     return code if is_complete else INTERRUPTED
