@@ -82,7 +82,7 @@ def verdicts(tally: Tally, path: str) -> Panel:
         title="Verdicts",
         whole=True,
         rows=tuple(
-            _row(STATUS_WORDS[s], buckets[s], tally.checked, list_command(path, Group.STATUS, s), level)
+            _row(tally, path, Group.STATUS, s, buckets[s], STATUS_WORDS[s], level)
             for s, level in _STATUSES.items()
             if s in buckets
         ),
@@ -109,9 +109,13 @@ def share(count: int, total: int) -> str:
     return ">99.9 %" if 99.9 < percent < 100 else f"{percent:.1f} %"
 
 
-def _row(label: str, bucket: Bucket, total: int, command: str, level: str, note: str = "") -> Row:
+def _row(
+    tally: Tally, path: str, group: Group, value: str, bucket: Bucket, label: str, level: str, note: str = ""
+) -> Row:
+    """Return the row of the bucket of a value."""
+    total = tally.checked + (tally.unchecked if group is Group.NOT_CHECKED else 0)
     percentage = share(bucket.count, total)
-    count = _count(bucket)
+    is_sampled = not bucket.missed and bucket.count <= len(bucket.samples)
     return Row(
         label=visible(label),
         note=visible(note),
@@ -120,9 +124,9 @@ def _row(label: str, bucket: Bucket, total: int, command: str, level: str, note:
         level=level,
         length=bucket.count / total if total else 0.0,
         bar_label=percentage,
-        count=count,
+        count=_count(bucket),
         samples=tuple(map(visible, bucket.samples)),
-        command=command if bucket.missed or bucket.count > len(bucket.samples) else "",
+        command="" if is_sampled else list_command(path, group, value),
     )
 
 
@@ -144,14 +148,9 @@ def _codes(tally: Tally, path: str, group: Group, title: str) -> Panel:
         title=title,
         lead="Domains by finding; a domain may have several.",
         rows=_compared(
-            _row(
-                CODES[code].title if code in CODES else code,
-                bucket,
-                tally.checked,
-                list_command(path, group, code),
-                group,
-                code if code in CODES else "",
-            )
+            _row(tally, path, group, code, bucket, CODES[code].title, group, note=code)
+            if code in CODES
+            else _row(tally, path, group, code, bucket, code, group)
             for code, bucket in counter.top(_CODES)
         ),
         remark=_remark(counter, _CODES, "codes"),
@@ -169,7 +168,7 @@ def _tls(tally: Tally, path: str) -> Panel:
     buckets = tally.groups[Group.TLS].top(_OTHERS + len(labels))
     for version, bucket in sorted(buckets, key=lambda pair: place(pair[0]), reverse=True):
         label, level = labels.get(version, (version, "good" if version in _MODERN_TLS else "warn"))
-        rows.append(_row(label, bucket, tally.checked, list_command(path, Group.TLS, version), level))
+        rows.append(_row(tally, path, Group.TLS, version, bucket, label, level))
     return Panel(anchor="tls", title="TLS versions", lead=_SEVERAL, rows=tuple(rows), whole=True)
 
 
@@ -181,7 +180,7 @@ def _ipv6(tally: Tally, path: str) -> Panel:
         lead="Each domain is in one row.",
         whole=True,
         rows=tuple(
-            _row(label, buckets[state], tally.checked, list_command(path, Group.IPV6, state), level)
+            _row(tally, path, Group.IPV6, state, buckets[state], label, level)
             for state, (label, level) in _IPV6.items()
             if state in buckets
         ),
@@ -194,7 +193,7 @@ def _software(tally: Tally, path: str) -> Panel:
     rows = []
     for name, bucket in buckets:
         label, level = ("Unknown", "unknown") if name == UNKNOWN else (name, "info")
-        rows.append(_row(label, bucket, tally.checked, list_command(path, Group.SOFTWARE, name), level))
+        rows.append(_row(tally, path, Group.SOFTWARE, name, bucket, label, level))
     return Panel(
         anchor="software",
         title="Server software",
@@ -209,7 +208,7 @@ def _providers(tally: Tally, path: str) -> Panel:
         title="MX providers",
         lead=f"The registered domain of the MX host. {_SEVERAL}",
         rows=_compared(
-            _row(name, bucket, tally.checked, list_command(path, Group.PROVIDER, name), "info")
+            _row(tally, path, Group.PROVIDER, name, bucket, name, "info")
             for name, bucket in tally.groups[Group.PROVIDER].top(_PROVIDERS)
         ),
         remark=_remark(tally.groups[Group.PROVIDER], _PROVIDERS, "providers"),
@@ -217,12 +216,10 @@ def _providers(tally: Tally, path: str) -> Panel:
 
 
 def _slowest(tally: Tally, path: str) -> Panel:
-    slowest = tally.slowest.top(_SERVERS)
     rows = []
-    for server in slowest:
-        command = list_command(path, Group.SERVER, server.subject)
+    for server in tally.slowest.top(_SERVERS):
         note = f"{server.target}, {_count(server)}"
-        row = _row(server.subject, server, tally.checked, command, "info", note)
+        row = _row(tally, path, Group.SERVER, server.subject, server, server.subject, "info", note)
         took = format_seconds(server.seconds)
         rows.append(replace(row, figure=took, aside="", length=server.seconds, bar_label=took))
     return Panel(
@@ -234,7 +231,6 @@ def _slowest(tally: Tally, path: str) -> Panel:
 
 
 def _unchecked(tally: Tally, path: str) -> Panel:
-    total = tally.checked + tally.unchecked
     return Panel(
         anchor="unchecked",
         title="Not checked",
@@ -242,13 +238,7 @@ def _unchecked(tally: Tally, path: str) -> Panel:
         whole=True,
         rows=tuple(
             replace(
-                _row(
-                    _REASONS.get(kind, kind),
-                    bucket,
-                    total,
-                    list_command(path, Group.NOT_CHECKED, kind),
-                    "unknown",
-                ),
+                _row(tally, path, Group.NOT_CHECKED, kind, bucket, _REASONS.get(kind, kind), "unknown"),
                 count=f"{bucket.count:,} name{'s' * (bucket.count != 1)}",
             )
             for kind, bucket in tally.groups[Group.NOT_CHECKED].top(_OTHERS)
