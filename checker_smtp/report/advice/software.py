@@ -17,16 +17,7 @@ from typing import Protocol
 
 from checker_smtp.probes.observation import Endpoint
 
-__all__ = [
-    "MAX_READ",
-    "SIGNS",
-    "Recognised",
-    "ReplyText",
-    "Sign",
-    "Software",
-    "recognise",
-    "recognise_replies",
-]
+__all__ = ["Recognised", "Software", "recognise", "recognise_replies"]
 
 
 class Software(StrEnum):
@@ -65,7 +56,7 @@ class Recognised:
     sign: str
 
 
-class ReplyText(Protocol):
+class _ReplyText(Protocol):
     """Any object with the text of a reply."""
 
     @property
@@ -77,10 +68,12 @@ _EHLO = "EHLO"
 _REPLY = "reply"
 _SOURCES = (_GREETING, _EHLO, _REPLY)
 _S = Software
+# The characters of a reply that are searched: a sign is near the start, and a long reply must cost no more.
+_MAX_READ = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class _Sign:
     """A pattern in a reply of one source; the first group, if any, is the version.
 
     `also` has the sources and patterns of replies without which this one proves nothing. A sign of a filter
@@ -95,59 +88,59 @@ class Sign:
 
 
 # The first match in a source wins, so special patterns are before general ones.
-SIGNS: tuple[Sign, ...] = (
+_SIGNS: tuple[_Sign, ...] = (
     # The server behind takes the line of the PROXY protocol for a command, and the reply is taken for EHLO's.
-    Sign(
+    _Sign(
         _S.HAPROXY,
         _EHLO,
         r"command \"PROXY\" not recognized$|Command unrecognized: \"PROXY (?:TCP4|TCP6|UNKNOWN)\b",
         in_front=True,
     ),
-    Sign(_S.CLAMSMTP, _EHLO, r"^XFILTERED$", in_front=True),
-    Sign(_S.CLAMSMTP, _GREETING, r"^smtp\.passthru$", in_front=True),
-    Sign(_S.CISCO_ASA, _EHLO, r"^XXXXXXX[A-D]$", in_front=True),
-    Sign(
+    _Sign(_S.CLAMSMTP, _EHLO, r"^XFILTERED$", in_front=True),
+    _Sign(_S.CLAMSMTP, _GREETING, r"^smtp\.passthru$", in_front=True),
+    _Sign(_S.CISCO_ASA, _EHLO, r"^XXXXXXX[A-D]$", in_front=True),
+    _Sign(
         _S.MICROSOFT_365,
         _GREETING,
         r"^\S+\.(?:outlook\.com|mx\.microsoft) Microsoft ESMTP MAIL Service ready",
     ),
-    Sign(_S.EXCHANGE, _GREETING, r"\bMicrosoft ESMTP MAIL Service(?:, Version: ([0-9.]+))?"),
-    Sign(_S.GOOGLE, _GREETING, r"^(?:mx|smtp-relay)\.google\.com ESMTP\b"),
-    Sign(_S.GOOGLE, _GREETING, r"\bESMTP \S+ - gsmtp$"),
-    Sign(_S.POSTFIX, _GREETING, r"\bE?SMTP Postfix\b(?: \(?([0-9]+\.[0-9.]+))?"),
-    Sign(_S.EXIM, _GREETING, r"\bESMTP Exim\b(?: ([0-9]+\.[0-9.]+))?"),
-    Sign(_S.OPENSMTPD, _GREETING, r"\bESMTP OpenSMTPD\b"),
-    Sign(_S.SENDMAIL, _GREETING, r"\bESMTP Sendmail\b(?: ([0-9]+\.[0-9.]+))?"),
-    Sign(_S.HARAKA, _GREETING, r"\bESMTP Haraka\b(?:[/ ]([0-9]+\.[0-9.]+))?"),
-    Sign(_S.CHASQUID, _GREETING, r"\bESMTP chasquid\b"),
-    Sign(_S.STALWART, _GREETING, r"\bStalwart E?SMTP\b"),
-    Sign(_S.MOX, _GREETING, r"\bESMTP mox\b(?: v?([0-9]+\.[0-9.]+))?"),
-    Sign(_S.COURIER, _GREETING, r"\bESMTP Courier\b(?: ([0-9]+\.[0-9.]+))?"),
-    Sign(_S.QMAIL, _GREETING, r"\bESMTP (?:net|not|s/)?qmail\b"),
-    Sign(_S.DOVECOT, _GREETING, r"^\S+ Dovecot(?: \([^()]+\))? ready\.$"),
-    Sign(_S.AMAVIS, _GREETING, r"^\S+ ESMTP amavis(?:d-new)? service ready$"),
-    Sign(_S.AIOSMTPD, _GREETING, r"^\S+ Python SMTP ([0-9]+\.[0-9.]+)"),
+    _Sign(_S.EXCHANGE, _GREETING, r"\bMicrosoft ESMTP MAIL Service(?:, Version: ([0-9.]+))?"),
+    _Sign(_S.GOOGLE, _GREETING, r"^(?:mx|smtp-relay)\.google\.com ESMTP\b"),
+    _Sign(_S.GOOGLE, _GREETING, r"\bESMTP \S+ - gsmtp$"),
+    _Sign(_S.POSTFIX, _GREETING, r"\bE?SMTP Postfix\b(?: \(?([0-9]+\.[0-9.]+))?"),
+    _Sign(_S.EXIM, _GREETING, r"\bESMTP Exim\b(?: ([0-9]+\.[0-9.]+))?"),
+    _Sign(_S.OPENSMTPD, _GREETING, r"\bESMTP OpenSMTPD\b"),
+    _Sign(_S.SENDMAIL, _GREETING, r"\bESMTP Sendmail\b(?: ([0-9]+\.[0-9.]+))?"),
+    _Sign(_S.HARAKA, _GREETING, r"\bESMTP Haraka\b(?:[/ ]([0-9]+\.[0-9.]+))?"),
+    _Sign(_S.CHASQUID, _GREETING, r"\bESMTP chasquid\b"),
+    _Sign(_S.STALWART, _GREETING, r"\bStalwart E?SMTP\b"),
+    _Sign(_S.MOX, _GREETING, r"\bESMTP mox\b(?: v?([0-9]+\.[0-9.]+))?"),
+    _Sign(_S.COURIER, _GREETING, r"\bESMTP Courier\b(?: ([0-9]+\.[0-9.]+))?"),
+    _Sign(_S.QMAIL, _GREETING, r"\bESMTP (?:net|not|s/)?qmail\b"),
+    _Sign(_S.DOVECOT, _GREETING, r"^\S+ Dovecot(?: \([^()]+\))? ready\.$"),
+    _Sign(_S.AMAVIS, _GREETING, r"^\S+ ESMTP amavis(?:d-new)? service ready$"),
+    _Sign(_S.AIOSMTPD, _GREETING, r"^\S+ Python SMTP ([0-9]+\.[0-9.]+)"),
     # nginx answers EHLO and MAIL itself, with nothing of the server behind it.
-    Sign(
+    _Sign(
         _S.NGINX,
         _GREETING,
         r"^\S+ ESMTP ready$",
         also=((_EHLO, r"\A\S+(?:\nAUTH [A-Z0-9 -]+)?(?:\nSTARTTLS)?\Z"), (_REPLY, r"\A2\.0\.0 OK\Z")),
     ),
-    Sign(
+    _Sign(
         _S.NGINX,
         _GREETING,
         r"^\S+ ESMTP ready$",
         also=((_REPLY, r"\A4\.3\.2 Internal server error\Z"),),
     ),
-    Sign(_S.EXCHANGE, _EHLO, r"^(?:X-ANONYMOUSTLS|X-EXPS|XEXCH50)\b"),
-    Sign(_S.COURIER, _EHLO, r"^XVERP=Courier\b"),
-    Sign(_S.GOOGLE, _EHLO, r"^mx\.google\.com at your service"),
-    Sign(_S.HARAKA, _EHLO, r"\bHaraka (?:says hi|is at your service)\b"),
-    Sign(_S.SMTP_SERVER, _EHLO, r"^\S+ Nice to meet you, \S+\nPIPELINING\n8BITMIME\nSMTPUTF8$"),
-    Sign(_S.GOOGLE, _REPLY, r" - gsmtp$"),
-    Sign(_S.QMAIL, _REPLY, r"(?i)sorry, that domain isn't in my list of allowed rcpthosts"),
-    Sign(
+    _Sign(_S.EXCHANGE, _EHLO, r"^(?:X-ANONYMOUSTLS|X-EXPS|XEXCH50)\b"),
+    _Sign(_S.COURIER, _EHLO, r"^XVERP=Courier\b"),
+    _Sign(_S.GOOGLE, _EHLO, r"^mx\.google\.com at your service"),
+    _Sign(_S.HARAKA, _EHLO, r"\bHaraka (?:says hi|is at your service)\b"),
+    _Sign(_S.SMTP_SERVER, _EHLO, r"^\S+ Nice to meet you, \S+\nPIPELINING\n8BITMIME\nSMTPUTF8$"),
+    _Sign(_S.GOOGLE, _REPLY, r" - gsmtp$"),
+    _Sign(_S.QMAIL, _REPLY, r"(?i)sorry, that domain isn't in my list of allowed rcpthosts"),
+    _Sign(
         _S.POSTFIX,
         _REPLY,
         r"User unknown in (?:local|virtual mailbox|virtual alias|relay) recipient table",
@@ -170,11 +163,11 @@ def recognise(endpoint: Endpoint) -> Recognised | None:
 
 
 def recognise_replies(
-    greetings: Iterable[ReplyText], hellos: Iterable[ReplyText], others: Iterable[ReplyText]
+    greetings: Iterable[_ReplyText], hellos: Iterable[_ReplyText], others: Iterable[_ReplyText]
 ) -> Recognised | None:
     """Return the software that sent these replies; None if it is not recognised."""
     texts = {
-        source: [reply.text[:MAX_READ] for reply in replies]
+        source: [reply.text[:_MAX_READ] for reply in replies]
         for source, replies in zip(_SOURCES, (greetings, hellos, others), strict=True)
     }
     for source, in_front in ((_EHLO, True), (_GREETING, True), (_GREETING, False), (_EHLO, False)):
@@ -182,10 +175,6 @@ def recognise_replies(
             return matches[0]
     matches = _matches(texts, _REPLY, False)
     return matches[0] if len({match.software for match in matches}) == 1 else None
-
-
-# The characters of a reply that are searched: a sign is near the start, and a long reply must cost no more.
-MAX_READ = 4096
 
 
 def _matches(texts: dict[str, list[str]], source: str, in_front: bool) -> list[Recognised]:
@@ -199,7 +188,7 @@ def _matches(texts: dict[str, list[str]], source: str, in_front: bool) -> list[R
     return matches
 
 
-def _match(sign: Sign, text: str, texts: dict[str, list[str]]) -> Recognised | None:
+def _match(sign: _Sign, text: str, texts: dict[str, list[str]]) -> Recognised | None:
     m = _compiled(sign.pattern).search(text)
     if m is None or not all(
         any(_compiled(pattern).search(other) for other in texts[source]) for source, pattern in sign.also
@@ -210,8 +199,8 @@ def _match(sign: Sign, text: str, texts: dict[str, list[str]]) -> Recognised | N
 
 
 @cache
-def _signs(source: str, in_front: bool) -> list[Sign]:
-    return [sign for sign in SIGNS if (sign.source, sign.in_front) == (source, in_front)]
+def _signs(source: str, in_front: bool) -> list[_Sign]:
+    return [sign for sign in _SIGNS if (sign.source, sign.in_front) == (source, in_front)]
 
 
 @cache

@@ -33,15 +33,7 @@ from .endpoints import (
 )
 from .mx import AddressChange, MxChange, compare_addresses, compare_mx
 
-__all__ = [
-    "Difference",
-    "DifferenceError",
-    "ExtensionChange",
-    "FindingChange",
-    "SettingChange",
-    "TlsChange",
-    "compare",
-]
+__all__ = ["Difference", "DifferenceError", "FindingChange", "SettingChange", "compare"]
 
 _STATUS_RANK = {"ok": 0, "info": 0, "warning": 1, "critical": 2}
 
