@@ -15,8 +15,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Annotated
 
 import anyio
+import msgspec
 
 from checker_smtp.api import RunContext
 from checker_smtp.backends.recording.record_backend import Recording
@@ -31,7 +33,7 @@ from checker_smtp.service.refusal import CheckRefused
 
 from .results import CompletedCheck, ResultStore
 
-__all__ = ["CheckStep", "FailedCheck", "RunningCheck", "RunningChecks"]
+__all__ = ["CheckProgress", "FailedCheck", "RunningCheck", "RunningChecks"]
 
 _logger = logging.getLogger("checker_smtp.service")
 # Steps of one check that are kept for its page: 32 endpoints have 20 each.
@@ -40,14 +42,10 @@ _MAX_STEPS = 2000
 _MAX_FAILED = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckStep:
-    """A step that began `at` seconds after the start of the check; an empty `what` means the subject is done.
+class CheckProgress(msgspec.Struct, frozen=True):
+    """The last step of a server, or of the DNS lookups; `what` is empty where it has ended."""
 
-    `subject` is an endpoint, or `DNS` for every lookup.
-    """
-
-    at: float
+    at: Annotated[float, msgspec.Meta(description="seconds since the start of the check")]
     subject: str
     what: str
 
@@ -74,15 +72,15 @@ class RunningCheck:
         self.owner = owner
         self.refusal: CheckRefused | None = None
         self.outcome: KeptCheck | FailedCheck | None = None
-        self.latest: dict[str, CheckStep] = {}
+        self.latest: dict[str, CheckProgress] = {}
         self.decided = anyio.Event()
         self.ended = anyio.Event()
         self._started_at = monotonic()
-        self._steps: list[CheckStep] = []
+        self._steps: list[CheckProgress] = []
         self._changed = anyio.Event()
         self._lookups: list[str] = []
 
-    async def steps(self) -> AsyncIterator[CheckStep]:
+    async def steps(self) -> AsyncIterator[CheckProgress]:
         """Yield each step when it begins, until the check has ended."""
         seen = 0
         while True:
@@ -108,7 +106,7 @@ class RunningCheck:
             subject = "DNS"
         # a check in another thread may report a step after its end
         if subject and not self.ended.is_set():
-            step = CheckStep(at=round(monotonic() - self._started_at, 3), subject=subject, what=what)
+            step = CheckProgress(at=round(monotonic() - self._started_at, 3), subject=subject, what=what)
             self.latest[subject] = step
             if len(self._steps) < _MAX_STEPS:
                 self._steps.append(step)

@@ -31,7 +31,7 @@ from checker_smtp.service.running_checks import FailedCheck, RunningCheck, Runni
 from checker_smtp.service.web.owner import is_owner, remember_owner, secret_for
 
 from .openapi import description
-from .schemas import CheckProgress, CheckRequest, CheckState
+from .schemas import CheckRequest, CheckState
 
 __all__ = ["MAX_WAIT", "routes"]
 
@@ -144,7 +144,7 @@ def _wait_of(query: Mapping[str, str]) -> float | None:
 
 
 def _state_of(check: RunningCheck) -> CheckState:
-    progress = tuple(CheckProgress(at=s.at, subject=s.subject, what=s.what) for s in check.latest.values())
+    progress = tuple(check.latest.values())
     state = CheckState(id=check.name, state="running", domain=check.options.domain, progress=progress)
     if check.ended.is_set() and isinstance(check.outcome, FailedCheck):
         state.state, state.error = "failed", check.outcome.message

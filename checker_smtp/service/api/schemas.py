@@ -1,10 +1,12 @@
 """The objects of the API, from which its description is made as well."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
-__all__ = ["CheckProgress", "CheckRequest", "CheckState", "Error"]
+from checker_smtp.service.running_checks import CheckProgress
+
+__all__ = ["CheckRequest", "CheckState", "Error"]
 
 
 class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -20,14 +22,6 @@ class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     test_postmaster: bool | None = None
     test_open_relay: bool | None = None
     test_probe_address: str | None = None
-
-
-class CheckProgress(msgspec.Struct):
-    """The last step of a server, or of the DNS lookups; `what` is empty where it has ended."""
-
-    at: Annotated[float, msgspec.Meta(description="seconds since the start of the check")]
-    subject: str
-    what: str
 
 
 class CheckState(msgspec.Struct, omit_defaults=True):
