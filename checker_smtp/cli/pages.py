@@ -37,13 +37,14 @@ class Folder:
     def write(self, results: "Sequence[Result]") -> Path:
         """Write a page for each domain, then the index; return its path. Raise `click.ClickException`."""
         from checker_smtp.report.formats.html import render_html, render_index
-        from checker_smtp.report.model.several import list_worst
+        from checker_smtp.report.model.report import describe_worst
 
         links = []
-        for result, (domain, status, sentence) in zip(results, list_worst(results), strict=True):
+        for result in results:
+            domain = result.observation.domain
             page = f"{domain}.html" if f"{domain}.html" != INDEX else f"domain-{INDEX}"
             Output(self._path / page).write(render_html(result))
-            links.append((domain, page, status, sentence))
+            links.append((domain, page, result.status, describe_worst(result)))
         index = self._path / INDEX
         Output(index).write(render_index(links))
         return index

@@ -11,8 +11,7 @@ from checker_smtp.report.advice.explain import steps
 from checker_smtp.report.model.endpoints import EndpointReport
 from checker_smtp.report.model.items import Fix, Item, Quote
 from checker_smtp.report.model.panels import ReportPanel
-from checker_smtp.report.model.report import Report, build_report
-from checker_smtp.report.model.several import list_worst
+from checker_smtp.report.model.report import Report, build_report, describe_worst
 from checker_smtp.report.model.transactions import TransactionResult
 from checker_smtp.report.model.verdict import STATUS_WORDS
 from checker_smtp.report.terminal import Terminal
@@ -38,11 +37,10 @@ def render_text(result: Result, terminal: Terminal | None = None) -> str:
 
 def render_line(result: Result, terminal: Terminal) -> str:
     """Return the status, the domain, and the sentence on its worst fault, as one line."""
-    ((domain, status, sentence),) = list_worst([result])
     return terminal.lines(
-        f"{domain}: {sentence}",
-        first=f"{STATUS_WORDS.get(status, 'Unknown'):{STATUS_WIDTH}}  ",
-        first_style="good" if status == "info" else status,
+        f"{result.observation.domain}: {describe_worst(result)}",
+        first=f"{STATUS_WORDS.get(result.status, 'Unknown'):{STATUS_WIDTH}}  ",
+        first_style="good" if result.status == "info" else result.status,
     )
 
 

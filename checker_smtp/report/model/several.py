@@ -1,12 +1,10 @@
-"""Several domains in one report: the worst status, and a line for each domain."""
+"""Several domains in one report: the worst status, and the number of each."""
 
 from collections.abc import Iterable, Sequence
 
 from checker_smtp.probes.result import Result
 
-from .report import describe_worst
-
-__all__ = ["count_statuses", "list_worst", "worst_status"]
+__all__ = ["count_statuses", "worst_status"]
 
 # As in the status of one domain: a warning stands, whatever else is not known.
 _ORDER = ("ok", "info", "unknown", "warning", "critical")
@@ -21,11 +19,6 @@ def count_statuses(results: Sequence[Result]) -> dict[str, int]:
     """Return the number of domains of each status that occurs, the worst status first."""
     statuses = sorted((result.status for result in results), key=_rank, reverse=True)
     return {status: statuses.count(status) for status in statuses}
-
-
-def list_worst(results: Sequence[Result]) -> list[tuple[str, str, str]]:
-    """Return domain, status and the sentence on the worst fault of each result, in the order given."""
-    return [(result.observation.domain, result.status, describe_worst(result)) for result in results]
 
 
 def _rank(status: str) -> int:
