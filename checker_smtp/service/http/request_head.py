@@ -19,6 +19,7 @@ from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.service.settings import ServiceSettings, SettingError
 
 from .errors import ErrorResponse
+from .forwarded import parse_address
 
 __all__ = ["MAX_HEAD", "RequestHead"]
 
@@ -61,7 +62,12 @@ class RequestHead:
         return None
 
     def _serves(self, name: str) -> bool:
-        return self._any_name or name in self._names or _is_localhost(name) or _is_address(name.strip("[]"))
+        return (
+            self._any_name
+            or name in self._names
+            or _is_localhost(name)
+            or bool(parse_address(name.strip("[]")))
+        )
 
 
 def _name(text: str) -> str:
@@ -72,20 +78,12 @@ def _name(text: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host).is_loopback if _is_address(host) else _is_localhost(host.lower())
+    return ipaddress.ip_address(host).is_loopback if parse_address(host) else _is_localhost(host.lower())
 
 
 def _is_localhost(name: str) -> bool:
     # RFC 6761 §6.3: no resolver asks anybody for these names
     return name == "localhost" or name.endswith(".localhost")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _head_size(scope: Scope) -> int:

@@ -12,6 +12,7 @@ all connections are the proxy's.
 import asyncio
 from collections import Counter
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from checker_smtp.service.admission import client_key
@@ -33,10 +34,6 @@ _BODY_TIMEOUT = 20.0
 
 _TOO_MANY = ErrorResponse(429, TOO_MANY, {"Retry-After": "5", "Connection": "close"})
 _SHUTTING_DOWN = ErrorResponse(503, "this service is shutting down: try again soon", {"Retry-After": "10"})
-
-
-class _Disconnected(Exception):  # noqa: N818
-    pass
 
 
 class _TooLarge(Exception):  # noqa: N818
@@ -96,7 +93,7 @@ class RequestLimits:
         except TimeoutError:
             message = f"the body of the request did not arrive within {self._body_timeout:g} seconds"
             await ErrorResponse(408, message, {"Connection": "close"})(scope, receive, send)
-        except _Disconnected:
+        except ClientDisconnect:
             pass
         else:
             await self._serve(scope, body, receive, send)
@@ -168,7 +165,7 @@ async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Disconnected
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > most:
             raise _TooLarge
