@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.rules import RULES, Finding, Rule, Severity
 from checker_smtp.probes.tls_checker import with_tls_checker
-from checker_smtp.report.document import DocumentError, load_observation
+from checker_smtp.report.document import load_observation
 from checker_smtp.report.visible import visible
 
 from .collect import enabled_rules
 from .definition import KEY
 from .schemas import BodyError, EvaluateRequest, decode_or_none
 
-__all__ = ["TLS_KEY", "evaluate", "read_observation"]
+__all__ = ["TLS_KEY", "evaluate"]
 
 TLS_KEY = "tls_probes"
 """The key of the TLS checker's observations."""
@@ -27,24 +27,16 @@ _MAX_TEXT = 2000
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, object]:
-    """Return the states of the observation in `request`. Raises `BodyError`."""
+    """Return the states of the observation in `request`. Raises `BodyError` and `DocumentError`."""
     observations = request.observations or {}
     if KEY not in observations:
         keys = ", ".join(repr(key[:40]) for key in list(observations)[:5]) or "none"
         raise BodyError(f"the observation with the key {KEY!r} is missing: the body has {keys}")
-    observation = read_observation(observations[KEY])
+    observation = load_observation(observations[KEY])
     if TLS_KEY in observations:
         related = [{"data": decode_or_none(observations[TLS_KEY])}]
         observation = with_tls_checker(observation, related)
     return {"states": list(_states(observation, enabled_rules(request.enabled_rules)))}
-
-
-def read_observation(data: bytes) -> Observation:
-    """Decode a stored observation, of this version or an earlier one. Raises `BodyError`."""
-    try:
-        return load_observation(data)
-    except DocumentError as error:
-        raise BodyError(str(error)) from None
 
 
 def _states(observation: Observation, enabled: frozenset[str] | None) -> Iterator[dict[str, object]]:

@@ -8,27 +8,28 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import RULES
 from checker_smtp.probes.tls_checker import with_tls_checker
+from checker_smtp.report.document import load_observation
 from checker_smtp.report.formats.prometheus import build_metrics
 from checker_smtp.report.model.timeline import parse_time
 
 from .definition import KEY
-from .evaluate import TLS_KEY, read_observation
+from .evaluate import TLS_KEY
 from .schemas import BodyError, ReportRequest, decode_or_none
 
 __all__ = ["metric_samples", "read_result"]
 
 
 def read_result(request: ReportRequest) -> Result:
-    """Evaluate the observation in `request`, with the results of the TLS checker. Raises `BodyError`.
+    """Evaluate the observation in `request`, with the results of the TLS checker.
 
     If the host sends the states of its evaluation, a rule without a state was disabled, and has no findings
-    here either.
+    here either. Raises `BodyError` and `DocumentError`.
     """
     if request.key not in ("", KEY):
         raise BodyError(
             f"the key {request.key[:40]!r} is not reported here: send an observation with the key {KEY!r}"
         )
-    observation = with_tls_checker(read_observation(request.data), _related(request.related or {}))
+    observation = with_tls_checker(load_observation(request.data), _related(request.related or {}))
     return evaluate(_limited_to(observation, frozenset(state.rule for state in request.states or ())))
 
 

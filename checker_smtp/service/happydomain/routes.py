@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.options import OptionError
+from checker_smtp.report.document import DocumentError
 from checker_smtp.report.formats.html import render_html
 from checker_smtp.service.checks import Checks
 from checker_smtp.service.http.errors import ErrorResponse
@@ -71,7 +72,7 @@ class _Protocol:
         with self._load.request():
             try:
                 return await work(await request.body())
-            except (BodyError, OptionError) as error:
+            except (BodyError, DocumentError, OptionError) as error:
                 return ErrorResponse(400, str(error))
 
     def _on_document(self, request: Request, work: Callable[[bytes], Response]) -> _Work:
@@ -95,7 +96,7 @@ class _Protocol:
 def _evaluate(body: bytes) -> Response:
     try:
         return _json(evaluate(decode(body, EvaluateRequest)))
-    except BodyError as error:
+    except (BodyError, DocumentError) as error:
         return _json({"states": [], "error": str(error)}, 400)
 
 
