@@ -17,16 +17,15 @@ def visible(text: str, *, ascii_only: bool = False) -> str:
     return "".join(_escaped(c) if _hidden(c) or (ascii_only and not c.isascii()) else c for c in text)
 
 
-def octets_visible(raw: str, *, ascii_only: bool = False) -> str:
+def octets_visible(raw: str) -> str:
     """Return octets, which are stored as latin-1 text, as visible UTF-8; invalid UTF-8 is escaped.
 
     Text with characters above U+00FF is not octets (a recording edited by hand may have it) and stays text.
     """
     try:
-        text = raw.encode("latin-1").decode("utf-8", "backslashreplace")
+        return visible(raw.encode("latin-1").decode("utf-8", "backslashreplace"))
     except UnicodeEncodeError:
-        text = raw
-    return visible(text, ascii_only=ascii_only)
+        return visible(raw)
 
 
 def _hidden(c: str) -> bool:

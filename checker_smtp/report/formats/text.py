@@ -44,9 +44,8 @@ def render_line(result: Result, terminal: Terminal) -> str:
     )
 
 
-def render_text_several(results: Sequence[Result], terminal: Terminal | None = None) -> str:
+def render_text_several(results: Sequence[Result], terminal: Terminal) -> str:
     """Return a line for each domain, then the reports."""
-    terminal = terminal or Terminal()
     lines = [render_line(result, terminal) for result in results]
     reports = [f"\n{_RULE}\n{render_text(result, terminal)}" for result in results]
     return "".join([*lines, *reports])
