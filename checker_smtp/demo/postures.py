@@ -30,7 +30,7 @@ class Posture:
     @property
     def host(self) -> str:
         """The name that the server greets with (RFC 5321 §4.1.1.1)."""
-        return _host(self.domain)
+        return f"mx.{self.domain}"
 
 
 _ROOT = (
@@ -40,18 +40,8 @@ _ROOT = (
 )
 
 
-def _host(domain: str) -> str:
-    return f"mx.{domain}"
-
-
-def _server(domain: str) -> RuleServer:
-    """Return a healthy server for `domain`, with one mailbox."""
-    return RuleServer(
-        host=_host(domain),
-        software="ESMTP checker-smtp demo",
-        local_domains=(domain,),
-        mailboxes=frozenset({"postmaster"}),
-    )
+# A healthy server with one mailbox; its name and its domain are those of a posture.
+_HEALTHY = RuleServer(software="ESMTP checker-smtp demo", mailboxes=frozenset({"postmaster"}))
 
 
 def _zone(domain: str) -> tuple[str, ...]:
@@ -64,46 +54,48 @@ def _zone(domain: str) -> tuple[str, ...]:
     )
 
 
+def _posture(
+    domain: str, description: str, server: RuleServer = _HEALTHY, zone: tuple[str, ...] | None = None
+) -> Posture:
+    """Return the posture of `domain`, whose records are by default those of `_zone`."""
+    return Posture(
+        domain=domain,
+        description=description,
+        zone=_zone(domain) if zone is None else zone,
+        server=replace(server, host=f"mx.{domain}", local_domains=(domain,), received=[]),
+    )
+
+
 POSTURES: tuple[Posture, ...] = (
-    Posture(
-        domain="healthy.demo.test",
-        description="Everything is as it should be.",
-        zone=_zone("healthy.demo.test"),
-        server=_server("healthy.demo.test"),
+    _posture("healthy.demo.test", "Everything is as it should be."),
+    _posture(
+        "open-relay.demo.test",
+        "The server accepts mail from anybody for anybody: spammers will find it within hours.",
+        replace(_HEALTHY, relays=True),
     ),
-    Posture(
-        domain="open-relay.demo.test",
-        description="The server accepts mail from anybody for anybody: spammers will find it within hours.",
-        zone=_zone("open-relay.demo.test"),
-        server=replace(_server("open-relay.demo.test"), relays=True),
+    _posture(
+        "no-starttls.demo.test",
+        "The server offers no encryption: every message arrives in the clear.",
+        replace(_HEALTHY, starttls=False),
     ),
-    Posture(
-        domain="no-starttls.demo.test",
-        description="The server offers no encryption: every message arrives in the clear.",
-        zone=_zone("no-starttls.demo.test"),
-        server=replace(_server("no-starttls.demo.test"), starttls=False),
+    _posture(
+        "auth-in-clear.demo.test",
+        "The server invites clients to send their password before the connection is encrypted.",
+        replace(_HEALTHY, auth_in_clear=True),
     ),
-    Posture(
-        domain="auth-in-clear.demo.test",
-        description="The server invites clients to send their password before the connection is encrypted.",
-        zone=_zone("auth-in-clear.demo.test"),
-        server=replace(_server("auth-in-clear.demo.test"), auth_in_clear=True),
+    _posture(
+        "no-postmaster.demo.test",
+        "Nobody can write to postmaster, the one mailbox every domain must have.",
+        replace(_HEALTHY, mailboxes=frozenset({"info"})),
     ),
-    Posture(
-        domain="no-postmaster.demo.test",
-        description="Nobody can write to postmaster, the one mailbox every domain must have.",
-        zone=_zone("no-postmaster.demo.test"),
-        server=replace(_server("no-postmaster.demo.test"), mailboxes=frozenset({"info"})),
+    _posture(
+        "no-null-sender.demo.test",
+        "The server refuses bounces: its users never learn that their own mail failed.",
+        replace(_HEALTHY, null_sender=False),
     ),
-    Posture(
-        domain="no-null-sender.demo.test",
-        description="The server refuses bounces: its users never learn that their own mail failed.",
-        zone=_zone("no-null-sender.demo.test"),
-        server=replace(_server("no-null-sender.demo.test"), null_sender=False),
-    ),
-    Posture(
-        domain="cname-mx.demo.test",
-        description="The MX record names an alias, which RFC 2181 forbids; the server behind it is healthy.",
+    _posture(
+        "cname-mx.demo.test",
+        "The MX record names an alias, which RFC 2181 forbids; the server behind it is healthy.",
         zone=(
             *_ROOT,
             "cname-mx.demo.test. MX 10 mail.cname-mx.demo.test.",
@@ -111,13 +103,11 @@ POSTURES: tuple[Posture, ...] = (
             "mx.cname-mx.demo.test. A 127.0.0.1",
             "1.0.0.127.in-addr.arpa. PTR mx.cname-mx.demo.test.",
         ),
-        server=_server("cname-mx.demo.test"),
     ),
-    Posture(
-        domain="no-ptr.demo.test",
-        description="The server's address has no name in the reverse DNS.",
+    _posture(
+        "no-ptr.demo.test",
+        "The server's address has no name in the reverse DNS.",
         zone=tuple(record for record in _zone("no-ptr.demo.test") if " PTR " not in record),
-        server=_server("no-ptr.demo.test"),
     ),
     Posture(
         domain="null-mx.demo.test",
