@@ -42,7 +42,7 @@ _SEVERAL = "A domain counts once in each row that applies to any of its servers.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of a panel: `length` is that of its bar, from 0 to 1, and `bar_label` the bar's text alternative.
+    """A row of a panel: `length` is that of its bar, from 0 to 1, and stands for `aside`, or for `figure`.
 
     `samples` are the first domains of `count`; `command` lists all, and is empty where the samples are all.
     """
@@ -53,7 +53,6 @@ class Row:
     aside: str
     level: str
     length: float
-    bar_label: str
     count: str
     samples: tuple[str, ...]
     command: str
@@ -114,16 +113,14 @@ def _row(
 ) -> Row:
     """Return the row of the bucket of a value."""
     total = tally.checked + (tally.unchecked if group is Group.NOT_CHECKED else 0)
-    percentage = share(bucket.count, total)
     is_sampled = not bucket.missed and bucket.count <= len(bucket.samples)
     return Row(
         label=visible(label),
         note=visible(note),
         figure=f"{'≥ ' if bucket.missed else ''}{bucket.count:,}",
-        aside=percentage,
+        aside=share(bucket.count, total),
         level=level,
         length=bucket.count / total if total else 0.0,
-        bar_label=percentage,
         count=_count(bucket),
         samples=tuple(map(visible, bucket.samples)),
         command="" if is_sampled else list_command(path, group, value),
@@ -220,8 +217,7 @@ def _slowest(tally: Tally, path: str) -> Panel:
     for server in tally.slowest.top(_SERVERS):
         note = f"{server.target}, {_count(server)}"
         row = _row(tally, path, Group.SERVER, server.subject, server, server.subject, "info", note)
-        took = format_seconds(server.seconds)
-        rows.append(replace(row, figure=took, aside="", length=server.seconds, bar_label=took))
+        rows.append(replace(row, figure=format_seconds(server.seconds), aside="", length=server.seconds))
     return Panel(
         anchor="slowest",
         title="Slowest servers",
