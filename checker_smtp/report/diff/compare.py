@@ -118,6 +118,7 @@ def compare(old: Result, new: Result) -> Difference:
     appeared, gone, changed = _findings(old, new)
     faults = tuple(_new_faults(appeared, gone, before, after))
     worsened = tuple(pair for pair in changed if _rank(pair.new) > _rank(pair.old))
+    worse = (*faults, *(pair.new for pair in worsened))
     tls = tuple(compare_tls(both))
     extensions = tuple(compare_extensions(both))
     reasons = (
@@ -140,7 +141,7 @@ def compare(old: Result, new: Result) -> Difference:
         new_mail=new.mail,
         worse=bool(reasons),
         reasons=reasons,
-        worst=_worst((*faults, *(pair.new for pair in worsened))),
+        worst=max((finding.severity for finding in worse), key=lambda severity: severity.rank, default=None),
         appeared=appeared,
         gone=tuple(finding for finding in gone if _tested_again(finding, new)),
         unsettled=tuple(finding for finding in gone if not _tested_again(finding, new)),
@@ -238,10 +239,6 @@ def _describe(finding: Finding, change: str) -> str:
 
 def _worsening(pair: FindingChange) -> str:
     return "got worse" if pair.old.acceptance is None else "is not accepted any more"
-
-
-def _worst(findings: Iterable[Finding]) -> Severity | None:
-    return max((finding.severity for finding in findings), key=lambda s: s.rank, default=None)
 
 
 def _new_null_mx(before: Observation, after: Observation) -> Iterator[str]:

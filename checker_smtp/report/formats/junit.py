@@ -52,7 +52,9 @@ def _suite(result: Result) -> Element:
         SubElement(properties, "property", name=name, value=visible(value))
     for unused in list_unused(result.unused_acceptances, observation.run_at):
         SubElement(properties, "property", name="unused acceptance", value=unused)
-    cases = [_case(result, rule) for rule in _rules(result)]
+    # all rules of this version, then those that only the result has
+    rules = dict.fromkeys((*RULES, *(finding.rule for finding in result.findings)))
+    cases = [_case(result, rule) for rule in rules]
     suite.extend(cases)
     _count(suite, cases, observation.seconds)
     suite.set("hostname", visible(observation.settings.helo_name))
@@ -68,11 +70,6 @@ def _count(element: Element, cases: list[Element], seconds: float) -> None:
     element.set("errors", "0")
     element.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
     element.set("time", f"{seconds:.3f}")
-
-
-def _rules(result: Result) -> list[str]:
-    """Return all rules of this version, then those that only the result has."""
-    return list(dict.fromkeys((*RULES, *(finding.rule for finding in result.findings))))
 
 
 def _case(result: Result, rule: str) -> Element:

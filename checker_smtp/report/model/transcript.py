@@ -90,7 +90,7 @@ class TranscriptView:
             if reply.entry == evidence.entry and reply.raw == evidence.quote
         ]
         if same:
-            wanted = self._replies_for(purpose)
+            wanted = [t.verdict for t in self._session.transactions if t.purpose == purpose]
             reply, number = next(((r, n) for r, n in same if any(r is w for w in wanted)), same[0])
             return Citation(self._name(number), self._commands(reply))
         until = [number for number, raw in enumerate(self._raw) if raw.entry <= evidence.entry]
@@ -108,10 +108,6 @@ class TranscriptView:
 
     def _name(self, number: int) -> str:
         return f"{self._anchor}-{number}"
-
-    def _replies_for(self, purpose: str) -> list[ReplySeen]:
-        verdicts = (t.verdict for t in self._session.transactions if t.purpose == purpose)
-        return [verdict for verdict in verdicts if verdict is not None]
 
     def _place_replies(self) -> None:
         stream = "".join(raw.octets for raw in self._raw if raw.speaker == SERVER)

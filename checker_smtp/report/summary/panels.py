@@ -245,14 +245,10 @@ def _unchecked(tally: Tally, path: str) -> Panel:
 def _remark(counter: Frequent, shown: int, noun: str) -> str:
     """Return a sentence about the values that have no row; empty where all have one."""
     if counter.max_dropped:
-        others = max(counter.max_dropped, _max_of_others(counter, shown))
+        rest = counter.top(len(counter))[shown:]
+        others = max([counter.max_dropped, *(bucket.count + bucket.missed for _, bucket in rest)])
         return (
             f"The {shown} most frequent {noun} of more than can be counted exactly: any other has at most "
             f"{others:,} domains."
         )
     return f"The {shown} most frequent of {len(counter):,} {noun}." if len(counter) > shown else ""
-
-
-def _max_of_others(counter: Frequent, shown: int) -> int:
-    """Return the largest possible count of a value without a row."""
-    return max((b.count + b.missed for _, b in counter.top(len(counter))[shown:]), default=0)

@@ -100,7 +100,8 @@ class _Api:
             return _json(_state_of(check))
         if (kept := await self.results.find(name)) is None:
             return ErrorResponse(404, _GONE)
-        return await self._finished(kept)
+        document = msgspec.Raw(await self.results.work_on(kept, dump_line))
+        return _json(CheckState(id=kept.name, state="finished", domain=kept.domain, document=document))
 
     async def _delete(self, request: Request) -> Response:
         """Delete the result, for its owner."""
@@ -129,10 +130,6 @@ class _Api:
             response.status_code = check.outcome.status
             response.headers.update(check.outcome.headers)
         return response
-
-    async def _finished(self, kept: KeptCheck) -> Response:
-        document = msgspec.Raw(await self.results.work_on(kept, dump_line))
-        return _json(CheckState(id=kept.name, state="finished", domain=kept.domain, document=document))
 
 
 def _wait_of(query: Mapping[str, str]) -> float | None:
