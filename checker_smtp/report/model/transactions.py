@@ -64,8 +64,8 @@ def build_rows(
 
     Those without an answer are one row, the last, because nothing distinguishes them.
     """
-    held = _held(endpoint)
-    rows = [_row(t, reply, endpoint, findings, observation) for t in held if (reply := t.verdict) is not None]
+    held, table = _held(endpoint), _Table(endpoint, findings, observation)
+    rows = [table.row(t, reply) for t in held if (reply := t.verdict) is not None]
     if unanswered := dict.fromkeys(_question(t) for t in held if t.verdict is None):
         verdict = Badge(level="info", text="not answered")
         rows.append(TransactionResult(question=", ".join(unanswered), verdict=verdict))
@@ -84,26 +84,54 @@ def _held(endpoint: Endpoint) -> list[Transaction]:
     return [*begun, *(t for t in wanted if t.purpose not in known)]
 
 
-def _row(
-    asked: Transaction,
-    reply: ReplySeen,
-    endpoint: Endpoint,
-    findings: list[Finding],
-    observation: Observation,
-) -> TransactionResult:
-    step = "MAIL" if reply is asked.mail else "RCPT"
-    verdict = _verdict(asked, reply, endpoint, findings, observation)
-    probe = observation.settings.probe_address
-    is_weak = asked.purpose == "relay" and probe.rpartition("@")[2] in _NULL_MX_DOMAINS
-    return TransactionResult(
-        purpose=asked.purpose,
-        question=_question(asked),
-        sender=visible(f"<{asked.sender}>"),
-        recipient=visible(f"<{asked.recipient}>"),
-        reply=_lines(step, reply),
-        verdict=verdict,
-        remark=_WEAK_PROBE.format(probe) if is_weak and verdict.level == "good" else "",
-    )
+@dataclass(frozen=True, slots=True)
+class _Table:
+    endpoint: Endpoint
+    findings: list[Finding]
+    observation: Observation
+
+    def row(self, asked: Transaction, reply: ReplySeen) -> TransactionResult:
+        step = "MAIL" if reply is asked.mail else "RCPT"
+        verdict = self._verdict(asked, reply)
+        probe = self.observation.settings.probe_address
+        is_weak = asked.purpose == "relay" and probe.rpartition("@")[2] in _NULL_MX_DOMAINS
+        return TransactionResult(
+            purpose=asked.purpose,
+            question=_question(asked),
+            sender=visible(f"<{asked.sender}>"),
+            recipient=visible(f"<{asked.recipient}>"),
+            reply=_lines(step, reply),
+            verdict=verdict,
+            remark=_WEAK_PROBE.format(probe) if is_weak and verdict.level == "good" else "",
+        )
+
+    def _verdict(self, asked: Transaction, reply: ReplySeen) -> Badge:
+        """Return what the findings say of a transaction; without one, that its rule passed, or the reply."""
+        relaying = asked.purpose in _RELAYING
+        word = "accepted" if reply.positive else "deferred" if reply.transient else "refused"
+        settled_by = next((f for f in self.findings if asked.purpose in _transactions(f)), None)
+        if settled_by is not None and reply.positive is relaying:
+            text = "accepted from outside" if relaying else word
+            return Badge(level=settled_by.severity, text=text)
+        if settled_by is not None or reply.transient:
+            return Badge(level="info", text=word)
+        if any(_is_left_open(asked, finding) for finding in self.findings):
+            return Badge(level="info", text=f"{word}, which shows nothing")
+        if reply.positive is relaying or reply is not asked.rcpt or not self._is_passed(asked):
+            return Badge(level="info", text=word)
+        return Badge(level="good", text="refused, as it should be" if relaying else word)
+
+    def _is_passed(self, asked: Transaction) -> bool:
+        """Return whether the rules that ask this question had an answer at this endpoint, and no finding."""
+        only = replace(self.observation, endpoints=(self.endpoint,))
+        found = {finding.rule for finding in self.findings}
+        rules = [
+            rule
+            for rule in RULES.values()
+            if rule.option and any(asked.purpose in code.transactions for code in rule.codes)
+        ]
+        is_tested = any(rule.applies_to(only) and rule.tested(only) for rule in rules)
+        return is_tested and not any(rule.name in found for rule in rules)
 
 
 def _lines(step: str, reply: ReplySeen) -> tuple[str, ...]:
@@ -113,33 +141,6 @@ def _lines(step: str, reply: ReplySeen) -> tuple[str, ...]:
     rest = len(lines) - len(shown)
     more = [f"… {rest} more line{'s' * (rest != 1)}"] if rest else []
     return (f"{step}: {shown[0]}", *shown[1:], *more)
-
-
-def _verdict(
-    asked: Transaction,
-    reply: ReplySeen,
-    endpoint: Endpoint,
-    findings: list[Finding],
-    observation: Observation,
-) -> Badge:
-    """Return what the findings say of one transaction; without one, that its rule passed, or the reply."""
-    relaying = asked.purpose in _RELAYING
-    word = "accepted" if reply.positive else "deferred" if reply.transient else "refused"
-    settled_by = next((f for f in findings if asked.purpose in _transactions(f)), None)
-    if settled_by is not None and reply.positive is relaying:
-        text = "accepted from outside" if relaying else word
-        return Badge(level=settled_by.severity, text=text)
-    if settled_by is not None or reply.transient:
-        return Badge(level="info", text=word)
-    if any(_is_left_open(asked, finding) for finding in findings):
-        return Badge(level="info", text=f"{word}, which shows nothing")
-    if (
-        reply.positive is relaying
-        or reply is not asked.rcpt
-        or not _is_passed(asked, endpoint, findings, observation)
-    ):
-        return Badge(level="info", text=word)
-    return Badge(level="good", text="refused, as it should be" if relaying else word)
 
 
 def _transactions(finding: Finding) -> tuple[str, ...]:
@@ -156,18 +157,3 @@ def _is_left_open(asked: Transaction, finding: Finding) -> bool:
         (item.entry, item.quote) == (reply.entry, reply.raw) for item in finding.evidence
     )
     return finding.outcome in UNSETTLED and is_cited
-
-
-def _is_passed(
-    asked: Transaction, endpoint: Endpoint, findings: list[Finding], observation: Observation
-) -> bool:
-    """Return whether the rules that ask this question had an answer at this endpoint, and no finding."""
-    only = replace(observation, endpoints=(endpoint,))
-    found = {finding.rule for finding in findings}
-    rules = [
-        rule
-        for rule in RULES.values()
-        if rule.option and any(asked.purpose in code.transactions for code in rule.codes)
-    ]
-    is_tested = any(rule.applies_to(only) and rule.tested(only) for rule in rules)
-    return is_tested and not any(rule.name in found for rule in rules)
