@@ -1,7 +1,9 @@
 """`anonymize`: nothing of the original names is left, and the verdict is the same."""
 
 import re
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 
 from checker_smtp import Options, Recording, RunContext, anonymous_case, check, replay
 from checker_smtp.anonymous_case import write_anonymous_case
+from checker_smtp.backends.recording.anonymize import anonymize
 from checker_smtp.backends.recording.case import CaseError, read_case
 from checker_smtp.backends.recording.pseudonyms import Pseudonyms
 from checker_smtp.probes.registered_domain import registered_domain
 from checker_smtp.testing import FakeNetwork, FakeResolver, RuleServer
+from smtp_sansio import Received, Transcript
 from tests.apps.command import run
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -123,6 +127,48 @@ def test_the_verdict_of_every_fixture_stays_and_its_domain_is_gone(folder: Path,
         assert label not in texts(tmp_path / "case").lower()
 
 
+OTHERS = (
+    "554 5.7.1 Client host [198.41.0.4] blocked using zen.spamhaus.org; ask helpdesk@partner-firm.co.uk",
+    "550 5.1.1 relay.partner-firm.co.uk[198.41.0.88] said: no such user, see http://help.partner-firm.co.uk/x.php",
+    "450 4.2.0 try mailstore7.partner-firm.local or https://lists.provider-firm.de/?for=partner-firm.co.uk",
+)
+
+
+@pytest.mark.parametrize("reply", OTHERS)
+def test_nothing_is_left_of_the_names_of_others_in_what_a_server_says(
+    recorded: Callable[[RuleServer], Path], tmp_path: Path, reply: str
+) -> None:
+    """They tell whose server it is; a blocklist says why mail was refused, and is known to everybody."""
+    server = RuleServer(host="mx1.corp-example.com", rcpt_replies={"postmaster@corp-example.com": reply})
+    folder, target = recorded(server), tmp_path / "anonymous"
+    anyio.run(write_anonymous_case, folder, target)
+    left = texts(target).lower()
+    assert [one for one in ("partner-firm", "provider-firm", "198.41", "helpdesk") if one in left] == []
+    assert ("zen.spamhaus.org" in left) == ("spamhaus" in reply)
+    before, after = anyio.run(replay, folder), anyio.run(replay, target)
+    assert [(f.code, f.outcome) for f in after.findings] == [(f.code, f.outcome) for f in before.findings]
+
+
+def test_a_name_that_was_cut_by_a_read_is_found(tmp_path: Path) -> None:
+    case = read_case(FIXTURES / "postfix-healthy")
+    cut = Transcript()
+    for effect, outcome in case.sessions[0]:
+        if isinstance(outcome, Received) and outcome.data.startswith(b"220"):
+            cut.note(effect, replace(outcome, data=b"220 mx.dev-healthy.test at backup.partner-"))
+            cut.note(effect, replace(outcome, data=b"firm.org ESMTP\r\n"))
+        else:
+            cut.note(effect, outcome)
+    anonymous = anonymize(replace(case, sessions=(cut,)), b"salt")
+    said = b"".join(o.data for _, o in anonymous.sessions[0] if isinstance(o, Received))
+    assert re.match(rb"220 mx\.anon[0-9a-f]{6}\.test at [a-z]+\.anon[0-9a-f]{6}\.org ESMTP\r\n", said)
+
+
+def test_words_and_files_are_no_names_of_others() -> None:
+    text = "550 5.7.1 Message rejected.To unblock: see main-page.html, ask.php or example.org; Exim 4.96.x"
+    case = replace(read_case(FIXTURES / "postfix-healthy"), dns=(), resolver=text)
+    assert anonymize(case, b"salt").resolver == text
+
+
 WHOLE = (
     "220-mx1.corp-example.com [198.41.0.7]\r\n"
     "220 jane@corp-example.com IPv6:2001:500::7 12:34:56 Exim 4.96\r\n"
@@ -163,6 +209,12 @@ def test_a_text_under_pseudonyms() -> None:
     )
 
 
+def test_a_long_path_takes_linear_time() -> None:
+    """A match was tried from each of its parts to its end; this took minutes."""
+    path = "1/" * 500_000
+    assert pseudonyms().text(path) == path
+
+
 def test_more_addresses_than_pseudonyms_are_refused() -> None:
     text = " ".join(f"198.41.{net}.{host}" for net in range(4) for host in range(200))
     with pytest.raises(CaseError, match="more public addresses than there are pseudonyms"):
@@ -178,6 +230,16 @@ def test_the_command_names_the_folder_and_a_mistake_is_one_sentence(tmp_path: Pa
     missing = run("anonymize", tmp_path / "missing")
     assert missing.code == 3
     assert "missing is no case, which is a folder" in missing.err
+
+
+def test_the_folder_may_be_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no name in its path: `.` was a traceback."""
+    case = tmp_path / "case"
+    shutil.copytree(FIXTURES / "postfix-healthy", case)
+    monkeypatch.chdir(case)
+    done = run("anonymize", ".")
+    assert (done.code, done.out.strip()) == (0, f"{tmp_path}/case-anonymous")
+    assert run("anonymize", "/").code == 3
 
 
 def test_a_case_whose_findings_depend_on_its_names_is_refused(

@@ -1,11 +1,13 @@
-"""A case without the names, addresses and mailboxes of its domain.
+"""A case without names, addresses and mailboxes.
 
-Names are those of the options, of the DNS answers, and of the greetings and replies to EHLO. The domains of
-others that a server names in its texts stay: blocklists, its software, its help pages.
+Every name goes: those of the options, of the DNS answers and certificates, and all that a server names in its
+texts, because a partner or a provider tells whose server it is. Two kinds stay: domains for documentation,
+and those that the words of refusals know, such as a blocklist; they say why mail was refused, and are
+in the source of this package already.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final
@@ -13,7 +15,8 @@ from typing import Final
 from checker_smtp.probes.addresses import why_not_public
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer
-from checker_smtp.probes.registered_domain import registered_domain
+from checker_smtp.probes.refusals import is_known_page
+from checker_smtp.probes.registered_domain import has_public_suffix, registered_domain
 from smtp_sansio import Certificate, Connect, Effect, Outcome, Received, Secured, Send, Transcript, Upgrade
 
 from .case import Case
@@ -24,13 +27,24 @@ __all__ = ["anonymize"]
 _RECORD: Final = re.compile(r"(\S+) [0-9]+ IN (MX|CNAME|PTR|A|AAAA) (?:[0-9]+ )?(\S+)").fullmatch
 # the name with which a server greets or replies to EHLO (RFC 5321 §4.1.1.1, §4.2)
 _SERVER_NAME: Final = re.compile(r"^2[0-9]{2}[ -]((?:[\w-]+\.)+[\w-]+)", re.ASCII | re.MULTILINE)
+# a name anywhere in a text, behind the code of a reply too
+_HOST: Final = re.compile(
+    r"(?:(?<=^[2-5][0-9]{2}-)|(?<![\w.-]))(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?(?![\w-])",
+    re.ASCII | re.IGNORECASE | re.MULTILINE,
+)
+# a sentence that ends without a blank before the next one, as in "rejected.To unblock it"
+_is_end_of_sentence: Final = re.compile(r".*[a-z]\.[A-Z][a-z]*").fullmatch
+# top-level domains inside of a network (RFC 6762, appendix G)
+_INTERNAL: Final = ("corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private")
 
 
 def anonymize(case: Case, salt: bytes) -> Case:
     """Return `case` under pseudonyms that follow from `salt`; its findings have to be computed anew."""
-    texts = list(_texts(case))
+    texts = tuple(_texts(case))
     token = sha256(f"{case.seed}".encode()).hexdigest()[:16]
-    given = Pseudonyms(salt, set(_domains(case)), kept=(f"nobody-{token}",), texts=texts)
+    given = Pseudonyms(
+        salt, {*_domains(case), *_domains_of_others(texts)}, kept=(f"nobody-{token}",), texts=texts
+    )
     dns = tuple(_answer(answer, given) for answer in case.dns)
     sessions = tuple(_session(one, given) for one in case.sessions)
     return replace(
@@ -58,20 +72,42 @@ def _domains(case: Case) -> Iterator[str]:
                 names += match[1], match[3]
     for one in case.sessions:
         names += [effect.server_name for effect, _ in one if isinstance(effect, Upgrade)]
-        received = "".join(o.data.decode("latin-1") for _, o in one if isinstance(o, Received))
-        names += _SERVER_NAME.findall(received)
+        names += _SERVER_NAME.findall(_received(one))
     for name in (*names, *options.mx):
         bare = name.lower().removesuffix(".")
         if not bare.endswith(".arpa"):
             yield registered_domain(bare) or (bare if "." in bare and not bare[-1].isdigit() else "")
 
 
+def _domains_of_others(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the registered domains of all names in `texts`, but for those that refusals are known to name."""
+    for name in {match[0] for text in texts for match in _HOST.finditer(text)}:
+        host = name.lower()
+        if _is_end_of_sentence(name) or not (has_public_suffix(host) or host.endswith(_INTERNAL)):
+            continue
+        domain = registered_domain(host)
+        if not is_known_page(f"{domain}/"):
+            yield domain
+
+
 def _texts(case: Case) -> Iterator[str]:
-    yield " ".join((*case.options.allow_targets, *case.options.mx, case.resolver))
+    yield " ".join((*case.options.allow_targets, *case.options.mx, case.resolver, case.options.helo_reason))
     for answer in case.dns:
         yield " ".join((answer.name, *answer.records, answer.detail))
     for one in case.sessions:
-        yield one.dumps()
+        yield from (effect.host for effect, _ in one if isinstance(effect, Connect))
+        yield from (effect.data.decode("latin-1") for effect, _ in one if isinstance(effect, Send))
+        yield _received(one)
+        for _, outcome in one:
+            if isinstance(outcome, Secured) and (shown := outcome.certificate) is not None:
+                yield " ".join((shown.common_name, *shown.dns_names, shown.issuer))
+
+
+def _received(transcript: Transcript) -> str:
+    """Return what the server said, whole: a name may be cut where a read ended."""
+    return "".join(
+        outcome.data.decode("latin-1") for _, outcome in transcript if isinstance(outcome, Received)
+    )
 
 
 def _options(options: Options, given: Pseudonyms) -> Options:

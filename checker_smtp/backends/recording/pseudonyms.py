@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Final, TypeAlias
 
 from checker_smtp.probes.addresses import why_not_public
+from checker_smtp.probes.refusals import is_known_page
 
 from .case import CaseError
 
@@ -32,8 +33,9 @@ _POOLS: Final = {
     6: (ip_network("2001:db8::/32"),),
 }
 _REVERSE: Final = (".in-addr.arpa", ".ip6.arpa")
-# the code of a reply that has more lines is no part of the name behind it
-_START: Final = r"(?:(?<=^[2-5][0-9]{2}-)|(?<![\w.-])(?!^[2-5][0-9]{2}-))"
+# the code of a reply that has more lines is no part of the name behind it; no match begins within a path,
+# because one began before it: a long path takes linear time
+_START: Final = r"(?:(?<=^[2-5][0-9]{2}-)|(?<![\w.-])(?<!\w/)(?!^[2-5][0-9]{2}-))"
 _TOKEN: Final = re.compile(
     rf"{_START}(?P<mailbox>[\w.+-]+)(?=@[\w\[])"
     rf"|{_START}(?P<name>(?:[a-z0-9_](?:[a-z0-9_/-]*[a-z0-9_])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9-]*[a-z0-9])"
@@ -58,8 +60,7 @@ class Pseudonyms:
         self._labels: dict[str, str] = {}
         for domain in sorted(self._domains):
             self._labels[domain.partition(".")[0]] = f"anon{self._digest(domain)[:6]}"
-        within = "|".join(map(re.escape, sorted(self._domains, key=len, reverse=True))) or "(?!)"
-        self._within = re.compile(rf"(?<![\w-])(?:{within})(?![\w-])", re.ASCII | re.IGNORECASE)
+        self._most_labels = max((domain.count(".") + 1 for domain in self._domains), default=0)
         self._suffixes = set(chain.from_iterable(d.split(".")[1:] for d in self._domains))
         self._addresses: dict[_Address, _Address] = {}
         used = {match["ip4"] or match["ip6"] for text in texts for match in _TOKEN.finditer(text)}
@@ -77,11 +78,24 @@ class Pseudonyms:
         bare = name.removesuffix(".").lower()
         if bare.endswith(_REVERSE):
             return self._reverse(bare) + "." * name.endswith(".")
-        if not any(bare == one or bare.endswith(f".{one}") for one in self._domains):
-            # such as the name of a file in the address of a help page
-            return self._within.sub(lambda match: self.name(match[0]), name)
-        given = ".".join(map(self._label, bare.split("."))) + "." * name.endswith(".")
+        if "/" in name:
+            # the address of a page without what is before the host
+            return "/".join(map(self.name, name.split("/")))
+        labels = bare.split(".")
+        end = self._end_of_domain(labels)
+        if end == 0:
+            return name
+        # behind the domain there may be the end of the name of a file, such as html
+        given = ".".join((*map(self._label, labels[:end]), *labels[end:])) + "." * name.endswith(".")
         return given.upper() if name.isupper() else given
+
+    def _end_of_domain(self, labels: list[str]) -> int:
+        """Return the number of labels up to the end of the last of the domains among them, 0 for none."""
+        for end in range(len(labels), 0, -1):
+            for start in range(max(0, end - self._most_labels), end):
+                if ".".join(labels[start:end]) in self._domains:
+                    return end
+        return 0
 
     def address(self, text: str) -> str:
         """Return the pseudonym of an address in any form; other text and other addresses as they are."""
@@ -125,7 +139,7 @@ class Pseudonyms:
 
     def _label(self, label: str) -> str:
         if label not in self._labels:
-            is_kept = label in self._suffixes or _is_usual(label)
+            is_kept = label in self._suffixes or _is_usual(label) or is_known_page(f"{label}.")
             self._labels[label] = label if is_kept else self._scrambled(label)
         return self._labels[label]
 

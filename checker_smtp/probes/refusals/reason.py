@@ -24,7 +24,7 @@ from .text import (
 )
 from .words import WordGroup, load_words
 
-__all__ = ["Reason", "Refusal", "Step", "read_refusal"]
+__all__ = ["Reason", "Refusal", "Step", "is_known_page", "read_refusal"]
 
 
 class Reason(StrEnum):
@@ -254,6 +254,11 @@ def _found(reply: MaskedText, stage: str, code: int) -> Iterable[tuple[WordGroup
                 yield group, pages
         elif match := group.search(reply.masked):
             yield group, reply.plain[match.start() : _clause_end(reply.plain, match.end())].strip()
+
+
+def is_known_page(mention: str) -> bool:
+    """Return whether the words know this URL or host name as a page about refusals, such as a blocklist's."""
+    return any(group.search(mention.lower()) is not None for group in _groups()["page"])
 
 
 def _clause_end(plain: str, end: int) -> int:

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from checker_smtp.probes.refusals import Reason, load_words
+from checker_smtp.probes.refusals import Reason, is_known_page, load_words
 from checker_smtp.probes.refusals.notation import PhraseError, any_of, parse_phrase
 from checker_smtp.probes.refusals.words import STAGES, WordGroup, parse_words
 
@@ -42,6 +42,11 @@ def parsed(text: str) -> WordGroup:
     (group,) = groups["words"]
     assert sum(map(len, groups.values())) == 1
     return group
+
+
+def test_pages_that_the_words_know() -> None:
+    assert is_known_page("ZEN.spamhaus.ORG")
+    assert not is_known_page("www.example.org")
 
 
 def test_a_group_is_read_with_its_switches() -> None:
