@@ -138,7 +138,7 @@ OTHERS = (
 def test_nothing_is_left_of_the_names_of_others_in_what_a_server_says(
     recorded: Callable[[RuleServer], Path], tmp_path: Path, reply: str
 ) -> None:
-    """They tell whose server it is; a blocklist says why mail was refused, and is known to everybody."""
+    """They show whose server it is; a blocklist says why mail was refused, and is known to everybody."""
     server = RuleServer(host="mx1.corp-example.com", rcpt_replies={"postmaster@corp-example.com": reply})
     folder, target = recorded(server), tmp_path / "anonymous"
     anyio.run(write_anonymous_case, folder, target)

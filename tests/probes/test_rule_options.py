@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
@@ -95,6 +95,7 @@ def test_an_installed_module_that_fails_costs_a_line_in_the_log(
     def broken() -> ModuleType:
         raise RuntimeError("no licence file")
 
+    monkeypatch.delitem(sys.modules, "checker_smtp.rules", raising=False)
     points = [Point("well", lambda: module), Point("broken", broken)]
     monkeypatch.setattr(sys.modules[Registry.__module__], "entry_points", lambda **_: points)
     registry = Registry()
@@ -106,17 +107,19 @@ def test_an_installed_module_that_fails_costs_a_line_in_the_log(
     ]
 
 
-def test_a_module_that_is_being_imported_is_registered_later(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", ["example_rule", "checker_smtp.rules"])
+def test_a_module_that_is_being_imported_is_registered_later(
+    monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
     """As where a program imports the module of the rule first, and that imports this package."""
     module = ModuleType("example_rule")
-    vars(module)["one"] = made()
-    spec = SimpleNamespace(_initializing=True)
-    vars(module)["__spec__"] = spec
-    monkeypatch.setitem(sys.modules, "example_rule", module)
+    monkeypatch.delitem(sys.modules, "checker_smtp.rules", raising=False)
+    monkeypatch.setitem(sys.modules, first, module)
     points = [Point("example_rule", lambda: module)]
     monkeypatch.setattr(sys.modules[Registry.__module__], "entry_points", lambda **_: points)
     registry = Registry()
     registry.load_installed("checker_smtp.rules")
-    assert registry.all() == ()
-    spec._initializing = False
+    assert registry.rules == {}
+    # the end of its import
+    vars(module)["one"] = made()
     assert [rule.name for rule in registry.all()] == ["example.rule"]

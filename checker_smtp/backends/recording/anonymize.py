@@ -1,7 +1,7 @@
 """A case without names, addresses and mailboxes.
 
 Every name goes: those of the options, of the DNS answers and certificates, and all that a server names in its
-texts, because a partner or a provider tells whose server it is. Two kinds stay: domains for documentation,
+texts, because a partner or a provider shows whose server it is. Two kinds stay: domains for documentation,
 and those that the words of refusals know, such as a blocklist; they say why mail was refused, and are
 in the source of this package already.
 """

@@ -49,23 +49,23 @@ class Registry:
                 self.register(import_module(module))
 
     def load_installed(self, group: str) -> None:
-        """Register the modules that installed distributions name as entry points of `group`."""
-        self._waiting = sorted(entry_points(group=group), key=lambda point: point.name)
-        self.register_waiting()
+        """Register the modules that installed distributions name as entry points of `group`.
+
+        The group has the name of the module that rules are written with. A program that imports that one, or
+        the rule's module, before anything else imports this package in the middle of that. A module that
+        began before this package is not whole yet, so it waits for the first use of the rules.
+        """
+        points = sorted(entry_points(group=group), key=lambda point: point.name)
+        self._waiting = [point for point in points if {group, point.module} & sys.modules.keys()]
+        self._register_installed(point for point in points if point not in self._waiting)
 
     def register_waiting(self) -> None:
-        """Register the installed modules that are not registered yet.
-
-        One whose import is in progress waits for the next call: a program that imports the rule's module, or
-        `checker_smtp.rules`, before anything else imports this package in the middle of that.
-        """
-        if not self._waiting or _is_being_imported("checker_smtp.rules"):
-            return
+        """Register the installed modules that are not registered yet."""
         points, self._waiting = self._waiting, []
+        self._register_installed(points)
+
+    def _register_installed(self, points: Iterable[EntryPoint]) -> None:
         for point in points:
-            if _is_being_imported(point.module):
-                self._waiting.append(point)
-                continue
             try:
                 self.register(point.load())
             except Exception as error:  # noqa: BLE001 - code of somebody else, and no reason to check nothing
@@ -124,10 +124,6 @@ class Registry:
         if (given := next((record for record in extra if record.code == code), None)) is not None:
             return given
         return next((record for start, record in self.foreign.items() if code.startswith(start)), None)
-
-
-def _is_being_imported(name: str) -> bool:
-    return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False)
 
 
 def _rule_of(module: ModuleType) -> Rule:
