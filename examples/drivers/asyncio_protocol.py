@@ -7,7 +7,6 @@ from smtp_sansio import Connect, Done, Failed, Receive, Received, Secured, Send,
 
 
 async def run(script):
-    """Run `script` to its end and return what it returns."""
     client, started_at = Client(), (loop := asyncio.get_running_loop()).time()
     try:
         effect = next(script)
@@ -15,8 +14,7 @@ async def run(script):
             try:  # with the timeout 0, wait_for ends what it waits for before that begins
                 kind, *result = await asyncio.wait_for(client.perform(effect, loop), effect.timeout)
             except OSError as error:
-                is_late = isinstance(error, TimeoutError)
-                kind, *result = Failed, *((effect.late,) if is_late else classify(error))
+                kind, result = Failed, [effect.late] if isinstance(error, TimeoutError) else classify(error)
             effect = script.send(kind(round(loop.time() - started_at, 3), *result))
     except StopIteration as stop:
         return stop.value
