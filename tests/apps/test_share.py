@@ -12,13 +12,27 @@ from checker_smtp.cli.main import find_commands
 from scripts.share import SHARE
 from tests.apps.command import ROOT, environment
 
-BASH = SHARE / "bash-completion" / "completions" / "checker-smtp"
-_COMPLETE = """
+# zsh has compadd and what is built on it only while a person types; they print here
+_ZSH = """
+compdef() {}; _describe() { print -l -- ${(P)3} }
+compadd() { print -l -- $completions }; _path_files() { print file }
+source $1; words=("${@:2}"); CURRENT=$#words
+_checker_smtp_completion
+"""
+_BASH = """
 source "$1"
 COMP_WORDS=("${@:2}"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 _checker_smtp_completion checker-smtp
-printf '%s\\n' "${COMPREPLY[@]}"
+printf '%s\n' "${COMPREPLY[@]}"
 """
+_COMPLETE = {
+    "bash": ["bash", "--norc", "-c", _BASH, "bash", f"{SHARE}/bash-completion/completions/checker-smtp"],
+    "zsh": ["zsh", "-f", "-c", _ZSH, "zsh", f"{SHARE}/zsh/site-functions/_checker-smtp"],
+    "fish": [
+        *("fish", "--no-config", "-c", 'source $argv[1]; complete -C "$argv[2..]"'),
+        f"{SHARE}/fish/vendor_completions.d/checker-smtp.fish",
+    ],
+}
 
 
 def test_the_files_are_made_from_the_commands() -> None:
@@ -47,30 +61,45 @@ def test_the_pages_are_right_to_roff() -> None:
     assert done.stderr == ""
 
 
-def complete(tmp_path: Path, *words: str) -> list[str]:
-    """Return what bash proposes for the last of these words."""
+def complete(tmp_path: Path, *words: str, shell: str = "bash") -> list[str]:
+    """Return what a shell proposes for the last of these words."""
     program = tmp_path / "checker-smtp"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m checker_smtp "$@"\n')
     program.chmod(0o755)
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
     done = subprocess.run(
-        ["bash", "--norc", "-c", _COMPLETE, "bash", str(BASH), *words],
+        [*_COMPLETE[shell], *words],
         capture_output=True,
         text=True,
         check=True,
-        env=environment(PATH=f"{tmp_path}:{os.environ['PATH']}"),
+        env=environment(PATH=f"{tmp_path}:{os.environ['PATH']}", HOME=str(tmp_path)),
         cwd=ROOT,
     )
+    assert done.stderr == ""
     return done.stdout.split()
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_complete_commands_options_and_choices(tmp_path: Path, shell: str) -> None:
+    program = "checker-smtp"
+    # with the help of each in its words behind the name
+    assert complete(tmp_path, program, "ch", shell=shell)[0].partition(":")[0] == "check"
+    (option, *_) = complete(tmp_path, program, "check", "--m", shell=shell)
+    assert option.partition(":")[0] == "--mx"
+    assert complete(tmp_path, program, "check", "--format", "n", shell=shell) == ["nagios"]
+    assert complete(tmp_path, program, "explain", "smtp.mx.al", shell=shell) == ["smtp.mx.alias_beside"]
+    folder = "fixtures/postfix-open-r"
+    files = complete(tmp_path, program, "replay", folder, shell=shell)
+    assert files == ["file"] if shell == "zsh" else files == ["fixtures/postfix-open-relay/"]
+
+
 def test_bash_completes_commands_options_and_choices(tmp_path: Path) -> None:
     assert complete(tmp_path, "checker-smtp", "ch") == ["check"]
     assert {"--mx", "--max"} & {*complete(tmp_path, "checker-smtp", "check", "--m")} == {"--mx"}
     assert complete(tmp_path, "checker-smtp", "check", "--format", "n") == ["nagios"]
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_completion_works_whatever_the_configuration_is(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("a =")
     words = ("checker-smtp", "check", "--config", str(tmp_path / "broken.toml"), "--format", "n")

@@ -7,8 +7,15 @@ from checker_smtp.cli.output import Output
 __all__ = ["explain"]
 
 
+def _codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Return the codes that begin so, for the completion of shells."""
+    from checker_smtp.probes.rules import CODES
+
+    return [code for code in CODES if code.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("code")
+@click.argument("code", shell_complete=_codes)
 def explain(code: str) -> None:
     """Explain CODE: its meaning, why it matters, and how to fix it.
 
