@@ -10,10 +10,11 @@ from .arguments import CommandT
 from .configured import current_configuration
 
 if TYPE_CHECKING:
+    from checker_smtp.probes.policy import FindingPolicy
     from checker_smtp.probes.result import Result
     from checker_smtp.probes.rules import Acceptance
 
-__all__ = ["accept_option", "decided"]
+__all__ = ["accept_option", "current_policy", "decided"]
 
 
 def accept_option(command: CommandT) -> CommandT:
@@ -30,11 +31,18 @@ def accept_option(command: CommandT) -> CommandT:
 
 def decided(results: "Iterable[Result]", accepted: "Iterable[Acceptance]" = ()) -> "tuple[Result, ...]":
     """Return the results of one run under the configuration and the values of `--accept`."""
-    from checker_smtp.probes.policy import FindingPolicy, decide
+    from checker_smtp.probes.policy import decide
+
+    policy = current_policy()
+    return decide(results, replace(policy, acceptances=(*accepted, *policy.acceptances)))
+
+
+def current_policy() -> "FindingPolicy":
+    """Return the severities and the accepted faults of the configuration file, none without one."""
+    from checker_smtp.probes.policy import FindingPolicy
 
     configuration = current_configuration()
-    policy = configuration.policy if configuration is not None else FindingPolicy()
-    return decide(results, replace(policy, acceptances=(*accepted, *policy.acceptances)))
+    return configuration.policy if configuration is not None else FindingPolicy()
 
 
 def _parse_acceptance(text: str) -> "Acceptance":

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from .result import Result, evaluate
 from .rules import RULES, Acceptance, Finding, Outcome, Severity, record_of, status_of
 
-__all__ = ["FindingPolicy", "accept", "decide", "evaluate_again", "is_over", "with_severities"]
+__all__ = ["FindingPolicy", "accept", "decide", "decide_one", "evaluate_again", "is_over", "with_severities"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,16 @@ def decide(results: Iterable[Result], policy: FindingPolicy) -> tuple[Result, ..
         replace(r, unused_acceptances=tuple(a for a in r.unused_acceptances if a.domain or a in unused))
         for r in decided
     )
+
+
+def decide_one(result: Result, policy: FindingPolicy) -> Result:
+    """Return one result of many as the operator decided: of a scan, or of a service.
+
+    Another domain may use an acceptance for all domains, so none of these is among the `unused_acceptances`.
+    """
+    decided = accept(with_severities(result, policy.severities), policy.acceptances)
+    own = tuple(acceptance for acceptance in decided.unused_acceptances if acceptance.domain)
+    return replace(decided, unused_acceptances=own)
 
 
 def accept(result: Result, acceptances: Iterable[Acceptance]) -> Result:

@@ -1,6 +1,5 @@
 """The last stage of a scan: from a domain whose servers were probed to its result line."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -11,10 +10,9 @@ import anyio
 from checker_smtp.probes.check import ResolvedDomain, build_observation
 from checker_smtp.probes.dns import resolve_reverse_dns
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.policy import with_severities
+from checker_smtp.probes.policy import FindingPolicy, decide_one
 from checker_smtp.probes.ports import Runner
 from checker_smtp.probes.result import Result, evaluate
-from checker_smtp.probes.rules import Severity
 from checker_smtp.probes.selftest import probe_control
 from checker_smtp.report.document import NOT_CHECKED, dump_line, dump_not_checked
 
@@ -54,17 +52,12 @@ class ControlProbes:
 
 
 class DomainEvaluator:
-    """Evaluates domains; `controls` are probed where a server does not answer.
+    """Evaluates domains under `policy`; `controls` are probed where a server does not answer."""
 
-    Findings have the `severities` of their codes, where these are there, and those of their rules otherwise.
-    """
-
-    def __init__(
-        self, controls: ControlProbes, resolver_name: str, severities: Mapping[str, Severity]
-    ) -> None:
+    def __init__(self, controls: ControlProbes, resolver_name: str, policy: FindingPolicy) -> None:
         self._controls = controls
         self._resolver_name = resolver_name
-        self._severities = severities
+        self._policy = policy
 
     async def evaluate(self, domain: DomainScan) -> NumberedLine:
         """Return the line of a domain: its result, or why it has none."""
@@ -91,4 +84,4 @@ class DomainEvaluator:
             resolver_name=self._resolver_name,
         )
         seconds = round(anyio.current_time() - domain.started_at, 3)
-        return with_severities(evaluate(replace(observation, seconds=seconds)), self._severities)
+        return decide_one(evaluate(replace(observation, seconds=seconds)), self._policy)

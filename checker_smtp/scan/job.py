@@ -81,8 +81,13 @@ class ScanJob:
         relevant = {
             f.name: str(getattr(options, f.name)) for f in fields(Options) if f.name not in _NOT_OF_RESULTS
         }
-        for code, severity in self.settings.severities.items():
+        policy = self.settings.policy
+        for code, severity in policy.severities.items():
             relevant[f"severity of {code}"] = str(severity)
+        for one in policy.acceptances:
+            # a reason is in the results, but they are the same with another one
+            key = f"acceptance of {one.code}@{one.subject}" if one.subject else f"acceptance of {one.code}"
+            relevant[f"{key} for {one.domain or 'all domains'}"] = str(one.until)
         return ScanManifest(list_digest=self.domain_list.digest, options=relevant)
 
 

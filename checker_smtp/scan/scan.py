@@ -55,7 +55,7 @@ class Scan:
             seed=seed,
         )
         controls = ControlProbes(self._limiter, runner, settings.server_cache_ttl)
-        self._evaluator = DomainEvaluator(controls, resolver_name, settings.severities)
+        self._evaluator = DomainEvaluator(controls, resolver_name, settings.policy)
         self._evidence = self._scheduler.evidence
         self._cancel_scope = anyio.CancelScope()
         self._ended = anyio.Event()

@@ -1,10 +1,9 @@
 """The settings of a scan, beside the options of each check."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from checker_smtp.probes.options import OptionError, Options
-from checker_smtp.probes.rules import Severity
+from checker_smtp.probes.policy import FindingPolicy
 
 __all__ = ["ScanSettings"]
 
@@ -19,8 +18,8 @@ class ScanSettings:
     two sessions with one address, `retry_delay` is the first pause after a server throttled us, and facts
     about an address are cached for `server_cache_ttl`. `batch_size` domains are resolved before they are
     grouped by server. Without `reuse` every domain gets sessions of its own. Sessions begin at
-    `source_address`, an address of this machine, or at any. Findings of a code in `severities` have the
-    severity there.
+    `source_address`, an address of this machine, or at any. `policy` has the severities and the accepted
+    faults of the operator.
     """
 
     options: Options
@@ -35,7 +34,7 @@ class ScanSettings:
     batch_size: int = 10_000
     reuse: bool = True
     source_address: str | None = None
-    severities: Mapping[str, Severity] = field(default_factory=dict)
+    policy: FindingPolicy = field(default_factory=FindingPolicy)
 
     def __post_init__(self) -> None:
         for name in (

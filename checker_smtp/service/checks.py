@@ -22,6 +22,7 @@ from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import Options
+from checker_smtp.probes.policy import decide_one
 from checker_smtp.probes.result import Result
 
 from .admission import Admission
@@ -121,6 +122,7 @@ class Checks:
                 )
                 work = partial(self._limited, check)
                 result = await (self._in_trio(work) if self._on_trio else work())
+            result = result if is_host else decide_one(result, self.settings.policy)
         except BaseException as error:
             self._on_end(error, monotonic() - started_at)
             raise

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from checker_smtp.probes.options import Options
+from checker_smtp.probes.policy import FindingPolicy
 
 __all__ = ["ServiceSettings", "SettingError"]
 
@@ -54,6 +55,9 @@ class ServiceSettings:
     rate_storage: str = field(default="memory://", repr=False)
     max_checks: int = 20
     max_checks_per_client: int = 10
+
+    # severities and accepted faults, for the page and the API: a host that uses the protocol decides itself
+    policy: FindingPolicy = field(default_factory=FindingPolicy)
 
     # results; without `store` they are kept in memory, for an hour at most
     store: Path | None = None

@@ -87,9 +87,9 @@ def test_both_families_are_the_same_as_neither() -> None:
         # the reason is made, not given
         (Options, check, {"domain", "helo_reason"}),
         # from the configuration only
-        (ScanSettings, scan, {"options", "severities"}),
-        # one option for both
-        (ServiceSettings, serve, {"resolver_name"}),
+        (ScanSettings, scan, {"options", "policy"}),
+        # one option for both; and the same
+        (ServiceSettings, serve, {"resolver_name", "policy"}),
     ],
     ids=["check", "scan", "serve"],
 )

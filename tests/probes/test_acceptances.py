@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from checker_smtp.probes.policy import FindingPolicy, accept, decide, evaluate_again
+from checker_smtp.probes.policy import FindingPolicy, accept, decide, decide_one, evaluate_again
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Acceptance, Severity
 from tests.probes.observations import PLAIN_EHLO, endpoint, observation, session
@@ -106,6 +106,17 @@ def test_an_acceptance_for_all_domains_is_used_if_one_domain_has_the_fault() -> 
     assert first.unused_acceptances == second.unused_acceptances == (acceptance("smtp.open_relay"),)
     (alone,) = decide([healthy], policy)
     assert alone.unused_acceptances == policy.acceptances
+
+
+def test_among_many_domains_only_an_acceptance_for_this_one_is_unused() -> None:
+    own = acceptance("smtp.open_relay", domain=SEEN.domain)
+    policy = FindingPolicy(
+        severities={CODE: Severity.WARN}, acceptances=(acceptance(), own, acceptance("smtp.ptr.missing"))
+    )
+    result = decide_one(RESULT, policy)
+    assert (result.findings[-1].acceptance, result.findings[-1].severity) == (acceptance(), Severity.WARN)
+    assert result.unused_acceptances == (own,)
+    assert decide_one(RESULT, FindingPolicy()) == RESULT
 
 
 def test_the_severity_is_decided_before() -> None:

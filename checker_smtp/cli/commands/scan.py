@@ -18,7 +18,8 @@ from checker_smtp.cli.arguments import (
     resolver_address,
 )
 from checker_smtp.cli.check_options import check_options, options_from
-from checker_smtp.cli.configured import ConfiguredCommand, current_configuration
+from checker_smtp.cli.configured import ConfiguredCommand
+from checker_smtp.cli.decisions import current_policy
 from checker_smtp.cli.output import Output
 from checker_smtp.cli.source_address import source_option
 from checker_smtp.cli.summary_page import write_page
@@ -117,12 +118,7 @@ def scan(
     The exit code is 0 when the scan finished, whatever it found, 3 for wrong usage, and 130 after Ctrl-C.
     """
     options = options_from(_PLACEHOLDER, given, given["source_address"])
-    configuration = current_configuration()
-    settings = ScanSettings(
-        **fields_from(ScanSettings, given),
-        options=options,
-        severities=configuration.policy.severities if configuration is not None else {},
-    )
+    settings = ScanSettings(**fields_from(ScanSettings, given), options=options, policy=current_policy())
     _fit_engine(engine, scheduler, backend, given["in_order"], results)
     if engine == "dask" and settings.source_address:
         raise click.UsageError("--source-address cannot be used: each worker has its own addresses. Omit it.")

@@ -20,6 +20,7 @@ from checker_smtp.cli.arguments import (
     resolver_option,
 )
 from checker_smtp.cli.configured import ConfiguredCommand
+from checker_smtp.cli.decisions import current_policy
 from checker_smtp.cli.source_address import source_option
 from checker_smtp.service.settings import ServiceSettings
 
@@ -177,7 +178,9 @@ def serve(resolver: str | None, **given: Any) -> None:
     from checker_smtp.probes.options import Options
     from checker_smtp.service.settings import SettingError
 
-    settings = ServiceSettings(resolver=resolver_address(resolver), resolver_name=resolver or "", **given)
+    settings = ServiceSettings(
+        resolver=resolver_address(resolver), resolver_name=resolver or "", policy=current_policy(), **given
+    )
     # the options and the resolver that all checks share are validated at the start
     Options(
         domain="example.com",

@@ -90,7 +90,7 @@ class WorkerScan:
         self.domain_resolver = DomainResolver(settings, self.resolver, self.seed)
         limiter = PolitenessLimiter(settings, ScanStats())
         controls = ControlProbes(limiter, SerializedRunner(self), settings.server_cache_ttl)
-        self.evaluator = DomainEvaluator(controls, config.resolver_name, settings.severities)
+        self.evaluator = DomainEvaluator(controls, config.resolver_name, settings.policy)
 
     def run(self, function: Callable[[*_Ts], Awaitable[_T]], *args: *_Ts) -> _T:
         """Run `function` on the plugin's event loop, for the task in whose thread this is called."""

@@ -7,6 +7,8 @@ import resource
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ import pytest
 from checker_smtp.lines import LinesError
 from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.options import OptionError
+from checker_smtp.probes.policy import FindingPolicy
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import Severity
+from checker_smtp.probes.rules import Acceptance, Severity
 from checker_smtp.scan import job as jobs
 from checker_smtp.scan.input.domain_list import DomainListError
 from checker_smtp.scan.input.list_file import DomainList, open_domain_list
@@ -57,7 +60,7 @@ def run(
     listed: Path, results: Path, loop: str = "asyncio", *, column: str | None = None, **given: Any
 ) -> int:
     """Return the number of domains done in this run, which must not be interrupted."""
-    own = {name: given.pop(name) for name in ("retry_delay", "severities") if name in given}
+    own = {name: given.pop(name) for name in ("retry_delay", "policy") if name in given}
     how = settings(per_session=5, **{"retry_delay": 0.05} | own)
     with open_domain_list(listed, column) as names:
         job = ScanJob(
@@ -124,7 +127,7 @@ def test_the_manifest_has_the_options_that_change_a_result(
     assert "domain" not in manifest.options
 
 
-def test_severities_of_the_configuration_are_in_the_results(
+def test_the_decisions_of_the_operator_are_in_the_results(
     internet: FakeInternet, listed: Path, tmp_path: Path
 ) -> None:
     def found(name: str, **given: Any) -> dict[str, Any]:
@@ -134,10 +137,20 @@ def test_severities_of_the_configuration_are_in_the_results(
 
     before = found("before")
     code = next(code for code, finding in before.items() if finding["severity"] == "info")
-    after = found("after", severities={code: Severity.WARN})
+    accepted = Acceptance(code=code, reason="known", until=date(2999, 1, 1))
+    policy = FindingPolicy(severities={code: Severity.WARN}, acceptances=(accepted,))
+    after = found("after", policy=policy)
     assert (after[code]["severity"], after[code]["rule_severity"]) == ("warn", "info")
-    with pytest.raises(ResultsError, match=f"severity of {code}"):
-        run(listed, tmp_path / "after", resume=True, severities={code: Severity.INFO})
+    assert after[code]["acceptance"]["reason"] == "known"
+    for other, said in (
+        (replace(policy, severities={code: Severity.INFO}), f"severity of {code}"),
+        (
+            replace(policy, acceptances=(replace(accepted, until=None),)),
+            f"acceptance of {code} for all domains",
+        ),
+    ):
+        with pytest.raises(ResultsError, match=said):
+            run(listed, tmp_path / "after", resume=True, policy=other)
 
 
 def test_another_column_of_the_same_file_is_another_list(internet: FakeInternet, tmp_path: Path) -> None:

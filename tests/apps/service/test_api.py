@@ -10,7 +10,9 @@ import httpx
 import jsonschema
 import pytest
 
+from checker_smtp.probes.policy import FindingPolicy
 from checker_smtp.probes.ports import DnsStatus
+from checker_smtp.probes.rules import Acceptance, Severity
 from checker_smtp.report.document import load
 from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.testing import FakeNetwork, FakeResolver
@@ -54,6 +56,20 @@ async def test_one_request_gives_the_document(app: Middleware) -> None:
             f"/check/results/{answer.headers['location'].removeprefix('checks/')}/report.json"
         )
         assert page.content == answer.content
+
+
+async def test_the_document_has_the_decisions_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict is the one that `check` gives with the same configuration."""
+    accepted = Acceptance(code="smtp.open_relay", domain=DOMAIN, reason="a lab")
+    policy = FindingPolicy(severities={"smtp.ipv6.none": Severity.WARN}, acceptances=(accepted,))
+    app = replaying(monkeypatch, "postfix-open-relay", helo_name="probe.dev-probe.test", policy=policy)
+    result = load((await post(app, {"domain": DOMAIN}, "?wait=60")).content)
+    assert result.status == "warning"
+    severities = {one.code: (one.severity, one.acceptance) for one in result.findings}
+    assert severities == {
+        "smtp.ipv6.none": (Severity.WARN, None),
+        "smtp.open_relay": (Severity.CRIT, accepted),
+    }
 
 
 async def test_a_check_is_started_and_asked_for() -> None:

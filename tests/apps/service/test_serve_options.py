@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from checker_smtp.cli.commands.serve import serve
+from checker_smtp.probes.rules import Acceptance
 from checker_smtp.service.settings import ServiceSettings
 from tests.apps.command import run
 
@@ -72,6 +74,16 @@ def test_a_setting_by_option_and_by_environment(
     field = FIELDS.get(option, option.removeprefix("--").replace("-", "_"))
     assert getattr(given(option, text), field) == value
     assert getattr(given(**{variable: text}), field) == value
+
+
+def test_severities_and_accepted_faults_are_those_of_the_configuration(given: Given, tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(
+        '[severity]\n"smtp.mx.cname" = "warn"\n[[accept]]\ncode = "smtp.ptr.missing"\nreason = "moving"\n'
+    )
+    policy = given("--config", str(file)).policy
+    assert policy.severities == {"smtp.mx.cname": "warn"}
+    assert policy.acceptances == (Acceptance(code="smtp.ptr.missing", reason="moving"),)
 
 
 def test_the_option_wins(given: Given) -> None:
