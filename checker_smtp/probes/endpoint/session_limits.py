@@ -16,6 +16,10 @@ _MAX_REFUSALS = 8
 MAX_DOMAINS_IF_DROPPED = _MAX_DOMAINS_OF_EXIM = 5
 _EXIM = re.compile(r"\bExim\b")
 
+# Sendmail drops no session for refusals or RSETs, but Debian's allows a client ten connections in ten minutes
+# (`ClientRate` in /etc/mail/access), and fail2ban counts each further one. Longer sessions are fewer.
+_SENDMAIL = re.compile(r"SMTP Sendmail\b")
+
 
 def has_room(dialogue: Dialogue, domains: int, questions: int) -> bool:
     """Return True where a session may go on with one more domain, about which it asks `questions`.
@@ -23,9 +27,11 @@ def has_room(dialogue: Dialogue, domains: int, questions: int) -> bool:
     `dialogue` is the session so far, `domains` the number of those it asked about.
     """
     replies = [logged.event for logged in dialogue.log if isinstance(logged.event, Reply)]
+    texts = [r.text for r in replies if isinstance(r.command, Ehlo | Helo)]
+    texts += [logged.event.text for logged in dialogue.log if isinstance(logged.event, Greeting)]
+    if any(map(_SENDMAIL.search, texts)):
+        return True
     refusals = sum(isinstance(r.command, Mail | Rcpt | Rset) and r.reply_class >= 4 for r in replies)
     if refusals + questions > _MAX_REFUSALS:
         return False
-    texts = [r.text for r in replies if isinstance(r.command, Ehlo | Helo)]
-    texts += [logged.event.text for logged in dialogue.log if isinstance(logged.event, Greeting)]
     return domains < _MAX_DOMAINS_OF_EXIM or not any(map(_EXIM.search, texts))

@@ -111,6 +111,27 @@ async def test_at_most_five_domains_share_a_session_with_exim(
     assert len({frozenset(found.codes(domain)) for domain in shared(50)}) == 1
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_sendmail_gets_few_connections_even_where_it_refuses_everything(pipelining: bool) -> None:
+    """It has no limit for the refusals of a session, but Debian's allows ten connections in ten minutes."""
+    host = StrictServer(
+        software="ESMTP Sendmail 8.17.1.9; Sat, 28 Nov", rcpt_replies=UNKNOWN, pipelining=pipelining
+    )
+    internet = internet_of(host, 50)
+    found = await scanned(internet, shared(50))
+    assert sorted(domains_asked(host)) == [10, 20, 20]
+    assert not any(session.end for domain in shared(50) for session in found.sessions(domain))
+    await compare(found, host, 50, ["d0.test", "d19.test", "d49.test"])
+
+
+async def test_one_that_only_calls_itself_sendmail_is_asked_less_once_it_drops_a_session() -> None:
+    host = StrictServer(software="ESMTP Sendmail", rcpt_replies=UNKNOWN, max_errors=20)
+    found = await scanned(internet_of(host, 50), shared(50))
+    first, *later = domains_asked(host)
+    assert (first, max(later)) == (10, 5)
+    assert all("smtp.postmaster.rejected" in found.codes(domain) for domain in shared(50))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["eof", "reset"])
 async def test_a_server_that_dropped_a_long_session_gets_short_ones_for_the_whole_scan(ending: str) -> None:
