@@ -258,7 +258,7 @@ def _found(reply: MaskedText, stage: str, code: int) -> Iterable[tuple[WordGroup
 
 def is_known_page(mention: str) -> bool:
     """Return whether the words know this URL or host name as a page about refusals, such as a blocklist's."""
-    return any(group.search(mention.lower()) is not None for group in _groups()["page"])
+    return any(group.search(mention.lower()) is not None for group in load_words()["page"])
 
 
 def _clause_end(plain: str, end: int) -> int:
