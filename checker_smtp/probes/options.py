@@ -105,7 +105,8 @@ class Options:
     never. `allow_targets` are networks (CIDR) that are contacted although they are not public. `rule_options`
     are `NAME=VALUE` for the options of rules, which `checker-smtp rules` lists. `mx` are mail servers, names
     or addresses, in place of those of the MX records, which are not asked for. `helo_reason` says in words
-    why `helo_name` was chosen, for the report.
+    why `helo_name` was chosen, and `source_addresses` are the public addresses of this machine that
+    connections begin at, both for the report.
     `check_budget` is the time of a whole check, in seconds, without the wait for such a retry: at its end the
     check has what it knows by then. A scan, whose domains share their servers, has no such limit.
     """
@@ -126,6 +127,7 @@ class Options:
     rule_options: tuple[str, ...] = ()
     mx: tuple[str, ...] = ()
     helo_reason: str = ""
+    source_addresses: tuple[str, ...] = ()
     check_budget: float = 120.0
 
     def __post_init__(self) -> None:
@@ -154,6 +156,7 @@ class Options:
             raise OptionError("ipv4", "both address families are switched off: leave one on")
         put("controls", tuple(host_name("controls", name) for name in self.controls))
         put("mx", tuple(map(_mail_server, self.mx)))
+        put("source_addresses", tuple(map(_source_address, self.source_addresses)))
         put("allow_targets", tuple(str(_network(text)) for text in self.allow_targets))
 
     def about(self, domain: str) -> "Options":
@@ -194,6 +197,15 @@ def _mail_server(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return host_name("mx", text)
+
+
+def _source_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise OptionError(
+            "source_addresses", f"{text!r} is no IP address: give one of the machine that checks"
+        ) from None
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

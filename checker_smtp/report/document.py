@@ -4,8 +4,8 @@ ASCII only, so that no reply of a server can control a terminal. `load` reads a 
 loss, for another evaluation. Within a version, fields are only added, with a default, and unknown fields are
 ignored. So older documents stay readable, even those without a version. Version 2 added `mail`, and the `id`,
 `reason` and `words` of a finding; in an older document `load` computes the first two and leaves the others
-empty. A document may come from anyone: the result of `load` is safe to evaluate and to render, and not larger
-than that of a check (`bounds`).
+empty. `refusals` is counted for readers, and `load` does not read it. A document may come from anyone: the
+result of `load` is safe to evaluate and to render, and not larger than that of a check (`bounds`).
 """
 
 import codecs
@@ -24,6 +24,7 @@ from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Acceptance, Delivery, Finding, Severity, finding_id, judge_delivery
 
 from .bounds import excess_findings, excess_parts
+from .refusal_count import count_refusals
 
 __all__ = [
     "MAX_REASON",
@@ -110,10 +111,12 @@ def dump_line(result: Result) -> bytes:
     out = BytesIO()
     out.write(b'{"version":%d,' % VERSION)
     # in pieces, because a whole document as text takes up to four times its octets
-    decoder, rest = codecs.getincrementaldecoder("utf-8")(), memoryview(line)[1:]
+    decoder, rest = codecs.getincrementaldecoder("utf-8")(), memoryview(line)[1:-1]
     for start in range(0, len(rest), _PIECE):
         # in JSON only strings contain other characters, so each can be escaped in place
         out.write(decoder.decode(rest[start : start + _PIECE]).encode("ascii", _ESCAPE))
+    counts = json.dumps(count_refusals(result.observation), separators=(",", ":"))
+    out.write(b',"refusals":%b}' % counts.encode())
     return out.getvalue()
 
 

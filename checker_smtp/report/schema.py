@@ -96,13 +96,21 @@ def build_schema() -> dict[str, Any]:
         "default": 1,
         "description": "The version of this format; the first documents have none, and no `mail`.",
     }
+    refusals = {
+        "type": "object",
+        "additionalProperties": {"type": "integer", "minimum": 1},
+        "default": {},
+        "description": "For each endpoint that refused something, the number of refusals in the sessions "
+        "shown here: replies of 4yz or 5yz to the connection, EHLO, HELO, MAIL or RCPT. Each is a line in "
+        "the log of the server. Counted from the observation, and ignored where a document is read.",
+    }
     document_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": _ID,
         "title": "A check by checker-smtp",
         "description": "The observation of the inbound mail service of a domain, and the verdict on it.",
         "type": "object",
-        "properties": {"version": version, **document["properties"]},
+        "properties": {"version": version, **document["properties"], "refusals": refusals},
         "required": [name for name in document["required"] if name != "mail"],
         "if": {"required": ["version"], "properties": {"version": {"minimum": 2}}},
         "then": {"required": ["mail"]},

@@ -40,6 +40,7 @@ OPTIONS = Options(
     domain="corp-example.com",
     helo_name="probe.our-network.org",
     test_probe_address="jane.doe@our-network.org",
+    source_addresses=("198.41.0.10", "2001:500:88:200::10"),
 )
 SECRETS = (
     "corp-example",

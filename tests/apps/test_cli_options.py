@@ -84,8 +84,8 @@ def test_both_families_are_the_same_as_neither() -> None:
 @pytest.mark.parametrize(
     ("settings", "command", "others"),
     [
-        # the reason is made, not given
-        (Options, check, {"domain", "helo_reason"}),
+        # the reason and the addresses are made, not given
+        (Options, check, {"domain", "helo_reason", "source_addresses"}),
         # from the configuration only
         (ScanSettings, scan, {"options", "policy"}),
         # one option for both; and the same

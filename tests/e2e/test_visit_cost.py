@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from checker_smtp.report.document import load
-from checker_smtp.report.model.refusal_count import count_refusals
+from checker_smtp.report.refusal_count import count_refusals
 from tests.e2e.archives import download, install_in
 from tests.e2e.lab.table import ADVISED, ADVISED_ADDRESS, RESOLVER
 from tests.e2e.sandbox import Sandbox

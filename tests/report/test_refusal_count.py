@@ -6,7 +6,8 @@ from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.result import evaluate
 from checker_smtp.report.formats.html import render_html
 from checker_smtp.report.formats.text import render_text
-from checker_smtp.report.model.refusal_count import count_refusals, describe_refusals
+from checker_smtp.report.model.fail2ban import describe_refusals
+from checker_smtp.report.refusal_count import count_refusals
 from tests.probes.observations import HERE, THERE, V6, endpoint, observation
 
 NO = "550 5.1.1 no such user"

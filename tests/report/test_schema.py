@@ -14,6 +14,7 @@ from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Delivery, MailState
 from checker_smtp.report.document import VERSION, DocumentError, dump, load, load_observation
 from checker_smtp.report.model.report import build_report
+from checker_smtp.report.refusal_count import count_refusals
 from checker_smtp.report.schema import build_schema, dump_schema
 from tests.report.results import DATA, FIXTURES, POSTURES, everywhere_hostile, replayed
 
@@ -40,7 +41,10 @@ def agrees(result: Result) -> None:
     text = dump(result)
     document = json.loads(text)
     EXACTLY.validate(document)
-    assert list(document) == ["version", "observation", "findings", "status", "mail", "unused_acceptances"]
+    assert list(document) == [
+        *("version", "observation", "findings", "status", "mail", "unused_acceptances", "refusals")
+    ]
+    assert document["refusals"] == count_refusals(result.observation)
     assert document["version"] == VERSION == 2
     assert text.isascii()
     assert dump(load(text)) == text

@@ -91,7 +91,16 @@ def _domains_of_others(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _texts(case: Case) -> Iterator[str]:
-    yield " ".join((*case.options.allow_targets, *case.options.mx, case.resolver, case.options.helo_reason))
+    options = case.options
+    yield " ".join(
+        (
+            *options.allow_targets,
+            *options.mx,
+            *options.source_addresses,
+            case.resolver,
+            options.helo_reason,
+        )
+    )
     for answer in case.dns:
         yield " ".join((answer.name, *answer.records, answer.detail))
     for one in case.sessions:
@@ -118,6 +127,7 @@ def _options(options: Options, given: Pseudonyms) -> Options:
         domain=given.name(options.domain),
         helo_name=given.name(options.helo_name),
         helo_reason=given.text(options.helo_reason),
+        source_addresses=tuple(map(given.address, options.source_addresses)),
         test_probe_address=f"{given.mailbox(local)}@{given.name(domain)}",
         controls=tuple(map(given.name, options.controls)),
         mx=tuple(given.address(given.name(name)) for name in options.mx),

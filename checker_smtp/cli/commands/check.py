@@ -1,5 +1,6 @@
 """The command `check`: one domain or several, with every problem in the report."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,11 +106,13 @@ def check(
     from checker_smtp.backends.network import Network
     from checker_smtp.cli.checks import CheckRun
     from checker_smtp.cli.helo import is_helo_name_given, own_helo_name
+    from checker_smtp.cli.own_addresses import public_source_addresses
 
     asked = DnsResolver(*server, dns_timeout())
     print_notes(asked.notes)
+    own = public_source_addresses(source_address)
     checks = CheckRun(
-        options=options,
+        options=[replace(one, source_addresses=own) for one in options],
         backend=Network(SharedResolver([asked]) if several else asked, source_address=source_address),
         resolver_name=resolver or "",
         record=record,

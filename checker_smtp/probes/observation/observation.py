@@ -147,6 +147,7 @@ class Settings:
     allow_targets: tuple[str, ...] = ()
     rule_options: tuple[str, ...] = ()
     helo_reason: str = ""
+    source_addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Observation, TlsProbe
 from checker_smtp.probes.result import Result
 from checker_smtp.report.advice.software import recognise
+from checker_smtp.report.refusal_count import count_refusals
 from checker_smtp.report.visible import visible
 
 from .endpoint_index import EndpointIndex
 from .endpoints import EndpointReport, build_endpoint_report
+from .fail2ban import describe_refusals
 from .items import Context, Item, items_of
 from .mx_table import MxRow, build_mx_rows, describe_coverage
 from .panels import ReportPanel, describe_counts, list_unused
-from .refusal_count import count_refusals, describe_refusals
 from .timeline import format_seconds, format_time
 from .transcript import TranscriptView
 from .verdict import Verdict, build_verdict, list_disabled_tests
