@@ -44,6 +44,30 @@ def test_starttls_refused(starttls: str, verdict: str) -> None:
     assert finding_lines(observation(endpoint(starttls=starttls))) == [f"{verdict} {HERE}"]
 
 
+@pytest.mark.parametrize(
+    "blame",
+    [
+        "554 5.7.1 Your IP is blocked using zen.spamhaus.org",
+        "421 4.7.0 Too many connections from your IP",
+        "450 4.7.25 cannot find your reverse hostname",
+    ],
+)
+@pytest.mark.parametrize("step", ["starttls", "ehlo_tls"])
+def test_words_against_this_client_are_no_fault_of_the_servers_tls(step: str, blame: str) -> None:
+    found = only(after(CLEAR, **{step: blame}))
+    assert (found.code, found.severity, found.outcome) == ("smtp.refused_us", "info", "refused-us")
+    assert "the server refuses this client" in found.message
+    assert "certificate" not in found.fix
+
+
+@pytest.mark.parametrize("step", ["starttls", "ehlo_tls"])
+def test_a_421_accuses_neither_key_nor_certificate(step: str) -> None:
+    found = only(after(CLEAR, **{step: "421 4.3.2 System shutting down"}))
+    assert found.outcome == "transient"
+    assert found.fix.startswith("Repeat the check")
+    assert "says nothing about the key" in found.fix
+
+
 BROKEN = [
     (
         {"starttls": None, "end": "STARTTLS/closed"},

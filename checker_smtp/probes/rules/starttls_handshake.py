@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen, Session
-from checker_smtp.probes.refusals import Reason, Step
+from checker_smtp.probes.refusals import Reason, Refusal, Step
 
 from ._answers import defers_everything, read_reply
 from ._finding import Code, Evidence, Finding, Outcome, Severity, Urgency
@@ -12,12 +12,12 @@ from ._reach import lost
 from ._reading import end_evidence, quoted, reply_evidence, shown
 from ._reproduction import HoldSession, ReadOctets, StartTlsHandshake
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, deferral_outcome
+from ._shared import NOT_TESTED, REFUSED_US, client_fix, deferral_outcome
 
 FAILED = Code(
     "smtp.starttls.failed",
     Severity.CRIT,
-    title="STARTTLS is offered and did not work",
+    title="STARTTLS is offered, and a session with it failed",
     why="Senders that try it cannot encrypt: some deliver in the clear, others do not deliver.",
     fix="Look into the server's log for the handshake; check that the certificate fits its key and that "
     "the protocol versions and ciphers allowed are current (`openssl s_client -starttls smtp "
@@ -54,6 +54,12 @@ INJECTION = Code(
     badge="STARTTLS injection",
 )
 
+# RFC 5321 §3.8: it ends the session, and may be the reply to any command
+_SHUTDOWN = 421
+_SHUTDOWN_FIX = (
+    "Repeat the check. If the server ends the session again, look into its log for its limits on connections "
+    "and load: a 421 says nothing about the key or the certificate."
+)
 _CERTIFICATE_DEMANDS = ("certificate required", "no client certificate", "client certificate not")
 
 
@@ -62,7 +68,7 @@ _CERTIFICATE_DEMANDS = ("certificate required", "no client certificate", "client
     Severity.CRIT,
     "Checks that STARTTLS works wherever it is offered.",
     order=80,
-    codes=(FAILED, DEFERRED, INJECTION, NOT_TESTED),
+    codes=(FAILED, DEFERRED, INJECTION, REFUSED_US, NOT_TESTED),
     needs=Input.TLS,
     tested=lambda o: any((s := e.ehlo_session) is not None and s.offers("STARTTLS") for e in o.endpoints),
 )
@@ -86,16 +92,8 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
             yield _ended(
                 endpoint, end, evidence, "STARTTLS was not answered", "The session ended at STARTTLS"
             )
-    elif reply.transient:
-        if defers_everything(endpoint):
-            return  # postmaster reports it; that is no fault of the server's TLS
-        yield _deferred(endpoint, reply)
     elif not reply.positive:
-        yield FAILED.finding(
-            endpoint.subject,
-            f"STARTTLS is offered and answered with {shown(reply)}.",
-            *reply_evidence(endpoint, reply),
-        )
+        yield from _refused(endpoint, reply)
     elif demand := _certificate_demand(endpoint, session):
         words, evidence = demand
         yield FAILED.finding(
@@ -112,13 +110,43 @@ def _session(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
         yield (_no_handshake if session.tls is None else _no_hello)(endpoint, session, end)
 
 
-def _deferred(endpoint: Endpoint, reply: ReplySeen) -> Finding:
-    """Return the finding for a 4yz. Only words about the server's own state settle what is to be fixed."""
+def _refused(endpoint: Endpoint, reply: ReplySeen) -> Iterator[Finding]:
+    """Yield the finding for a refusal of STARTTLS, unless another rule reports it."""
     refusal = read_reply(reply, Step.EHLO)
+    if refusal.blames_client:
+        yield _client_refused(endpoint, reply, refusal, f"STARTTLS is answered with {shown(reply)}")
+    elif not reply.transient:
+        yield FAILED.finding(
+            endpoint.subject,
+            f"STARTTLS is offered and answered with {shown(reply)}.",
+            *reply_evidence(endpoint, reply),
+        )
+    elif not defers_everything(endpoint):  # else postmaster reports it: no fault of the server's TLS
+        yield _deferred(endpoint, reply, refusal)
+
+
+def _client_refused(endpoint: Endpoint, reply: ReplySeen, refusal: Refusal, said: str) -> Finding:
+    """Return the finding for words against this client, which say nothing about the server's TLS."""
+    return REFUSED_US.finding(
+        endpoint.subject,
+        f"{said}{quoted(refusal)}: the server refuses this client.",
+        *reply_evidence(endpoint, reply),
+        outcome=Outcome.REFUSED_US,
+        refusal=refusal,
+        fix=client_fix(refusal),
+    )
+
+
+def _deferred(endpoint: Endpoint, reply: ReplySeen, refusal: Refusal) -> Finding:
+    """Return the finding for a 4yz. Only words about the server's own state settle what is to be fixed."""
     said, evidence = f"STARTTLS is answered with {shown(reply)}", reply_evidence(endpoint, reply)
     if refusal.reason is not Reason.SERVER_STATE:
         return DEFERRED.finding(
-            endpoint.subject, f"{said}, a temporary refusal.", *evidence, outcome=Outcome.TRANSIENT
+            endpoint.subject,
+            f"{said}, a temporary refusal.",
+            *evidence,
+            outcome=Outcome.TRANSIENT,
+            fix=_SHUTDOWN_FIX if reply.code == _SHUTDOWN else "",
         )
     return DEFERRED.finding(
         endpoint.subject,
@@ -150,12 +178,16 @@ def _no_handshake(endpoint: Endpoint, session: Session, end: Ending) -> Finding:
 
 
 def _refused_hello(endpoint: Endpoint, reply: ReplySeen) -> Finding:
+    said, refusal = f"After the handshake EHLO is answered with {shown(reply)}", read_reply(reply, Step.EHLO)
+    if refusal.blames_client:
+        return _client_refused(endpoint, reply, refusal, said)
     return FAILED.finding(
         endpoint.subject,
-        f"After the handshake EHLO is answered with {shown(reply)}.",
+        f"{said}.",
         *reply_evidence(endpoint, reply),
         outcome=Outcome.TRANSIENT if reply.transient else Outcome.FAIL,
         severity=Severity.WARN if reply.transient else None,
+        fix=_SHUTDOWN_FIX if reply.code == _SHUTDOWN else "",
     )
 
 
