@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from checker_smtp.probes.observation import Session
 from checker_smtp.probes.rules import RULES, apply_rules, status_of
 from tests.probes.observations import (
     HERE,
@@ -261,3 +262,29 @@ def test_one_server_that_talks_to_us_is_enough_for_a_status() -> None:
     refused = dict.fromkeys(("null", "postmaster", "relay"), "554 5.7.1 not you")
     seen = observation(endpoint(**refused), endpoint(address="192.0.2.8"))
     assert status_of(seen, apply_rules(seen)) == "info"
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("greeting/timeout@12", "sent a greeting that it did not finish in 12 s."),
+        ("greeting/closed@12", "No complete greeting: the server closed the connection."),
+        ("greeting/reset@12", "No complete greeting: the server reset the connection."),
+    ],
+)
+def test_a_greeting_that_was_begun_is_not_called_silence(end: str, message: str) -> None:
+    seen = only(observation(endpoint(_begun("220-mx.example.org ESMTP\r\n", end))))
+    assert seen.message.endswith(message)
+    assert seen.evidence[0].quote == "220-mx.example.org ESMTP\r\n"
+
+
+def test_a_tls_record_in_place_of_a_greeting_is_named() -> None:
+    seen = only(observation(endpoint(_begun("\x15\x03\x03\x00\x02\x02\x50", "greeting/closed"))))
+    assert seen.message.endswith("the port waits for TLS from the start (implicit TLS).")
+
+
+def _begun(octets: str, end: str) -> Session:
+    """Return a session of which these octets are all that the server sent."""
+    silent = session(greeting=None, end=end)
+    first, *rest = silent.transcript
+    return replace(silent, transcript=(first, {"do": "receive", "got": octets, "at": 0.1}, *rest))

@@ -1,8 +1,9 @@
 """The server greets with 220, completely and in time (RFC 5321 §3.1, §4.3.2)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen
+from checker_smtp.probes.observation import Ending, Endpoint, Observation, ReplySeen
 from checker_smtp.probes.refusals import Reason, Refusal, Step
 
 from ._answers import is_against_client, read_reply
@@ -65,6 +66,8 @@ SLOW = Code(
 _SLOW_AFTER = 10.0
 # Postfix and others wait five seconds for a PROXY line; a second may be lost on the way.
 _PROXY_TIMEOUT = 3.0
+_TLS_RECORDS = ("\x15\x03", "\x16\x03")
+_MAX_BEGUN = 200
 # RFC 3463 §3.4: the host accepts no mail. A bare 521 is also sent to blocked clients.
 _NO_MAIL_HERE = "5.3.2"
 
@@ -95,12 +98,14 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
     end = endpoint.main.end
     if end is None:
         return
-    evidence = end_evidence(endpoint, endpoint.main, end)
+    begun = _begun(endpoint, end)
+    evidence = end_evidence(endpoint, endpoint.main, replace(end, excerpt=begun))
     waited = end.at - (endpoint.main.connected_at or 0)
     if end.kind == "timeout":
+        sent = "a greeting that it did not finish in" if begun else "nothing for"
         yield MISSING.finding(
             endpoint.subject,
-            f"The server accepted the connection and sent nothing for {waited:.0f} s.",
+            f"The server accepted the connection and sent {sent} {waited:.0f} s.",
             *evidence,
             outcome=Outcome.TRANSIENT,
             severity=Severity.WARN,
@@ -115,9 +120,23 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
             outcome=Outcome.NOT_TESTED,
         )
     elif end.kind in ("closed", "reset"):
-        yield MISSING.finding(endpoint.subject, f"No greeting: {end.words}.", *evidence)
+        what = "No complete greeting" if begun else "No greeting"
+        yield MISSING.finding(endpoint.subject, f"{what}: {end.words}.{_tls_hint(begun)}", *evidence)
     else:
         yield MISSING.finding(endpoint.subject, f"No SMTP greeting can be read: {end.words}.", *evidence)
+
+
+def _begun(endpoint: Endpoint, end: Ending) -> str:
+    """Return the first octets of a greeting that the server began and did not finish."""
+    received = (str(entry["got"]) for entry in endpoint.main.transcript if "got" in entry)
+    return (end.excerpt or "".join(received))[:_MAX_BEGUN]
+
+
+def _tls_hint(begun: str) -> str:
+    """Return a sentence on octets that are a TLS record (RFC 8446 §5.1): an alert or a handshake."""
+    if not begun.startswith(_TLS_RECORDS):
+        return ""
+    return " What it sent is TLS: the port waits for TLS from the start (implicit TLS)."
 
 
 def _refusal(endpoint: Endpoint, greeting: ReplySeen, refusal: Refusal) -> Finding:
