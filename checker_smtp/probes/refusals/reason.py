@@ -87,6 +87,7 @@ class Refusal:
         bounce_policy: they refuse bounces only, as BATV or "no third-party DSNs" do; tagged ones may pass.
         of_service: they speak of the service ("no SMTP service here").
         of_client: they speak of the client ("you", "your host").
+        for_a_time: they say themselves that waiting may help ("mailbox temporarily unavailable").
         of_client_rule: a rule for clients demands a login, of everybody or of this client alone.
     """
 
@@ -100,6 +101,7 @@ class Refusal:
     bounce_policy: bool = False
     of_service: bool = False
     of_client: bool = False
+    for_a_time: bool = False
     of_client_rule: bool = False
 
     @property
@@ -191,6 +193,7 @@ def _read_refusal(code: int, enhanced_code: str, text: str, step: Step, sender: 
         bounce_policy="bounce-policy" in flags,
         of_service="of-the-service" in flags,
         of_client="of-the-client" in flags or verdict.blames,
+        for_a_time="for-a-time" in flags,
         of_client_rule=login is not None,
     )
 

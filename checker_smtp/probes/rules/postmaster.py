@@ -79,6 +79,12 @@ _FIXES = {
     Reason.POLICY: "The server accepts this client for another recipient, so a policy for this domain or "
     "mailbox refuses it: look for blocklists, allowlists and filters that apply to it.",
 }
+# How a 4yz goes on that asks for more than a retry.
+_UNCHANGED = ": waiting will not change that"
+_LASTING = {
+    Reason.NOT_SERVED: f": the server does not accept mail for this domain, and{_UNCHANGED[1:]}",
+    Reason.SERVER_STATE: ": the server reports a fault of its own",
+}
 _OTHER_MX_FIX = (
     "A more preferred MX accepts the domain's mail: remove this one from the MX records, or let it accept "
     "the domain."
@@ -167,11 +173,12 @@ def _outside_gets_the_same(endpoint: Endpoint) -> bool:
 def _deferred(observation: Observation, endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     refusal = answer.refusal
     everything = defers_everything(endpoint)
-    lasting = refusal.is_lasting or refusal.reason is Reason.MAILBOX
+    is_unknown = refusal.reason is Reason.MAILBOX and not refusal.for_a_time
+    lasting = refusal.is_lasting or is_unknown
     if everything:
         end, fix = ", and so is STARTTLS: the server defers everything", SERVER_STATE_FIX
     elif lasting:
-        end, fix = ": waiting will not change that", _lasting_fix(refusal.reason)
+        end, fix = _LASTING.get(refusal.reason, _UNCHANGED), _lasting_fix(refusal.reason)
     else:
         end, fix = ", as greylisting does" if refusal.is_greylisting else "", retry_fix(refusal)
     # at MAIL no recipient has been named, and the sender may have been the null one

@@ -74,6 +74,38 @@ def test_true_mailbox_words_with_4yz_are_a_deferral_to_act_on() -> None:
     assert of("postmaster.deferred", seen).fix.startswith("Create the address")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "450 4.2.0 Mailbox temporarily unavailable",
+        "450 4.2.1 mailbox temporarily locked",
+        "450 4.2.1 <postmaster@example.org>: Recipient address rejected: account temporarily disabled",
+        "450 Requested mail action not taken: mailbox unavailable",
+        "450 Postfach voruebergehend nicht verfuegbar",
+        "450 Buzon temporalmente no disponible",
+    ],
+)
+def test_mailbox_words_that_speak_of_a_time_ask_for_a_retry(answer: str) -> None:
+    found = of("postmaster.deferred", own(answer))
+    assert (found.severity, found.outcome) == ("info", "transient")
+    assert "waiting" not in found.message
+    assert "--retry-deferred" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        ("451 4.3.0 Temporary lookup failure", "the server reports a fault of its own."),
+        ("451 4.7.0 Temporary server error. Please try again later. PRX4", "a fault of its own."),
+        ("454 4.7.1 Relay access denied", "accept mail for this domain, and waiting will not change that."),
+    ],
+)
+def test_a_deferral_to_act_on_says_what_it_is_about(answer: str, end: str) -> None:
+    found = of("postmaster.deferred", own(answer))
+    assert (found.severity, found.outcome) == ("warn", "fail")
+    assert found.message.endswith(end)
+
+
 @pytest.mark.parametrize("answer", [FULL, "552 no", "452 4.2.2 over quota", "452 no"])
 def test_a_full_mailbox_is_a_warning(answer: str) -> None:
     finding = of("postmaster.rejected", own(answer))
