@@ -42,7 +42,9 @@ def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
         case RefusedAnswer(kind=Kind.UNDECIDED) as answer:
             yield _undecided(endpoint, answer)
         case answer if answer.kind is not Kind.TLS:
-            yield from _unanswered(endpoint, asked)
+            # a refusal is the answer about postmaster, whichever sender met it
+            judged = () if answer.kind is Kind.UNANSWERED else ("postmaster",)
+            yield from _unanswered(endpoint, [p for p in asked if p not in judged])
 
 
 def _client_refused(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:

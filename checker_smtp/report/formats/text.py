@@ -106,6 +106,7 @@ class _Page:
         return (
             self._label(item)
             + "".join(self._subject(s.name, s.target, s.message) for s in item.subjects)
+            + "".join(self._terminal.lines(f"Also: {text}", first=_INDENT) for text in item.consequences)
             + (self._terminal.lines(f"Why: {item.why}", first=_INDENT) if item.why else "")
             + "".join(self._fix(fix, item) for fix in item.fixes)
             + "".join(self._terminal.lines(step, first=_INDENT) for step in item.steps)

@@ -16,6 +16,7 @@ from checker_smtp.report.advice.commands import commands_for
 from checker_smtp.report.advice.software import Recognised
 from checker_smtp.report.visible import visible
 
+from .consequences import group_by_cause
 from .endpoint_index import EndpointIndex
 from .mail_state import describe_reason
 from .next_steps import next_steps
@@ -25,6 +26,7 @@ from .transcript import Citation, TranscriptView, shorten
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
 
 _MAX_SUBJECTS = 32
+_MAX_MESSAGE = 2000
 _MAX_QUOTES = 6
 _MAX_LINES = 12
 _MAX_COMMANDS = 6
@@ -63,9 +65,10 @@ class Quote:
 class Item:
     """One problem.
 
-    `number` is that of its findings; `steps` are what may settle it, with options; `reasons` those of the
-    refusals in its evidence, with the words that show them; `severity_note` says that the configuration
-    changed the severity, `acceptance_note` that the operator accepts the problem.
+    `number` is that of its findings, those that follow from it included; `steps` are what may settle it, with
+    options; `reasons` those of the refusals in its evidence, with the words that show them; `consequences`
+    are what follows from it, each with its code; `severity_note` says that the configuration changed the
+    severity, `acceptance_note` that the operator accepts the problem.
     """
 
     anchor: str
@@ -85,6 +88,7 @@ class Item:
     more_quotes: int
     reasons: tuple[str, ...]
     commands: tuple[str, ...]
+    consequences: tuple[str, ...] = ()
     severity_note: str = ""
     acceptance_note: str = ""
 
@@ -117,9 +121,15 @@ class Context:
 def items_of(findings: Iterable[Finding], context: Context) -> tuple[Item, ...]:
     """One item per problem, the most urgent first."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in sorted(findings, key=_urgency):
-        groups.setdefault(_kind(finding), []).append(finding)
-    return tuple(_item(f"f{n}", group, context) for n, group in enumerate(groups.values(), start=1))
+    consequences: dict[tuple[str, ...], list[Finding]] = {}
+    for cause, following in group_by_cause(sorted(findings, key=_urgency)):
+        kind = _kind(cause)
+        groups.setdefault(kind, []).append(cause)
+        consequences.setdefault(kind, []).extend(following)
+    return tuple(
+        _item(f"f{n}", group, consequences[kind], context)
+        for n, (kind, group) in enumerate(groups.items(), start=1)
+    )
 
 
 def _urgency(finding: Finding) -> tuple[int, int]:
@@ -144,10 +154,11 @@ def _kind(finding: Finding) -> tuple[str, ...]:
     )
 
 
-def _item(anchor: str, group: list[Finding], context: Context) -> Item:
+def _item(anchor: str, group: list[Finding], following: list[Finding], context: Context) -> Item:
     first = group[0]
     record = record_of(first.code)
-    quotes = list(dict.fromkeys(quote for finding in group for quote in _quotes(finding, context)))
+    everything = [*group, *following]
+    quotes = list(dict.fromkeys(quote for finding in everything for quote in _quotes(finding, context)))
     return Item(
         anchor=anchor,
         panel=panel_of(first),
@@ -157,24 +168,31 @@ def _item(anchor: str, group: list[Finding], context: Context) -> Item:
         title=record.title if record else _UNKNOWN,
         why=record.why if record else "",
         reference=visible(first.reference),
-        number=len(group),
+        number=len(everything),
         subjects=tuple(_subject(finding, context) for finding in group[:_MAX_SUBJECTS]),
         more_subjects=max(len(group) - _MAX_SUBJECTS, 0),
         fixes=tuple(_fixes(group, context)),
         steps=tuple(
             dict.fromkeys(
                 step
-                for finding in group
-                for step in next_steps(finding, context.endpoints.find(finding), context.observation)
+                for finding in everything
+                for step in next_steps(
+                    finding, context.endpoints.find(finding), context.observation, shown=first.fix
+                )
             )
         ),
         quotes=tuple(quotes[:_MAX_QUOTES]),
         more_quotes=max(len(quotes) - _MAX_QUOTES, 0),
         reasons=tuple(filter(None, dict.fromkeys(map(describe_reason, group))))[:_MAX_QUOTES],
-        commands=tuple(map(visible, dict.fromkeys(_commands(group, context))))[:_MAX_COMMANDS],
+        commands=tuple(map(visible, dict.fromkeys(_commands(everything, context))))[:_MAX_COMMANDS],
+        consequences=tuple(dict.fromkeys(map(_consequence, following)))[:_MAX_SUBJECTS],
         severity_note=describe_severity(first),
         acceptance_note=describe_acceptance(first),
     )
+
+
+def _consequence(finding: Finding) -> str:
+    return visible(f"{finding.message[:_MAX_MESSAGE]} ({finding.code})")
 
 
 def _commands(group: list[Finding], context: Context) -> Iterator[str]:
@@ -192,7 +210,7 @@ def _subject(finding: Finding, context: Context) -> Subject:
     endpoint = found if found is not None and found.subject == finding.subject else None
     target = ", ".join(endpoint.targets[:3]) if endpoint else ""
     return Subject(
-        name=visible(finding.subject), target=visible(target), message=visible(finding.message[:2000])
+        name=visible(finding.subject), target=visible(target), message=visible(finding.message[:_MAX_MESSAGE])
     )
 
 

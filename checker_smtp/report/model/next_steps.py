@@ -16,12 +16,17 @@ _LONG_CHECK = 600
 _ABOUT_NAME = ("", "helo", "ptr", "policy", "unclear")
 
 
-def next_steps(finding: Finding, endpoint: Endpoint | None, observation: Observation) -> tuple[str, ...]:
-    """Return a sentence for each option that may settle the finding, at `endpoint`, and that no fix names."""
+def next_steps(
+    finding: Finding, endpoint: Endpoint | None, observation: Observation, *, shown: str
+) -> tuple[str, ...]:
+    """Return a sentence for each option that may settle the finding, at `endpoint`.
+
+    Options that the finding's own fix names, or the text `shown` beside it, are left out.
+    """
     return tuple(
         f"With `{option}` {effect}."
         for option, effect in _options(finding, endpoint, observation)
-        if option.split()[0] not in finding.fix
+        if option.split()[0] not in f"{finding.fix} {shown}"
     )
 
 
