@@ -194,7 +194,7 @@ SITUATIONS = {
     "one of two targets fails": Situation(
         f"{WELL}\ngood.test MX 20 b.test.\nb.test A !servfail\nb.test AAAA !servfail",
         ["mx.address_lookup_failed warn transient b.test"],
-        says="senders retry later",
+        says="senders try the other MX targets, or retry later",
     ),
     "silence": Situation(
         f"{SERVER}\ngood.test MX !timeout no answer from 192.0.2.53",

@@ -3,6 +3,8 @@
 from tests.apps.dns_situations import SERVER, V4, WELL, Situation, answer
 
 OURS = "That is the resolver of this side"
+DUAL_STACK = "a.root-servers.net A 198.41.0.4\na.gtld-servers.net A 192.5.6.30\n"
+ONLY_IPV6 = "good.test MX 10 six.test.\nsix.test TXT x\n"
 
 RESOLVER_SITUATIONS = {
     "the answer for MX is truncated and cannot be had over TCP": Situation(
@@ -21,6 +23,27 @@ RESOLVER_SITUATIONS = {
         f"{SERVER}\ngood.test MX 10 big.test.\nbig.test A {V4}\nbig.test AAAA !unusable cut",
         ["mx.address_lookup_failed info not-tested big.test"],
         says="that is the resolver of this side",
+    ),
+    "the resolver leaves out AAAA records": Situation(
+        DUAL_STACK + ONLY_IPV6,
+        ["not_tested info not-tested"],
+        "unknown",
+        "six.test AAAA (NODATA, as this resolver answers for every name). That is the resolver of this side",
+    ),
+    "the resolver leaves out AAAA records, for a domain without MX": Situation(
+        f"{DUAL_STACK}good.test TXT x", ["not_tested info not-tested"], "unknown", OURS
+    ),
+    "a target without an address, and AAAA records for others": Situation(
+        f"{DUAL_STACK}a.root-servers.net AAAA 2001:503:ba3e::2:30\n{ONLY_IPV6}",
+        ["mx.unresolved crit fail six.test"],
+        "refused",
+        "has neither an A nor an AAAA record",
+    ),
+    "a private root has one of the hosts with an A record": Situation(
+        f"a.root-servers.net A 10.0.0.53\n{ONLY_IPV6}",
+        ["mx.unresolved crit fail six.test"],
+        "refused",
+        "has neither an A nor an AAAA record",
     ),
     "the PTR lookup gives nothing": Situation(
         WELL.replace("7.2.0.192.in-addr.arpa PTR mx.host.test.", "7.2.0.192.in-addr.arpa PTR !unusable cut"),

@@ -194,7 +194,10 @@ def test_the_message_says_what_was_met(zone: str, message: str) -> None:
         (
             f"{WELL}\nexample.org MX 10 a.test.\na.test A !servfail\na.test AAAA !timeout",
             "smtp.mx.address_lookup_failed",
-            "The lookup of a.test failed for A (SERVFAIL) and AAAA (no answer in time): senders retry later.",
+            (
+                "The lookup of a.test failed for A (SERVFAIL) and AAAA (no answer in time): senders try "
+                "the other MX targets, or retry later."
+            ),
         ),
         (
             "example.org MX 10 a.test.\na.test A 192.168.0.1",

@@ -62,6 +62,21 @@ def test_an_address_that_was_not_contacted_is_not_tested() -> None:
     assert (seen.endpoints[0].connected, excluded.replies, excluded.transcript) == (False, (), ())
     assert finding_lines(seen) == ["not_tested info not-tested"]
     assert status_of(seen, apply_rules(seen)) == "unknown"
+    assert only(seen).message == f"Not tested: {HERE}; on the exclusion list."
+
+
+def test_a_silent_server_may_be_the_reason_as_well() -> None:
+    assert "or the server does not answer." in only(observation(unreached("timeout"))).message
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [("not-permitted", "firewall or sandbox"), ("network-unreachable", "from a machine with IPv4.")],
+)
+def test_the_remedy_is_that_of_the_failure(kind: str, remedy: str) -> None:
+    fix = only(observation(unreached(kind))).fix
+    assert remedy in fix
+    assert "leave IPv4 out" not in fix  # there is nothing else to test
 
 
 @pytest.mark.parametrize("kind", ["network-unreachable", "not-permitted", "other", "budget", "tls"])

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from checker_smtp.probes.dns import is_control
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.testing import CHECKER_VERBS, FakeResolver, play_dialogue
@@ -26,9 +27,7 @@ def answer(name: str, rdtype: str, *records: str, status: DnsStatus = DnsStatus.
 
 def questions(resolver: FakeResolver) -> list[tuple[str, str]]:
     """Return what `resolver` was asked about the domain, without the control questions."""
-    return [
-        (name, rdtype) for name, rdtype in resolver.asked if rdtype != "NS" and not name.endswith(".invalid")
-    ]
+    return [(name, rdtype) for name, rdtype in resolver.asked if not is_control(name, rdtype)]
 
 
 def act(script: Script[T], text: str) -> T:

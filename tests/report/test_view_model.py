@@ -66,7 +66,9 @@ def test_arrival_without_a_tested_recipient() -> None:
     verdict = build_report(result(replace(quiet, settings=off))).head.verdict
     assert verdict.arrival == "A mail server replies; no recipient was tested."
     verdict = build_report(result(quiet)).head.verdict
-    assert verdict.arrival == "It is not known if mail can arrive: nothing could be tested from here."
+    assert verdict.arrival == (
+        "It is not known if mail can arrive: no question about a recipient was answered."
+    )
 
 
 def test_the_worst_comes_first_and_among_equals_the_most_urgent() -> None:

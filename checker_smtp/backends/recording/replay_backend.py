@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 import anyio.lowlevel
 
-from checker_smtp.probes.dns import is_control
+from checker_smtp.probes.dns import DUAL_STACK_HOSTS, is_control
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from smtp_sansio import Connect, Effect, Failed, FailureKind, Script, Transcript
 
@@ -55,7 +55,9 @@ class Replay:
         await anyio.lowlevel.checkpoint()
         key = (name.lower(), rdtype, unvalidated)
         answers = self._answers.get(key)
-        if answers is None and self._lacks_questions and self._is_newer(key):
+        if answers is None and (
+            key[0] in DUAL_STACK_HOSTS or (self._lacks_questions and self._is_newer(key))
+        ):
             return DnsAnswer(
                 name=name.lower(),
                 rdtype=rdtype,

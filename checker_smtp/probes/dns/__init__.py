@@ -8,9 +8,10 @@ from .lookups import LookupCache, Lookups
 from .records import parse_addresses, parse_literal, parse_mx
 from .resolve import MAX_TARGETS, resolve_mx
 from .reverse import MAX_PTR_NAMES, resolve_reverse_dns
-from .soundness import ResolverError, Soundness, is_control, require_sound
+from .soundness import DUAL_STACK_HOSTS, ResolverError, Soundness, is_control, require_sound
 
 __all__ = [
+    "DUAL_STACK_HOSTS",
     "MAX_PTR_NAMES",
     "MAX_TARGETS",
     "LookupCache",

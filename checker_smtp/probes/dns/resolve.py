@@ -23,7 +23,7 @@ from .records import (
     parse_literal,
     parse_mx,
 )
-from .soundness import UNTRUE, ResolverError, Soundness
+from .soundness import UNTRUE, ResolverError, Soundness, leaves_out_aaaa
 from .together import run_together
 from .translation import find_translated
 
@@ -172,6 +172,8 @@ async def _resolve_target(options: Options, target: str, lookups: Lookups) -> Mx
         return MxTarget(preference=0, target=target, literal=literal)
     a, aaaa = await run_together([partial(lookups.ask, target, rdtype) for rdtype in ("A", "AAAA")])
     ipv4, ipv6 = parse_addresses(a), parse_addresses(aaaa)
+    if a.status is aaaa.status is DnsStatus.NODATA and await leaves_out_aaaa(lookups.ask):
+        aaaa = replace(aaaa, status=DnsStatus.UNUSABLE)
     chain = max(parse_aliases(a), parse_aliases(aaaa), key=lambda chain: len(chain.names))
     is_dangling = bool(chain.names) and not (ipv4 or ipv6) and a.status.known and aaaa.status.known
     translated = await find_translated(lookups, ipv4, ipv6)

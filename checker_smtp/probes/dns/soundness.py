@@ -8,6 +8,9 @@ side, so they are looked for before anything of a domain is called missing:
 * the root and a top-level domain are both denied or empty: it denies. One of them is enough, because an
   internal network may have a root of its own, and some resolvers refuse questions about the root only;
 * nothing at all is answered: it is dead.
+
+Where a host seems to have no address at all, more is asked: a resolver that leaves out AAAA records, as some
+home routers do, has none either for hosts that are known to have them.
 """
 
 import hashlib
@@ -21,13 +24,26 @@ from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver
 from .records import parse_addresses, parse_mx
 from .together import run_together
 
-__all__ = ["UNTRUE", "Ask", "ResolverError", "Soundness", "ask_controls", "is_control", "require_sound"]
+__all__ = [
+    "DUAL_STACK_HOSTS",
+    "UNTRUE",
+    "Ask",
+    "ResolverError",
+    "Soundness",
+    "ask_controls",
+    "is_control",
+    "leaves_out_aaaa",
+    "require_sound",
+]
 
 Ask: TypeAlias = Callable[[str, str], Coroutine[object, object, DnsAnswer]]
 """Asks for a name's records of a type."""
 
 UNTRUE = "gives untrue answers"
 """The problem of a resolver that denies or invents names, as `ResolverError` has it."""
+
+DUAL_STACK_HOSTS = ("a.root-servers.net", "a.gtld-servers.net")
+"""Hosts with A and AAAA records; a private root may have one of them with an A record alone."""
 
 _ROOT, _TLD = (".", "NS"), ("com", "NS")
 _INVENTED = ("A", "AAAA", "MX")
@@ -116,7 +132,7 @@ def _values(answer: DnsAnswer) -> tuple[str, ...]:
 
 def is_control(name: str, rdtype: str) -> bool:
     """Return whether this is a control question; a check asks for no other name servers."""
-    return rdtype == "NS" or name.endswith(_UNREAL)
+    return rdtype == "NS" or name.endswith(_UNREAL) or name in DUAL_STACK_HOSTS
 
 
 async def ask_controls(ask: Ask, seed: int) -> Soundness:
@@ -124,6 +140,19 @@ async def ask_controls(ask: Ask, seed: int) -> Soundness:
     name = f"{hashlib.sha256(f'{seed}'.encode()).hexdigest()[:16]}{_UNREAL}"
     questions = (*((name, rdtype) for rdtype in _INVENTED), _ROOT, _TLD)
     return Soundness(answers=tuple(await run_together([partial(ask, *question) for question in questions])))
+
+
+async def leaves_out_aaaa(ask: Ask) -> bool:
+    """Return whether the resolver has an A record, and no AAAA record, for each host that has both."""
+    statuses: dict[tuple[str, str], DnsStatus] = {}
+
+    async def one(name: str, rdtype: str) -> None:
+        statuses[name, rdtype] = (await ask(name, rdtype)).status
+
+    questions = [(name, rdtype) for name in DUAL_STACK_HOSTS for rdtype in ("A", "AAAA")]
+    await run_together([partial(one, *question) for question in questions])
+    wanted = {"A": DnsStatus.ANSWER, "AAAA": DnsStatus.NODATA}
+    return all(status is wanted[rdtype] for (_, rdtype), status in statuses.items())
 
 
 async def require_sound(resolvers: Iterable[Resolver], seed: int) -> None:

@@ -6,11 +6,14 @@ is tried with two senders, and two recipients with the same sender, and each ref
 only where the server accepted a recipient that it surely serves, which shows that this client is welcome.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session, Transaction
 from checker_smtp.probes.refusals import Reason, Refusal, Step, read_refusal
+
+from ._reach import blamed
 
 __all__ = [
     "Answer",
@@ -25,6 +28,7 @@ __all__ = [
     "is_welcome",
     "names_client",
     "own_answer",
+    "perhaps_served_elsewhere",
     "read_reply",
     "served_elsewhere",
 ]
@@ -264,6 +268,26 @@ def _is_answered(purpose: str, endpoint: Endpoint) -> bool:
 
 def served_elsewhere(observation: Observation) -> set[str]:
     """Return the subjects of the endpoints all of whose MX targets come after one that accepts the mail."""
+    return _behind(observation, lambda endpoint: own_answer(endpoint).kind is Kind.ACCEPTED)
+
+
+def perhaps_served_elsewhere(observation: Observation) -> set[str]:
+    """Return the same for a more preferred one that cannot be judged: it refused this client, or is unknown.
+
+    A deferral is no such answer: a sender that meets it tries the next target.
+    """
+    _, untested = blamed(observation)
+    unreached = {endpoint.subject for endpoint in untested}
+
+    def is_open(endpoint: Endpoint) -> bool:
+        is_known = own_answer(endpoint).kind not in (Kind.CLIENT, Kind.UNDECIDED, Kind.TLS)
+        return not is_known or client_refusal(endpoint) is not None or endpoint.subject in unreached
+
+    return _behind(observation, is_open)
+
+
+def _behind(observation: Observation, is_wanted: Callable[[Endpoint], bool]) -> set[str]:
+    """Return the subjects of the endpoints all of whose MX targets come after one that is wanted."""
     of_target: dict[str, int] = {}
     for record in observation.mx.records:
         of_target[record.target] = min(record.preference, of_target.get(record.target, record.preference))
@@ -271,8 +295,7 @@ def served_elsewhere(observation: Observation) -> set[str]:
         endpoint.subject: min((of_target[name] for name in endpoint.targets if name in of_target), default=0)
         for endpoint in observation.endpoints
     }
-    accepting = (e.subject for e in observation.endpoints if own_answer(e).kind is Kind.ACCEPTED)
-    best = min((preferences[subject] for subject in accepting), default=None)
+    best = min((preferences[e.subject] for e in observation.endpoints if is_wanted(e)), default=None)
     if best is None:
         return set()
     return {subject for subject, preference in preferences.items() if best < preference}

@@ -73,4 +73,6 @@ def failure_words(observation: Observation, name: str, rdtype: str) -> str:
     if not answers:
         return "no answer"
     status, detail = answers[0].status, answers[0].detail
+    if status.known:
+        return f"{status.upper()}, as this resolver answers for every name"
     return detail or ("no answer in time" if status is DnsStatus.TIMEOUT else status.upper())

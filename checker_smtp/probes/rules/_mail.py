@@ -13,7 +13,14 @@ from checker_smtp.probes.observation import Endpoint, Mx, MxTarget, Observation,
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.refusals import Reason, Step
 
-from ._answers import Kind, client_refusal, names_client, own_answer, read_reply
+from ._answers import (
+    Kind,
+    client_refusal,
+    names_client,
+    own_answer,
+    perhaps_served_elsewhere,
+    read_reply,
+)
 from ._finding import Finding
 from ._reach import blamed, lost
 
@@ -69,7 +76,11 @@ def judge_delivery(observation: Observation, findings: Iterable[Finding]) -> Del
     found = {(finding.code, finding.subject) for finding in findings}
     theirs, _ = blamed(observation)
     unreachable = {endpoint.subject for endpoint in theirs}
-    return min((_at(observation, e, found, unreachable) for e in observation.endpoints), key=_weight)
+    behind = perhaps_served_elsewhere(observation)
+    deliveries = [(e.subject, _at(observation, e, found, unreachable)) for e in observation.endpoints]
+    # whether senders reach a less preferred server is not known where the one before it is not
+    counted = (d for subject, d in deliveries if d.state is not MailState.REFUSED or subject not in behind)
+    return min(counted, key=_weight)
 
 
 def _weight(delivery: Delivery) -> int:

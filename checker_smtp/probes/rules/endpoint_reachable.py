@@ -37,8 +37,14 @@ ALL_UNREACHABLE = Code(
     advice="unreachable",
 )
 
+# The address of a domain without an MX record is often that of its web server.
+_IMPLICIT_FIX = (
+    "If the domain receives no mail, publish the null MX `MX 0 .`. Otherwise publish an MX record that names "
+    "its mail server, and let that server accept connections from everywhere."
+)
 # The limits of the whole check; that of one endpoint (`budget`) is its own.
 _LIMITS = ("check-budget", "evidence")
+_FORBIDDEN = "not-permitted"
 # Control hosts without an address that are named.
 _MAX_LISTED = 5
 _WORDS = {
@@ -65,7 +71,8 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
         failures = listed([f"{endpoint.subject} {_failure(endpoint)}" for endpoint in theirs])
         none = "No endpoint that could be tested" if ours or observation.skipped else "No endpoint"
         evidence = [item for endpoint in theirs for item in _evidence(endpoint)]
-        yield ALL_UNREACHABLE.finding("", f"{none} accepts connections: {failures}.", *evidence)
+        fix = _IMPLICIT_FIX if observation.mx.implicit_mx else ""
+        yield ALL_UNREACHABLE.finding("", f"{none} accepts connections: {failures}.", *evidence, fix=fix)
     else:
         for endpoint in theirs:
             yield UNREACHABLE.finding(
@@ -74,8 +81,12 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
     limited = [e for e in ours if (end := unreached(e)) is not None and end.kind in _LIMITS]
     if limited:
         yield _limited(limited)
+    excluded = [endpoint for endpoint in ours if _is_excluded(endpoint)]
+    if excluded:
+        yield _limited(excluded)
+    reported = {endpoint.subject for endpoint in (*limited, *excluded)}
     for family in (4, 6):
-        if untested := [e for e in ours if e.family == family and e not in limited]:
+        if untested := [e for e in ours if e.family == family and e.subject not in reported]:
             yield _not_tested(family, untested, observation.controls)
     if observation.skipped:
         total = len(observation.endpoints) + len(observation.skipped)
@@ -87,8 +98,14 @@ def endpoint_reachable(observation: Observation) -> Iterator[Finding]:
         )
 
 
+def _is_excluded(endpoint: Endpoint) -> bool:
+    """Return whether the address was deliberately not contacted: such a session has no transcript."""
+    end = unreached(endpoint)
+    return end is not None and end.kind == _FORBIDDEN and bool(end.detail) and not endpoint.main.transcript
+
+
 def _limited(untested: list[Endpoint]) -> Finding:
-    """Return the finding on endpoints that were not reached, because the check was at one of its limits."""
+    """Return the finding on endpoints that were not reached: a limit of the check, or an exclusion."""
     limits = {end.kind: end for endpoint in untested if (end := unreached(endpoint)) is not None}
     return NOT_TESTED.finding(
         "",
@@ -106,12 +123,13 @@ def _not_tested(family: int, untested: list[Endpoint], controls: tuple[Control, 
     names = listed([endpoint.subject for endpoint in untested])
     ends = [end for endpoint in untested if (end := unreached(endpoint)) is not None]
     evidence = [item for endpoint in untested for item in _evidence(endpoint)]
+    port = untested[0].port
     if any(end.kind in AMBIGUOUS for end in ends):
-        port = untested[0].port
         message = f"Nothing answered over IPv{family} ({names}). " + (
             f"Nor did {listed(tried)}: port {port} is probably blocked on this side."
             if tried
-            else f"Port {port} may be blocked on this side, as home, office and cloud networks often do."
+            else f"Port {port} may be blocked on this side, as home, office and cloud networks often do, or "
+            "the server does not answer."
         )
         message += "".join(missing[:_MAX_LISTED])
         fix = (
@@ -122,7 +140,12 @@ def _not_tested(family: int, untested: list[Endpoint], controls: tuple[Control, 
         message = (
             f"This machine cannot connect over IPv{family} ({ends[0].kind}), so {names} could not be tested."
         )
-        fix = f"Run the check from a machine with IPv{family}, or leave IPv{family} out."
+        fix = f"Run the check from a machine with IPv{family}."
+        if any(end.kind == _FORBIDDEN for end in ends):
+            fix = (
+                f"Let this machine's firewall or sandbox allow connections to port {port}, or run the check "
+                "from another machine."
+            )
     return NOT_TESTED.finding("", message, *evidence, outcome=Outcome.NOT_TESTED, fix=fix)
 
 

@@ -36,7 +36,7 @@ LOOKUP_FAILED = Code(
 IMPLICIT = Code(
     "smtp.mx.implicit",
     Severity.WARN,
-    title="The domain has no MX record and is reached by its address",
+    title="The domain has no MX record, and senders use its address instead",
     why="Senders fall back to the address of the domain itself, which is often a web server; mail then "
     "waits there for days.",
     fix="Publish an MX record, or `MX 0 .` if the domain receives no mail.",

@@ -195,7 +195,8 @@ def _lookup_failed(observation: Observation, target: MxTarget, failed: dict[str,
             f"the server has an address all the same, but senders wait for the {listed(list(failed))}"
         )
     else:
-        consequence = "senders retry later"
+        # the rule yields this only where another target is known
+        consequence = "senders try the other MX targets, or retry later"
     is_fault = failure.outcome is Outcome.FAIL and (found or target.bogus)
     return ADDRESS_LOOKUP_FAILED.finding(
         target.target,

@@ -17,6 +17,7 @@ from ._answers import (
     defers_everything,
     is_accepted,
     own_answer,
+    perhaps_served_elsewhere,
     read_reply,
     served_elsewhere,
 )
@@ -89,6 +90,10 @@ _OTHER_MX_FIX = (
     "A more preferred MX accepts the domain's mail: remove this one from the MX records, or let it accept "
     "the domain."
 )
+_PERHAPS_OTHER_MX_FIX = (
+    "A more preferred MX could not be judged from here, so it is not known if senders ever reach this one. "
+    "Let it accept the domain's mail, or remove it from the MX records."
+)
 
 
 @rule(
@@ -105,26 +110,28 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
     if not observation.settings.test_postmaster:
         return
     yield from obstacles("postmaster", observation)
-    elsewhere = served_elsewhere(observation)
+    fixes = dict.fromkeys(perhaps_served_elsewhere(observation), _PERHAPS_OTHER_MX_FIX)
+    fixes |= dict.fromkeys(served_elsewhere(observation), _OTHER_MX_FIX)
     for endpoint in observation.endpoints:
         if client_refusal(endpoint) is not None:
             continue
         match own_answer(endpoint):
             case RefusedAnswer(kind=Kind.REFUSED) as answer:
-                yield _refused(observation, endpoint, answer, is_elsewhere=endpoint.subject in elsewhere)
+                yield _refused(observation, endpoint, answer, fixes.get(endpoint.subject, ""))
             case RefusedAnswer(kind=Kind.DEFERRED) as answer:
                 yield _deferred(observation, endpoint, answer)
             case RefusedAnswer(kind=Kind.LOGIN) as answer:
-                yield _login_required(endpoint, answer)
+                yield _login_required(endpoint, answer, fixes.get(endpoint.subject, ""))
 
 
 def _refused(
-    observation: Observation, endpoint: Endpoint, answer: RefusedAnswer, *, is_elsewhere: bool
+    observation: Observation, endpoint: Endpoint, answer: RefusedAnswer, other_mx_fix: str
 ) -> Finding:
+    """Return the finding on a refusal; `other_mx_fix` is empty unless another MX is the one that matters."""
     reason, fix = answer.refusal.reason, _FIXES.get(answer.refusal.reason, "")
     severity = Severity.CRIT if answer.refusal.may_be_critical else Severity.WARN
-    if severity is Severity.CRIT and is_elsewhere:
-        severity, fix = Severity.WARN, _OTHER_MX_FIX
+    if severity is Severity.CRIT and other_mx_fix:
+        severity, fix = Severity.WARN, other_mx_fix
     return REJECTED.finding(
         endpoint.subject,
         f"{_refusal_message(observation, endpoint, answer)}{_control_note(endpoint, reason)}.",
@@ -200,7 +207,7 @@ def _lasting_fix(reason: Reason) -> str:
     return REJECTED.fix if reason is Reason.MAILBOX else _FIXES.get(reason, SERVER_STATE_FIX)
 
 
-def _login_required(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
+def _login_required(endpoint: Endpoint, answer: RefusedAnswer, other_mx_fix: str) -> Finding:
     is_transient = answer.reply.transient
     return AUTH_REQUIRED.finding(
         endpoint.subject,
@@ -208,8 +215,9 @@ def _login_required(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
         "requires a login.",
         *_evidence(endpoint, answer),
         outcome=deferral_outcome(answer.refusal) if is_transient else Outcome.FAIL,
-        severity=Severity.WARN if is_transient else None,
+        severity=Severity.WARN if is_transient or other_mx_fix else None,
         refusal=answer.refusal,
+        fix=other_mx_fix,
     )
 
 

@@ -59,7 +59,10 @@ def describe_arrival(result: Result) -> str:
         return _NONE.get(mail.reason, "The domain receives no mail.")
     if mail.reason == "not-asked":
         return _describe_not_asked(result)
-    return f"It is not known if mail can arrive: {_UNKNOWN.get(mail.reason, _CLIENT)}."
+    reason = _UNKNOWN.get(mail.reason, _CLIENT)
+    if mail.reason == "not-tested" and any(e.connected for e in result.observation.endpoints):
+        reason = "no question about a recipient was answered"
+    return f"It is not known if mail can arrive: {reason}."
 
 
 def _describe_not_asked(result: Result) -> str:

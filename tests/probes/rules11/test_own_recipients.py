@@ -4,7 +4,7 @@ import pytest
 
 from checker_smtp.probes.observation import Endpoint, Mx, Observation
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import apply_rules, status_of
+from checker_smtp.probes.rules import apply_rules, judge_delivery, status_of
 from tests.probes.observations import (
     DENIED,
     HERE,
@@ -12,6 +12,7 @@ from tests.probes.observations import (
     observation,
     session,
     target,
+    unreached,
 )
 from tests.probes.rules11.findings import lines, of
 
@@ -20,6 +21,8 @@ NOT_SERVED = "554 5.7.1 <postmaster@example.org>: Relay access denied"
 FULL = "552 5.2.2 <postmaster@example.org>: mailbox full"
 NO_SENDER = "553 5.1.8 <postmaster@probe.test>: Sender address rejected: Domain not found"
 GREYLISTED = "450 4.2.0 <postmaster@example.org>: Recipient address rejected: Greylisted"
+BLOCKED = "554 5.7.1 Your IP is blocked"
+OLD = {"address": "192.0.2.8", "targets": ("old.example.org",)}
 UNCLEAR, POLICY = "550 no", "550 5.7.1 no"
 BOTH_READINGS = "Either the server refuses this client, or it does not serve the domain or has no postmaster."
 
@@ -221,19 +224,44 @@ def two_mx(first: Endpoint, second: Endpoint) -> Observation:
 
 
 def test_a_second_mx_that_refuses_the_domain_is_a_warning_to_remove_it() -> None:
-    old = {"address": "192.0.2.8", "targets": ("old.example.org",)}
     refused = {"null": NOT_SERVED, "postmaster": NOT_SERVED}
-    seen = two_mx(endpoint(), endpoint(**old, **refused))  # type: ignore[arg-type]
+    seen = two_mx(endpoint(), endpoint(**OLD, **refused))  # type: ignore[arg-type]
     finding = of("postmaster.rejected", seen)
     assert (finding.severity, finding.subject) == ("warn", "192.0.2.8:25")
     assert "remove this one from the MX records" in finding.fix
-    preferred = of("postmaster.rejected", two_mx(endpoint(**refused), endpoint(**old)))  # type: ignore[arg-type]
+    preferred = of("postmaster.rejected", two_mx(endpoint(**refused), endpoint(**OLD)))  # type: ignore[arg-type]
     assert (preferred.severity, preferred.subject) == ("crit", HERE)
     deferred = endpoint(null=GREYLISTED, postmaster=GREYLISTED)
-    unproven = of("postmaster.rejected", two_mx(deferred, endpoint(**old, **refused)))  # type: ignore[arg-type]
+    unproven = of("postmaster.rejected", two_mx(deferred, endpoint(**OLD, **refused)))  # type: ignore[arg-type]
     assert unproven.severity == "crit"
 
 
 def test_accepted_under_one_sender_is_accepted() -> None:
     assert lines(observation(endpoint(postmaster=UNKNOWN))) == []
     assert lines(observation(endpoint(postmaster=UNCLEAR))) == []
+
+
+@pytest.mark.parametrize(
+    ("preferred", "state"),
+    [
+        (endpoint(null=BLOCKED, postmaster=BLOCKED, relay=BLOCKED), "unknown"),
+        (endpoint(greeting="554 5.7.1 Your IP is blocked"), "unknown"),
+        (unreached("not-permitted"), "unknown"),
+        # a sender that is deferred goes on to the next target, and is refused there
+        (endpoint(null=GREYLISTED, postmaster=GREYLISTED, relay=GREYLISTED), "refused"),
+        (unreached("refused"), "refused"),
+    ],
+)
+def test_behind_an_mx_that_cannot_be_judged_a_refusal_is_a_warning(preferred: Endpoint, state: str) -> None:
+    seen = two_mx(preferred, endpoint(null=UNKNOWN, postmaster=UNKNOWN, **OLD))  # type: ignore[arg-type]
+    assert judge_delivery(seen, apply_rules(seen)).state == state
+    found = of("postmaster.rejected", seen)
+    assert (found.severity == "warn") is (state == "unknown")
+    assert ("more preferred MX could not be judged from here" in found.fix) is (state == "unknown")
+
+
+@pytest.mark.parametrize("preferred", [endpoint(), endpoint(greeting="554 5.7.1 Your IP is blocked")])
+def test_a_login_demanded_by_a_less_preferred_mx_is_a_warning(preferred: Endpoint) -> None:
+    login = "530 5.7.0 Authentication required"
+    seen = two_mx(preferred, endpoint(null=login, postmaster=login, relay=login, **OLD))  # type: ignore[arg-type]
+    assert of("auth.required", seen).severity == "warn"
