@@ -5,6 +5,7 @@ Each row is a server that is well but for these answers, so what is listed is al
 
 import pytest
 
+from checker_smtp.probes.rules import apply_rules
 from tests.probes.observations import DENIED, HERE, endpoint, finding_lines, observation
 
 OK = "250 2.1.5 ok"
@@ -157,6 +158,12 @@ TABLE = {
     "relay refused at MAIL": (OK, OK, f"MAIL {NO_SENDER}", [NOT_TESTED]),
     "relay answered with 3yz: that is no refusal": (OK, OK, "354 go on", [NOT_TESTED]),
     "relay taken, no control": (OK, OK, OK, [SUSPECT]),
+    # neither accepted nor refused
+    "mail answered with 3yz": ("354 go on", "354 go on", DENIED, [NULL_LATER, NOT_TESTED]),
+    "mail answered with a code that SMTP does not have": (
+        *("999 what?", "999 what?", DENIED),
+        [NULL_LATER, NOT_TESTED],
+    ),
     # not answered
     "421 against this client to the null sender": (
         "421 4.7.0 Too many connections from your host",
@@ -178,3 +185,9 @@ def test_the_answers_and_the_verdict(row: str) -> None:
     end = "RCPT/closed" if relay is None else None
     found = finding_lines(observation(endpoint(null=null, postmaster=postmaster, relay=relay, end=end)))
     assert found == [f"{verdict} {HERE}" for verdict in expected]
+
+
+@pytest.mark.parametrize("answer", ["354 go on", "999 what?"])
+def test_a_reply_of_no_class_is_called_neither_refusal_nor_deferral(answer: str) -> None:
+    for found in apply_rules(observation(endpoint(null=answer, postmaster=answer))):
+        assert found.message.endswith(f"is answered with {answer[:3]}, which neither accepts nor refuses it.")

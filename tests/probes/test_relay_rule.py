@@ -33,8 +33,8 @@ def test_the_control_decides(answer: str, verdict: str, control_result: str | No
     if control_result is None:
         assert finding.message == (
             "The server accepts postmaster@example.com and nobody-1@example.net from this client without a "
-            "login, so it relays (shown at RCPT; nothing was sent). If it may relay for this machine, repeat "
-            "the check from another network."
+            "login, as an open relay does (shown at RCPT; nothing was sent). If it may relay for this "
+            "machine, repeat the check from another network."
         )
     else:
         assert finding.message == (

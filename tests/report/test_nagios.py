@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from checker_smtp.probes.rules import Outcome, Severity
 from checker_smtp.report.formats.nagios import render_nagios
 from tests.report.results import (
     FIXTURES,
@@ -127,3 +128,11 @@ def test_output_stays_within_the_limit_of_nagios() -> None:
 def test_recorded_checks_are_parsed() -> None:
     for folder in FIXTURES:
         parse(render_nagios(replayed(folder)))
+
+
+def test_an_unknown_status_names_the_cause_and_not_what_follows_from_it() -> None:
+    codes = ("smtp.ipv6.none", "smtp.not_tested", "smtp.null_sender.deferred", "smtp.postmaster.deferred")
+    outcomes = (Outcome.FAIL, *(Outcome.TRANSIENT for _ in codes[1:]))
+    found = tuple(finding(c, Severity.INFO, outcome=o) for c, o in zip(codes, outcomes, strict=True))
+    text, _, _ = parse(render_nagios(result(observation(), found, "unknown")))
+    assert text.endswith("Mail to postmaster is deferred [smtp.postmaster.deferred]")

@@ -171,7 +171,7 @@ def _refused_at_rcpt(endpoint: Endpoint) -> RefusedAnswer | None:
 def _refusal_in(transaction: Transaction) -> RefusedAnswer | None:
     """Return the refusal that the transaction met, read as one of this client; None where it met none."""
     reply = transaction.verdict
-    if reply is None or reply.code < 400:
+    if reply is None or not (reply.transient or reply.permanent):
         return None
     step = Step.MAIL if reply is transaction.mail else Step.RCPT
     refusal = read_reply(reply, step, transaction.sender)

@@ -172,6 +172,11 @@ def _deferred(refused: _Refused) -> Finding:
     control = refused.control_reply
     is_alone = control is not None and control.positive
     message = f"Mail from the null sender is deferred with {refused.said}."
+    if not (refused.reply.transient or refused.reply.permanent):
+        message = (
+            f"Mail from the null sender is answered with {shown(refused.reply)}, which neither accepts nor "
+            "refuses it."
+        )
     if refused.reply.permanent:
         message = (
             f"The null sender is refused at {refused.step.upper()} with {refused.said}, and a normal one "

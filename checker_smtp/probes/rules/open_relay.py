@@ -108,8 +108,8 @@ def _accepted(
         return OPEN_RELAY.finding(
             endpoint.subject,
             f"The server accepts {asked.recipient} and {control.recipient} from this client without a login, "
-            "so it relays (shown at RCPT; nothing was sent). If it may relay for this machine, repeat the "
-            "check from another network.",
+            "as an open relay does (shown at RCPT; nothing was sent). If it may relay for this machine, "
+            "repeat the check from another network.",
             *evidence,
             *reply_evidence(endpoint, control.verdict),
         )

@@ -122,6 +122,8 @@ def postmaster(observation: Observation) -> Iterator[Finding]:
                 yield _deferred(observation, endpoint, answer)
             case RefusedAnswer(kind=Kind.LOGIN) as answer:
                 yield _login_required(endpoint, answer, fixes.get(endpoint.subject, ""))
+            case answer if answer.kind is Kind.UNANSWERED:
+                yield from _neither(endpoint)
 
 
 def _refused(
@@ -219,6 +221,19 @@ def _login_required(endpoint: Endpoint, answer: RefusedAnswer, other_mx_fix: str
         refusal=answer.refusal,
         fix=other_mx_fix,
     )
+
+
+def _neither(endpoint: Endpoint) -> Iterator[Finding]:
+    """Yield the finding on a reply that is neither 2yz, 4yz nor 5yz (RFC 5321 §4.2.1)."""
+    asked = endpoint.asked("postmaster")
+    if asked is not None and asked.verdict is not None:
+        yield NOT_TESTED.finding(
+            endpoint.subject,
+            f"Mail to {asked.recipient} is answered with {shown(asked.verdict)}, which neither accepts nor "
+            "refuses it.",
+            *reply_evidence(endpoint, asked.verdict),
+            outcome=Outcome.NOT_TESTED,
+        )
 
 
 def _evidence(endpoint: Endpoint, answer: RefusedAnswer) -> tuple[Evidence, ...]:

@@ -105,6 +105,7 @@ def _masked(session: Session) -> str:
     """Return a hint where a firewall that inspects SMTP overwrote the keyword with X, the length kept."""
     if any(len(k.keyword) >= 4 and set(k.keyword[:-1]) == {"X"} for k in session.capabilities):
         return (
-            " A keyword made of X shows that a device in between masks it (Cisco: turn off `inspect esmtp`)."
+            " A keyword made of X shows that a device masks it (Cisco: turn off `inspect esmtp`), in front "
+            "of the server or in this checker's own network: a check from another network decides."
         )
     return ""

@@ -13,10 +13,11 @@ time or a queue id, are in the lines below.
 from collections.abc import Sequence
 
 from checker_smtp.probes.result import Result
-from checker_smtp.probes.rules import Finding, Severity, record_of
+from checker_smtp.probes.rules import Finding, Severity, Urgency, record_of
 from checker_smtp.report.model.mail_state import describe_mail
 from checker_smtp.report.model.metrics import is_probed, measure_phases
 from checker_smtp.report.model.panels import (
+    UNSETTLED,
     count_findings,
     describe_acceptance,
     describe_counts,
@@ -41,6 +42,7 @@ _STATUS = {
 # that senders try first fit.
 _MAX_FINDINGS, _MAX_TEXT, _MIN_MESSAGE = 12, 240, 80
 _MAX_ENDPOINTS = 8
+_FOLLOWS = "smtp.not_tested"
 
 
 def render_nagios(result: Result, _: Terminal | None = None) -> str:
@@ -93,8 +95,15 @@ def _summary(result: Result) -> str:
         summary = f"{_plain(result.observation.domain)}: declares that it receives no mail (null MX)"
     worst = next(filter(is_fault, result.findings), None)
     if worst is None and result.status == "unknown":
-        worst = next(iter(result.findings), None)
+        worst = min(result.findings, key=_settledness, default=None)
     return f"{summary}; {_plain(_name(worst))}" if worst else summary
+
+
+def _settledness(finding: Finding) -> tuple[bool, bool, int]:
+    """Return the order of findings under an unknown status: what is open, a cause before what follows."""
+    record = record_of(finding.code)
+    urgency = record.urgency if record else Urgency.OTHER
+    return finding.outcome not in UNSETTLED, finding.code == _FOLLOWS, urgency
 
 
 def _name(finding: Finding) -> str:
