@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 
 from checker_smtp import Result, evaluate, render
-from checker_smtp.probes.observation import Ending, Endpoint, Mx, MxTarget, Observation, Session
+from checker_smtp.probes.observation import (
+    Ending,
+    Endpoint,
+    Mx,
+    MxTarget,
+    Observation,
+    ReplySeen,
+    Session,
+)
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import MAIL_REASONS, MailState, Severity
 from checker_smtp.report.diff.compare import compare
@@ -52,6 +60,11 @@ def hello(code: int, text: str) -> Endpoint:
     return endpoint("192.0.2.1", held)
 
 
+def dropped(**words: ReplySeen) -> Endpoint:
+    """Return a server that ended the session with one of these replies, before any question."""
+    return endpoint("192.0.2.1", replace(session(), transactions=(), tls=None, **words))  # type: ignore[arg-type]
+
+
 def lost(kind: str) -> Endpoint:
     end = Ending(step="greeting", kind=kind, detail="", at=0.02, entry=1)
     return endpoint("192.0.2.1", Session(purpose="main", connected_at=0.01, end=end))
@@ -93,6 +106,21 @@ STATES: dict[str, tuple[Observation, str, str]] = {
     "no service": (observation(greeting(521, "No SMTP service here")), "refused", ""),
     "a reply to no command": (observation(DESYNC), "unknown", "desync"),
     "EHLO is refused": (observation(hello(502, "5.5.1 Not implemented")), "refused", "unclear"),
+    "blocked at STARTTLS": (
+        observation(dropped(starttls=reply(421, "4.7.0 Too many connections from your IP", 0.1, 4))),
+        "unknown",
+        "rate",
+    ),
+    "blocked after the handshake": (
+        observation(dropped(ehlo_tls=reply(554, "5.7.1 Your IP is blocked", 0.1, 4))),
+        "unknown",
+        "blocklist",
+    ),
+    "the session ends at STARTTLS": (
+        observation(dropped(starttls=reply(421, "4.3.2 System shutting down", 0.1, 4))),
+        "unknown",
+        "not-tested",
+    ),
     "no greeting": (observation(lost("closed")), "deferred", "unreachable"),
     "our network failed": (observation(lost("network-unreachable")), "unknown", "not-tested"),
     "not contacted": (

@@ -155,6 +155,10 @@ def _before_mail(observation: Observation, endpoint: Endpoint, is_closed: bool) 
     hello = last.helo or last.ehlo or session.ehlo
     if endpoint.ready_session is None and hello is not None and hello.code >= 400:
         return _by_class(hello, _reason_of(hello, Step.EHLO))
+    for reply in (session.starttls, session.ehlo_tls):
+        refusal = read_reply(reply, Step.EHLO) if reply is not None and reply.code >= 400 else None
+        if refusal is not None and refusal.blames_client:
+            return _unknown(str(refusal.reason))
     is_asked = settings.test_null_sender or settings.test_postmaster
     return _unknown(_NOT_TESTED if is_asked and session.purpose != "not-held" else _NOT_ASKED)
 

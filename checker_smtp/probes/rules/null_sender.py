@@ -23,8 +23,8 @@ REJECTED = Code(
     "smtp.null_sender.rejected",
     Severity.CRIT,
     title="Mail from the null sender (bounces, delivery reports) is refused",
-    why="Nobody at this domain learns that a message could not be delivered, and senders that check the "
-    "address by calling back refuse mail from the domain.",
+    why="Where a bounce is refused, nobody learns that a message could not be delivered, and senders that "
+    "check the address by calling back refuse mail from the domain.",
     fix="Accept the empty reverse-path (Postfix: look for `<>` in `smtpd_sender_restrictions` and in policy "
     "services; Exim: for `senders = :` in `acl_smtp_mail` and `acl_smtp_rcpt`).",
     reference="RFC 5321 §4.5.5, §6.1",
