@@ -101,8 +101,9 @@ def build_schema() -> dict[str, Any]:
         "additionalProperties": {"type": "integer", "minimum": 1},
         "default": {},
         "description": "For each endpoint that refused something, the number of refusals in the sessions "
-        "shown here: replies of 4yz or 5yz to the connection, EHLO, HELO, MAIL or RCPT. Each is a line in "
-        "the log of the server. Counted from the observation, and ignored where a document is read.",
+        "shown here: replies of 4yz or 5yz to the connection, EHLO, HELO, MAIL or RCPT, and 421 at any "
+        "step. Each is a line in the log of the server. Counted from the observation, and ignored where a "
+        "document is read.",
     }
     document_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

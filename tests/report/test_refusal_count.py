@@ -1,5 +1,7 @@
 """The refusals that a check left in the logs of the servers, in the report."""
 
+from dataclasses import replace
+
 import pytest
 
 from checker_smtp.probes.observation import Observation
@@ -8,7 +10,7 @@ from checker_smtp.report.formats.html import render_html
 from checker_smtp.report.formats.text import render_text
 from checker_smtp.report.model.fail2ban import describe_refusals
 from checker_smtp.report.refusal_count import count_refusals
-from tests.probes.observations import HERE, THERE, V6, endpoint, observation
+from tests.probes.observations import HERE, THERE, V6, endpoint, observation, reply
 
 NO = "550 5.1.1 no such user"
 
@@ -27,6 +29,17 @@ NO = "550 5.1.1 no such user"
 def test_the_number_of_a_server(words: dict[str, str], number: int) -> None:
     counts = count_refusals(observation(endpoint(**words)))
     assert counts == ({HERE: number} if number else {})
+
+
+def test_a_421_that_closes_behind_a_refusal_is_another_line() -> None:
+    """Postfix under stress closes after each refusal, and fail2ban's stock filter counts two lines for it."""
+    seen = endpoint(null=NO, postmaster=None, relay=None)
+    closing = reply("421 4.7.0 Error: too many errors")
+    first, *others = seen.main.transactions
+    in_step = replace(seen.main, transactions=(replace(first, rset=closing), *others))
+    out_of_step = replace(seen.main, unsolicited=(closing,))
+    assert count_refusals(observation(replace(seen, sessions=(in_step,)))) == {HERE: 2}
+    assert count_refusals(observation(replace(seen, sessions=(in_step, out_of_step)))) == {HERE: 4}
 
 
 def refusing(number: int) -> Observation:
