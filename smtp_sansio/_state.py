@@ -128,7 +128,10 @@ class SessionState:
 
     def withdraw_to(self, outstanding: Collection[Command]) -> None:
         """Assume no more than that the commands `outstanding` are accepted."""
-        self.assumed = self._assumed_state(outstanding)
+        state = self.confirmed
+        for command in outstanding:
+            state, _ = TABLE[state].get(type(command), (state, state))
+        self.assumed = state
 
     def on_reply(self, kind: type[Command] | None, code: int, outstanding: Collection[Command]) -> bool:
         """Move as a reply with this code to a command of this kind says (None: the greeting).
@@ -142,7 +145,7 @@ class SessionState:
         if code == _CLOSING and kind is not Quit:
             self.confirmed = State.REFUSED
         if not outstanding or code // 100 != 2:
-            self.assumed = self._assumed_state(outstanding)
+            self.withdraw_to(outstanding)
         return cell is not None
 
     def on_unsolicited(self, code: int) -> None:
@@ -165,9 +168,3 @@ class SessionState:
     def on_tls_failed(self) -> None:
         """Close: no octet in the clear can follow a handshake."""
         self.confirmed = self.assumed = State.CLOSED
-
-    def _assumed_state(self, outstanding: Collection[Command]) -> State:
-        state = self.confirmed
-        for command in outstanding:
-            state, _ = TABLE[state].get(type(command), (state, state))
-        return state

@@ -59,7 +59,7 @@ class Pseudonyms:
         self._domains = {domain for domain in domains if domain and domain not in KEPT_DOMAINS}
         self._labels: dict[str, str] = {}
         for domain in sorted(self._domains):
-            self._labels[domain.partition(".")[0]] = f"anon{self._digest(domain)[:6]}"
+            self._labels[domain.partition(".")[0]] = f"anon{self.digest(domain)[:6]}"
         self._most_labels = max((domain.count(".") + 1 for domain in self._domains), default=0)
         self._suffixes = set(chain.from_iterable(d.split(".")[1:] for d in self._domains))
         self._addresses: dict[_Address, _Address] = {}
@@ -125,10 +125,6 @@ class Pseudonyms:
             start = end
         return found
 
-    def digest(self, text: str) -> str:
-        """Return a digest in place of another one."""
-        return self._digest(text)
-
     def _replaced(self, match: re.Match[str]) -> str:
         if match["mailbox"]:
             return self.mailbox(match["mailbox"])
@@ -145,7 +141,7 @@ class Pseudonyms:
 
     def _scrambled(self, text: str) -> str:
         """Return other letters for the letters and other digits for the digits of `text`."""
-        digest = iter(self._digest(text) * (len(text) // 64 + 1))
+        digest = iter(self.digest(text) * (len(text) // 64 + 1))
         kinds = ((character, int(next(digest), 16)) for character in text)
         return "".join(
             str(number % 10)
@@ -181,7 +177,8 @@ class Pseudonyms:
             self._addresses[address] = free
         return self._addresses[address]
 
-    def _digest(self, text: str) -> str:
+    def digest(self, text: str) -> str:
+        """Return a digest that follows from `text` and the salt."""
         return hashlib.sha256(self._salt + text.encode()).hexdigest()
 
 
