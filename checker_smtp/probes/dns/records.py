@@ -22,6 +22,7 @@ __all__ = [
     "parse_literal",
     "parse_mx",
     "parse_records",
+    "unescape",
 ]
 
 _escape = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
@@ -99,13 +100,17 @@ def has_alias_beside(answer: DnsAnswer) -> bool:
     return aliased and not parse_aliases(answer).names
 
 
+def unescape(name: str) -> str:
+    """Return the octets of a name in presentation format (RFC 1035 §5.1), each as one character."""
+    return _escape.sub(lambda match: chr(int(match[1])) if match[1] else match[2], name)
+
+
 def parse_literal(target: str) -> str:
     """Return the IP address that an MX target spells instead of a host name; empty for a name.
 
     Understands dotted, shortened, hexadecimal, octal and plain-number IPv4, IPv6, and both in brackets.
     """
-    text = _escape.sub(lambda m: chr(int(m[1])) if m[1] else m[2], target).strip("[]")
-    text = text.removeprefix("ipv6:")
+    text = unescape(target).strip("[]").removeprefix("ipv6:")
     if ":" in text:
         try:
             return str(ipaddress.IPv6Address(text.partition("%")[0]))

@@ -13,6 +13,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from checker_smtp.probes.observation import (
+    EHLO_KEYWORDS,
     Ending,
     Entry,
     Irregularity,
@@ -41,10 +42,6 @@ __all__ = ["SHARED", "SessionLog", "SplitLog", "lists_keywords", "verb"]
 # Servers repeat a few hundred keywords and short replies: caching both saves parsing them for every session.
 _MAX_KEYWORDS = _MAX_REPLIES = 256
 _MAX_CACHED_REPLY = 512
-
-_KEYWORDS = frozenset(
-    (b"8BITMIME", b"AUTH", b"ENHANCEDSTATUSCODES", b"PIPELINING", b"SIZE", b"SMTPUTF8", b"STARTTLS")
-)
 
 _entry_of = itemgetter(1)
 
@@ -223,8 +220,8 @@ _read_cached = lru_cache(_MAX_REPLIES)(_read)
 
 def lists_keywords(reply: Reply | Unsolicited) -> bool:
     """Return True for a reply such as only EHLO has: accepted, with keywords behind its first line."""
-    words = [line.split(b" ")[0].upper() for line in reply.lines[1:]]
-    return reply.reply_class == 2 and any(word in _KEYWORDS for word in words)
+    words = {line.split(b" ")[0].upper().decode("latin-1") for line in reply.lines[1:]}
+    return reply.reply_class == 2 and not words.isdisjoint(EHLO_KEYWORDS)
 
 
 def verb(command: Command) -> str:

@@ -17,6 +17,7 @@ from .observation import (
     TlsProbe,
 )
 from .session import (
+    EHLO_KEYWORDS,
     Ending,
     Entry,
     Irregularity,
@@ -30,6 +31,7 @@ from .session import (
 )
 
 __all__ = [
+    "EHLO_KEYWORDS",
     "GIVEN_WITH_REQUEST",
     "Control",
     "Coverage",

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from smtp_sansio import Certificate, DeviationKind
 
 __all__ = [
+    "EHLO_KEYWORDS",
     "Ending",
     "Entry",
     "Irregularity",
@@ -38,6 +39,11 @@ def limit_words(kind: str) -> str:
     """Return the limit of the check in a sentence; empty where `kind` is no such failure of an operation."""
     return _LIMITS.get(kind, "")
 
+
+EHLO_KEYWORDS = frozenset(
+    ("8BITMIME", "AUTH", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE", "SMTPUTF8", "STARTTLS")
+)
+"""Keywords behind the first line of a reply, in capitals, that only EHLO has."""
 
 Entry: TypeAlias = dict[str, str | int | float]
 """One line of a transcript, as `smtp_sansio.Transcript` writes it."""

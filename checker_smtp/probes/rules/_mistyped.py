@@ -9,12 +9,12 @@ import re
 from typing import NamedTuple
 
 from checker_smtp.probes.addresses import why_not_public
+from checker_smtp.probes.dns.records import unescape
 from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.probes.registered_domain import has_public_suffix, registered_domain
 
 __all__ = ["Mistyped", "read_mistyped"]
 
-_escape = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
 _with_number = re.compile(r"([0-9]{1,5})\s+(\S.*)").fullmatch
 _with_digits = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})\.(.+)").fullmatch
 
@@ -35,7 +35,7 @@ def read_mistyped(target: str, preference: int, domain: str) -> Mistyped | None:
 
     `preference` is that of the MX record, `domain` the one that publishes it.
     """
-    octets = _escape.sub(lambda match: chr(int(match[1])) if match[1] else match[2], target)
+    octets = unescape(target)
     name = octets.strip()
     if match := _with_number(name):
         cause = f"The preference ({match[1]}) and a blank stand in front of the name, as part of it."

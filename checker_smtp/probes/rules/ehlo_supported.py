@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Session
+from checker_smtp.probes.observation import EHLO_KEYWORDS, Endpoint, Observation, ReplySeen, Session
 from checker_smtp.probes.refusals import Step
 
 from ._answers import is_against_client, names_client, read_reply
@@ -54,8 +54,6 @@ DESYNC = Code(
     urgency=Urgency.STOPS_MAIL,
     badge="Replies out of step",
 )
-
-_EHLO_ONLY = {"8BITMIME", "AUTH", "ENHANCEDSTATUSCODES", "PIPELINING", "SIZE", "SMTPUTF8", "STARTTLS"}
 
 
 @rule(
@@ -113,7 +111,7 @@ def _answers_to_nothing(session: Session) -> list[ReplySeen]:
     if ehlo is None or helo is None or session.end is None or any(t.mail for t in session.transactions):
         return []
     keywords = {line.split(" ")[0].upper() for line in helo.text.splitlines()[1:]}
-    return [ehlo] if ehlo.permanent and helo.positive and keywords & _EHLO_ONLY else []
+    return [ehlo] if ehlo.permanent and helo.positive and keywords & EHLO_KEYWORDS else []
 
 
 def _failed(endpoint: Endpoint, session: Session) -> Finding:
