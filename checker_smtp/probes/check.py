@@ -29,7 +29,6 @@ from .observation import (
     Endpoint,
     FamilyCoverage,
     Mx,
-    MxTarget,
     Observation,
     ReverseDns,
     Session,
@@ -111,7 +110,7 @@ async def build_observation(
     return Observation(
         domain=options.domain,
         run_at=run_at,
-        settings=_settings(options),
+        settings=Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)}),
         mx=resolved.mx,
         endpoints=endpoints,
         coverage=Coverage(ipv4=_coverage(endpoints, 4), ipv6=_coverage(endpoints, 6)),
@@ -220,8 +219,10 @@ def _endpoints(mx: Mx, options: Options) -> list[Endpoint]:
     translated = {ipv4: ipv6 for record in mx.records for ipv6, ipv4 in record.translated}
     for record in mx.records:
         private = [address for address, _ in record.not_public]
-        public = (address for address in _families(record, options) if address not in private)
-        for address in public:
+        published = (record.ipv4 if options.ipv4 else ()) + (record.ipv6 if options.ipv6 else ())
+        for address in published:
+            if address in private:
+                continue
             names = targets.setdefault(address, [])
             if record.target not in names:
                 names.append(record.target)
@@ -235,10 +236,6 @@ def _endpoints(mx: Mx, options: Options) -> list[Endpoint]:
         )
         for address, names in targets.items()
     ]
-
-
-def _families(record: MxTarget, options: Options) -> tuple[str, ...]:
-    return (record.ipv4 if options.ipv4 else ()) + (record.ipv6 if options.ipv6 else ())
 
 
 def server_name(endpoint: Endpoint) -> str:
@@ -274,7 +271,3 @@ async def _probe_hosts(
             for rdtype in ("A", "AAAA"):
                 hosts.update(parse_addresses(await lookups.ask(name, rdtype)))
     return tuple(sorted(hosts))
-
-
-def _settings(options: Options) -> Settings:
-    return Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})

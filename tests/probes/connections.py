@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from checker_smtp.probes.endpoint import control_address, transactions_for
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.endpoint.follow_ups import control_address
 from checker_smtp.probes.endpoint.probe_state import AddressFacts, ProbeState, Step
 from checker_smtp.probes.endpoint.reducer import begin
 from checker_smtp.probes.endpoint.session import SessionSpec, SharedSession

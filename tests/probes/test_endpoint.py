@@ -2,7 +2,8 @@
 
 import pytest
 
-from checker_smtp.probes.endpoint import control_address, transactions_for
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.endpoint.follow_ups import control_address
 from checker_smtp.probes.observation import Session
 from checker_smtp.testing import ScriptedServer
 from tests.probes.dialogues import (

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.endpoint import FOLLOW_UPS, reducer
-from checker_smtp.probes.endpoint.follow_ups import DomainProbe, FollowUp
+from checker_smtp.probes.endpoint import reducer
+from checker_smtp.probes.endpoint.follow_ups import FOLLOW_UPS, DomainProbe, FollowUp
 from checker_smtp.probes.endpoint.reducer import advance, begin
 from checker_smtp.probes.observation import Transaction
 from tests.probes.connections import (

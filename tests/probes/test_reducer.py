@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.endpoint import FALLBACKS, transactions_for
+from checker_smtp.probes.endpoint import transactions_for
+from checker_smtp.probes.endpoint.fallbacks import FALLBACKS
 from checker_smtp.probes.endpoint.reducer import advance, begin, settled, without_waiting
 from checker_smtp.probes.endpoint.session import SessionSpec, SharedSession
 from checker_smtp.probes.observation import Keyword, Session

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.endpoint import EndpointProbe, served_address
-from checker_smtp.probes.endpoint.follow_ups import FOLLOW_UPS, DomainProbe
+from checker_smtp.probes.endpoint import EndpointProbe
+from checker_smtp.probes.endpoint.follow_ups import FOLLOW_UPS, DomainProbe, served_address
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.options import Options
 from checker_smtp.testing import RuleServer, ScriptedServer

@@ -4,7 +4,8 @@ from copy import copy
 
 import pytest
 
-from checker_smtp.probes.endpoint import EndpointProbe, control_address
+from checker_smtp.probes.endpoint import EndpointProbe
+from checker_smtp.probes.endpoint.follow_ups import control_address
 from checker_smtp.testing import RuleServer
 from tests.probes.fuzzing import result_of
 from tests.probes.sessions import answers

@@ -10,17 +10,7 @@ Three tables say what is sent, one reducer says when:
 `session` is the script of one connection, `probe` runs what the reducer asks for.
 """
 
-from .fallbacks import FALLBACKS
-from .follow_ups import FOLLOW_UPS, control_address, served_address
 from .probe import EndpointProbe
-from .transactions import TRANSACTIONS, transactions_for
+from .transactions import transactions_for
 
-__all__ = [
-    "FALLBACKS",
-    "FOLLOW_UPS",
-    "TRANSACTIONS",
-    "EndpointProbe",
-    "control_address",
-    "served_address",
-    "transactions_for",
-]
+__all__ = ["EndpointProbe", "transactions_for"]

@@ -112,7 +112,7 @@ class EndpointProbe:
             self.stopped = any(map(stop_after, (*shared.sessions, shared.common)))
             if self.stopped:
                 state, spec = settled(state), None
-            elif octets > max_octets or (max_octets < inf and not any(map(_is_answered, shared.sessions))):
+            elif octets > max_octets or (max_octets < inf and not last_answers(shared.sessions)):
                 state, spec = without_waiting(state, spec)
         self.facts = state.facts
         return dict(state.sessions)
@@ -121,7 +121,3 @@ class EndpointProbe:
 def _has_no_route(shared: SharedSession) -> bool:
     session = shared.head
     return session.connected_at is None and session.end is not None and session.end.kind == _NO_ROUTE
-
-
-def _is_answered(session: Session) -> bool:
-    return bool(last_answers([session]))

@@ -11,7 +11,7 @@ from operator import or_
 from checker_smtp.probes.observation import Observation
 from checker_smtp.probes.options import OptionError
 
-from ._answers import any_answered, client_refusal, own_answer
+from ._answers import client_refusal, own_answer
 from ._finding import Acceptance, Code, Evidence, Finding, Outcome, Severity, Urgency, finding_id
 from ._mail import MAIL_REASONS, Delivery, MailState, judge_delivery
 from ._registry import Registry
@@ -53,7 +53,6 @@ __all__ = [
     "StartTlsHandshake",
     "Urgency",
     "add_extra",
-    "any_answered",
     "apply_rules",
     "finding_id",
     "inputs_of",

@@ -4,7 +4,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from checker_smtp.probes.endpoint import control_address
+from checker_smtp.probes.endpoint.follow_ups import control_address
 from checker_smtp.scan.politeness.backoff import MAX_BACKOFFS
 from checker_smtp.scan.scan import Scan
 from checker_smtp.testing import FakeResolver, RuleServer
