@@ -23,9 +23,8 @@ from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.ungrouped import ungrouped
 from smtp_sansio import Script
 
-from .input.domain_list import DomainListError, read_domains
+from .input.domain_list import DomainList, DomainListError
 from .input.duplicate_filter import DuplicateFilter
-from .input.list_file import DomainList
 from .output.manifest import ScanManifest, locked_results
 from .output.results import ResultsError
 from .output.results_file import ResultsFile
@@ -136,7 +135,8 @@ async def _scan(
     job: ScanJob, results: ResultsFile, duplicates: DuplicateFilter, done_before: int
 ) -> tuple[ScanStats, bool]:
     shared = SharedResolver(job.resolvers, in_flight=2 * job.settings.concurrency)
-    with results.open(in_order=job.in_order) as writer, job.domain_list.open_names() as names:
+    listed = job.domain_list.open(job.exclusions, duplicates.add)
+    with results.open(in_order=job.in_order) as writer, listed as domains:
         scan = Scan(
             job.settings,
             shared if job.settings.reuse else job.resolvers[0],
@@ -148,7 +148,7 @@ async def _scan(
         async with anyio.create_task_group() as group:
             group.start_soon(_watch_signals, scan, interrupted, group)
             group.start_soon(ScanProgress(scan.stats, job.domain_list.length, done_before).show)
-            await scan.run(read_domains(names, job.exclusions, duplicates.add), writer)
+            await scan.run(domains, writer)
             group.cancel_scope.cancel()
     return scan.stats, not interrupted.is_set()
 

@@ -26,7 +26,7 @@ from checker_smtp.cli.summary_page import write_page
 from checker_smtp.scan.settings import ScanSettings
 
 if TYPE_CHECKING:
-    from checker_smtp.scan.input.list_file import DomainList
+    from checker_smtp.scan.input.domain_list import DomainList
     from checker_smtp.scan.job import ScanJob
     from checker_smtp.scan.politeness.exclusions import Exclusions
     from checker_smtp.scan.stats import ScanStats
@@ -132,8 +132,7 @@ def scan(
     from checker_smtp.cli.helo import is_helo_name_given
     from checker_smtp.lines import LinesError
     from checker_smtp.probes.dns import ResolverError
-    from checker_smtp.scan.input.domain_list import DomainListError
-    from checker_smtp.scan.input.list_file import open_domain_list
+    from checker_smtp.scan.input.domain_list import DomainListError, open_domain_list
     from checker_smtp.scan.job import ScanJob, run_job
     from checker_smtp.scan.output.results import ResultsError
 
@@ -253,11 +252,10 @@ def _print_dry_run(domain_list: "DomainList", settings: ScanSettings, exclusions
     from contextlib import closing
 
     from checker_smtp.scan.dry_run import dry_run
-    from checker_smtp.scan.input.domain_list import read_domains
     from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
 
-    with closing(DuplicateFilter()) as duplicates, domain_list.open_names() as names:
-        click.echo(dry_run(read_domains(names, exclusions, duplicates.add), settings), nl=False)
+    with closing(DuplicateFilter()) as duplicates, domain_list.open(exclusions, duplicates.add) as domains:
+        click.echo(dry_run(domains, settings), nl=False)
     return 0
 
 

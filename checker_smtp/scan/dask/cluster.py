@@ -22,7 +22,6 @@ from distributed.scheduler import KilledWorker
 
 from checker_smtp import __version__
 from checker_smtp.probes.dns import ResolverError
-from checker_smtp.scan.input.domain_list import read_domains
 from checker_smtp.scan.input.duplicate_filter import DuplicateFilter
 from checker_smtp.scan.job import USER_ERRORS, ScanJob
 from checker_smtp.scan.output.manifest import locked_results
@@ -108,11 +107,10 @@ async def _watch_signals(
 
 async def _scan(job: ScanJob, folder: PartsFolder, batches: Batches) -> None:
     length = job.domain_list.length
-    with closing(DuplicateFilter()) as duplicates, job.domain_list.open_names() as names:
-        done_before = sum(map(duplicates.add, folder.done_domains()))
+    with closing(DuplicateFilter()) as seen, job.domain_list.open(job.exclusions, seen.add) as domains:
+        done_before = sum(map(seen.add, folder.done_domains()))
         async with anyio.create_task_group() as group:
             group.start_soon(ScanProgress(batches.stats, length, done_before).show)
-            domains = read_domains(names, job.exclusions, duplicates.add)
             await batches.run(domains, length - done_before)
             group.cancel_scope.cancel()
 

@@ -1,1 +1,1 @@
-"""The list of a scan: a file that is read again and again, its names, and those that were read before."""
+"""The list of a scan, and the names in it that were read before."""

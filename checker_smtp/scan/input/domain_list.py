@@ -1,4 +1,4 @@
-"""The list of domains: one a line, or one column of a CSV.
+"""The list of domains, a file that is read several times: one domain a line, or one column of a CSV.
 
 Blank lines and comments (`#`) are skipped. An invalid or excluded name is a domain as well, with the reason
 for not checking it. Duplicates are dropped, whatever their spelling. Lines are read one by one and none is
@@ -6,15 +6,21 @@ kept. A quotation mark left open and UTF-16 are errors, because they could hide 
 """
 
 import csv
+import hashlib
+import tempfile
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
+from checker_smtp.lines import open_lines
 from checker_smtp.probes.options import OptionError, host_name
 from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.politeness.exclusions import Exclusions
 
-__all__ = ["DomainListError", "read_domains", "read_names"]
+__all__ = ["DomainList", "DomainListError", "open_domain_list", "read_domains", "read_names"]
 
 # A host name has at most 253 octets; a line longer than this is not a list of names.
 _MAX_LINE = 4096
@@ -28,6 +34,76 @@ _MAX_SHOWN = 300
 
 class DomainListError(ValueError):
     """The list of domains cannot be read; the message says why and how to fix it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainList:
+    """A list of names that can be read several times; `length` is their number, duplicates included."""
+
+    path: Path
+    column: str | None
+    digest: str
+    length: int
+
+    @contextmanager
+    def open(self, exclusions: Exclusions, is_new: Callable[[str], bool]) -> Iterator[Iterator[DomainScan]]:
+        """Open the list, and yield its names as `read_domains` does.
+
+        Raise `DomainListError` and `LinesError`, also while they are read.
+        """
+        with closing(_lines(self.path)) as lines:
+            yield read_domains(read_names(lines, self.column), exclusions, is_new)
+
+
+@contextmanager
+def open_domain_list(path: Path, column: str | None) -> Iterator[DomainList]:
+    """Open the list in this file; copy it first if it can be read only once, as standard input (`-`).
+
+    Raise `DomainListError` and `LinesError`.
+    """
+    if path != Path("-") and path.is_file():
+        yield _measured(path, column)
+        return
+    with tempfile.TemporaryDirectory(prefix="checker-smtp-") as folder:
+        copy = Path(folder) / "list"
+        _copy(path, copy)
+        yield _measured(copy, column)
+
+
+def _copy(path: Path, copy: Path) -> None:
+    try:
+        with copy.open("wb") as file:
+            file.writelines(_lines(path))
+    except OSError as error:
+        raise DomainListError(
+            f"{_description(path)} cannot be copied to {str(copy.parent)!r}: {error.strerror}. "
+            "Free some disk space, or set TMPDIR to another disk."
+        ) from None
+
+
+def _lines(path: Path) -> Generator[bytes, None, None]:
+    try:
+        with open_lines(path, require_whole=True) as lines:
+            yield from lines
+    except OSError as error:
+        raise DomainListError(f"{_description(path)} cannot be read: {error.strerror}") from None
+
+
+def _description(path: Path) -> str:
+    return "the list from standard input" if path == Path("-") else repr(str(path))
+
+
+def _measured(path: Path, column: str | None) -> DomainList:
+    digest = hashlib.sha256((column or "").encode())
+
+    def digested(lines: Iterator[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            digest.update(line)
+            yield line
+
+    with closing(_lines(path)) as lines:
+        length = sum(1 for _ in read_names(digested(lines), column))
+    return DomainList(path, column, digest.hexdigest(), length)
 
 
 def read_names(lines: Iterable[bytes], column: str | None) -> Iterator[str]:

@@ -21,8 +21,7 @@ from checker_smtp.probes.policy import FindingPolicy
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Acceptance, Severity
 from checker_smtp.scan import job as jobs
-from checker_smtp.scan.input.domain_list import DomainListError
-from checker_smtp.scan.input.list_file import DomainList, open_domain_list
+from checker_smtp.scan.input.domain_list import DomainList, DomainListError, open_domain_list
 from checker_smtp.scan.job import ScanJob, run_job
 from checker_smtp.scan.output.manifest import ScanManifest
 from checker_smtp.scan.output.results import ResultsError
