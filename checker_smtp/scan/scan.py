@@ -7,7 +7,6 @@ Each line comes from the code that a single check runs: `probes.check.resolve_do
 
 from collections.abc import Iterable
 from secrets import randbits
-from typing import Protocol
 
 import anyio
 
@@ -15,6 +14,7 @@ from checker_smtp.probes.ports import Resolver, Runner
 
 from .domain_scan import DomainScan
 from .evaluate import ControlProbes, DomainEvaluator, NumberedLine
+from .output.results_file import ResultsWriter
 from .politeness.exclusions import Exclusions
 from .politeness.limiter import PolitenessLimiter
 from .resolve import DomainResolver
@@ -24,10 +24,6 @@ from .stages import open_pipeline
 from .stats import ScanStats
 
 __all__ = ["Scan"]
-
-
-class _Results(Protocol):
-    def put(self, number: int, line: bytes) -> None: ...
 
 
 class Scan:
@@ -60,7 +56,7 @@ class Scan:
         self._cancel_scope = anyio.CancelScope()
         self._ended = anyio.Event()
 
-    async def run(self, domains: Iterable[DomainScan], results: _Results) -> None:
+    async def run(self, domains: Iterable[DomainScan], results: ResultsWriter) -> None:
         """Scan all of `domains`, and put their lines in order of completion; end early after `stop`."""
         workers = 2 * self._settings.concurrency
         in_progress = anyio.Semaphore(2 * self._settings.batch_size)
