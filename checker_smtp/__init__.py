@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from checker_smtp.backends.network import Network
     from checker_smtp.backends.recording.case import CaseError
     from checker_smtp.backends.recording.player import ReplayMismatch
-    from checker_smtp.backends.recording.record_backend import Backend, Recording
+    from checker_smtp.backends.recording.record_backend import Recording
     from checker_smtp.backends.tracing import TracingBackend
     from checker_smtp.probes.check import ResolverError
     from checker_smtp.probes.evidence_budget import EvidenceBudget
     from checker_smtp.probes.limits import ConnectionLimits
     from checker_smtp.probes.observation import Observation
     from checker_smtp.probes.options import OptionError, Options
-    from checker_smtp.probes.ports import DnsAnswer, DnsStatus, Resolver, Runner
+    from checker_smtp.probes.ports import Backend, DnsAnswer, DnsStatus, Resolver, Runner
     from checker_smtp.probes.result import Result, evaluate
     from checker_smtp.probes.rules import Finding
 
@@ -70,7 +70,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "Backend": "backends.recording.record_backend",
+    "Backend": "probes.ports",
     "CaseError": "backends.recording.case",
     "CheckOutcome": "concurrent_checks",
     "ConnectionLimits": "probes.limits",

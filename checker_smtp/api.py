@@ -17,14 +17,13 @@ from typing import Literal, TypeAlias
 import anyio
 
 from checker_smtp.backends.local_addresses import local_addresses
-from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes import check as probing
 from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.evidence_budget import CHECK_LIMIT, EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.ports import Resolver, Runner
+from checker_smtp.probes.ports import Backend, Resolver, Runner
 from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Rule, add_extra, require_rule_options
 from checker_smtp.probes.selftest import SelfTest, run_selftest

@@ -7,10 +7,9 @@ side of the conversation only, so nothing in its reports comes from a server.
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.addresses import subject_of
 from checker_smtp.probes.dns import is_control
-from checker_smtp.probes.ports import DnsAnswer
+from checker_smtp.probes.ports import Backend, DnsAnswer
 from smtp_sansio import Connect, Effect, Outcome, Receive, Script, Send, Upgrade, intercept
 
 __all__ = ["DNS_STEP", "Note", "TracingBackend"]

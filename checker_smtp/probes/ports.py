@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from smtp_sansio import Script
 
-__all__ = ["DnsAnswer", "DnsStatus", "Resolver", "Runner"]
+__all__ = ["Backend", "DnsAnswer", "DnsStatus", "Resolver", "Runner"]
 
 _T = TypeVar("_T")
 
@@ -94,3 +94,7 @@ class Runner(Protocol):
 
     async def run(self, script: Script[_T]) -> _T:
         """Run `script` to its end; the transport is closed in every case, also on errors and cancellation."""
+
+
+class Backend(Resolver, Runner, Protocol):
+    """Both ports in one object."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from checker_smtp.api import RunContext, check, replay
-from checker_smtp.backends.recording.record_backend import Backend, Recording
+from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.probes.dns import ResolverError
-from checker_smtp.probes.ports import DnsAnswer
+from checker_smtp.probes.ports import Backend, DnsAnswer
 from checker_smtp.probes.result import Result
 from checker_smtp.testing import FakeResolver, RuleServer, Zone
 from tests.apps.dns_situations import SITUATIONS, V4, V6, WELL, answer

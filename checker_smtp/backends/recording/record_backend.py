@@ -7,24 +7,20 @@ recording is for one check, because concurrent checks would share the numbering 
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from checker_smtp import __version__
 from checker_smtp.probes.options import Options
-from checker_smtp.probes.ports import DnsAnswer, Resolver, Runner
+from checker_smtp.probes.ports import Backend, DnsAnswer
 from checker_smtp.probes.result import Result
 from smtp_sansio import Script, Transcript, tap
 
 from .case import Case, Header, write_case
 from .case_files import CASE_FORMAT
 
-__all__ = ["Backend", "Recording"]
+__all__ = ["Recording"]
 
 _T = TypeVar("_T")
-
-
-class Backend(Resolver, Runner, Protocol):
-    """Both ports of `probes` in one object."""
 
 
 class Recording:

@@ -12,10 +12,9 @@ import dns.exception
 import dns.name
 import msgspec
 
-from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.observation import GIVEN_WITH_REQUEST
 from checker_smtp.probes.options import OptionError, host_name
-from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.ports import Backend, DnsAnswer, DnsStatus
 from smtp_sansio import Script
 
 __all__ = ["SERVICE_TYPE", "MxSet", "StaticMxBackend", "read_static_mx"]

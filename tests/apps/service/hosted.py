@@ -17,8 +17,8 @@ from msgspec import UNSET, UnsetType
 
 import checker_smtp.api
 from checker_smtp.backends.recording.case import Case, read_case
-from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.backends.recording.replay_backend import Replay
+from checker_smtp.probes.ports import Backend
 from checker_smtp.service.app import build
 from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.options import OPTIONS

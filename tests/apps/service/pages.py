@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message
 
 from checker_smtp.api import RunContext
 from checker_smtp.backends.recording.case import read_case
-from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.backends.recording.replay_backend import Replay
+from checker_smtp.probes.ports import Backend
 from checker_smtp.service.app import build
 from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings

@@ -5,9 +5,8 @@ from typing import TypeVar
 
 import pytest
 
-from checker_smtp.backends.recording.record_backend import Backend
 from checker_smtp.probes.evidence_budget import CHECK_RESERVE, EvidenceBudget
-from checker_smtp.probes.ports import DnsAnswer, DnsStatus
+from checker_smtp.probes.ports import Backend, DnsAnswer, DnsStatus
 from checker_smtp.service.app import build
 from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
