@@ -13,6 +13,7 @@ from checker_smtp.report.model.items import Fix, Item, Quote
 from checker_smtp.report.model.panels import ReportPanel
 from checker_smtp.report.model.report import Report, build_report, describe_worst
 from checker_smtp.report.model.transactions import TransactionResult
+from checker_smtp.report.model.transcript import more_lines
 from checker_smtp.report.model.verdict import STATUS_WORDS
 from checker_smtp.report.terminal import Terminal
 
@@ -122,9 +123,7 @@ class _Page:
         return self._terminal.lines(f"Severity: {note}", "dim", first=_INDENT) if note else ""
 
     def _quote(self, quote: Quote) -> str:
-        lines = [*quote.asked, *quote.lines[:_MAX_QUOTED]]
-        if rest := len(quote.lines) - _MAX_QUOTED:
-            lines += [f"… {rest} more line{'s' * (rest != 1)}"] if rest > 0 else []
+        lines = (*quote.asked, *quote.lines[:_MAX_QUOTED], *more_lines(len(quote.lines) - _MAX_QUOTED))
         body = "".join(self._terminal.lines(line, "dim", first=f"{_INDENT}> ") for line in lines)
         return self._terminal.lines(f"{quote.where}:", "dim", first=_INDENT) + body
 

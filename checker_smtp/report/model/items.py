@@ -21,7 +21,7 @@ from .endpoint_index import EndpointIndex
 from .mail_state import describe_reason
 from .next_steps import next_steps
 from .panels import UNSETTLED, ReportPanel, describe_acceptance, describe_severity, panel_of
-from .transcript import Citation, TranscriptView, shorten
+from .transcript import Citation, TranscriptView, more_lines, shorten
 
 __all__ = ["Context", "Fix", "Item", "Quote", "Subject", "items_of"]
 
@@ -262,8 +262,7 @@ def _quote(item: Evidence, purpose: str, keyword: str, context: Context) -> Quot
     lines = item.quote.removesuffix("\n").split("\n")
     quoted = [line for line in lines if keyword in line.upper()]
     shown = [_quoted(line.removesuffix("\r"), item.source) for line in quoted[:_MAX_LINES]]
-    if rest := len(lines) - len(shown):
-        shown.append(f"… {rest} more line{'s' * (rest != 1)}")
+    shown += more_lines(len(lines) - len(shown))
     log = context.logs.get((item.where, item.session if item.session is not None else -1))
     place = log.find(item, purpose) if log is not None else Citation()
     again = f", connection {item.session + 1}" if item.session else ""

@@ -12,14 +12,10 @@ _ORDER = ("ok", "info", "unknown", "warning", "critical")
 
 def worst_status(statuses: Iterable[str]) -> str:
     """Return the worst of these statuses, `unknown` where there is none."""
-    return max(statuses, key=_rank, default="unknown")
+    return max(statuses, key=_ORDER.index, default="unknown")
 
 
 def count_statuses(results: Sequence[Result]) -> dict[str, int]:
     """Return the number of domains of each status that occurs, the worst status first."""
-    statuses = sorted((result.status for result in results), key=_rank, reverse=True)
+    statuses = sorted((result.status for result in results), key=_ORDER.index, reverse=True)
     return {status: statuses.count(status) for status in statuses}
-
-
-def _rank(status: str) -> int:
-    return _ORDER.index(status) if status in _ORDER else _ORDER.index("unknown")

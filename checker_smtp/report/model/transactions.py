@@ -11,7 +11,7 @@ from checker_smtp.probes.rules import RULES, Finding, Outcome, record_of
 from checker_smtp.report.visible import visible
 
 from .panels import UNSETTLED
-from .transcript import shorten
+from .transcript import more_lines, shorten
 
 __all__ = ["Badge", "TransactionResult", "build_rows"]
 
@@ -138,9 +138,7 @@ def _lines(step: str, reply: ReplySeen) -> tuple[str, ...]:
     """Return the lines of the reply to `step`."""
     lines = reply.raw.rstrip().split("\n")
     shown = [shorten(line.removesuffix("\r"), 300) for line in lines[:_MAX_LINES]]
-    rest = len(lines) - len(shown)
-    more = [f"… {rest} more line{'s' * (rest != 1)}"] if rest else []
-    return (f"{step}: {shown[0]}", *shown[1:], *more)
+    return (f"{step}: {shown[0]}", *shown[1:], *more_lines(len(lines) - len(shown)))
 
 
 def _transactions(finding: Finding) -> tuple[str, ...]:

@@ -12,7 +12,16 @@ from checker_smtp.probes.observation import Entry, ReplySeen, Session, limit_wor
 from checker_smtp.probes.rules import Evidence
 from checker_smtp.report.visible import octets_visible, visible
 
-__all__ = ["CLIENT", "EVENT", "SERVER", "Citation", "TranscriptLine", "TranscriptView", "shorten"]
+__all__ = [
+    "CLIENT",
+    "EVENT",
+    "SERVER",
+    "Citation",
+    "TranscriptLine",
+    "TranscriptView",
+    "more_lines",
+    "shorten",
+]
 
 CLIENT, SERVER, EVENT = "client", "server", "event"
 
@@ -132,6 +141,11 @@ def shorten(octets: str, max_octets: int = _MAX_LINE) -> str:
     """Return octets made visible and truncated, with the number of those left out."""
     rest = len(octets) - max_octets
     return octets_visible(octets[:max_octets]) + (f" … {rest} more octets" if rest > 0 else "")
+
+
+def more_lines(number: int) -> tuple[str, ...]:
+    """Return a line in place of this number of lines that are left out; none for none."""
+    return (f"… {number} more line{'s' * (number != 1)}",) if number > 0 else ()
 
 
 def _in_order(session: Session) -> list[ReplySeen]:
