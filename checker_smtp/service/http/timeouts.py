@@ -71,7 +71,8 @@ class TimeoutProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
-        if self._is_serving and self._deadline is not None:
+        is_serving = self.cycle is not None and not self.cycle.response_complete
+        if is_serving and self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
@@ -92,10 +93,6 @@ class TimeoutProtocol(H11Protocol):
     @property
     def _client(self) -> str:
         return self.client[0] if self.client else ""
-
-    @property
-    def _is_serving(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
 
     def _await_request(self) -> None:
         self._received_data = False
