@@ -192,8 +192,8 @@ class RunningChecks:
         except CheckRefused:
             raise
         except ResolverError as error:
-            message = (
-                f"the DNS resolver of this service {error.problem} ({error.detail}), "
+            return FailedCheck(
+                message=f"the DNS resolver of this service {error.problem} ({error.detail}), "
                 "so nothing could be checked: try again later"
             )
         except HistoryError:
@@ -204,8 +204,7 @@ class RunningChecks:
         except Exception:
             # the page has been sent in part, and needs its end
             _logger.exception("a check failed")
-            message = "an error in this service ended the check; the log has the details"
-        return FailedCheck(message=message)
+            return FailedCheck(message="an error in this service ended the check; the log has the details")
 
     async def _check(self, check: RunningCheck, evidence: EvidenceBudget) -> CompletedCheck:
         context = RunContext()
