@@ -12,7 +12,7 @@ import anyio
 import click
 
 from checker_smtp import api
-from checker_smtp.backends.recording.case import require_empty
+from checker_smtp.backends.recording.case import CaseError, require_empty
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.ungrouped import ungrouped
@@ -49,6 +49,8 @@ class CheckRun:
     helo_name: Callable[[], Awaitable[tuple[str, str]]] | None = None
     finished: "dict[str, Result]" = field(default_factory=dict)
     running: dict[str, WatchedCheck] = field(default_factory=dict)
+    # a check that cannot be recorded is reported all the same
+    unrecorded: CaseError | None = None
 
     def __post_init__(self) -> None:
         for options in self.options if self.record else ():
@@ -122,7 +124,10 @@ class CheckRun:
             pause=pause,
         )
         if self.record is not None:
-            watched.recording.save(self._folder(options), options, result, seed=context.seed)
+            try:
+                watched.recording.save(self._folder(options), options, result, seed=context.seed)
+            except CaseError as error:
+                self.unrecorded = error
         self.finished[options.domain] = result
         del self.running[options.domain]
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 import time
+from contextlib import suppress
 
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
@@ -69,12 +70,15 @@ class Rates:
 def _parse(text: str) -> list[RateLimitItem]:
     if text == "none":
         return []
-    try:
-        return parse_many(text)
-    except ValueError:
+    rates: list[RateLimitItem] = []
+    with suppress(ValueError):
+        rates = parse_many(text)
+    # a rate of nothing would refuse everything, with a time after which it may be tried again
+    if not rates or not all(rate.amount for rate in rates):
         raise SettingError(
             f"{text!r} is not a rate: give for example 30/minute or 10/minute;100/day, or none for no limit"
-        ) from None
+        )
+    return rates
 
 
 def _storage(url: str) -> Storage:

@@ -10,10 +10,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from checker_smtp.backends.recording.case import CaseError
+from checker_smtp.backends.recording.record_backend import Recording
 from checker_smtp.cli.commands.check import check
 from checker_smtp.cli.commands.demo import demo
 from checker_smtp.cli.commands.scan import scan
 from checker_smtp.cli.commands.vantage import vantage
+from checker_smtp.testing import FakeNetwork, FakeResolver, RuleServer
 from tests.apps.command import FIXTURES, Run, run, run_process
 
 LONG = "a" * 64
@@ -115,6 +118,29 @@ def test_a_folder_to_record_to_has_to_be_empty(tmp_path: Path) -> None:
     )
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
     assert "is a file" in refused(run("check", "example.com", "--record", tmp_path / "mine.txt" / "case"))
+
+
+def test_a_check_that_cannot_be_recorded_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk was full at the end: the report was lost, and those of all other domains."""
+    zone = """
+        a.test      MX 10 mx.a.test.
+        b.test      MX 10 mx.a.test.
+        mx.a.test   A  198.41.0.4
+    """
+    network = FakeNetwork(FakeResolver(zone), RuleServer(local_domains=("a.test", "b.test")))
+    monkeypatch.setattr("checker_smtp.backends.network.Network", lambda *_, **__: network)
+    full = CaseError("cases/b.test could not be written: No space left on device")
+
+    def save(_: Recording, folder: Path, *__: object, **___: object) -> None:
+        if folder.name == "b.test":
+            raise full
+
+    monkeypatch.setattr(Recording, "save", save)
+    done = run("check", "a.test", "b.test", "--helo-name", "probe.test", "--record", tmp_path / "cases")
+    assert done.code == 3
+    assert "a.test: WARNING. Mail can arrive." in done.out
+    assert "b.test: WARNING. Mail can arrive." in done.out
+    assert done.err == f"checker-smtp: {full}\n"
 
 
 def test_a_file_to_write_to_has_to_be_writable(tmp_path: Path) -> None:

@@ -128,4 +128,6 @@ def check(
     if not is_complete:
         for line in checks.unfinished:
             print_error(f"interrupted: {visible(line)}")
+    if checks.unrecorded is not None:
+        raise checks.unrecorded
     return code if is_complete else INTERRUPTED

@@ -22,6 +22,8 @@ def healthcheck(url: str) -> int:
 
     try:
         parts = urlsplit(url)
+        # read here, because a port out of range is an error of its reading
+        _ = parts.port
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:

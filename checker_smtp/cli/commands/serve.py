@@ -55,11 +55,11 @@ def _require_token(_: click.Context, __: click.Parameter, text: str | None) -> s
     return token or ""
 
 
-def _require_number(_: click.Context, __: click.Parameter, seconds: float) -> float:
+def _require_number(_: click.Context, __: click.Parameter, number: float) -> float:
     # NaN passes the range, because each comparison with it is false
-    if math.isnan(seconds):
-        raise click.BadParameter("nan is not a number of seconds: give for example 30")
-    return seconds
+    if math.isnan(number):
+        raise click.BadParameter("nan is not a number: give for example 30")
+    return number
 
 
 def _require_uri(_: click.Context, __: click.Parameter, text: str) -> str:
@@ -162,7 +162,13 @@ _seconds = partial(_option, metavar="SECONDS", type=click.FloatRange(1, 3600), c
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
 )
-@_option("keep", "Days to keep results in the file.", metavar="DAYS", type=click.FloatRange(1 / 24, 3650))
+@_option(
+    "keep",
+    "Days to keep results in the file.",
+    metavar="DAYS",
+    type=click.FloatRange(0.04, 3650),
+    callback=_require_number,
+)
 @_option("keep_mib", "MiB that all results in the file may have.", metavar="MIB", type=click.IntRange(1))
 @_option("contact", "Address for people who find the checker in a log.", metavar="URI", callback=_require_uri)
 @_option("log_json", "Log one JSON object on each line.")

@@ -134,7 +134,11 @@ def test_kubernetes_sets_a_variable_that_is_none_of_ours(given: Given) -> None:
         (["--rate-client", "5"], "'5' is not a rate: give for example"),
         (["--rate-storage", "file:///secret"], "the rate storage is unknown: give memory:// or a URL"),
         (["--port", "0"], "not in the range"),
-        (["--max-timeout", "nan"], "nan is not a number of seconds"),
+        (["--max-timeout", "nan"], "nan is not a number: give for example 30"),
+        (["--keep", "nan"], "nan is not a number: give for example 30"),
+        (["--keep", "0"], "0.0 is not in the range 0.04<=x<=3650"),
+        (["--rate-client", "0/minute"], "'0/minute' is not a rate: give for example"),
+        (["--rate-domain", "5/minute;0/day"], "'5/minute;0/day' is not a rate: give for example"),
         (["--check-budget", "inf"], "not in the range"),
         (["--max-checks", "0"], "not in the range"),
         (["--token", ""], "the token is empty"),
@@ -179,7 +183,9 @@ def test_help_names_the_variables() -> None:
         assert variable in "".join(done.out.split())
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://", "nonsense", "http://[x"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8080", "ftp://localhost", "http://", "nonsense", "http://[x", "http://localhost:99999"]
+)
 def test_a_healthcheck_of_what_is_no_url(url: str) -> None:
     done = run("healthcheck", url)
     assert done.code == 3
