@@ -12,6 +12,7 @@ from checker_smtp.service.http.middleware import Middleware
 from checker_smtp.service.settings import ServiceSettings
 from checker_smtp.testing import FakeNetwork, FakeResolver
 from tests.apps.service.middleware_app import client
+from tests.apps.service.pages import sound
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,38 @@ def service(world: Backend | None = None, **given: object) -> Middleware:
 def counted(middleware: Middleware, name: str) -> dict[str, float]:
     metrics = (sample for metric in middleware.metrics.registry.collect() for sample in metric.samples)
     return {"".join(sample.labels.values()): sample.value for sample in metrics if sample.name == name}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said", "form"),
+    [
+        ("/nowhere", 404, "This address does not exist: the page is /check.", "check"),
+        ("/a/b/<b>", 404, "This address does not exist: the page is /check.", "../../check"),
+        ("/collect", 405, "This address accepts POST only.", "check"),
+        ("/check/static/no.css", 404, "This address does not exist: the page is /check.", "../../check"),
+    ],
+)
+async def test_an_error_is_a_page_for_a_browser(path: str, status: int, said: str, form: str) -> None:
+    async with client(service(), HOST) as http:
+        answer = await http.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert "Accept" in answer.headers["vary"]
+        page = sound(answer.text)
+        text = " ".join("".join(page.itertext()).split())
+        assert said in text
+        assert f"Error {status}, request {answer.headers['x-request-id']}." in text
+        assert [
+            link.attrib["href"] for link in page.iter() if link.tag.endswith("}a") or link.tag == "a"
+        ] == [form]
+        assert (await http.get(path)).json()["error"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/v1/checks/none"), ("POST", "/evaluate")])
+async def test_an_error_of_the_api_and_of_the_protocol_is_json_for_everybody(method: str, path: str) -> None:
+    async with client(service(), HOST) as http:
+        answer = await http.request(method, path, headers={"Accept": "text/html"})
+        assert answer.status_code >= 400
+        assert "error" in answer.json()
 
 
 async def test_what_is_not_there() -> None:
