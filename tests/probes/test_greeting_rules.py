@@ -278,6 +278,13 @@ def test_a_greeting_that_was_begun_is_not_called_silence(end: str, message: str)
     assert seen.evidence[0].quote == "220-mx.example.org ESMTP\r\n"
 
 
+@pytest.mark.parametrize(
+    "words", [{"greeting": None, "end": "greeting/closed"}, {"ehlo": None, "end": "EHLO/reset"}]
+)
+def test_a_connection_closed_without_a_word_may_be_this_clients_fault(words: dict[str, str]) -> None:
+    assert only(observation(endpoint(**words))).fix.startswith("Repeat the check from another network first")
+
+
 def test_a_tls_record_in_place_of_a_greeting_is_named() -> None:
     seen = only(observation(endpoint(_begun("\x15\x03\x03\x00\x02\x02\x50", "greeting/closed"))))
     assert seen.message.endswith("the port waits for TLS from the start (implicit TLS).")

@@ -11,6 +11,7 @@ __all__ = [
     "ALIAS_BESIDE",
     "LONGER_CHECK",
     "NOT_TESTED",
+    "OTHER_VIEW",
     "REFUSED_US",
     "SERVER_STATE_FIX",
     "UNDECIDED_FIX",
@@ -62,6 +63,11 @@ UNDECIDED_FIX = (
     "with a `--helo-name` that resolves to it. If it names the recipient, add the domain to those that the "
     "server accepts mail for, and create postmaster."
 )
+OTHER_VIEW = (
+    "Repeat the check from another network first: a server may also close the connections of clients that it "
+    "blocks. "
+)
+"""What comes before the remedy where a server closed the connection and gave no reason."""
 # The remedy for each reason against this client; it is the checker's own, or nobody's.
 _CLIENT_FIXES = {
     Reason.BLOCKLIST: "This machine's address is on a blocklist: look it up at the list that the reply "

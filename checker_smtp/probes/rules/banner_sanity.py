@@ -12,7 +12,7 @@ from ._reach import lost
 from ._reading import any_connected, end_evidence, quoted, reply_evidence, shown
 from ._reproduction import HoldSession
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US, client_fix, deferral_outcome
+from ._shared import NOT_TESTED, OTHER_VIEW, REFUSED_US, client_fix, deferral_outcome
 
 MISSING = Code(
     "smtp.banner.missing",
@@ -121,7 +121,12 @@ def _missing(endpoint: Endpoint) -> Iterator[Finding]:
         )
     elif end.kind in ("closed", "reset"):
         what = "No complete greeting" if begun else "No greeting"
-        yield MISSING.finding(endpoint.subject, f"{what}: {end.words}.{_tls_hint(begun)}", *evidence)
+        yield MISSING.finding(
+            endpoint.subject,
+            f"{what}: {end.words}.{_tls_hint(begun)}",
+            *evidence,
+            fix="" if begun else OTHER_VIEW + MISSING.fix,
+        )
     else:
         yield MISSING.finding(endpoint.subject, f"No SMTP greeting can be read: {end.words}.", *evidence)
 

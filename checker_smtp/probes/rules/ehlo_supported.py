@@ -11,7 +11,7 @@ from ._reach import lost
 from ._reading import any_greeted, end_evidence, greeted, quoted, reply_evidence, shown
 from ._reproduction import HoldSession
 from ._rule import Input, rule
-from ._shared import NOT_TESTED, REFUSED_US, SERVER_STATE_FIX, client_fix, deferral_outcome
+from ._shared import NOT_TESTED, OTHER_VIEW, REFUSED_US, SERVER_STATE_FIX, client_fix, deferral_outcome
 
 FAILED = Code(
     "smtp.ehlo.failed",
@@ -172,7 +172,13 @@ def _unanswered(endpoint: Endpoint, session: Session) -> Finding:
             severity=Severity.WARN,
             fix="Repeat the check with `--timeout 300`: a sender waits five minutes.",
         )
-    return FAILED.finding(endpoint.subject, f"The session ended at EHLO: {end.words}.", *evidence)
+    is_silent = end.kind in ("closed", "reset")
+    return FAILED.finding(
+        endpoint.subject,
+        f"The session ended at EHLO: {end.words}.",
+        *evidence,
+        fix=OTHER_VIEW + FAILED.fix if is_silent else "",
+    )
 
 
 def _replies(ehlo: ReplySeen | None, helo: ReplySeen | None) -> str:
