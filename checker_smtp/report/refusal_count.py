@@ -18,7 +18,7 @@ def count_refusals(observation: Observation) -> dict[str, int]:
 def _count(session: Session) -> int:
     at_start = (session.greeting, session.ehlo, session.helo)
     verdicts = [transaction.verdict for transaction in session.transactions]
-    refusals = [reply for reply in (*at_start, *verdicts) if reply is not None and reply.code >= 400]
+    refusals = [reply for reply in (*at_start, *verdicts) if reply and (reply.transient or reply.permanent)]
     # Postfix logs "too many errors" beside the refusal before it, and fail2ban counts both
     later = (*(transaction.rset for transaction in session.transactions), *session.unsolicited)
     return len(refusals) + sum(reply is not None and reply.code == 421 for reply in later)

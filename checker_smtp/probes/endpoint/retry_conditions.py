@@ -37,12 +37,21 @@ def sni_refused(session: Session) -> bool:
 
 
 def broken_by_tls(session: Session) -> bool:
-    """Return True where STARTTLS, the handshake or EHLO after it failed: without TLS the rest may work."""
+    """Return True where STARTTLS, the handshake or EHLO after it failed: without TLS the rest may work.
+
+    It would not where HELO and MAIL were accepted under TLS, and all questions answered.
+    """
     if any(reply.code == 421 for reply in session.replies):
+        return False
+    if all(t.verdict for t in session.transactions) and any(_is_begun(t) for t in session.transactions):
         return False
     if session.starttls is None:
         return session.end is not None and session.end.step == "STARTTLS"
     return session.starttls.positive and (session.ehlo_tls is None or not session.ehlo_tls.positive)
+
+
+def _is_begun(transaction: Transaction) -> bool:
+    return transaction.mail is not None and transaction.mail.positive
 
 
 def out_of_step(session: Session) -> bool:
