@@ -109,9 +109,10 @@ class Lookups:
         key = (name.lower(), rdtype, unvalidated)
         if key not in self.answered:
             async with self._locks.setdefault(key, anyio.Lock()):
-                if key not in self.answered:  # a caller that held the lock before has the answer
-                    resolve = self._cache.resolver.resolve
-                    self.answered[key] = await resolve(*key[:2], unvalidated=unvalidated)
+                if key in self.answered:
+                    return self.answered[key]  # given to a caller that held the lock before
+                resolve = self._cache.resolver.resolve
+                self.answered[key] = await resolve(*key[:2], unvalidated=unvalidated)
             self._locks.pop(key, None)
         return self.answered[key]
 
