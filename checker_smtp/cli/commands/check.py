@@ -110,14 +110,16 @@ def check(
 
     asked = DnsResolver(*server, dns_timeout())
     print_notes(asked.notes)
-    own = public_source_addresses(source_address)
     checks = CheckRun(
-        options=[replace(one, source_addresses=own) for one in options],
+        options=options,
         backend=Network(SharedResolver([asked]) if several else asked, source_address=source_address),
         resolver_name=resolver or "",
         record=record,
         helo_name=None if is_helo_name_given() else partial(own_helo_name, asked, source_address),
     )
+    # no route is looked up for a check that cannot be recorded
+    own = public_source_addresses(source_address)
+    checks.options = [replace(one, source_addresses=own) for one in options]
     is_complete = checks.run(backend)
     code = INTERRUPTED
     if results := decided(checks.results, accepted):
