@@ -95,7 +95,10 @@ def _finding(finding: Finding, mark: str) -> DiffLine:
 
 def _change(pair: FindingChange) -> DiffLine:
     old, new = pair.old, pair.new
-    details = [f"was: {old.severity.upper()} {old.message}"]
+    is_of_acceptance = (old.acceptance is None) != (new.acceptance is None)
+    is_same = is_of_acceptance and (old.severity, old.outcome) == (new.severity, new.outcome)
+    # the same sentence twice would look like a change of it
+    details = [] if is_same else [f"was: {old.severity.upper()} {old.message}"]
     if old.acceptance is not None and new.acceptance is None:
         details.append(f"was {describe_acceptance(old)}")
     if old.outcome != new.outcome:
