@@ -107,7 +107,13 @@ RULES_AND_CODES = {
     ),
     "smtp.starttls_handshake": (
         "crit",
-        {"smtp.starttls.failed", "smtp.starttls.deferred", "smtp.starttls.injection", "smtp.not_tested"},
+        {
+            "smtp.starttls.failed",
+            "smtp.starttls.deferred",
+            "smtp.starttls.injection",
+            "smtp.refused_us",
+            "smtp.not_tested",
+        },
     ),
     "smtp.auth_posture": ("crit", {"smtp.auth.plaintext"}),
     "smtp.reverse_dns": (

@@ -120,7 +120,7 @@ def test_a_rule_is_tested_where_any_endpoint_answered_it_and_not_about_us() -> N
     [
         (
             {"null": "421 4.3.2 going down", "postmaster": None, "relay": None, "end": "RCPT/closed"},
-            "Not tested: postmaster and relaying; the server replied 421 4.3.2.",
+            "Not tested: relaying; the server replied 421 4.3.2.",
             "transient",
         ),
         (

@@ -42,8 +42,8 @@ def _obstacle(endpoint: Endpoint, asked: list[str]) -> Iterator[Finding]:
         case RefusedAnswer(kind=Kind.UNDECIDED) as answer:
             yield _undecided(endpoint, answer)
         case answer if answer.kind is not Kind.TLS:
-            # a refusal is the answer about postmaster, whichever sender met it
-            judged = () if answer.kind is Kind.UNANSWERED else ("postmaster",)
+            # a refusal is the answer about postmaster, whichever sender met it, and is reported as that
+            judged = ("postmaster",) if isinstance(answer, RefusedAnswer) else ()
             yield from _unanswered(endpoint, [p for p in asked if p not in judged])
 
 
