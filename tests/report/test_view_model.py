@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Control, Observation
+from checker_smtp.probes.observation import GIVEN_WITH_REQUEST, Control, Mx, MxTarget, Observation
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.probes.result import evaluate
 from checker_smtp.probes.rules import CODES, Outcome, Severity
@@ -16,6 +16,7 @@ from checker_smtp.report.model.timeline import format_seconds, split_phases
 from smtp_sansio import Certificate
 from tests.report.results import (
     FIXTURES,
+    MX,
     POSTURES,
     SETTINGS,
     endpoint,
@@ -58,6 +59,16 @@ def test_arrival_is_not_known_without_a_session() -> None:
     verdict = build_report(POSTURES["unknown"]()).head.verdict
     assert verdict.arrival == "It is not known if mail can arrive: nothing could be tested from here."
     assert verdict.faults == "No fault was found, and none is ruled out."
+
+
+def test_arrival_is_not_known_where_an_option_leaves_out_the_servers() -> None:
+    only_ipv6 = MxTarget(preference=10, target=MX, ipv6=("2001:db8::1",), ipv6_status=DnsStatus.ANSWER)
+    mx = Mx(status=DnsStatus.ANSWER, records=(only_ipv6,))
+    seen = replace(observation(), endpoints=(), mx=mx, settings=replace(SETTINGS, ipv6=False))
+    verdict = build_report(evaluate(seen)).head.verdict
+    assert verdict.arrival == (
+        "It is not known if mail can arrive: an option leaves out the addresses of the mail servers."
+    )
 
 
 def test_arrival_without_a_tested_recipient() -> None:

@@ -62,7 +62,17 @@ def describe_arrival(result: Result) -> str:
     reason = _UNKNOWN.get(mail.reason, _CLIENT)
     if mail.reason == "not-tested" and any(e.connected for e in result.observation.endpoints):
         reason = "no question about a recipient was answered"
+    elif mail.reason == "not-tested" and _is_family_off(result):
+        reason = "an option leaves out the addresses of the mail servers"
     return f"It is not known if mail can arrive: {reason}."
+
+
+def _is_family_off(result: Result) -> bool:
+    """Return whether the addresses of the MX targets are all of a family that an option disabled."""
+    observation = result.observation
+    settings, targets = observation.settings, observation.mx.records
+    enabled = [a for t in targets for a in (t.ipv4 * settings.ipv4 + t.ipv6 * settings.ipv6)]
+    return bool(targets) and not enabled and any(t.ipv4 or t.ipv6 for t in targets)
 
 
 def _describe_not_asked(result: Result) -> str:
