@@ -13,15 +13,12 @@ import anyio
 
 from smtp_sansio import Effect, FailureKind, Outcome, Receive, Received, Script, Send, Transcript, intercept
 
-from .evidence_budget import EvidenceBudget
+from .evidence_budget import MAX_READ, EvidenceBudget, octets_of_answers
 from .ports import DnsAnswer, DnsStatus, Resolver, Runner
 
 __all__ = ["BoundedResolver", "BoundedRunner", "TimeBudget"]
 
 _T = TypeVar("_T")
-
-# The longest read of `backends.transport`: with less room left the next one might not fit.
-_MAX_READ = 64 * 1024
 
 
 class TimeBudget:
@@ -62,7 +59,7 @@ class BoundedResolver:
         if self._time.left > 0:
             with anyio.move_on_after(self._time.left):
                 answer = await self._resolver.resolve(name, rdtype, unvalidated=unvalidated)
-                if self._evidence.take(len(answer.detail) + sum(map(len, answer.records)), entries=1):
+                if self._evidence.take(octets_of_answers([answer])):
                     return answer
                 status, detail = DnsStatus.EVIDENCE, "this check keeps no more answers of the DNS"
                 return replace(answer, status=status, records=(), omitted=0, detail=detail)
@@ -102,7 +99,7 @@ class _Bounds:
 
     def perform(self, effect: Effect) -> Script[Outcome]:
         """Yield the effect, its timeout shortened to the time left, or so that it is not performed."""
-        most = len(effect.data) if isinstance(effect, Send) else _MAX_READ
+        most = len(effect.data) if isinstance(effect, Send) else MAX_READ
         if not self._evidence.take(most, entries=1):
             return (yield _ended(effect, 0.0, FailureKind.EVIDENCE))
         left = self._seconds - self._at

@@ -22,7 +22,7 @@ from .dns import (
     resolve_reverse_dns,
 )
 from .endpoint import EndpointProbe
-from .evidence_budget import EvidenceBudget
+from .evidence_budget import EvidenceBudget, dns_limit, endpoint_limit
 from .limits import ConnectionLimits
 from .observation import (
     Coverage,
@@ -46,8 +46,6 @@ __all__ = ["ResolvedDomain", "ResolverError", "build_observation", "check", "res
 # would aim this program at servers that have nothing to do with it.
 MAX_ENDPOINTS = 32
 
-# The part of a check's evidence that the DNS may be: an answer has at most 64 KiB, and a check asks hundreds.
-_DNS_SHARE = 4
 _UNLIMITED = 1 << 62
 
 _UNTESTABLE = ("network-unreachable", "not-permitted")
@@ -150,17 +148,17 @@ async def check(
     limits = limits or ConnectionLimits()
     time = TimeBudget(options.check_budget if evidence is not None else inf)
     evidence = evidence or EvidenceBudget(_UNLIMITED)
-    dns_evidence = evidence.share(evidence.limit // _DNS_SHARE)
+    dns_evidence = evidence.share(dns_limit(evidence.limit))
     lookups = LookupCache(BoundedResolver(resolver, dns_evidence, time), seed=seed).view()
     resolved = await resolve_domain(options, lookups, rules)
     if admit is not None:
         await admit(resolved.endpoints)
-    endpoint_limit = (evidence.limit - dns_evidence.limit) // max(1, len(resolved.endpoints))
+    most = endpoint_limit(len(resolved.endpoints), evidence.limit)
     sessions: dict[str, tuple[Session, ...]] = {}
     names: dict[str, ReverseDns] = {}
 
     async def probe_address(endpoint: Endpoint) -> None:
-        bounded = BoundedRunner(runner, evidence.share(endpoint_limit), time)
+        bounded = BoundedRunner(runner, evidence.share(most), time)
         first = await run_sessions(endpoint, bounded, "main", resolved.options)
         if options.retry_deferred and is_deferred(first):
             left = time.left

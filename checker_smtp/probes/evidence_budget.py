@@ -15,8 +15,20 @@ from threading import Lock
 import anyio
 
 from .observation import Session
+from .ports import DnsAnswer
 
-__all__ = ["CHECK_LIMIT", "CHECK_RESERVE", "ENTRY_COST", "PROCESS_LIMIT", "EvidenceBudget", "octets_of"]
+__all__ = [
+    "CHECK_LIMIT",
+    "CHECK_RESERVE",
+    "ENTRY_COST",
+    "MAX_READ",
+    "PROCESS_LIMIT",
+    "EvidenceBudget",
+    "dns_limit",
+    "endpoint_limit",
+    "octets_of",
+    "octets_of_answers",
+]
 
 # What the objects of a transcript entry take beside its octets (python -m benchmarks hostile).
 ENTRY_COST = 512
@@ -25,6 +37,12 @@ ENTRY_COST = 512
 # 64 KiB; 8 MiB are eight sessions that send all that they may.
 CHECK_LIMIT = 8 * 1024 * 1024
 CHECK_RESERVE = 1024 * 1024
+
+# The part of a check's evidence that the DNS may be: an answer has at most 64 KiB, and a check asks hundreds.
+_DNS_SHARE = 4
+
+MAX_READ = 64 * 1024
+"""The longest read of `backends.transport`: with less room left the next one might not fit."""
 
 # Eight checks that keep all that they may, or 64 honest ones. In memory evidence takes about five times its
 # octets while a check is evaluated and rendered.
@@ -90,6 +108,15 @@ class EvidenceBudget:
         with self._lock:
             self._shrink(octets + entries * ENTRY_COST)
 
+    def settle(self, free: int) -> None:
+        """Return the reserve to the whole, and have only what is in use beyond `free` octets in use there."""
+        with self._lock:
+            kept = max(self._in_use - free, 0)
+            if self._whole is not None:
+                self._whole._shrink(max(self._in_use, self._reserved) - kept)
+            self.limit -= self._in_use - kept
+            self._in_use, self._reserved = kept, 0
+
     def close(self) -> None:
         """Return everything to the whole, what was reserved as well; nothing can be taken from then on."""
         with self._lock:
@@ -118,6 +145,21 @@ class EvidenceBudget:
 
     def _beyond_reserve(self, octets: int) -> int:
         return max(0, octets - self._reserved)
+
+
+def dns_limit(limit: int = CHECK_LIMIT) -> int:
+    """Return the octets that the answers of the DNS may have in a check of at most `limit`."""
+    return limit // _DNS_SHARE
+
+
+def endpoint_limit(endpoints: int, limit: int = CHECK_LIMIT) -> int:
+    """Return the octets that all sessions with one of `endpoints` may have in a check of at most `limit`."""
+    return (limit - dns_limit(limit)) // max(1, endpoints)
+
+
+def octets_of_answers(answers: Iterable[DnsAnswer]) -> int:
+    """Return the octets of evidence in these answers, with the cost of their entries."""
+    return sum(ENTRY_COST + len(a.detail) + sum(map(len, a.records)) for a in answers)
 
 
 def octets_of(sessions: Iterable[Session]) -> int:

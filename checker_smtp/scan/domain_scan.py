@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from checker_smtp.probes.check import ResolvedDomain, server_name
+from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.observation import Endpoint, Session
 from checker_smtp.probes.options import Options
 
@@ -19,7 +20,8 @@ class DomainScan:
 
     `number` is its place in the list, `started_at` the time of its first lookup (seconds, the loop's clock).
     `sessions` holds those of each address, until no address is `pending`; `asked` are the addresses that were
-    or are asked, and `evidence` is what the domain takes of the scan's budget, in octets. A domain without a
+    or are asked, and `alone` those that are to be asked about this domain alone. `evidence` is what the
+    sessions take of the scan's budget, in octets, `dns_evidence` the part of the answers. A domain without a
     result has `not_checked`, the reason in a word, and `reason` in a sentence. One that the list skips
     (`bad-name`, `stop-list`) has both from there, and the name is as given if it is invalid.
     """
@@ -34,7 +36,9 @@ class DomainScan:
     pending: int = 0
     sessions: dict[str, tuple[Session, ...]] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
+    alone: frozenset[str] = frozenset()
     evidence: int = 0
+    dns_evidence: EvidenceBudget | None = None
 
     @property
     def options(self) -> Options:

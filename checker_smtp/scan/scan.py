@@ -42,7 +42,6 @@ class Scan:
         self.stats = ScanStats()
         self._settings = settings
         self._limiter = PolitenessLimiter(settings, self.stats)
-        self._resolver = DomainResolver(settings, resolver, seed)
         self._scheduler = ServerScheduler(
             settings=settings,
             runner=runner,
@@ -53,6 +52,7 @@ class Scan:
         controls = ControlProbes(self._limiter, runner, settings.server_cache_ttl)
         self._evaluator = DomainEvaluator(controls, resolver_name, settings.policy)
         self._evidence = self._scheduler.evidence
+        self._resolver = DomainResolver(settings, resolver, seed, self._evidence)
         self._cancel_scope = anyio.CancelScope()
         self._ended = anyio.Event()
 
@@ -74,7 +74,10 @@ class Scan:
 
     async def _evaluate(self, domain: DomainScan) -> NumberedLine:
         try:
-            return await self._evaluator.evaluate(domain)
+            async with self._evidence.reverse_lookups() as evidence:
+                if domain.resolved is not None:
+                    domain.resolved.lookups.keep_within(evidence)
+                return await self._evaluator.evaluate(domain)
         finally:
             self._evidence.close(domain)
 

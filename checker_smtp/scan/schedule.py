@@ -4,8 +4,9 @@ Domains are collected in batches, and each is put into the queue of every addres
 several domains from one queue. Facts about the address that the first session finds out are cached, and
 later ones do not ask for them again. A server that throttles us gets a pause, and its domains stay in the
 queue; after the last pause it is asked about one domain, as by a check. A domain whose own recipients were
-deferred, as greylisting does, is probed a second time if `--retry-deferred` is given. A domain goes on to the
-next stage when its last address has answered.
+deferred, as greylisting does, is probed a second time if `--retry-deferred` is given. A domain has no more
+evidence than a check keeps: where it might have ended its session earlier, it is asked about again, alone. It
+goes on to the next stage when its last address has answered.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -27,6 +28,7 @@ from checker_smtp.probes.ports import Runner
 from checker_smtp.probes.registered_domain import provider_of
 from checker_smtp.probes.retry import is_deferred, merge_retry, retry_options
 
+from .domain_evidence import budget_of_run, is_cut
 from .domain_scan import DomainScan
 from .politeness.backoff import is_throttled
 from .politeness.exclusions import Exclusions
@@ -98,11 +100,11 @@ class _Schedule:
         self._group = group
         self._servers: dict[str, ServerQueue] = {}
         self._held_back: dict[int, ServerQueue] = {}
-        self._unfinished = self._busy = 0
+        self._unfinished = self._busy = self._queued = 0
         self._changed = anyio.Event()
 
     async def take_in(self, domains: Source[DomainScan]) -> None:
-        """Queue the domains, a batch at a time; those without a server to probe go on at once."""
+        """Queue the domains, a batch or a scarce few at a time; those without a server go on at once."""
         batch: list[DomainScan] = []
         async for domain in domains:
             await self._scheduler.evidence.wait_for_room()
@@ -115,7 +117,7 @@ class _Schedule:
                 continue
             batch.append(domain)
             self._unfinished += 1
-            if len(batch) == self._settings.batch_size:
+            if len(batch) == self._settings.batch_size or self._scheduler.evidence.is_scarce:
                 self._queue(batch)
                 batch = []
         self._queue(batch)
@@ -144,7 +146,10 @@ class _Schedule:
                     servers[id(server)] = server
         for server in sorted(servers.values(), key=lambda server: -len(server.pending)):
             self._start_worker(server)
-        self._evict_idle_servers()
+        self._queued += len(batch)
+        if self._queued >= self._settings.batch_size:
+            self._queued = 0
+            self._evict_idle_servers()
 
     def _server(self, endpoint: Endpoint, domain: DomainScan) -> ServerQueue:
         key = endpoint.address if self._settings.reuse else f"{endpoint.address} {domain.number}"
@@ -186,19 +191,22 @@ class _Schedule:
         while domains := self._take(server):
             started_at = anyio.current_time()
             is_last_attempt = server.is_last_attempt(started_at)
-            probe = server.cached_probe(started_at) or self._new_probe(server, domains[0])
+            cached = server.cached_probe(started_at) if server.address not in domains[0].alone else None
+            probe = cached or self._new_probe(server, domains[0])
             connections = probe.connections
             asked = [domain.options for domain in domains]
             if (sessions := await self._run(probe, server, domains, asked, is_last=is_last_attempt)) is None:
                 continue
             server.learn_max_domains(probe.facts.max_domains)
-            left = [domain for domain in domains if domain.name not in sessions]
+            cut = [domain for domain in domains if is_cut(domain, sessions.get(domain.name, ()))]
+            server.ask_alone(again := cut if cached or len(domains) > 1 else [])
+            left = [domain for domain in domains if domain.name not in sessions or domain in again]
             is_given_up = is_last_attempt and probe.facts.failed_session is not None
             if probe.stopped or (probe.connections > connections and not is_given_up):
                 self._note_throttling(server, left if probe.stopped else [], sessions)
             if left and not probe.stopped:
                 server.put_back(left)
-            if self._settings.reuse and not probe.stopped:
+            if self._settings.reuse and not probe.stopped and not cut:
                 replied = any(session.replies for held in sessions.values() for session in held)
                 server.cache_facts(probe, started_at, replied=replied)
                 self._start_worker(server)  # with cached facts a second worker can help
@@ -264,8 +272,9 @@ class _Schedule:
         """
         stop_after = _never if is_last else is_throttled
         hosts = {domain.name: domain.mx_host(server.address) for domain in domains}
+        evidence = budget_of_run(domains, server.address)
         try:
-            return await probe.run(asked, hosts, stop_after, inf if is_last else MAX_RUN)
+            return await probe.run(asked, hosts, stop_after, inf if is_last else MAX_RUN, evidence)
         except ScanStopping:
             raise
         except Exception as error:  # noqa: BLE001 - no server may end the scan of the others
@@ -317,6 +326,9 @@ class _Schedule:
             return
         self._note_throttling(server, [], retried)
         for domain in domains:
+            if len(domains) > 1 and is_cut(domain, (*first[domain.name], *retried[domain.name])):
+                await self._retry_together(server, [domain])
+                continue
             domain.sessions[server.address] = merge_retry(first[domain.name], retried[domain.name])
             self._scheduler.evidence.measure(domain)
             await self._address_done(domain)

@@ -74,6 +74,12 @@ class ServerQueue:
                 queue.popleft()
         return taken
 
+    def ask_alone(self, domains: list[DomainScan]) -> None:
+        """Have one domain asked about at a time, and these without cached facts, as a check asks."""
+        for domain in domains:
+            self.learn_max_domains(1)
+            domain.alone |= {self.address}
+
     def put_back(self, domains: list[DomainScan]) -> None:
         """Return domains to the front of the queue; those without evidence of other servers are closed."""
         for domain in domains:

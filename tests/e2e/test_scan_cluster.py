@@ -103,6 +103,31 @@ def test_all_limits_hold_across_workers(dask: Tool, tmp_path: Path) -> None:
     assert names_in(tmp_path / "out") == servers.domains(12)
 
 
+def test_a_batch_that_ends_early_is_continued(
+    tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each domain has its line, although a task holds the results of a few domains only."""
+    monkeypatch.setattr("checker_smtp.scan.dask.tasks._MAX_PACKED", 16 * 1024)
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=2,
+            processes=False,
+            protocol="tcp://",
+            dashboard_address=":0",
+            silence_logs="CRITICAL",
+        ) as in_this_process,
+        load_servers([0, 1, 2]) as servers,
+    ):
+        run = tool(
+            *("scan", listed(tmp_path, servers.domains(60)), "-o", tmp_path / "out", *servers.arguments),
+            *(*BRISK, *DASK, "--scheduler", in_this_process.scheduler_address, "--per-session", "4"),
+        )
+        assert run.code == 0, run.err
+    assert len(list((tmp_path / "out").glob("part-*"))) > 4
+    assert sorted(names_in(tmp_path / "out")) == sorted(servers.domains(60))
+
+
 def test_throttled_servers_and_deferred_domains_are_retried(dask: Tool, tmp_path: Path) -> None:
     with load_servers([0, 1, 2], busy=0, grey=1) as servers:
         run = dask(

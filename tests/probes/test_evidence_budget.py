@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker_smtp.probes.evidence_budget import CHECK_LIMIT, ENTRY_COST, PROCESS_LIMIT, EvidenceBudget
+from checker_smtp.probes.evidence_budget import (
+    CHECK_LIMIT,
+    ENTRY_COST,
+    PROCESS_LIMIT,
+    EvidenceBudget,
+    dns_limit,
+    endpoint_limit,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -156,3 +163,28 @@ async def test_waits_again_where_the_room_is_too_small() -> None:
 async def test_refuses_to_wait_for_what_never_comes() -> None:
     with pytest.raises(ValueError, match="the reserve of 101 octets exceeds the limit of 100"):
         await EvidenceBudget(100).wait_for_part(100, 101)
+
+
+def test_a_settled_part_has_in_use_what_is_beyond_the_free_octets() -> None:
+    for reserve, taken, in_use in ((60, 10, 0), (60, 50, 30), (0, 50, 30), (10, 50, 30)):
+        whole = EvidenceBudget(100)
+        part = part_of(whole, reserve=reserve)
+        assert part.take(taken)
+        part.settle(20)
+        assert whole.in_use == part.in_use == in_use
+        assert not part.take(100 - taken + 1)
+        assert part.take(100 - taken)
+        part.close()
+        assert whole.in_use == 0
+
+
+def test_a_budget_that_is_no_part_can_be_settled() -> None:
+    budget = EvidenceBudget(100)
+    assert budget.take(50)
+    budget.settle(20)
+    assert budget.in_use == 30
+
+
+def test_the_endpoints_and_the_dns_have_no_more_than_the_check_together() -> None:
+    for endpoints in range(33):
+        assert endpoint_limit(endpoints) * endpoints + dns_limit() <= CHECK_LIMIT

@@ -5,6 +5,7 @@ import pytest
 
 from checker_smtp.probes.check import resolve_domain
 from checker_smtp.probes.dns import LookupCache, ResolverError, resolve_mx, resolve_reverse_dns
+from checker_smtp.probes.evidence_budget import EvidenceBudget, octets_of_answers
 from checker_smtp.probes.options import OptionError
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.testing import FakeClock, FakeResolver
@@ -101,3 +102,47 @@ async def test_a_resolver_that_dies_during_a_scan_is_at_fault_and_not_the_domain
     clock.now += 60
     with pytest.raises(ResolverError, match="the resolver cannot be used: no answer"):
         await resolve_mx(hosts.view(), options("two.example"))
+
+
+async def test_hosts_with_long_answers_are_kept_within_some_octets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest ones go, and one that is too large for the cache is not kept at all."""
+    names = FakeResolver(ZONE)
+    hosts = LookupCache(names, 60, FakeClock())
+
+    async def is_kept(address: str) -> bool:
+        asked = len(questions(names))
+        await resolve_reverse_dns(hosts.view(), address)
+        return len(questions(names)) == asked
+
+    assert not await is_kept("192.0.2.7")
+    assert await is_kept("192.0.2.7")
+    # a PTR record and its confirmation have 1.1 KiB, an address without one 0.5
+    monkeypatch.setattr("checker_smtp.probes.dns.lookups._MAX_OCTETS", 1500)
+    assert not await is_kept("192.0.2.8")
+    assert not await is_kept("192.0.2.7")
+    assert await is_kept("192.0.2.7")
+    monkeypatch.setattr("checker_smtp.probes.dns.lookups._MAX_OCTETS", 0)
+    assert not await is_kept("192.0.2.9")
+    assert not await is_kept("192.0.2.7")
+
+
+async def test_answers_of_a_domain_stay_within_its_evidence() -> None:
+    """Those that were asked for by another domain as well: it has as many of them as there is room for."""
+    names = FakeResolver(ZONE)
+    hosts = LookupCache(names, 60, FakeClock())
+    whole = EvidenceBudget()
+    first = await resolve_domain(options("one.example"), hosts.view(whole))
+    assert whole.in_use == octets_of_answers(first.lookups.answers)
+    for room, known in ((whole.in_use, 2), (whole.in_use - 1, 1)):
+        budget = EvidenceBudget(room)
+        found = await resolve_domain(options("two.example"), hosts.view(budget))
+        (target,) = found.mx.records
+        assert [target.ipv4_status, target.ipv6_status].count(DnsStatus.ANSWER) == known
+        assert budget.in_use <= room
+
+
+async def test_a_host_that_had_no_room_is_not_kept() -> None:
+    hosts = LookupCache(FakeResolver(ZONE), 60, FakeClock())
+    await resolve_domain(options("one.example"), hosts.view(EvidenceBudget(1000)))
+    (target,) = (await resolve_domain(options("two.example"), hosts.view())).mx.records
+    assert (target.ipv4_status, target.ipv6_status) == (DnsStatus.ANSWER, DnsStatus.ANSWER)

@@ -6,6 +6,8 @@ from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 import anyio
 
+from checker_smtp.probes.bounded import BoundedResolver, TimeBudget
+from checker_smtp.probes.evidence_budget import EvidenceBudget, octets_of_answers
 from checker_smtp.probes.ports import DnsAnswer, Resolver
 
 from .soundness import Soundness, ask_controls
@@ -19,6 +21,8 @@ _Answers: TypeAlias = dict[_Question, DnsAnswer]
 
 # Seconds, as for any failure to resolve (RFC 9520 §3.2).
 _FAULT_LIFETIME = 5.0
+# Octets of all answers behind the hosts that are kept: 5,000 usual hosts have half of it.
+_MAX_OCTETS = 16 * 1024 * 1024
 
 
 class _Host(NamedTuple):
@@ -28,13 +32,17 @@ class _Host(NamedTuple):
     result: object
     answers: _Answers
 
+    @property
+    def octets(self) -> int:
+        return octets_of_answers(self.answers.values())
+
 
 class LookupCache:
     """DNS results about hosts, shared by all domains that use them; each domain asks through its own view.
 
     A result is kept for `ttl` seconds of `clock`; with 0 it serves only the domain that asked. It is not kept
-    where one of its questions failed. Beyond `max_hosts` the oldest result goes. The answers to the control
-    questions are kept like a host; `seed` decides the name that they ask for.
+    where one of its questions failed. Beyond `max_hosts` or 16 MiB the oldest results go. The answers to the
+    control questions are kept like a host; `seed` decides the name that they ask for.
     """
 
     def __init__(
@@ -52,23 +60,31 @@ class LookupCache:
         self._clock = clock
         self._max_hosts = max_hosts
         self._hosts: dict[str, _Host] = {}
+        self._octets = 0
         self._soundness: tuple[float, Soundness] | None = None
         self._asked_at = 0.0
         self._lock = anyio.Lock()
 
-    def view(self) -> "Lookups":
-        """Return a new view for one domain, in which nothing was asked yet."""
-        return Lookups(self)
+    def view(self, evidence: EvidenceBudget | None = None) -> "Lookups":
+        """Return a new view for one domain, in which nothing was asked yet; answers stay in `evidence`."""
+        return Lookups(self, evidence)
 
-    async def resolve_host(self, key: str, resolve: Callable[["Lookups"], Awaitable[object]]) -> _Host:
-        """Return the host kept under `key`, or resolve it in a new view where there is none or it expired."""
-        now = self._clock()
+    def find_host(self, key: str) -> _Host | None:
+        """Return the host kept under `key`; None where there is none or it expired."""
         host = self._hosts.get(key)
-        if host is None or host.expires <= now:
-            view = self.view()
-            host = _Host(now + self.ttl, await resolve(view), view.answered)
-            if all(answer.status.known for answer in host.answers.values()):
-                self._keep(key, host)
+        return host if host is not None and host.expires > self._clock() else None
+
+    async def resolve_host(
+        self,
+        key: str,
+        resolve: Callable[["Lookups"], Awaitable[object]],
+        evidence: EvidenceBudget | None = None,
+    ) -> _Host:
+        """Resolve a host in a new view within `evidence`, and keep it under `key`."""
+        now, view = self._clock(), self.view(evidence)
+        host = _Host(now + self.ttl, await resolve(view), view.answered)
+        if all(answer.status.known for answer in host.answers.values()):
+            self._keep(key, host)
         return host
 
     async def soundness(self, max_age: float = inf) -> Soundness:
@@ -86,20 +102,34 @@ class LookupCache:
             return self._soundness[1]
 
     def _keep(self, key: str, host: _Host) -> None:
-        self._hosts.pop(key, None)
+        self._drop(key)
         self._hosts[key] = host
-        if len(self._hosts) > self._max_hosts:
-            del self._hosts[next(iter(self._hosts))]
+        self._octets += host.octets
+        while len(self._hosts) > self._max_hosts or self._octets > _MAX_OCTETS:
+            self._drop(next(iter(self._hosts)))
+
+    def _drop(self, key: str) -> None:
+        if (host := self._hosts.pop(key, None)) is not None:
+            self._octets -= host.octets
 
 
 class Lookups:
     """The DNS questions of one domain, each asked once: a view of a `LookupCache`."""
 
-    def __init__(self, cache: LookupCache) -> None:
+    def __init__(self, cache: LookupCache, evidence: EvidenceBudget | None = None) -> None:
         self._cache = cache
+        self._resolver = cache.resolver
+        self._evidence: EvidenceBudget | None = None
+        if evidence is not None:
+            self.keep_within(evidence)
         self._locks: dict[_Question, anyio.Lock] = {}
         self._soundness: Soundness | None = None
         self.answered: _Answers = {}
+
+    def keep_within(self, evidence: EvidenceBudget) -> None:
+        """Have the answers from now on stay in `evidence`."""
+        self._evidence = evidence
+        self._resolver = BoundedResolver(self._cache.resolver, evidence, TimeBudget(inf))
 
     async def ask(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         """Return the answer to one question; concurrent callers wait for the same answer.
@@ -111,7 +141,7 @@ class Lookups:
             async with self._locks.setdefault(key, anyio.Lock()):
                 if key in self.answered:
                     return self.answered[key]  # given to a caller that held the lock before
-                resolve = self._cache.resolver.resolve
+                resolve = self._resolver.resolve
                 self.answered[key] = await resolve(*key[:2], unvalidated=unvalidated)
             self._locks.pop(key, None)
         return self.answered[key]
@@ -139,7 +169,11 @@ class Lookups:
         """
         if not self._cache.ttl:
             return await resolve(self)
-        host = await self._cache.resolve_host(key, resolve)
+        host = self._cache.find_host(key)
+        if host is None:
+            host = await self._cache.resolve_host(key, resolve, self._evidence)
+        elif self._evidence is not None and not self._evidence.take(host.octets):
+            return await resolve(self)  # as far as there is room
         self.answered.update(host.answers)
         return cast("_T", host.result)
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
-from checker_smtp.probes.evidence_budget import octets_of
+from checker_smtp.probes.bounded import BoundedRunner, TimeBudget
+from checker_smtp.probes.evidence_budget import EvidenceBudget, octets_of
 from checker_smtp.probes.observation import Session, Transaction
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.ports import Runner
@@ -84,6 +85,7 @@ class EndpointProbe:
         mx_hosts: Mapping[str, str] | None = None,
         stop_after: Callable[[Session], bool] = lambda _: False,
         max_octets: float = inf,
+        evidence: EvidenceBudget | None = None,
     ) -> dict[str, tuple[Session, ...]]:
         """Return the sessions of each of these domains by its name, the main one first.
 
@@ -92,14 +94,18 @@ class EndpointProbe:
         Domains are left out of the result, to be asked about later, in two cases. After a session for which
         `stop_after` is true no further connection is made, and `stopped` is True; only domains that need none
         are returned. After `max_octets` of evidence, or a connection that answered none of its domains, no
-        connection is made for domains that still wait for their first one.
+        connection is made for domains that still wait for their first one. All connections of the run stay
+        within `evidence`.
         """
+        runner = self._runner
+        if evidence is not None:
+            runner = BoundedRunner(runner, evidence, TimeBudget(inf))
         names = {options.domain: self._mx_host for options in domains} | dict(mx_hosts or {})
         state, spec = begin(self.facts, domains, self._seed, dict(self._controls), names)
         self.stopped, octets = False, 0
         while spec is not None:
             self.connections += 1
-            shared = await self._runner.run(run_shared_session(spec))
+            shared = await runner.run(run_shared_session(spec))
             if self._translated and _has_no_route(shared):
                 self.facts = replace(self.facts, spec=replace(self.facts.spec, address=self._translated))
                 self._translated = ""

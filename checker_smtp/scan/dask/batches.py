@@ -8,10 +8,15 @@ over: so no two tasks ever contact the same server at once.
 
 When a worker is lost, Dask repeats elsewhere the work of this batch that it held. A part arrives here once
 and complete, so nothing is lost or duplicated.
+
+A task ends early where the servers sent more than a worker may hold. Domains that it left are `unfinished`:
+they go into the next batch, and batches are no larger than what was finished of the one before, until one is
+finished again. The evidence of one domain always fits, so the scan goes on.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import count, islice
+from itertools import chain, count, islice
 from math import ceil
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
@@ -71,6 +76,8 @@ class Batches:
         self._sessions: dict[str, int] = {}
         self._connections: dict[str, int] = {}
         self._lengths: dict[str, int] = {}
+        self._again: deque[DomainScan] = deque()
+        self._most = 0
         client.subscribe_topic(name, self._on_sessions_reported)
 
     def _on_sessions_reported(self, event: tuple[float, tuple[str, int, int, dict[str, int]]]) -> None:
@@ -83,30 +90,36 @@ class Batches:
 
     async def run(self, domains: Iterator[DomainScan], max_domains: int) -> None:
         """Scan `domains`, of which there are at most `max_domains`."""
-        following = await self._resolve(domains, max_domains)
+        self._most = max_domains = max(max_domains, 1)
+        following = await self._resolve(domains)
         while following:
             lines = self._probe(following, await self._count(following))
             # threads that have no partition left to probe resolve the next batch
-            current, following = following, await self._resolve(domains, max_domains)
+            current, following = following, await self._resolve(domains)
             unfinished = await self._collect(current, lines)
-            if len(unfinished) == sum(len(submitted.part) for submitted in current):
-                raise RuntimeError(f"{len(unfinished)} domains were resolved, and none of them was probed")
-            following += await self._resolve(iter(unfinished), max_domains, len(following))
+            number = sum(len(submitted.part) for submitted in current)
+            if len(unfinished) == number == 1:
+                raise RuntimeError("a domain was resolved, and none of its servers was probed")
+            self._again.extend(unfinished)
+            self._most = max(number - len(unfinished), 1) if unfinished else min(2 * self._most, max_domains)
+            following = following or await self._resolve(domains)
 
-    async def _resolve(
-        self, domains: Iterator[DomainScan], max_domains: int, first_index: int = 0
-    ) -> list[_SubmittedPart]:
-        """Start to resolve parts of a batch that has `first_index` parts already."""
+    async def _resolve(self, domains: Iterator[DomainScan]) -> list[_SubmittedPart]:
+        """Start to resolve the parts of a batch: of the domains left from those before, and of `domains`."""
         threads = sum((await self._client.nthreads()).values()) or 1
-        size = min(self._settings.batch_size, ceil(max_domains / threads) or 1)
+        size = min(self._settings.batch_size, ceil(self._most / threads) or 1)
+        waiting = chain(self._left(), domains)
         parts: list[_SubmittedPart] = []
-        while len(parts) < threads and (part := list(islice(domains, size))):
-            index = first_index + len(parts)
+        while len(parts) < min(threads, self._most) and (part := list(islice(waiting, size))):
             resolved = self._client.submit(
-                resolve_part, self._name, index, part, pure=False, priority=_PREFETCH_PRIORITY
+                resolve_part, self._name, len(parts), part, pure=False, priority=_PREFETCH_PRIORITY
             )
             parts.append(_SubmittedPart(next(self._numbers), part, resolved))
         return parts
+
+    def _left(self) -> Iterator[DomainScan]:
+        while self._again:
+            yield self._again.popleft()
 
     async def _count(self, parts: list[_SubmittedPart]) -> list[ServerLoad]:
         """Return the number of domains for each server, part by part."""
@@ -130,11 +143,11 @@ class Batches:
         for address in {address for address, _ in total} & self._lengths.keys():
             lengths[partitioning.partition_of[network_of(address)]][address] = self._lengths[address]
         results = [
-            delayed(probe_partition, pure=False)(self._name, *arguments)
+            delayed(probe_partition, pure=False)(self._name, *arguments, len(parts))
             for arguments in zip(_shuffle(assigned), slots, lengths, strict=True)
         ]
         lines = [
-            delayed(evaluate_part, pure=False)(self._name, submitted.resolved, of_part, self._folder.suffix)
+            delayed(evaluate_part, pure=False)(self._name, submitted.resolved, of_part, self._folder.packed)
             for submitted, of_part in zip(parts, _shuffle(results), strict=True)
         ]
         return list(self._client.compute(lines))

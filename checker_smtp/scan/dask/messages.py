@@ -1,13 +1,13 @@
 """The messages between the workers of a cluster: facts about the domains of a part, packed together.
 
-Resolver and locks stay on their worker. The facts of each domain are encoded separately, so that a worker
-that unpacks a part does not decode all of its domains at once.
+Resolver and locks stay on their worker. The facts of each domain are compressed on their own, so that a
+worker has those of one domain at a time in memory: packed ones may be two hundred times as large.
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from time import time
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import anyio
 import msgspec
@@ -20,7 +20,9 @@ from checker_smtp.probes.ports import DnsAnswer, Resolver
 from checker_smtp.probes.requirements import Requirements
 from checker_smtp.scan.domain_scan import DomainScan
 
-__all__ = ["DnsFacts", "DomainEndpoint", "Part", "ProbeResults", "pack", "unpack"]
+__all__ = ["DnsFacts", "DomainEndpoint", "Packer", "Part", "ProbeResults", "Unpacker"]
+
+_T = TypeVar("_T")
 
 Part: TypeAlias = list[DomainScan]
 """Domains of the list that are resolved together."""
@@ -110,14 +112,50 @@ class ProbeResults(msgspec.Struct, frozen=True, array_like=True):
             domain.not_checked, domain.reason = "error", self.failure
 
 
-def pack(messages: Iterable[tuple[int, DnsFacts | ProbeResults]]) -> bytes:
-    """Encode and compress messages, each with the number of its domain."""
-    encode = msgspec.msgpack.encode
-    encoded = {number: msgspec.Raw(encode(message)) for number, message in messages}
-    # level 1: replies repeat from domain to domain, and the fastest level finds that already
-    return zlib.compress(encode(encoded), 1)
+# Level 1 of zlib, and its window. The first message is the dictionary of the others, because replies repeat
+# from domain to domain: 250 octets of 3,900, and 1,200 without it.
+_LEVEL, _WINDOW = 1, 32 * 1024
 
 
-def unpack(packed: bytes) -> dict[int, msgspec.Raw]:
-    """Return the packed messages by number, each still to be decoded."""
-    return msgspec.msgpack.decode(zlib.decompress(packed), type=dict[int, msgspec.Raw])
+class Packer:
+    """Packs messages one by one, each with the number of its domain; `octets` are those packed so far."""
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self._dictionary = b""
+        self._packed: dict[int, bytes] = {}
+
+    def add(self, number: int, message: DnsFacts | ProbeResults) -> None:
+        """Encode and compress a message."""
+        encoded = msgspec.msgpack.encode(message)
+        compressor = zlib.compressobj(_LEVEL, zdict=self._dictionary)
+        self._packed[number] = compressor.compress(encoded) + compressor.flush()
+        self.octets += len(self._packed[number])
+        if not self._dictionary and len(encoded) <= _WINDOW:
+            self._dictionary = encoded
+
+    @property
+    def numbers(self) -> Collection[int]:
+        """The numbers of the domains that have a message."""
+        return self._packed.keys()
+
+    def pack(self) -> bytes:
+        """Return all messages."""
+        return msgspec.msgpack.encode((self._dictionary, self._packed))
+
+
+class Unpacker:
+    """The messages of a packer, by number, each still packed."""
+
+    def __init__(self, packed: bytes) -> None:
+        self._dictionary, self._packed = msgspec.msgpack.decode(packed, type=tuple[bytes, dict[int, bytes]])
+
+    @property
+    def numbers(self) -> Collection[int]:
+        """The numbers of the domains that have a message."""
+        return self._packed.keys()
+
+    def take(self, number: int, kind: type[_T]) -> _T:
+        """Remove a message and return it."""
+        decompressor = zlib.decompressobj(zdict=self._dictionary)
+        return msgspec.msgpack.decode(decompressor.decompress(self._packed.pop(number)), type=kind)

@@ -7,7 +7,9 @@ servers can only be partitioned when the number of domains of each is known.
 
 A task runs twice where the worker that holds its result is lost. The DNS may then answer otherwise than
 before, so that a domain has a server that no partition probed: it is `unfinished`, and goes into another
-batch.
+batch. So does each domain that is left when a task holds as many results as it may: what others send must not
+fill the memory of a worker. A task in progress has domains within the evidence of its worker, and packed
+results of the others; a part that was evaluated is compressed lines.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +22,6 @@ from time import monotonic
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import anyio
-import msgspec
 
 from checker_smtp.lines import LineWriter
 from checker_smtp.probes.addresses import network_of
@@ -30,13 +31,12 @@ from checker_smtp.probes.observation import Endpoint, Mx
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.registered_domain import provider_of
 from checker_smtp.scan.domain_scan import DomainScan
-from checker_smtp.scan.job import TcpRunner
 from checker_smtp.scan.politeness.limiter import PolitenessLimiter
 from checker_smtp.scan.schedule import ServerScheduler
 from checker_smtp.scan.stages import open_pipeline
 from checker_smtp.scan.stats import ScanStats
 
-from .messages import DnsFacts, DomainEndpoint, Part, ProbeResults, pack, unpack
+from .messages import DnsFacts, DomainEndpoint, Packer, Part, ProbeResults, Unpacker
 from .partition import ServerLoad
 from .worker_plugin import WorkerScan, worker_scan
 
@@ -52,19 +52,28 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+
+# Octets of packed facts or results that a task holds: those of 100,000 usual domains.
+_MAX_PACKED = 32 * 1024 * 1024
+# Parts whose results may be all that a task has; of more parts each has less, so that no part has too many.
+_MAX_FULL_PARTS = 4
+# Octets that an endpoint takes on its way to a partition, beside the names of its MX hosts.
+_PER_ENDPOINT = 256
+
 _Shuffled: TypeAlias = list[tuple[int, list[tuple[int, _T]]]]
 """The output of a shuffle: keys, each with its (key, item) pairs."""
 
 
 class ResolvedPart(NamedTuple):
-    """A resolved part: packed `DnsFacts`, and the endpoints to probe."""
+    """A resolved part: packed `DnsFacts`, the endpoints to probe, and the domains that were left out."""
 
     facts: bytes
     endpoints: list[DomainEndpoint]
+    unresolved: list[int]
 
 
 class EvaluatedPart(NamedTuple):
-    """The content of a part's file, and the numbers of the `unfinished` domains, which have no line yet."""
+    """The lines of a part, compressed, and the numbers of the `unfinished` domains, which have none yet."""
 
     lines: bytes
     statuses: Counter[str]
@@ -88,12 +97,29 @@ def resolve_part(name: str, index: int, part: Part) -> ResolvedPart:
 
 
 async def _resolve_part(scan: WorkerScan, index: int, part: Part) -> ResolvedPart:
+    packer = Packer()
+    endpoints: list[DomainEndpoint] = []
+    octets = 0
+
+    def listed() -> Iterator[DomainScan]:
+        for domain in part:
+            if packer.octets + octets < _MAX_PACKED:
+                yield domain
+
+    async def add_facts(domain: DomainScan) -> None:
+        nonlocal octets
+        await scan.domain_resolver.resolve(domain)
+        packer.add(domain.number, DnsFacts.from_domain(domain))
+        scan.evidence.close(domain)
+        endpoints.extend(DomainEndpoint(index, domain.number, domain.name, e) for e in domain.endpoints)
+        octets += sum(_PER_ENDPOINT + sum(map(len, e.targets)) for e in domain.endpoints)
+
     async with open_pipeline() as pipeline:
-        listed = pipeline.feed(part)
-        domains = pipeline.map(scan.domain_resolver.resolve, listed, 2 * scan.settings.concurrency)
-        facts = [(domain.number, DnsFacts.from_domain(domain)) async for domain in domains]
-    endpoints = [DomainEndpoint(index, number, f.name, e) for number, f in facts for e in f.endpoints]
-    return ResolvedPart(pack(facts), endpoints)
+        workers = 2 * scan.settings.concurrency
+        async for _ in pipeline.map(add_facts, pipeline.feed(listed()), workers):
+            pass
+    unresolved = [domain.number for domain in part if domain.number not in packer.numbers]
+    return ResolvedPart(packer.pack(), endpoints, unresolved)
 
 
 def count_servers(part: ResolvedPart) -> ServerLoad:
@@ -109,9 +135,11 @@ def assign_partitions(part: ResolvedPart, partition_of: dict[str, int]) -> list[
 
 
 def probe_partition(
-    name: str, shuffled: _Shuffled[DomainEndpoint], slots: int, lengths: dict[str, int]
+    name: str, shuffled: _Shuffled[DomainEndpoint], slots: int, lengths: dict[str, int], parts: int
 ) -> list[tuple[int, bytes]]:
     """Probe the servers of a partition, `slots` at once; return packed results with their part's index.
+
+    There are `parts` in the batch.
 
     `lengths` are the lengths of sessions learned in earlier batches, as the scheduler of servers has them.
     """
@@ -119,42 +147,57 @@ def probe_partition(
     endpoints = [item for _, pairs in shuffled for _, item in pairs]
     if not endpoints:
         return []
-    return scan.run(_probe_partition, scan, endpoints, slots, dict(lengths))
+    return scan.run(_probe_partition, scan, endpoints, slots, dict(lengths), parts)
 
 
 async def _probe_partition(
-    scan: WorkerScan, endpoints: list[DomainEndpoint], slots: int, lengths: dict[str, int]
+    scan: WorkerScan, endpoints: list[DomainEndpoint], slots: int, lengths: dict[str, int], parts: int
 ) -> list[tuple[int, bytes]]:
     part_of = {item.number: item.part for item in endpoints}
     # one batch, so that a server has all of its domains in its queue when its first session begins
     settings = replace(scan.settings, concurrency=slots, batch_size=len(part_of))
     lookups = LookupCache(scan.resolver, settings.server_cache_ttl if settings.reuse else 0, monotonic)
     stats = ScanStats()
+    limiter = PolitenessLimiter(settings, stats)
     scheduler = ServerScheduler(
         settings=settings,
-        runner=TcpRunner(),
-        limiter=PolitenessLimiter(settings, stats),
+        runner=scan.runner,
+        limiter=limiter,
         exclusions=scan.config.exclusions,
         seed=scan.seed,
         session_lengths=lengths,
+        evidence=scan.evidence,
     )
 
-    async def results_of(domain: DomainScan) -> tuple[int, ProbeResults]:
-        view = lookups.view()
-        for endpoint in domain.endpoints:
-            await resolve_reverse_dns(view, endpoint.address, endpoint.targets)
-        scheduler.evidence.close(domain)
-        return domain.number, ProbeResults(domain.sessions, view.answers, domain.reason)
+    packers: dict[int, Packer] = defaultdict(Packer)
+    domains = {domain.number: domain for domain in _domains_of(scan, endpoints)}
+    of_each = min(_MAX_PACKED, max(_MAX_FULL_PARTS * _MAX_PACKED // parts, _MAX_PACKED // 32))
 
-    results: dict[int, list[tuple[int, ProbeResults]]] = defaultdict(list)
+    async def add_results(domain: DomainScan) -> None:
+        try:
+            async with scan.evidence.reverse_lookups() as evidence:
+                view = lookups.view(evidence)
+                for endpoint in domain.endpoints:
+                    await resolve_reverse_dns(view, endpoint.address, endpoint.targets)
+                packer = packers[part_of[domain.number]]
+                packer.add(domain.number, ProbeResults(domain.sessions, view.answers, domain.reason))
+        finally:
+            scan.evidence.close(domains.pop(domain.number))
+        if packer.octets > of_each or sum(p.octets for p in packers.values()) > _MAX_PACKED:
+            limiter.stopping.set()
+
     async with scan.reserve_files(slots), scan.report_sessions_of(stats, lengths):
         # a task that ran before, even if it failed, may have ended its last session this very moment
         await anyio.sleep(settings.delay)
-        async with open_pipeline() as pipeline:
-            probed = pipeline.add(scheduler.run, pipeline.feed(_domains_of(scan, endpoints)))
-            async for number, found in pipeline.map(results_of, probed, 2 * slots):
-                results[part_of[number]].append((number, found))
-    return [(part, pack(of_part)) for part, of_part in results.items()]
+        try:
+            async with open_pipeline() as pipeline:
+                probed = pipeline.add(scheduler.run, pipeline.feed(list(domains.values())))
+                async for _ in pipeline.map(add_results, probed, 2 * slots):
+                    pass
+        finally:
+            for domain in domains.values():
+                scan.evidence.close(domain)
+    return [(part, packer.pack()) for part, packer in packers.items()]
 
 
 def _domains_of(scan: WorkerScan, items: Iterable[DomainEndpoint]) -> Iterator[DomainScan]:
@@ -173,24 +216,23 @@ def _domains_of(scan: WorkerScan, items: Iterable[DomainEndpoint]) -> Iterator[D
 def evaluate_part(name: str, part: ResolvedPart, shuffled: _Shuffled[bytes], suffix: str) -> EvaluatedPart:
     """Evaluate the domains of a part; return their lines in list order, compressed for `suffix`."""
     scan = worker_scan(name)
-    results = [unpack(packed) for _, pairs in shuffled for _, packed in pairs]
+    results = [Unpacker(packed) for _, pairs in shuffled for _, packed in pairs]
     return scan.run(_evaluate_part, scan, part, results, suffix)
 
 
 async def _evaluate_part(
-    scan: WorkerScan, part: ResolvedPart, results: list[dict[int, msgspec.Raw]], suffix: str
+    scan: WorkerScan, part: ResolvedPart, results: list[Unpacker], suffix: str
 ) -> EvaluatedPart:
-    facts = unpack(part.facts)
+    facts = Unpacker(part.facts)
     statuses: Counter[str] = Counter()
-    unfinished: list[int] = []
+    unfinished = list(part.unresolved)
 
     def probed() -> Iterator[DomainScan]:
-        for number in sorted(facts):
-            dns_facts = msgspec.msgpack.decode(facts.pop(number), type=DnsFacts)
-            domain = dns_facts.to_domain(number, scan.settings.options, scan.resolver)
+        for number in sorted(facts.numbers):
+            domain = facts.take(number, DnsFacts).to_domain(number, scan.settings.options, scan.resolver)
             for of_partition in results:
-                if number in of_partition:
-                    msgspec.msgpack.decode(of_partition.pop(number), type=ProbeResults).add_to(domain)
+                if number in of_partition.numbers:
+                    of_partition.take(number, ProbeResults).add_to(domain)
             if domain.not_checked or all(e.address in domain.sessions for e in domain.endpoints):
                 yield domain
             else:

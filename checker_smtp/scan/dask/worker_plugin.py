@@ -25,8 +25,9 @@ from distributed import Semaphore, Worker, WorkerPlugin, get_worker
 from checker_smtp import __version__
 from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.backends.dns.resolver import DnsResolver
+from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.options import OptionError
-from checker_smtp.probes.ports import Resolver
+from checker_smtp.probes.ports import Resolver, Runner
 from checker_smtp.scan.evaluate import ControlProbes, DomainEvaluator
 from checker_smtp.scan.job import TcpRunner, raise_file_limit
 from checker_smtp.scan.politeness.exclusions import Exclusions
@@ -34,6 +35,7 @@ from checker_smtp.scan.politeness.limiter import PolitenessLimiter
 from checker_smtp.scan.resolve import DomainResolver
 from checker_smtp.scan.settings import ScanSettings
 from checker_smtp.scan.stats import ScanStats
+from checker_smtp.scan.waiting_evidence import WAITING_LIMIT, WaitingEvidence
 from smtp_sansio import Script
 
 __all__ = ["ClusterError", "ScanWorkerPlugin", "WorkerConfig", "WorkerScan", "worker_scan"]
@@ -72,7 +74,7 @@ class WorkerScan:
     """Resolver, caches and event loop of one worker process, for the time of a scan.
 
     It is built on the event loop of `portal`. `domain_resolver` and `evaluator` are the first and the last
-    stage; the second one has an object for each partition.
+    stage; the second one has an object for each partition. `evidence` is that of all its tasks.
     """
 
     def __init__(self, config: WorkerConfig, worker: Worker, portal: BlockingPortal) -> None:
@@ -87,7 +89,10 @@ class WorkerScan:
         if settings.reuse:
             self.resolver = SharedResolver(resolvers, in_flight=2 * concurrency)
         self.seed = randbits(63)
-        self.domain_resolver = DomainResolver(settings, self.resolver, self.seed)
+        self.runner: Runner = TcpRunner()
+        # one for all tasks of the process, which has one memory
+        self.evidence = WaitingEvidence(EvidenceBudget(WAITING_LIMIT))
+        self.domain_resolver = DomainResolver(settings, self.resolver, self.seed, self.evidence)
         limiter = PolitenessLimiter(settings, ScanStats())
         controls = ControlProbes(limiter, SerializedRunner(self), settings.server_cache_ttl)
         self.evaluator = DomainEvaluator(controls, config.resolver_name, settings.policy)
@@ -166,7 +171,7 @@ class SerializedRunner:
         await anyio.to_thread.run_sync(self._semaphore.acquire)
         self._scan.report_sessions(uuid4().hex, 1, 0)
         try:
-            value = await TcpRunner().run(script)
+            value = await self._scan.runner.run(script)
             await anyio.sleep(self._scan.settings.delay)
         finally:
             with anyio.CancelScope(shield=True):

@@ -4,8 +4,11 @@ A part gets its name when it is complete, so an interrupted scan leaves complete
 the folder's name chooses the compression, as that of a file does.
 """
 
+import gzip
 import os
+import shutil
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 from .results import Results, ResultsError
@@ -39,6 +42,11 @@ class PartsFolder(Results):
         return ".jsonl" + (compression if compression in (".gz", ".zst") else "")
 
     @property
+    def packed(self) -> str:
+        """The extension of the lines that `put_part` takes: compressed ones, whatever those of the parts."""
+        return self.suffix if self.suffix != ".jsonl" else ".jsonl.gz"
+
+    @property
     def next_number(self) -> int:
         """The number of the part behind the last one."""
         parts = self.files()
@@ -60,13 +68,20 @@ class PartsFolder(Results):
             file.unlink()
 
     def put_part(self, number: int, lines: bytes) -> None:
-        """Write a part completely or not at all. Raise `ResultsError`, as on a full disk."""
+        """Write a part completely or not at all; its lines are compressed (`packed`).
+
+        Raise `ResultsError`, as on a full disk.
+        """
         part = self.path / f"part-{number:05}{self.suffix}"
         unfinished = part.with_name(f".{part.name}")
         with self.write_errors_reported(part):
             try:
                 with unfinished.open("wb") as file:
-                    file.write(lines)
+                    if self.packed == self.suffix:
+                        file.write(lines)
+                    else:
+                        with gzip.open(BytesIO(lines)) as unpacked:
+                            shutil.copyfileobj(unpacked, file)
                     file.flush()
                     os.fsync(file.fileno())
                 unfinished.replace(part)

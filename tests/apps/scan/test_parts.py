@@ -1,5 +1,6 @@
 """The folder of a cluster's results: its lock, and parts that are complete or missing."""
 
+import gzip
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def out(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     prepare(folder)
     for number in (7, 0):
-        PartsFolder(folder).put_part(number, b"%d\n" % number)
+        PartsFolder(folder).put_part(number, gzip.compress(b"%d\n" % number))
     return folder
 
 
@@ -118,7 +119,7 @@ def test_two_scans_started_at_the_same_moment(tmp_path: Path) -> None:
             for _ in range(2)
         )
         first()
-        PartsFolder(folder).put_part(0, b"{}\n")
+        PartsFolder(folder).put_part(0, gzip.compress(b"{}\n"))
         with pytest.raises(ResultsError, match="another scan is writing"):
             second()
         assert ScanManifest.read(folder) == MANIFEST
@@ -136,5 +137,5 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
 def test_a_part_that_cannot_be_written(out: Path) -> None:
     (out / "part-00008.jsonl").mkdir()
     with pytest.raises(ResultsError, match="cannot be written: Is a directory"):
-        PartsFolder(out).put_part(8, b"8\n")
+        PartsFolder(out).put_part(8, gzip.compress(b"8\n"))
     assert contents(out) == [*WHOLE, "part-00008.jsonl"]
