@@ -10,6 +10,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.backends.network import Network
+from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.result import Result
@@ -43,6 +44,7 @@ async def check_many(
     rules: frozenset[str] | None = None,
     extra_rules: Collection[Rule] = (),
     max_checks: int = 20,
+    evidence: EvidenceBudget | None = None,
 ) -> AsyncIterator[AsyncIterator[CheckOutcome]]:
     """Check domains concurrently; iterate over the outcomes in the order in which the checks finish:
 
@@ -53,7 +55,8 @@ async def check_many(
     `domains` may be a long or endless iterator: at most `max_checks` domains are taken from it at a time, and
     no more while nobody reads the outcomes. A domain name has the default options. All checks share `limits`
     and a DNS cache in front of the resolver of `network`, by default a `Network` with the system's resolvers;
-    `resolver_name`, `rules` and `extra_rules` are those of `check`.
+    `resolver_name`, `rules` and `extra_rules` are those of `check`. The evidence of all checks whose outcome
+    was not read yet stays within `evidence`, by default 64 MiB: each waits for 1 MiB, and takes 8 at most.
 
     Outcomes come in the order of completion, so that a slow domain delays no other; `CheckOutcome.domain`
     names the domain. An exception in one check is the error of its outcome and ends no other check. Leaving
@@ -66,6 +69,7 @@ async def check_many(
     if max_checks < 1:
         raise ValueError(f"max_checks is {max_checks}: give at least 1")
     network = network or Network()
+    budget = evidence or EvidenceBudget()
     check_domain = partial(
         check_with,
         resolver=SharedResolver([network.resolver]),
@@ -81,13 +85,17 @@ async def check_many(
     async def work(sender: MemoryObjectSendStream[CheckOutcome]) -> None:
         async with sender:
             for domain in pending:
-                await sender.send(await outcome_of(domain))
+                part = await budget.wait_for_part()
+                try:
+                    await sender.send(await outcome_of(domain, part))
+                finally:
+                    part.close()
 
-    async def outcome_of(domain: str | Options) -> CheckOutcome:
+    async def outcome_of(domain: str | Options, part: EvidenceBudget) -> CheckOutcome:
         name = domain if isinstance(domain, str) else domain.domain
         try:
             options = Options(domain=domain) if isinstance(domain, str) else domain
-            return CheckOutcome(domain=name, result=await check_domain(options))
+            return CheckOutcome(domain=name, result=await check_domain(options, evidence=part))
         except Exception as error:  # noqa: BLE001 - no check may end the others
             return CheckOutcome(domain=name, error=error)
 

@@ -14,9 +14,11 @@ import click
 from checker_smtp import api
 from checker_smtp.backends.recording.case import CaseError, require_empty
 from checker_smtp.probes.check import ResolverError
+from checker_smtp.probes.evidence_budget import CHECK_LIMIT, EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
 from checker_smtp.ungrouped import ungrouped
 
+from .finished_results import FinishedResults
 from .learnt import WatchedCheck
 from .output import is_terminal
 
@@ -25,7 +27,6 @@ Pause: TypeAlias = Callable[[float], Awaitable[None]]
 if TYPE_CHECKING:
     from checker_smtp.api import Backend
     from checker_smtp.probes.options import Options
-    from checker_smtp.probes.result import Result
 
 __all__ = ["CheckRun"]
 
@@ -39,7 +40,8 @@ class CheckRun:
 
     `record` is the folder for the recording of the only check, or of a folder for each domain; it must be
     empty. `helo_name` returns an EHLO name, or empty text for that of the options, and the reason in words.
-    Raises `CaseError`.
+    All checks share one budget of evidence, and each waits until there is room for it: those that have
+    finished, and are not reported yet, keep little of it. Raises `CaseError`.
     """
 
     options: "Sequence[Options]"
@@ -47,19 +49,15 @@ class CheckRun:
     resolver_name: str = ""
     record: Path | None = None
     helo_name: Callable[[], Awaitable[tuple[str, str]]] | None = None
-    finished: "dict[str, Result]" = field(default_factory=dict)
+    results: FinishedResults = field(init=False)
     running: dict[str, WatchedCheck] = field(default_factory=dict)
     # a check that cannot be recorded is reported all the same
     unrecorded: CaseError | None = None
 
     def __post_init__(self) -> None:
+        self.results = FinishedResults([one.domain for one in self.options], CHECK_LIMIT)
         for options in self.options if self.record else ():
             require_empty(self._folder(options))
-
-    @property
-    def results(self) -> "list[Result]":
-        """The results of the checks that have finished, in the order of the domains."""
-        return [self.finished[one.domain] for one in self.options if one.domain in self.finished]
 
     @property
     def unfinished(self) -> list[str]:
@@ -103,16 +101,19 @@ class CheckRun:
                 replace(one, helo_name=name or one.helo_name, helo_reason=reason) for one in self.options
             ]
         limits, limiter = ConnectionLimits(), anyio.CapacityLimiter(_MAX_CHECKS)
+        budget = EvidenceBudget()
 
         async def check(options: "Options") -> None:
             async with limiter:
-                await self._check(options, limits, pause)
+                await self._check(options, limits, pause, await budget.wait_for_part())
 
         async with anyio.create_task_group() as group:
             for options in self.options:
                 group.start_soon(check, options)
 
-    async def _check(self, options: "Options", limits: ConnectionLimits, pause: Pause) -> None:
+    async def _check(
+        self, options: "Options", limits: ConnectionLimits, pause: Pause, evidence: EvidenceBudget
+    ) -> None:
         context = api.RunContext()
         watched = self.running[options.domain] = WatchedCheck(options.domain, self.backend)
         result = await api.check(
@@ -122,13 +123,14 @@ class CheckRun:
             context=context,
             limits=limits,
             pause=pause,
+            evidence=evidence,
         )
         if self.record is not None:
             try:
                 watched.recording.save(self._folder(options), options, result, seed=context.seed)
             except CaseError as error:
                 self.unrecorded = error
-        self.finished[options.domain] = result
+        self.results.put(result, evidence)
         del self.running[options.domain]
 
     def _folder(self, options: "Options") -> Path:

@@ -1,6 +1,6 @@
 """The decisions of the operator on the command line: `--accept`, and those of the configuration."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ def accept_option(command: CommandT) -> CommandT:
     )(command)
 
 
-def decided(results: "Iterable[Result]", accepted: "Iterable[Acceptance]" = ()) -> "tuple[Result, ...]":
+def decided(results: "Sequence[Result]", accepted: "Iterable[Acceptance]" = ()) -> "Sequence[Result]":
     """Return the results of one run under the configuration and the values of `--accept`."""
     from checker_smtp.probes.policy import decide
 

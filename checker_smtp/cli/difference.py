@@ -1,6 +1,6 @@
 """The difference between two checks in a format: for `diff` and for `check --changes-only`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from checker_smtp.report.terminal import Terminal
@@ -24,11 +24,16 @@ def render_difference(difference: "Difference", form: str, terminal: Terminal) -
     return dump_difference(difference) if form == "json" else render_difference_text(difference, terminal)
 
 
-def join_reports(parts: "Sequence[str]", form: str, *, several: bool) -> str:
-    """Return the reports of one or several domains as one text: in JSON an array if there are several."""
-    if form == "json" and several:
-        return "[\n" + ",\n".join(part.rstrip("\n") for part in parts) + "\n]\n"
-    return "\n".join(parts)
+def join_reports(parts: "Iterable[str]", form: str, *, several: bool) -> "Iterator[str]":
+    """Yield the reports of one or several domains as one text: in JSON an array if there are several."""
+    is_array = form == "json" and several
+    for number, part in enumerate(parts):
+        if is_array:
+            yield (",\n" if number else "[\n") + part.rstrip("\n")
+        else:
+            yield ("\n" if number else "") + part
+    if is_array:
+        yield "\n]\n"
 
 
 def status_of_change(difference: "Difference") -> str:

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -58,13 +58,18 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write the whole report. Raise `click.ClickException`."""
+        self.write_pieces([text])
+
+    def write_pieces(self, pieces: Iterable[str]) -> None:
+        """Write a report whose pieces need not be in memory together. Raise `click.ClickException`."""
         try:
             if self.path is None:
-                _to_stdout(text)
+                _to_stdout(pieces)
             elif self._is_replaced:
-                _replace(self.path, text)
+                _replace(self.path, pieces)
             else:
-                self.path.write_text(text, encoding="utf-8")
+                with self.path.open("w", encoding="utf-8") as file:
+                    file.writelines(pieces)
         except OSError as error:
             where = "standard output" if self.path is None else repr(str(self.path))
             raise click.ClickException(
@@ -105,11 +110,11 @@ def _beside(path: Path) -> Path:
     return path.resolve().with_name(f".checker-smtp-{secrets.token_hex(8)}")
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, pieces: Iterable[str]) -> None:
     temporary = _beside(path)
     try:
         with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(pieces)
         if path.exists():
             shutil.copymode(path, temporary)
         temporary.replace(path.resolve())
@@ -118,9 +123,10 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def _to_stdout(text: str) -> None:
+def _to_stdout(pieces: Iterable[str]) -> None:
     try:
-        click.echo(text, nl=False)
+        for piece in pieces:
+            click.echo(piece, nl=False)
     except OSError as error:
         # the interpreter must not try to write the rest when it ends
         with suppress(OSError, ValueError):

@@ -1,6 +1,6 @@
 """The reports of a command: their format, their destination, and the exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ class ReportTarget:
         if isinstance(self.output, Folder):
             self.output.write(results)
         elif several:
-            self.output.write(render_several(results, self.form, self.output.terminal))
+            self.output.write_pieces(render_several(results, self.form, self.output.terminal))
         else:
             self.output.write(render(results[0], self.form, self.output.terminal))
         from checker_smtp.report.model.several import worst_status
@@ -82,18 +82,25 @@ class ReportTarget:
         A result without a difference, which is a first check, is written whole. Raise `click.ClickException`.
         """
         assert isinstance(self.output, Output)  # noqa: S101 - `open_for_checks` accepts no other one
-        statuses, parts = [], []
-        for result, difference in zip(results, differences, strict=True):
-            statuses.append(result.status if difference is None else status_of_change(difference))
-            if difference is None:
-                parts.append(render(result, self.form, self.output.terminal))
-            elif difference.is_change:
-                parts.append(render_difference(difference, self.form, self.output.terminal))
-        if parts:
-            self.output.write(join_reports(parts, self.form, several=several))
+        terminal = self.output.terminal
+
+        def parts() -> Iterator[str]:
+            for result, difference in zip(results, differences, strict=True):
+                if difference is None:
+                    yield render(result, self.form, terminal)
+                elif difference.is_change:
+                    yield render_difference(difference, self.form, terminal)
+
+        if any(difference is None or difference.is_change for difference in differences):
+            self.output.write_pieces(join_reports(parts(), self.form, several=several))
         from checker_smtp.report.model.several import worst_status
 
-        return _EXIT_CODES[worst_status(statuses)]
+        return _EXIT_CODES[
+            worst_status(
+                result.status if difference is None else status_of_change(difference)
+                for result, difference in zip(results, differences, strict=True)
+            )
+        ]
 
 
 def report_target(form: str | None, path: Path | None, *, several: bool = False) -> ReportTarget:

@@ -1,6 +1,7 @@
 """The results of a scan, on a page or as a list of domains: for `summary` and for `scan --summary`."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -8,6 +9,9 @@ import click
 from .output import Output
 
 __all__ = ["write_list", "write_page"]
+
+# A list of all domains may be larger than memory.
+_NAMES_AT_ONCE = 1000
 
 
 def write_page(results: Path, output: Output) -> None:
@@ -44,7 +48,8 @@ def write_list(results: Path, output: Output, bucket: str) -> None:
             f"{bucket!r} cannot be listed: there is no such group. "
             f"Give a code, or the value behind one of these groups and a colon: {', '.join(Group)}."
         ) from None
-    output.write("".join(f"{name}\n" for name in names_in(_lines(results), groups, value)))
+    names = (f"{name}\n" for name in names_in(_lines(results), groups, value))
+    output.write_pieces(iter(lambda: "".join(islice(names, _NAMES_AT_ONCE)), ""))
 
 
 def _require_other_file(results: Path, output: Output) -> None:

@@ -5,9 +5,10 @@ the finding keeps that of its rule, so that every report can say both. A finding
 as such, and counts neither in the status nor in the exit code.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import overload
 
 from .result import Result, evaluate
 from .rules import RULES, Acceptance, Finding, Outcome, Severity, record_of, status_of
@@ -45,17 +46,42 @@ def _changed(finding: Finding, severities: Mapping[str, Severity]) -> Finding:
     return replace(finding, severity=severity, rule_severity=finding.severity)
 
 
-def decide(results: Iterable[Result], policy: FindingPolicy) -> tuple[Result, ...]:
-    """Return the results of one run as the operator decided.
+class _DecidedResults(Sequence[Result]):
+    """Results under a policy, each made when it is asked for: the undecided ones may be on disk."""
+
+    def __init__(self, results: Sequence[Result], policy: FindingPolicy) -> None:
+        self._results = results
+        self._policy = policy
+        self._unused = {one for one in policy.acceptances if not one.domain}
+        for result in results if self._unused else ():
+            self._unused.intersection_update(self._decide(result).unused_acceptances)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Result, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Result | tuple[Result, ...]:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(*index.indices(len(self))))
+        result = self._decide(self._results[index])
+        unused = tuple(a for a in result.unused_acceptances if a.domain or a in self._unused)
+        return replace(result, unused_acceptances=unused)
+
+    def _decide(self, result: Result) -> Result:
+        return accept(with_severities(result, self._policy.severities), self._policy.acceptances)
+
+
+def decide(results: Sequence[Result], policy: FindingPolicy) -> Sequence[Result]:
+    """Return the results of one run as the operator decided, each made from `results` when it is asked for.
 
     An acceptance for all domains is used if it is used for one of them.
     """
-    decided = [accept(with_severities(r, policy.severities), policy.acceptances) for r in results]
-    unused = {a for a in policy.acceptances if all(a in result.unused_acceptances for result in decided)}
-    return tuple(
-        replace(r, unused_acceptances=tuple(a for a in r.unused_acceptances if a.domain or a in unused))
-        for r in decided
-    )
+    return _DecidedResults(results, policy)
 
 
 def decide_one(result: Result, policy: FindingPolicy) -> Result:

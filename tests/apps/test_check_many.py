@@ -16,6 +16,7 @@ from checker_smtp import (
     ResolverError,
     check_many,
 )
+from checker_smtp.probes.evidence_budget import CHECK_RESERVE, EvidenceBudget
 from checker_smtp.probes.ports import DnsAnswer, DnsStatus
 from checker_smtp.testing import FakeResolver, RuleServer
 from smtp_sansio import Script
@@ -97,6 +98,16 @@ async def test_at_most_max_checks_run_at_a_time() -> None:
     outcomes = await outcomes_of(network, given(*DOMAINS), max_checks=1)
     assert list(outcomes) == DOMAINS
     assert network.internet.most == 1
+
+
+async def test_a_check_waits_for_room_until_the_outcomes_before_it_are_read() -> None:
+    network, evidence = FakeNetwork(), EvidenceBudget(2 * CHECK_RESERVE)
+    async with check_many(given(*DOMAINS), network, evidence=evidence) as outcomes:
+        await anyio.wait_all_tasks_blocked()
+        assert network.internet.most <= 2
+        assert evidence.in_use == 2 * CHECK_RESERVE
+        assert len([outcome async for outcome in outcomes]) == len(DOMAINS)
+    assert evidence.in_use == 0
 
 
 async def test_no_more_domains_are_taken_while_nobody_reads() -> None:

@@ -37,7 +37,7 @@ def test_an_accepted_finding_is_kept_behind_the_others_and_sets_no_status() -> N
 
 def test_without_an_acceptance_the_result_is_equal() -> None:
     assert accept(RESULT, []) == RESULT
-    assert decide([RESULT], FindingPolicy()) == (RESULT,)
+    assert list(decide([RESULT], FindingPolicy())) == [RESULT]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from checker_smtp.probes.result import Result
+from checker_smtp.report import formats
 from checker_smtp.report.document import load
-from checker_smtp.report.formats import FORMATS, render, render_several
+from checker_smtp.report.formats import FORMATS, render
 from checker_smtp.report.formats.nagios import render_nagios_error
 from checker_smtp.report.model.several import worst_status
 from tests.report.results import POSTURES
@@ -25,6 +26,10 @@ RESULTS = [
     named(POSTURES["relay"](), "relay.test"),
     named(POSTURES["healthy"](), "fine.test"),
 ]
+
+
+def render_several(results: list[Result], form: str) -> str:
+    return "".join(formats.render_several(results, form))
 
 
 def test_text_begins_with_a_line_each() -> None:

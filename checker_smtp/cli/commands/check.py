@@ -1,5 +1,6 @@
 """The command `check`: one domain or several, with every problem in the report."""
 
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -120,13 +121,14 @@ def check(
     # no route is looked up for a check that cannot be recorded
     own = public_source_addresses(source_address)
     checks.options = [replace(one, source_addresses=own) for one in options]
-    is_complete = checks.run(backend)
     code = INTERRUPTED
-    if results := decided(checks.results, accepted):
-        if history is not None:
-            code = report_kept(history, results, target, several=several, changes_only=changes_only)
-        else:
-            code = target.write(results, several=several)
+    with closing(checks.results):
+        is_complete = checks.run(backend)
+        if results := decided(checks.results, accepted):
+            if history is not None:
+                code = report_kept(history, results, target, several=several, changes_only=changes_only)
+            else:
+                code = target.write(results, several=several)
     if not is_complete:
         for line in checks.unfinished:
             print_error(f"interrupted: {visible(line)}")

@@ -2,11 +2,11 @@
 
 A module `NAME` has a function `render_NAME(result, terminal)` that returns text with a final newline; only
 the text format reads the terminal. A format whose documents cannot stand one behind another has a function
-`render_NAME_several(results, terminal)` as well. A module is found by its presence, and imported on first
-use: JSON output does not load a template engine.
+`render_NAME_several(results, terminal)` as well, which yields the text in pieces. A module is found by its
+presence, and imported on first use: JSON output does not load a template engine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
@@ -34,11 +34,15 @@ def render(result: "Result", form: str, terminal: Terminal | None = None) -> str
     return text
 
 
-def render_several(results: Sequence["Result"], form: str, terminal: Terminal | None = None) -> str:
-    """Return the results of several domains in the format `form`, as one document where it has documents."""
+def render_several(results: Sequence["Result"], form: str, terminal: Terminal | None = None) -> Iterator[str]:
+    """Yield the results of several domains in the format `form`, as one document where it has documents.
+
+    The text comes in pieces, because that of all domains may be larger than memory.
+    """
     module = import_module(f"{__name__}.{form}")
     several = getattr(module, f"render_{form}_several", None)
     if several is None:
-        return "".join(render(result, form, terminal) for result in results)
-    text: str = several(results, terminal or Terminal())
-    return text
+        for result in results:
+            yield render(result, form, terminal)
+    else:
+        yield from several(results, terminal or Terminal())

@@ -1,6 +1,6 @@
 """The report as a JSON document, which `report.document` defines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from checker_smtp.probes.result import Result
 from checker_smtp.report.document import dump
@@ -14,6 +14,8 @@ def render_json(result: Result, _: Terminal | None = None) -> str:
     return dump(result)
 
 
-def render_json_several(results: Sequence[Result], _: Terminal | None = None) -> str:
-    """Return an array of the documents."""
-    return "[\n" + ",\n".join(dump(result).rstrip("\n") for result in results) + "\n]\n"
+def render_json_several(results: Sequence[Result], _: Terminal | None = None) -> Iterator[str]:
+    """Yield an array of the documents."""
+    for number, result in enumerate(results):
+        yield (",\n" if number else "[\n") + dump(result).rstrip("\n")
+    yield "\n]\n"

@@ -30,18 +30,18 @@ _zoneless = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d
 
 def render_junit(result: Result, terminal: Terminal | None = None) -> str:
     """Return the report in XML, with a final newline."""
-    return render_junit_several([result], terminal)
+    return "".join(render_junit_several([result], terminal))
 
 
-def render_junit_several(results: Sequence[Result], _: Terminal | None = None) -> str:
-    """Return the reports in XML, a test suite for each domain."""
+def render_junit_several(results: Sequence[Result], _: Terminal | None = None) -> Iterator[str]:
+    """Yield the reports in XML, a test suite for each domain."""
     root = Element("testsuites", name="checker-smtp")
     for result in results:
         root.append(_suite(result))
     _count(root, root.findall("testsuite/testcase"), sum(result.observation.seconds for result in results))
     indent(root)
     text: bytes = tostring(root, encoding="us-ascii", xml_declaration=True)
-    return text.decode("ascii") + "\n"
+    yield text.decode("ascii") + "\n"
 
 
 def _suite(result: Result) -> Element:

@@ -10,7 +10,7 @@ domain's mail, and names the worst finding by its title and code. The replies of
 time or a queue id, are in the lines below.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from checker_smtp.probes.result import Result
 from checker_smtp.probes.rules import Finding, Severity, Urgency, record_of
@@ -56,8 +56,8 @@ def render_nagios(result: Result, _: Terminal | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_nagios_several(results: Sequence[Result], _: Terminal | None = None) -> str:
-    """Return a line on the worst domain, and a line for each domain below it."""
+def render_nagios_several(results: Sequence[Result], _: Terminal | None = None) -> Iterator[str]:
+    """Yield a line on the worst domain, and a line for each domain below it."""
     counts = count_statuses(results)
     # the first one of the worst status
     worst = next(result for result in results if result.status == worst_status(counts))
@@ -71,7 +71,7 @@ def render_nagios_several(results: Sequence[Result], _: Terminal | None = None) 
     data = [f"'{status}'={counts.get(status, 0)};;;0;{len(results)}" for status in _STATUS]
     lines = [f"{head} | {' '.join(data)}"]
     lines += [f"{_STATUS[result.status]} {_status_text(result)}" for result in results]
-    return "\n".join(lines) + "\n"
+    yield "\n".join(lines) + "\n"
 
 
 def render_nagios_error(message: str) -> str:

@@ -35,14 +35,14 @@ _MAX_CODE = 64
 
 def render_prometheus(result: Result, terminal: Terminal | None = None) -> str:
     """Return the metrics in the text format, with a final newline."""
-    return render_prometheus_several([result], terminal)
+    return "".join(render_prometheus_several([result], terminal))
 
 
-def render_prometheus_several(results: Sequence[Result], _: Terminal | None = None) -> str:
-    """Return the metrics of several domains; a family stands once, with the samples of each domain."""
+def render_prometheus_several(results: Sequence[Result], _: Terminal | None = None) -> Iterator[str]:
+    """Yield the metrics of several domains; a family stands once, with the samples of each domain."""
     registry = CollectorRegistry()
     registry.register(_Collector(results))
-    return generate_latest(registry).decode("utf-8")
+    yield generate_latest(registry).decode("utf-8")
 
 
 def build_metrics(result: Result) -> Iterator[GaugeMetricFamily]:

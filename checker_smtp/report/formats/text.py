@@ -4,7 +4,7 @@ The report of a healthy domain fits on one screen, and the first ten lines of an
 time-lines and the transcripts are only on the page and in the JSON document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from checker_smtp.probes.result import Result
 from checker_smtp.report.advice.explain import steps
@@ -45,11 +45,12 @@ def render_line(result: Result, terminal: Terminal) -> str:
     )
 
 
-def render_text_several(results: Sequence[Result], terminal: Terminal) -> str:
-    """Return a line for each domain, then the reports."""
-    lines = [render_line(result, terminal) for result in results]
-    reports = [f"\n{_RULE}\n{render_text(result, terminal)}" for result in results]
-    return "".join([*lines, *reports])
+def render_text_several(results: Sequence[Result], terminal: Terminal) -> Iterator[str]:
+    """Yield a line for each domain, then the reports."""
+    for result in results:
+        yield render_line(result, terminal)
+    for result in results:
+        yield f"\n{_RULE}\n{render_text(result, terminal)}"
 
 
 class _Page:
