@@ -54,7 +54,7 @@ class _DecidedResults(Sequence[Result]):
         self._policy = policy
         self._unused = {one for one in policy.acceptances if not one.domain}
         for result in results if self._unused else ():
-            self._unused.intersection_update(self._decide(result).unused_acceptances)
+            self._unused.intersection_update(_decide(result, policy).unused_acceptances)
 
     def __len__(self) -> int:
         return len(self._results)
@@ -68,12 +68,9 @@ class _DecidedResults(Sequence[Result]):
     def __getitem__(self, index: int | slice) -> Result | tuple[Result, ...]:
         if isinstance(index, slice):
             return tuple(self[number] for number in range(*index.indices(len(self))))
-        result = self._decide(self._results[index])
+        result = _decide(self._results[index], self._policy)
         unused = tuple(a for a in result.unused_acceptances if a.domain or a in self._unused)
         return replace(result, unused_acceptances=unused)
-
-    def _decide(self, result: Result) -> Result:
-        return accept(with_severities(result, self._policy.severities), self._policy.acceptances)
 
 
 def decide(results: Sequence[Result], policy: FindingPolicy) -> Sequence[Result]:
@@ -89,9 +86,13 @@ def decide_one(result: Result, policy: FindingPolicy) -> Result:
 
     Another domain may use an acceptance for all domains, so none of these is among the `unused_acceptances`.
     """
-    decided = accept(with_severities(result, policy.severities), policy.acceptances)
+    decided = _decide(result, policy)
     own = tuple(acceptance for acceptance in decided.unused_acceptances if acceptance.domain)
     return replace(decided, unused_acceptances=own)
+
+
+def _decide(result: Result, policy: FindingPolicy) -> Result:
+    return accept(with_severities(result, policy.severities), policy.acceptances)
 
 
 def accept(result: Result, acceptances: Iterable[Acceptance]) -> Result:

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
@@ -14,10 +14,11 @@ import pytest
 
 from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.observation import Session
+from checker_smtp.probes.policy import FindingPolicy
 from checker_smtp.scan.dask import tasks
 from checker_smtp.scan.dask.messages import DnsFacts, Packer, Part, ProbeResults, Unpacker
+from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.evaluate import ControlProbes, DomainEvaluator
-from checker_smtp.scan.input.domain_list import Entry
 from checker_smtp.scan.politeness.exclusions import Exclusions
 from checker_smtp.scan.politeness.limiter import PolitenessLimiter
 from checker_smtp.scan.resolve import DomainResolver
@@ -53,7 +54,7 @@ class OfflineWorker(SimpleNamespace):
             seed=7,
             evidence=evidence,
             domain_resolver=DomainResolver(scan_settings, internet, 7, evidence),
-            evaluator=DomainEvaluator(ControlProbes(limiter, internet, 60), "", {}),
+            evaluator=DomainEvaluator(ControlProbes(limiter, internet, 60), "", FindingPolicy()),
         )
 
     def run(self, function: Callable[..., Awaitable[Any]], *args: object) -> Any:
@@ -85,8 +86,8 @@ def worker(internet: FakeInternet, monkeypatch: pytest.MonkeyPatch) -> OfflineWo
     return offline
 
 
-def listed() -> Part:
-    return [(number, Entry(name)) for number, name in enumerate(shared(NUMBER))]
+def listed(numbers: Iterable[int] = range(NUMBER)) -> Part:
+    return [DomainScan(number=number, name=f"d{number}.test") for number in numbers]
 
 
 def probed(resolved: tasks.ResolvedPart, address: str) -> list[tuple[int, bytes]]:
@@ -108,15 +109,17 @@ def scanned(part: Part) -> tuple[list[str], list[int], int]:
 def test_a_partition_ends_early_and_what_is_left_is_scanned_in_further_batches(
     worker: OfflineWorker, internet: FakeInternet
 ) -> None:
-    left, done, batches = listed(), [], 0
+    left: list[int] = list(range(NUMBER))
+    done: list[str] = []
+    batches = 0
     while left:
-        domains, unfinished, octets = scanned(left)
+        domains, unfinished, octets = scanned(listed(left))
         # beyond the limit there are the sessions that were open: two, with four domains each
         assert octets <= LIMIT + 2 * 4 * 30 * 1024
         assert domains
-        assert {number for number, _ in left} == {*unfinished, *(int(d[1:-5]) for d in domains)}
+        assert set(left) == {*unfinished, *(int(d[1:-5]) for d in domains)}
         done += domains
-        left = [entry for entry in left if entry[0] in unfinished]
+        left = sorted(unfinished)
         batches += 1
     assert sorted(done) == sorted(shared(NUMBER))
     assert batches > 2
