@@ -21,6 +21,7 @@ from checker_smtp.ungrouped import ungrouped
 from .finished_results import FinishedResults
 from .learnt import WatchedCheck
 from .output import is_terminal
+from .own_addresses import public_source_addresses
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
 
@@ -39,15 +40,17 @@ class CheckRun:
     """The checks of `options`, one for each domain, over `backend`.
 
     `record` is the folder for the recording of the only check, or of a folder for each domain; it must be
-    empty. `helo_name` returns an EHLO name, or empty text for that of the options, and the reason in words.
-    All checks share one budget of evidence, and each waits until there is room for it: those that have
-    finished, and are not reported yet, keep little of it. Raises `CaseError`.
+    empty. `source_address` is that of the backend's connections, None if the system chooses it. `helo_name`
+    returns an EHLO name, or empty text for that of the options, and the reason in words. All checks share one
+    budget of evidence, and each waits until there is room for it: those that have finished, and are not
+    reported yet, keep little of it. Raises `CaseError`.
     """
 
     options: "Sequence[Options]"
     backend: "Backend"
     resolver_name: str = ""
     record: Path | None = None
+    source_address: str | None = None
     helo_name: Callable[[], Awaitable[tuple[str, str]]] | None = None
     results: FinishedResults = field(init=False)
     running: dict[str, WatchedCheck] = field(default_factory=dict)
@@ -95,6 +98,8 @@ class CheckRun:
         return True
 
     async def _check_all(self, pause: Pause) -> None:
+        own = public_source_addresses(self.source_address)
+        self.options = [replace(one, source_addresses=own) for one in self.options]
         if self.helo_name is not None:
             name, reason = await self.helo_name()
             self.options = [

@@ -33,8 +33,12 @@ def test_a_given_one_is_the_only_one() -> None:
 def test_a_check_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Options] = []
     monkeypatch.setattr(LOCAL, lambda: {4: "9.9.9.10", 6: ""})
-    monkeypatch.setattr(CheckRun, "run", lambda checks, _: bool(seen.extend(checks.options)))
-    run("check", "a.test", "b.test", "--resolver", "9.9.9.9")
+
+    async def checked(_: CheckRun, options: Options, *__: object) -> None:
+        seen.append(options)
+
+    monkeypatch.setattr(CheckRun, "_check", checked)
+    run("check", "a.test", "b.test", "--resolver", "9.9.9.9", "--helo-name", "mx.a.test")
     assert [one.source_addresses for one in seen] == [("9.9.9.10",)] * 2
 
 

@@ -1,7 +1,6 @@
 """The command `check`: one domain or several, with every problem in the report."""
 
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +106,6 @@ def check(
     from checker_smtp.backends.network import Network
     from checker_smtp.cli.checks import CheckRun
     from checker_smtp.cli.helo import is_helo_name_given, own_helo_name
-    from checker_smtp.cli.own_addresses import public_source_addresses
 
     asked = DnsResolver(*server, dns_timeout())
     print_notes(asked.notes)
@@ -116,11 +114,9 @@ def check(
         backend=Network(SharedResolver([asked]) if several else asked, source_address=source_address),
         resolver_name=resolver or "",
         record=record,
+        source_address=source_address,
         helo_name=None if is_helo_name_given() else partial(own_helo_name, asked, source_address),
     )
-    # no route is looked up for a check that cannot be recorded
-    own = public_source_addresses(source_address)
-    checks.options = [replace(one, source_addresses=own) for one in options]
     code = INTERRUPTED
     with closing(checks.results):
         is_complete = checks.run(backend)
