@@ -4,7 +4,7 @@ import pytest
 
 from checker_smtp.cli.checks import CheckRun
 from checker_smtp.cli.own_addresses import public_source_addresses
-from checker_smtp.probes.options import OptionError, Options
+from checker_smtp.probes.options import Options
 from tests.apps.command import run
 
 LOCAL = "checker_smtp.cli.own_addresses.local_addresses"
@@ -40,8 +40,3 @@ def test_a_check_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CheckRun, "_check", checked)
     run("check", "a.test", "b.test", "--resolver", "9.9.9.9", "--helo-name", "mx.a.test")
     assert [one.source_addresses for one in seen] == [("9.9.9.10",)] * 2
-
-
-def test_another_text_is_refused() -> None:
-    with pytest.raises(OptionError, match="is no IP address: give one of the machine that checks"):
-        Options(domain="a.test", source_addresses=("mx.a.test",))

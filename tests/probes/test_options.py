@@ -219,6 +219,14 @@ def test_networks_are_kept_in_one_form() -> None:
     assert given.allow_targets == ("10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32")
 
 
+def test_source_addresses_are_addresses_in_their_usual_form() -> None:
+    assert options(source_addresses=("2001:DB8:0::1",)).source_addresses == ("2001:db8::1",)
+    with pytest.raises(
+        OptionError, match=r"^'mx.a.test' is no IP address: give one of the machine that checks"
+    ):
+        options(source_addresses=("mx.a.test",))
+
+
 def test_controls_are_host_names() -> None:
     assert options(controls=("MX.Example.net.", "münchen.example")).controls == (
         "mx.example.net",
