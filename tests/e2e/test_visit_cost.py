@@ -132,6 +132,16 @@ def test_postfix_that_refuses_everything(postfix: Sandbox, postfix_server: Serve
     _visit(postfix_server, tmp_path, 3)
 
 
+def test_postfix_under_stress_closes_after_each_refusal(postfix: Sandbox, postfix_server: Server) -> None:
+    """Three questions cost three connections and six lines; the report counts them as fail2ban does."""
+    _restart_postfix(postfix, "mydestination = other.test\nsmtpd_hard_error_limit = 1")
+    postfix_server.forget()
+    result = load(postfix_server.run("check", ADVISED, "--format", "json"))
+    assert sum(count_refusals(result.observation).values()) == postfix_server.counted_lines() == 6
+    sessions = result.observation.endpoints[0].sessions
+    assert [session.purpose for session in sessions] == ["main", "continued", "continued"]
+
+
 def test_exim_that_serves_the_domains(exim: Sandbox, exim_server: Server, tmp_path: Path) -> None:
     start(exim, HEALTHY.replace(f"local_domains = {ADVISED}", f"local_domains = {ADVISED} : *.{ADVISED}"))
     _visit(exim_server, tmp_path, 1)
