@@ -104,7 +104,7 @@ async def _resolve_part(scan: WorkerScan, index: int, part: Part) -> ResolvedPar
     def listed() -> Iterator[DomainScan]:
         for domain in part:
             if packer.octets + octets < _MAX_PACKED:
-                yield domain
+                yield replace(domain)  # the part would keep all answers of the DNS until the task ends
 
     async def add_facts(domain: DomainScan) -> None:
         nonlocal octets

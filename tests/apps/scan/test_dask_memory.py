@@ -138,6 +138,13 @@ def test_usual_results_end_no_task(worker: OfflineWorker, internet: FakeInternet
     assert octets < LIMIT
 
 
+def test_a_part_that_is_resolved_keeps_no_answers_beside_the_packed_ones(worker: OfflineWorker) -> None:
+    part = listed()
+    resolved = tasks.resolve_part("scan", 0, part)
+    assert len(resolved.endpoints) == 2 * NUMBER
+    assert [domain.resolved for domain in part] == [None] * NUMBER
+
+
 def test_a_part_with_many_answers_is_resolved_in_part(
     worker: OfflineWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
