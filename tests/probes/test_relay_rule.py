@@ -4,7 +4,7 @@ import pytest
 
 from checker_smtp.probes.observation import Session
 from checker_smtp.probes.rules import RULES
-from tests.probes.observations import HERE, endpoint, finding_lines, observation, only, session
+from tests.probes.observations import HERE, endpoint, finding_lines, observation, only, session, settings
 
 TAKEN = "250 2.1.5 ok"
 
@@ -109,3 +109,14 @@ def test_the_last_answer_counts_where_the_probe_was_repeated() -> None:
 def test_an_answer_that_says_nothing_of_relaying_is_quoted_with_its_step(answer: str, where: str) -> None:
     finding = only(observation(endpoint(relay=answer)))
     assert finding.message == f"It is not known if the server relays: {where} does not answer that."
+
+
+def test_a_server_that_relays_for_its_own_machine_is_no_open_relay() -> None:
+    relaying = endpoint(session(relay=TAKEN), control(TAKEN))
+    here = observation(relaying, settings=settings(source_addresses=("2001:db8::9", relaying.address)))
+    found = only(here)
+    assert (found.code, found.outcome) == ("smtp.not_tested", "not-tested")
+    assert "its own machine, where this check runs" in found.message
+    assert found.fix.startswith("Repeat the check from another network")
+    elsewhere = observation(relaying, settings=settings(source_addresses=("192.0.2.99",)))
+    assert finding_lines(elsewhere) == [f"open_relay crit fail {HERE}"]

@@ -58,6 +58,7 @@ __all__ = [
     "inputs_of",
     "judge_delivery",
     "load_rules",
+    "purposes_of",
     "record_of",
     "require_rule_options",
     "rule_of",
@@ -71,6 +72,7 @@ CODES = _registry.codes
 """The records of the codes by name, in the order of their rules; those of other checkers are not listed."""
 record_of = _registry.record_of
 rule_of = _registry.rule_of
+purposes_of = _registry.purposes_of
 add_extra = _registry.add_extra
 
 

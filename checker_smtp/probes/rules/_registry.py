@@ -14,7 +14,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeVar
 
-from ._finding import Code
+from ._finding import Code, Finding
 from ._rule import RegistryError, Rule
 
 __all__ = ["Registry"]
@@ -124,6 +124,18 @@ class Registry:
         if (given := next((record for record in extra if record.code == code), None)) is not None:
             return given
         return next((record for start, record in self.foreign.items() if code.startswith(start)), None)
+
+    def purposes_of(self, finding: Finding) -> tuple[str, ...]:
+        """Return the purposes of the transactions that the evidence is about, in the order of the evidence.
+
+        They are those of its code, or, where that is one of several rules, those of the rule's own code.
+        """
+        records = (
+            self.record_of(finding.code),
+            *(rule.codes if (rule := self.rule_of(finding.rule)) else ()),
+        )
+        named = next((record for record in records if record is not None and record.transactions), None)
+        return (*named.transactions, *named.controls) if named is not None else ()
 
 
 def _rule_of(module: ModuleType) -> Rule:

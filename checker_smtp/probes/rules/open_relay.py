@@ -103,6 +103,15 @@ def _accepted(
             outcome=Outcome.NOT_TESTED,
             fix="Repeat the check with a `--probe-address` at a domain that another server serves.",
         )
+    if endpoint.address in observation.settings.source_addresses:
+        return NOT_TESTED.finding(
+            endpoint.subject,
+            f"The server accepts {asked.recipient} from its own machine, where this check runs; most servers "
+            "relay for themselves. Whether it relays for others was not tested.",
+            *evidence,
+            outcome=Outcome.NOT_TESTED,
+            fix="Repeat the check from another network; another `--probe-address` does not settle it.",
+        )
     control = endpoint.asked("relay-control")
     if control is not None and is_accepted(control):
         return OPEN_RELAY.finding(

@@ -27,6 +27,7 @@ from checker_smtp.probes.rules import (
     RepeatSession,
     RepeatTransactions,
     StartTlsHandshake,
+    purposes_of,
     record_of,
 )
 
@@ -66,7 +67,7 @@ def commands_for(finding: Finding, endpoint: Endpoint | None, observation: Obser
 
 
 def _at_endpoint(record: Code, finding: Finding, endpoint: Endpoint, observation: Observation) -> list[str]:
-    cited = _cited_transactions(record, finding, endpoint)
+    cited = _cited_transactions(finding, endpoint)
     match record.reproduce:
         case QueryReverse():
             return _query_reverse(endpoint, observation)
@@ -90,9 +91,9 @@ def _at_endpoint(record: Code, finding: Finding, endpoint: Endpoint, observation
             return _repeat_session(cited, endpoint, observation)
 
 
-def _cited_transactions(record: Code, finding: Finding, endpoint: Endpoint) -> list[Transaction]:
-    """Return the transactions whose replies are evidence, each once; of equal replies that of the record."""
-    purposes = (*record.transactions, *record.controls)
+def _cited_transactions(finding: Finding, endpoint: Endpoint) -> list[Transaction]:
+    """Return the transactions whose replies are evidence, each once; of equal replies that of the rule."""
+    purposes = purposes_of(finding)
     cited: dict[int, Transaction] = {}
     for number, item in enumerate(finding.evidence):
         purpose = purposes[number] if number < len(purposes) else ""

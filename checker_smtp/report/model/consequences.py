@@ -46,6 +46,6 @@ def _keys(finding: Finding) -> Iterator[tuple[object, ...]]:
     """Yield the deciding reply, and the refusal's reason with the words that show it."""
     first = next((item for item in finding.evidence if item.session is not None), None)
     if first is not None:
-        yield finding.subject, first.session, first.entry
+        yield finding.subject, first.session, first.entry, first.quote
     if finding.words:
         yield finding.subject, finding.reason, finding.words

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 from checker_smtp.probes.observation import Endpoint, Observation, TlsProbe
 from checker_smtp.probes.ports import DnsStatus
-from checker_smtp.probes.rules import Code, Evidence, Finding, Outcome, Severity, Urgency, record_of
+from checker_smtp.probes.rules import (
+    Code,
+    Evidence,
+    Finding,
+    Outcome,
+    Severity,
+    Urgency,
+    purposes_of,
+    record_of,
+)
 from checker_smtp.report.advice import advice_for
 from checker_smtp.report.advice.commands import commands_for
 from checker_smtp.report.advice.software import Recognised
@@ -250,7 +259,7 @@ def _concerned(finding: Finding, context: Context) -> list[Endpoint]:
 
 def _quotes(finding: Finding, context: Context) -> list[Quote]:
     record = record_of(finding.code)
-    purposes = (*record.transactions, *record.controls) if record else ()
+    purposes = purposes_of(finding)
     keyword = record.quoted_keyword if record else ""
     return [
         _quote(item, purposes[number] if number < len(purposes) else "", keyword, context)

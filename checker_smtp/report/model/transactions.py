@@ -7,7 +7,7 @@ of the reply alone.
 from dataclasses import dataclass, replace
 
 from checker_smtp.probes.observation import Endpoint, Observation, ReplySeen, Transaction
-from checker_smtp.probes.rules import RULES, Finding, Outcome, record_of
+from checker_smtp.probes.rules import RULES, Evidence, Finding, Outcome, purposes_of, record_of
 from checker_smtp.report.visible import visible
 
 from .panels import UNSETTLED
@@ -115,7 +115,7 @@ class _Table:
             return Badge(level=settled_by.severity, text=text)
         if settled_by is not None or reply.transient:
             return Badge(level="info", text=word)
-        if any(_is_left_open(asked, finding) for finding in self.findings):
+        if any(_is_left_open(asked, finding, self.endpoint) for finding in self.findings):
             return Badge(level="info", text=f"{word}, which shows nothing")
         if reply.positive is relaying or reply is not asked.rcpt or not self._is_passed(asked):
             return Badge(level="info", text=word)
@@ -146,12 +146,25 @@ def _transactions(finding: Finding) -> tuple[str, ...]:
     return record.transactions if record is not None else ()
 
 
-def _is_left_open(asked: Transaction, finding: Finding) -> bool:
+def _is_left_open(asked: Transaction, finding: Finding, endpoint: Endpoint) -> bool:
     """Return whether the finding says that the reply to this transaction shows nothing."""
     reply = asked.verdict
     if finding.outcome is Outcome.REFUSED_US:
         return reply is not None and not reply.positive
-    is_cited = reply is not None and any(
-        (item.entry, item.quote) == (reply.entry, reply.raw) for item in finding.evidence
-    )
-    return finding.outcome in UNSETTLED and is_cited
+    return finding.outcome in UNSETTLED and _is_cited(asked, finding, endpoint)
+
+
+def _is_cited(asked: Transaction, finding: Finding, endpoint: Endpoint) -> bool:
+    """Return whether the reply to the transaction is evidence: of equal replies, that of the rule alone."""
+    purposes = purposes_of(finding)
+    for number, item in enumerate(finding.evidence):
+        own = endpoint.asked(purposes[number]) if number < len(purposes) else None
+        chosen = own if own is not None and _is_reply(own, item) else asked
+        if chosen.purpose == asked.purpose and _is_reply(asked, item):
+            return True
+    return False
+
+
+def _is_reply(asked: Transaction, item: Evidence) -> bool:
+    reply = asked.verdict
+    return reply is not None and (item.entry, item.quote) == (reply.entry, reply.raw)
