@@ -7,7 +7,7 @@ in constant time, so the response time reveals neither the length of the token n
 A browser sends a request on behalf of another site with the credentials it has for this one. A request that
 is not safe (RFC 9110 §9.2.1) is therefore refused if the browser reports another origin: in `Sec-Fetch-Site`,
 or in `Origin` where the former is missing (an older browser, or HTTP without TLS). A program sends neither
-header and is admitted. No cookie or hidden field is needed, and the service has none.
+header and is admitted. So no secret in a cookie or a hidden field is needed against it.
 """
 
 import base64
