@@ -2,11 +2,10 @@
 
 import socket
 
-__all__ = ["local_addresses"]
+__all__ = ["local_addresses", "source_towards"]
 
-# Connecting a UDP socket only looks up the route. Any public address has the same effect; these are a public
-# resolver's.
-_DESTINATIONS = {4: (socket.AF_INET, "9.9.9.9"), 6: (socket.AF_INET6, "2620:fe::fe")}
+# Any public address has the same route; these are a public resolver's.
+_DESTINATIONS = {4: "9.9.9.9", 6: "2620:fe::fe"}
 
 
 def local_addresses() -> dict[int, str]:
@@ -14,12 +13,15 @@ def local_addresses() -> dict[int, str]:
 
     It is empty where there is no route.
     """
-    return {family: _source(*destination) for family, destination in _DESTINATIONS.items()}
+    return {family: source_towards(destination) for family, destination in _DESTINATIONS.items()}
 
 
-def _source(family: socket.AddressFamily, destination: str) -> str:
+def source_towards(destination: str) -> str:
+    """Return the address that packets to this address leave from; empty where there is no route."""
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            # connecting a UDP socket only looks up the route
             probe.connect((destination, 53))
             return str(probe.getsockname()[0])
     except OSError:

@@ -98,8 +98,6 @@ class CheckRun:
         return True
 
     async def _check_all(self, pause: Pause) -> None:
-        own = public_source_addresses(self.source_address)
-        self.options = [replace(one, source_addresses=own) for one in self.options]
         if self.helo_name is not None:
             name, reason = await self.helo_name()
             self.options = [
@@ -130,6 +128,11 @@ class CheckRun:
             pause=pause,
             evidence=evidence,
         )
+        seen = result.observation
+        own = public_source_addresses(seen.endpoints, given=self.source_address)
+        options = replace(options, source_addresses=own)
+        settings = replace(seen.settings, source_addresses=own)
+        result = replace(result, observation=replace(seen, settings=settings))
         if self.record is not None:
             try:
                 watched.recording.save(self._folder(options), options, result, seed=context.seed)

@@ -5,17 +5,17 @@ address that packets leave from, and the address back to it: servers reject any 
 default.
 """
 
+import ipaddress
 import socket
 from collections.abc import Mapping
 
 import click
 from click.core import ParameterSource
 
+from checker_smtp.backends.local_addresses import local_addresses
 from checker_smtp.probes.addresses import why_not_public
 from checker_smtp.probes.dns import LookupCache, resolve_reverse_dns
 from checker_smtp.probes.ports import Resolver
-
-from .own_addresses import source_addresses
 
 __all__ = ["choose_helo_name", "is_helo_name_given", "own_helo_name"]
 
@@ -31,7 +31,11 @@ async def own_helo_name(resolver: Resolver, source_address: str | None = None) -
 
     `source_address` is the address that connections begin at, by default the one that the kernel chooses.
     """
-    return await choose_helo_name(resolver, socket.gethostname(), source_addresses(source_address))
+    if source_address is None:
+        addresses = local_addresses()
+    else:
+        addresses = {ipaddress.ip_address(source_address).version: source_address}
+    return await choose_helo_name(resolver, socket.gethostname(), addresses)
 
 
 async def choose_helo_name(resolver: Resolver, machine: str, addresses: Mapping[int, str]) -> tuple[str, str]:

@@ -1,23 +1,23 @@
-"""The addresses of this machine that connections begin at."""
+"""The public addresses of this machine that the connections of a check began at."""
 
-import ipaddress
+from collections.abc import Iterable
 
-from checker_smtp.backends.local_addresses import local_addresses
+from checker_smtp.backends.local_addresses import source_towards
 from checker_smtp.probes.addresses import why_not_public
+from checker_smtp.probes.observation import Endpoint
 
-__all__ = ["public_source_addresses", "source_addresses"]
+__all__ = ["public_source_addresses"]
 
 
-def source_addresses(given: str | None) -> dict[int, str]:
-    """Return the address of each family (4, 6): `given`, or those that the kernel would choose.
+def public_source_addresses(endpoints: Iterable[Endpoint], *, given: str | None) -> tuple[str, ...]:
+    """Return the address of each family, where connections to all endpoints of it begin at the same one.
 
-    It is empty text where there is no route to the Internet.
+    `given` is the address that the user wants them to begin at, else the kernel chooses. Servers see a public
+    one as it is, unless a NAT translates even those; they never see a private one, so that is left out.
     """
-    return local_addresses() if given is None else {ipaddress.ip_address(given).version: given}
-
-
-def public_source_addresses(given: str | None) -> tuple[str, ...]:
-    """Return those that servers on the Internet see, unless a NAT translates even public addresses."""
-    return tuple(
-        address for address in source_addresses(given).values() if address and not why_not_public(address)
-    )
+    sources: dict[int, set[str]] = {}
+    for endpoint in endpoints:
+        if endpoint.connected and not endpoint.translated:
+            sources.setdefault(endpoint.family, set()).add(given or source_towards(endpoint.address))
+    only = [next(iter(family)) for family in sources.values() if len(family) == 1]
+    return tuple(address for address in only if address and not why_not_public(address))

@@ -129,7 +129,7 @@ def test_a_check_that_cannot_be_recorded_is_reported(tmp_path: Path, monkeypatch
     """
     network = FakeNetwork(FakeResolver(zone), RuleServer(local_domains=("a.test", "b.test")))
     monkeypatch.setattr("checker_smtp.backends.network.Network", lambda *_, **__: network)
-    monkeypatch.setattr("checker_smtp.cli.own_addresses.local_addresses", dict)
+    monkeypatch.setattr("checker_smtp.cli.own_addresses.source_towards", lambda _: "")
     full = CaseError("cases/b.test could not be written: No space left on device")
 
     def save(_: Recording, folder: Path, *__: object, **___: object) -> None:

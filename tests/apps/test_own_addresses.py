@@ -1,42 +1,58 @@
-"""The public addresses of this machine: they are in the report of a check, and private ones are not."""
+"""The public addresses that connections begin at: they are in the report and the record of a check."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from checker_smtp.backends.recording.case import read_case
 from checker_smtp.cli.checks import CheckRun
 from checker_smtp.cli.own_addresses import public_source_addresses
-from checker_smtp.probes.options import Options
-from tests.apps.command import run
+from checker_smtp.probes.observation import Endpoint
+from checker_smtp.testing import FakeResolver, RuleServer
+from tests.apps.scan.fake_internet import FakeInternet, zone
+from tests.probes.observations import endpoint
+from tests.probes.world import options
 
-LOCAL = "checker_smtp.cli.own_addresses.local_addresses"
+SOURCE = "checker_smtp.cli.own_addresses.source_towards"
+SERVER, SERVER6, OTHER = (endpoint(address=one) for one in ("9.9.9.25", "2620:fe::25", "8.8.8.25"))
+SOURCES = {
+    "one": ([SERVER], ["9.9.9.10"], ("9.9.9.10",)),
+    "the same": ([SERVER, OTHER], ["9.9.9.10", "9.9.9.10"], ("9.9.9.10",)),
+    "of two families": ([SERVER, SERVER6], ["9.9.9.10", "2620:fe::10"], ("9.9.9.10", "2620:fe::10")),
+    "another one for each server": ([SERVER, OTHER], ["9.9.9.10", "9.9.9.11"], ()),
+    "a private one": ([SERVER, SERVER6], ["192.168.1.7", "2620:fe::10"], ("2620:fe::10",)),
+    "a private one for one server": ([SERVER, OTHER], ["9.9.9.10", "10.0.0.7"], ()),
+    "no route any more": ([SERVER], [""], ()),
+    "not connected": ([endpoint(connected=False, end="connect/timeout", address="9.9.9.25")], [], ()),
+    "translated": ([replace(SERVER, translated="64:ff9b::909:919")], [], ()),
+}
 
 
-@pytest.mark.parametrize(
-    ("local", "public"),
-    [
-        ({4: "9.9.9.10", 6: "2620:fe::10"}, ("9.9.9.10", "2620:fe::10")),
-        ({4: "192.168.1.7", 6: "2620:fe::10"}, ("2620:fe::10",)),
-        ({4: "100.64.0.7", 6: ""}, ()),
-    ],
-)
-def test_those_that_the_kernel_would_choose(
-    local: dict[int, str], public: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("endpoints", "sources", "expected"), SOURCES.values(), ids=SOURCES)
+def test_those_that_the_kernel_chooses(
+    endpoints: list[Endpoint], sources: list[str], expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LOCAL, lambda: local)
-    assert public_source_addresses(None) == public
+    of = dict(zip([one.address for one in endpoints], sources, strict=False))
+    monkeypatch.setattr(SOURCE, of.__getitem__)
+    assert public_source_addresses(endpoints, given=None) == expected
 
 
 def test_a_given_one_is_the_only_one() -> None:
-    assert public_source_addresses("9.9.9.11") == ("9.9.9.11",)
-    assert public_source_addresses("10.0.0.7") == ()
+    assert public_source_addresses([SERVER, OTHER], given="9.9.9.11") == ("9.9.9.11",)
+    assert public_source_addresses([SERVER], given="10.0.0.7") == ()
 
 
-def test_a_check_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Options] = []
-    monkeypatch.setattr(LOCAL, lambda: {4: "9.9.9.10", 6: ""})
-
-    async def checked(_: CheckRun, options: Options, *__: object) -> None:
-        seen.append(options)
-
-    monkeypatch.setattr(CheckRun, "_check", checked)
-    run("check", "a.test", "b.test", "--resolver", "9.9.9.9", "--helo-name", "mx.a.test")
-    assert [one.source_addresses for one in seen] == [("9.9.9.10",)] * 2
+def test_the_result_and_the_record_of_a_check_have_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SOURCE, {"9.9.9.25": "9.9.9.10"}.__getitem__)
+    internet = FakeInternet(
+        FakeResolver(zone({"alfa.test": "mx.host.test"}, {"mx.host.test": "9.9.9.25"})),
+        {"9.9.9.25": RuleServer()},
+    )
+    checks = CheckRun(options=[options("alfa.test")], backend=internet, record=tmp_path / "case")
+    assert checks.run("asyncio")
+    (result,) = checks.results
+    assert result.observation.settings.source_addresses == ("9.9.9.10",)
+    assert read_case(tmp_path / "case").options.source_addresses == ("9.9.9.10",)
