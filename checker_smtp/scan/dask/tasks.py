@@ -191,7 +191,9 @@ async def _probe_partition(
         await anyio.sleep(settings.delay)
         try:
             async with open_pipeline() as pipeline:
-                probed = pipeline.add(scheduler.run, pipeline.feed(list(domains.values())))
+                probed = pipeline.add(
+                    scheduler.run, pipeline.feed(domains[number] for number in list(domains))
+                )
                 async for _ in pipeline.map(add_results, probed, 2 * slots):
                     pass
         finally:

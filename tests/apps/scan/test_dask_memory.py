@@ -1,5 +1,6 @@
 """The memory of a worker of a cluster: its tasks, called without a cluster, beside hostile servers."""
 
+import gc
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -129,6 +130,27 @@ def test_a_partition_ends_early_and_what_is_left_is_scanned_in_further_batches(
 def test_a_task_that_ended_early_leaves_no_evidence_in_its_worker(worker: OfflineWorker) -> None:
     probed(tasks.resolve_part("scan", 0, listed()), TALKS)
     assert worker.evidence.in_use == 0
+
+
+def test_a_partition_drops_a_domain_that_has_its_results(
+    worker: OfflineWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The domains that follow wait for room meanwhile."""
+    monkeypatch.setattr(tasks, "_MAX_PACKED", 64 * LIMIT)
+    monkeypatch.setattr(WaitingEvidence, "is_scarce", property(lambda _: True))
+    worker.evidence = WaitingEvidence(EvidenceBudget(LIMIT))
+    close = worker.evidence.close
+    alive: list[int] = []
+
+    def close_and_count(domain: DomainScan) -> None:
+        close(domain)
+        alive.append(sum(isinstance(one, DomainScan) and bool(one.sessions) for one in gc.get_objects()))
+
+    monkeypatch.setattr(worker.evidence, "close", close_and_count)
+    probed(tasks.resolve_part("scan", 0, listed()), TALKS)
+    assert len(alive) >= NUMBER
+    # 33 where a list of the domains keeps them
+    assert max(alive) <= 10
 
 
 def test_usual_results_end_no_task(worker: OfflineWorker, internet: FakeInternet) -> None:
