@@ -4,10 +4,8 @@ import signal
 import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from secrets import randbits
-from typing import TypeVar
 
 import anyio
 import click
@@ -15,13 +13,11 @@ from anyio.abc import TaskGroup
 
 from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.backends.dns.resolver import DnsResolver
-from checker_smtp.backends.transport.anyio_driver import run_anyio
-from checker_smtp.backends.transport.transport import connect_tcp
+from checker_smtp.backends.network import Network
 from checker_smtp.lines import LinesError
 from checker_smtp.probes.dns import require_sound
 from checker_smtp.probes.options import OptionError, Options
 from checker_smtp.ungrouped import ungrouped
-from smtp_sansio import Script
 
 from .input.domain_list import DomainList, DomainListError
 from .input.duplicate_filter import DuplicateFilter
@@ -34,9 +30,7 @@ from .scan import Scan
 from .settings import ScanSettings
 from .stats import ScanStats
 
-__all__ = ["USER_ERRORS", "ScanJob", "TcpRunner", "raise_file_limit", "run_job"]
-
-_T = TypeVar("_T")
+__all__ = ["USER_ERRORS", "ScanJob", "raise_file_limit", "run_job"]
 
 # Errors that end a scan and are reported as a message without a traceback.
 USER_ERRORS = (LinesError, DomainListError, ResultsError, OSError)
@@ -46,17 +40,6 @@ _NOT_OF_RESULTS = ("domain", "helo_reason")
 _GRACE = 10.0
 # Open files beside the sockets: the list, the results, those of Python and SQLite.
 _OTHER_FILES = 64
-
-
-class TcpRunner:
-    """Runs sessions over TCP, from the local address `source_address` or from any."""
-
-    def __init__(self, source_address: str | None = None) -> None:
-        self._dial = partial(connect_tcp, source_address=source_address)
-
-    async def run(self, script: Script[_T]) -> _T:
-        """Drive `script` to its end."""
-        return await run_anyio(script, dial=self._dial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +123,7 @@ async def _scan(
         scan = Scan(
             job.settings,
             shared if job.settings.reuse else job.resolvers[0],
-            TcpRunner(job.settings.source_address),
+            Network(shared, source_address=job.settings.source_address),
             exclusions=job.exclusions,
             resolver_name=job.resolver_name,
         )

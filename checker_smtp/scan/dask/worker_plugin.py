@@ -25,11 +25,12 @@ from distributed import Semaphore, Worker, WorkerPlugin, get_worker
 from checker_smtp import __version__
 from checker_smtp.backends.dns.cache import SharedResolver
 from checker_smtp.backends.dns.resolver import DnsResolver
+from checker_smtp.backends.network import Network
 from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.options import OptionError
 from checker_smtp.probes.ports import Resolver, Runner
 from checker_smtp.scan.evaluate import ControlProbes, DomainEvaluator
-from checker_smtp.scan.job import TcpRunner, raise_file_limit
+from checker_smtp.scan.job import raise_file_limit
 from checker_smtp.scan.politeness.exclusions import Exclusions
 from checker_smtp.scan.politeness.limiter import PolitenessLimiter
 from checker_smtp.scan.resolve import DomainResolver
@@ -89,7 +90,7 @@ class WorkerScan:
         if settings.reuse:
             self.resolver = SharedResolver(resolvers, in_flight=2 * concurrency)
         self.seed = randbits(63)
-        self.runner: Runner = TcpRunner()
+        self.runner: Runner = Network(resolvers[0])
         # one for all tasks of the process, which has one memory
         self.evidence = WaitingEvidence(EvidenceBudget(WAITING_LIMIT))
         self.domain_resolver = DomainResolver(settings, self.resolver, self.seed, self.evidence)

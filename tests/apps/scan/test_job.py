@@ -44,7 +44,7 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> FakeInternet:
         FakeResolver(RECORDS), {HERE: RuleServer(), THERE: [RuleServer(fault="421"), RuleServer()]}, seconds=0
     )
     monkeypatch.setattr(jobs, "SharedResolver", lambda *_, **__: internet)
-    monkeypatch.setattr(jobs, "TcpRunner", lambda _: internet)
+    monkeypatch.setattr(jobs, "Network", lambda *_, **__: internet)
     return internet
 
 
