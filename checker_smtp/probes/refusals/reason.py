@@ -17,6 +17,7 @@ from .text import (
     MaskedText,
     addresses,
     find_codes,
+    hosts,
     mask_mentions,
     mentions,
     normalize,
@@ -296,9 +297,15 @@ def _at_step(verdict: _Verdict, step: Step, reply: MaskedText, sender: str) -> _
     if verdict.reason in _ABOUT_RECIPIENTS and step is not Step.RCPT:
         about = _ABOUT_NAMES.get(step, Reason.UNCLEAR)
         return replace(verdict, reason=about, blames=step is not Step.GREETING, lasting=False)
-    if verdict.reason in _MAY_BE_SENDER and sender and addresses(reply) == {sender.lower()}:
+    if verdict.reason in _MAY_BE_SENDER and sender and _is_about(sender.lower(), reply):
         return _Verdict(Reason.SENDER, verdict.words, blames=True)
     return verdict
+
+
+def _is_about(sender: str, reply: MaskedText) -> bool:
+    """Return whether the reply names the sender, or its domain, and no other address or host."""
+    named = addresses(reply)
+    return named == {sender} or (not named and hosts(reply) == {sender.rpartition("@")[2]})
 
 
 def _in_effect(code: int, codes: list[EnhancedCode]) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "MaskedText",
     "addresses",
     "find_codes",
+    "hosts",
     "mask_mentions",
     "mentions",
     "normalize",
@@ -116,6 +117,12 @@ def addresses(reply: MaskedText) -> set[str]:
     """Return the mail addresses that a reply mentions, in lower case and without brackets."""
     spans = re.finditer(f"{ADDRESS}+", reply.masked)
     return {reply.plain[span.start() : span.end()].strip("<>").lower() for span in spans}
+
+
+def hosts(reply: MaskedText) -> set[str]:
+    """Return the host names that a reply mentions outside of addresses and URLs, in lower case."""
+    spans = re.finditer(f"{HOST}+", reply.masked)
+    return {reply.plain[span.start() : span.end()].lower() for span in spans}
 
 
 def mentions(reply: MaskedText) -> str:

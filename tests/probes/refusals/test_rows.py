@@ -282,3 +282,13 @@ def test_the_same_words_in_any_dress() -> None:
         assert refusal.reason is plain.reason, text
     assert read("552 5.0.0 Bo\u00eete du destinataire pleine").reason is Reason.MAILBOX_FULL
     assert read("550 \u0130nvalid \u4e0d\u5b58\u5728 user unknown \udc80").reason is Reason.MAILBOX
+
+
+@pytest.mark.parametrize(
+    "reply", ["550 No such domain example.net", "550 unknown host example.net", "550 EXAMPLE.net: no"]
+)
+def test_a_reply_that_names_the_senders_domain_alone_is_about_it(reply: str) -> None:
+    refusal = read(reply, sender=PROBE)
+    assert (refusal.reason, refusal.blames_client) == (Reason.SENDER, True)
+    assert not read(f"{reply}, says mx.example.org", sender=PROBE).blames_client
+    assert not read("550 No such domain example.org", sender=PROBE).blames_client
