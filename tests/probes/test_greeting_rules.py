@@ -210,6 +210,13 @@ def test_helo_on_a_connection_of_its_own() -> None:
     assert messages == ["EHLO is refused with 502 5.5.1 and HELO accepted: no extension, so no STARTTLS."]
     busy = session("helo-only", ehlo=None, helo="421 busy")
     assert finding_lines(observation(endpoint(refused, busy))) == [f"ehlo.failed warn transient {HERE}"]
+    for nothing in (
+        session("helo-only", connected=False, end="connect/refused"),
+        session("helo-only", greeting="421 too many"),
+    ):
+        seen = observation(endpoint(refused, nothing))
+        assert finding_lines(seen) == [f"ehlo.failed warn transient {HERE}"]
+        assert only(seen).message.endswith("the next one, for HELO, was not served.")
     still = session("helo-only", ehlo=None, end="HELO/closed")
     assert finding_lines(observation(endpoint(refused, still))) == [f"ehlo.failed crit fail {HERE}"]
 

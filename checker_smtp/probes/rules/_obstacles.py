@@ -72,7 +72,9 @@ def _undecided(endpoint: Endpoint, answer: RefusedAnswer) -> Finding:
     control = endpoint.asked("served-control")
     verdict = control.verdict if control is not None else None
     other = "no recipient is known that the server should accept"
-    if control is not None and verdict is not None:
+    if control is not None and verdict is None:
+        other = f"{control.recipient}, which the server should accept, was not answered"
+    elif control is not None:
         other = (
             f"{control.recipient}, which the server should accept, is not accepted either ({shown(verdict)})"
         )

@@ -132,6 +132,17 @@ def _failed(endpoint: Endpoint, session: Session) -> Finding:
             refusal=refusal,
             fix=client_fix(refusal),
         )
+    if _lacks_helo(session):
+        return FAILED.finding(
+            endpoint.subject,
+            f"The server answers {replies}{quoted(refusal)} and closes the connection; the next one, for "
+            "HELO, was not served.",
+            *evidence,
+            outcome=Outcome.TRANSIENT,
+            severity=Severity.WARN,
+            refusal=refusal,
+            fix=OTHER_VIEW + FAILED.fix,
+        )
     if reply.transient:
         return FAILED.finding(
             endpoint.subject,
@@ -147,6 +158,13 @@ def _failed(endpoint: Endpoint, session: Session) -> Finding:
     return FAILED.finding(
         endpoint.subject, f"The server answers {replies}{quoted(refusal)}.", *evidence, refusal=refusal
     )
+
+
+def _lacks_helo(session: Session) -> bool:
+    """Return whether the connection that was made for HELO ended before HELO was sent."""
+    if session.purpose != "helo-only" or session.helo is not None:
+        return False
+    return session.end is None or session.end.step != "HELO"
 
 
 def _unanswered(endpoint: Endpoint, session: Session) -> Finding:

@@ -8,6 +8,7 @@ from checker_smtp.probes.rules import apply_rules, judge_delivery, status_of
 from tests.probes.observations import (
     DENIED,
     HERE,
+    SERVED,
     endpoint,
     observation,
     session,
@@ -265,3 +266,12 @@ def test_a_login_demanded_by_a_less_preferred_mx_is_a_warning(preferred: Endpoin
     login = "530 5.7.0 Authentication required"
     seen = two_mx(preferred, endpoint(null=login, postmaster=login, relay=login, **OLD))  # type: ignore[arg-type]
     assert of("auth.required", seen).severity == "warn"
+
+
+def test_a_control_that_was_not_answered_is_not_called_unknown() -> None:
+    unserved = session("served-control", asked=(SERVED,), greeting="421 4.7.0 too many connections")
+    seen = observation(endpoint(session(null=UNCLEAR, postmaster=UNCLEAR), unserved))
+    assert (
+        f"{SERVED.recipient}, which the server should accept, was not answered"
+        in of("refused_us", seen).message
+    )
