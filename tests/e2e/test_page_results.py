@@ -138,6 +138,7 @@ def test_accessible_valid_and_never_wider_than_the_screen(
         address = check(page, "mixed.e2e.test")
         for name, path in {
             "start": "/check",
+            "error": "/nothing/here",
             "deleted": "/check?deleted=true",
             "about": "/about",
             "none": "/check/results/none",
