@@ -1,10 +1,11 @@
 """Admission control: allowed domains, concurrent checks, and rates, for each client and each domain.
 
 A check makes this machine talk to other people's servers for up to two minutes. The tests run in this order,
-the cheapest first: the budget of evidence has room; the domain is allowed; a slot is free, in total and for this client; the rates of the
-client and of the domain are not exceeded. A check without a free slot is refused at once and does not count
-against a rate. After the DNS lookups, and before the first connection, the rates of the servers are counted:
-by address, and by the registered domain of the MX hosts, because anyone may point names at a server.
+the cheapest first: the budget of evidence has room; the domain is allowed; a slot is free, in total and for
+this client; the rates of the client and of the domain are not exceeded. A check without a free slot is
+refused at once and does not count against a rate. After the DNS lookups, and before the first connection, the
+rates of the servers are counted: by address, and by the registered domain of the MX hosts, because anyone may
+point names at a server.
 
 A visitor gets at most a quarter of the slots. A host that uses happyDomain's protocol checks for many people
 and was admitted by the operator, so it has neither this limit nor the rates of servers.
