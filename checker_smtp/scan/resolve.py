@@ -32,7 +32,6 @@ class DomainResolver:
 
     async def resolve(self, domain: DomainScan) -> DomainScan:
         """Resolve a domain of the list, unless it is not to be checked; return it in any case."""
-        domain.run_at, domain.started_at = now(), anyio.current_time()
         if domain.not_checked:
             return domain
         async with self._evidence.lookups() as evidence:

@@ -79,10 +79,6 @@ class ServerScheduler:
                 group.cancel_scope.cancel()
 
 
-def _never(_: Session) -> bool:
-    return False
-
-
 class _Schedule:
     """The servers of one run, their domains, and the workers that probe them; `ready` wakes a worker."""
 
@@ -270,7 +266,7 @@ class _Schedule:
         Unless this attempt is the last, the probe stops where the server throttles us. Domains without
         sessions are to be asked about later.
         """
-        stop_after = _never if is_last else is_throttled
+        stop_after = (lambda _: False) if is_last else is_throttled
         hosts = {domain.name: domain.mx_host(server.address) for domain in domains}
         evidence = budget_of_run(domains, server.address)
         try:
@@ -304,19 +300,14 @@ class _Schedule:
             self._run_later(retry_after, self._retry, server, deferred)
 
     async def _retry(self, server: ServerQueue, domains: list[DomainScan]) -> None:
-        self._scheduler.limiter.stats.deferred -= len(domains)
-        # the domains of a session have the same questions
-        questions = self._questions(server)
-        for _, group in groupby(sorted(domains, key=questions), questions):
-            await self._retry_together(server, list(group))
-
-    @staticmethod
-    def _questions(server: ServerQueue) -> Callable[[DomainScan], tuple[bool, ...]]:
         def questions(domain: DomainScan) -> tuple[bool, ...]:
             asked = retry_options(domain.options, domain.sessions[server.address])
             return asked.test_null_sender, asked.test_postmaster, asked.test_open_relay
 
-        return questions
+        self._scheduler.limiter.stats.deferred -= len(domains)
+        # the domains of a session have the same questions
+        for _, group in groupby(sorted(domains, key=questions), questions):
+            await self._retry_together(server, list(group))
 
     async def _retry_together(self, server: ServerQueue, domains: list[DomainScan]) -> None:
         first = {domain.name: domain.sessions[server.address] for domain in domains}

@@ -139,9 +139,8 @@ def probe_partition(
 ) -> list[tuple[int, bytes]]:
     """Probe the servers of a partition, `slots` at once; return packed results with their part's index.
 
-    There are `parts` in the batch.
-
-    `lengths` are the lengths of sessions learned in earlier batches, as the scheduler of servers has them.
+    `lengths` are the lengths of sessions learned in earlier batches, as the scheduler of servers has them;
+    `parts` is the number of parts in the batch.
     """
     scan = worker_scan(name)
     endpoints = [item for _, pairs in shuffled for _, item in pairs]
