@@ -16,6 +16,7 @@ from checker_smtp.backends.recording.case import CaseError, require_empty
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.evidence_budget import CHECK_LIMIT, EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
+from checker_smtp.probes.result import evaluate
 from checker_smtp.ungrouped import ungrouped
 
 from .finished_results import FinishedResults
@@ -132,7 +133,8 @@ class CheckRun:
         own = public_source_addresses(seen.endpoints, given=self.source_address)
         options = replace(options, source_addresses=own)
         settings = replace(seen.settings, source_addresses=own)
-        result = replace(result, observation=replace(seen, settings=settings))
+        # a server may relay for its own machine, so that its rule reads them
+        result = evaluate(replace(seen, settings=settings))
         if self.record is not None:
             try:
                 watched.recording.save(self._folder(options), options, result, seed=context.seed)

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
+from checker_smtp import replay
 from checker_smtp.backends.recording.case import read_case
 from checker_smtp.cli.checks import CheckRun
 from checker_smtp.cli.own_addresses import public_source_addresses
@@ -56,3 +58,21 @@ def test_the_result_and_the_record_of_a_check_have_them(
     (result,) = checks.results
     assert result.observation.settings.source_addresses == ("9.9.9.10",)
     assert read_case(tmp_path / "case").options.source_addresses == ("9.9.9.10",)
+
+
+def test_a_check_on_the_mail_server_itself_calls_it_no_open_relay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SOURCE, {"9.9.9.25": "9.9.9.25"}.__getitem__)
+    internet = FakeInternet(
+        FakeResolver(zone({"alfa.test": "mx.host.test"}, {"mx.host.test": "9.9.9.25"})),
+        {"9.9.9.25": RuleServer(relays=True)},
+    )
+    checks = CheckRun(options=[options("alfa.test")], backend=internet, record=tmp_path / "case")
+    assert checks.run("asyncio")
+    (result,) = checks.results
+    codes = [finding.code for finding in result.findings]
+    assert "smtp.not_tested" in codes
+    assert "smtp.open_relay" not in codes
+    replayed = anyio.run(replay, tmp_path / "case")
+    assert [finding.code for finding in replayed.findings] == codes
