@@ -108,10 +108,14 @@ def _named_origin(context: click.Context) -> Iterator[None]:
     except ValueError as error:
         # an OptionError, whose module is not loaded for a command that has no such options
         name = getattr(error, "option", "")
-        option = options_of(context.command).get(name.replace("_", "-"))
-        if not (origin := _origin_of(context, str(option.name) if option else name)):
+        key = name.replace("_", "-")
+        option = options_of(context.command).get(key)
+        if origin := _origin_of(context, str(option.name) if option else name):
+            raise click.ClickException(f"{origin}: {error}") from None
+        # a sentence about a field, such as check_budget, begins with its name in Python
+        if option is None or key == name or not str(error).startswith(f"{name} "):
             raise
-        raise click.ClickException(f"{origin}: {error}") from None
+        raise click.ClickException(f"--{key}{str(error).removeprefix(name)}") from None
 
 
 def _config_option() -> click.Option:

@@ -57,6 +57,7 @@ OPTIONS = {
     "backend": ("--backend curio", "'curio' is not one of 'asyncio', 'trio'"),
     "timeout": ("--timeout 0", "timeout is 0: give seconds, more than 0, at most 3600"),
     "no time": ("--timeout nan", "timeout is nan: give seconds"),
+    "no budget": ("--check-budget 0", "checker-smtp: --check-budget is 0: give seconds, more than 0"),
     "words": ("--timeout soon", "'soon' is not a valid float"),
     "port": ("--port 65536", "port is 65536: give a number from 1 to 65535"),
     "helo name": ("--helo-name me@example.com", "is an e-mail address: give a host name"),

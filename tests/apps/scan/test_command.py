@@ -55,7 +55,10 @@ def test_dry_run_with_other_options(names: Path, tmp_path: Path) -> None:
             ["names", "-o", "r", "--exclude-file", "names"],
             "'no name' is neither a domain nor a network",
         ),
-        (["names", "-o", "r", "--per-session", "0"], "per_session is 0: give a number, at least 1"),
+        (
+            ["names", "-o", "r", "--per-session", "0"],
+            "checker-smtp: --per-session is 0: give a number",
+        ),
         (["names", "-o", "r", "--resolver", "x"], "'x' is not a resolver"),
         (
             ["names", "-o", "there"],
