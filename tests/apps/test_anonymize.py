@@ -21,6 +21,8 @@ from checker_smtp.probes.registered_domain import registered_domain
 from checker_smtp.testing import FakeNetwork, FakeResolver, RuleServer
 from smtp_sansio import Received, Transcript
 from tests.apps.command import run
+from tests.probes.refusals.replies import from_file, read
+from tests.probes.refusals.test_corpus import CORPUS, REPLIES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = sorted(filter(Path.is_dir, FIXTURES.iterdir()))
@@ -162,6 +164,30 @@ def test_a_name_that_was_cut_by_a_read_is_found(tmp_path: Path) -> None:
     anonymous = anonymize(replace(case, sessions=(cut,)), b"salt")
     said = b"".join(o.data for _, o in anonymous.sessions[0] if isinstance(o, Received))
     assert re.match(rb"220 mx\.anon[0-9a-f]{6}\.test at [a-z]+\.anon[0-9a-f]{6}\.org ESMTP\r\n", said)
+
+
+@pytest.mark.parametrize("name", [*REPLIES, *(f"corpus/{name}" for name in CORPUS)])
+def test_every_known_refusal_says_the_same_without_its_names(name: str) -> None:
+    case = replace(read_case(FIXTURES / "postfix-healthy"), dns=(), sessions=())
+    for _, reply in from_file(name):
+        before, after = read(reply), read(anonymize(replace(case, resolver=reply), b"salt").resolver)
+        assert (after.reason, after.blames_client) == (before.reason, before.blames_client), reply
+
+
+@pytest.mark.parametrize(
+    ("host", "kept"),
+    [
+        ("zen.spamhaus.org", r"zen\.spamhaus\.org"),
+        ("sender.office.com", r"sender\.office\.com"),
+        # whose list it is stays unknown, and that it is one is why mail was refused
+        ("dnsbl.partner-firm.org", r"dnsbl\.anon[0-9a-f]{6}\.org"),
+        ("office.megacorp", r"office\.megacorp"),
+        ("mail3.office.corp", r"mail3\.anon[0-9a-f]{6}\.corp"),
+    ],
+)
+def test_a_name_that_refusals_are_known_by_is_kept(host: str, kept: str) -> None:
+    case = replace(read_case(FIXTURES / "postfix-healthy"), dns=(), resolver=f"see http://{host}/?")
+    assert re.fullmatch(rf"see http://{kept}/\?", anonymize(case, b"salt").resolver)
 
 
 def test_words_and_files_are_no_names_of_others() -> None:

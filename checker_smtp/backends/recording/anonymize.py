@@ -35,7 +35,9 @@ _HOST: Final = re.compile(
 # a sentence that ends without a blank before the next one, as in "rejected.To unblock it"
 _is_end_of_sentence: Final = re.compile(r".*[a-z]\.[A-Z][a-z]*").fullmatch
 # top-level domains inside of a network (RFC 6762, appendix G)
-_INTERNAL: Final = ("corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private")
+_INTERNAL: Final = tuple(
+    f".{name}" for name in ("corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private")
+)
 
 
 def anonymize(case: Case, salt: bytes) -> Case:
@@ -79,15 +81,23 @@ def _domains(case: Case) -> Iterator[str]:
             yield registered_domain(bare) or (bare if "." in bare and not bare[-1].isdigit() else "")
 
 
-def _domains_of_others(texts: Iterable[str]) -> Iterator[str]:
-    """Yield the registered domains of all names in `texts`, but for those that refusals are known to name."""
-    for name in {match[0] for text in texts for match in _HOST.finditer(text)}:
-        host = name.lower()
-        if _is_end_of_sentence(name) or not (has_public_suffix(host) or host.endswith(_INTERNAL)):
-            continue
-        domain = registered_domain(host)
-        if not is_known_page(f"{domain}/"):
-            yield domain
+def _domains_of_others(texts: Iterable[str]) -> set[str]:
+    """Return the registered domains of all names in `texts`, but for those that refusals are known by."""
+    names = {match[0] for text in texts for match in _HOST.finditer(text)}
+    hosts = {name.lower() for name in names if not _is_end_of_sentence(name)}
+    hosts = {host for host in hosts if has_public_suffix(host) or host.endswith(_INTERNAL)}
+    known = {registered_domain(host) for host in hosts if _is_known(host)}
+    return {registered_domain(host) for host in hosts} - known
+
+
+def _is_known(host: str) -> bool:
+    """Return whether the words of refusals know the host by its domain, and not by the kind of a label only.
+
+    They know sender.office.com, and of dnsbl.example.org no more than that it is a list.
+    """
+    if is_known_page(f"{registered_domain(host)}/"):
+        return True
+    return is_known_page(host) and not any(is_known_page(f"{label}.") for label in host.split("."))
 
 
 def _texts(case: Case) -> Iterator[str]:
