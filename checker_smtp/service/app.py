@@ -19,6 +19,7 @@ from .api import routes as api
 from .checks import Checks
 from .happydomain import routes as happydomain
 from .http.errors import ErrorResponse
+from .http.held_responses import HeldResponses
 from .http.middleware import Middleware, bug_response
 from .http.request_id import current_request_id
 from .load import Load
@@ -69,7 +70,7 @@ def build(settings: ServiceSettings, network: Callable[[], Backend] | None = Non
     app = Starlette(routes=routes, exception_handlers=handlers)
     # such a redirect would contain the Host header, which the client chooses
     app.router.redirect_slashes = False
-    return Middleware(app, settings, metrics)
+    return Middleware(HeldResponses(app, admission), settings, metrics)
 
 
 async def _ready(results: ResultStore, _: Request) -> Response:
