@@ -12,7 +12,10 @@ from .politeness.backoff import MAX_BACKOFFS
 from .settings import ScanSettings
 from .waiting_evidence import WaitingEvidence
 
-__all__ = ["MAX_RUN", "ServerQueue"]
+__all__ = ["MAX_LENGTHS", "MAX_RUN", "ServerQueue"]
+
+MAX_LENGTHS = 100_000
+"""The addresses whose session lengths are kept, the latest ones; that of another one is learnt again."""
 
 MAX_RUN = 512 * 1024
 """The octets of evidence after which a probe makes no further connection for other domains."""
@@ -53,6 +56,8 @@ class ServerQueue:
         """Keep that the server ended a session after `number` domains, for the rest of the scan."""
         if number < self.max_domains:
             self.session_lengths[self.address] = number
+            if len(self.session_lengths) > MAX_LENGTHS:
+                del self.session_lengths[next(iter(self.session_lengths))]
 
     def take(self, now: float) -> list[DomainScan]:
         """Remove and return the next domains; none while the server is backing off, or without room for them.

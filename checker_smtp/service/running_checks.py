@@ -13,6 +13,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Annotated
@@ -112,6 +113,12 @@ class RunningCheck:
                 self._steps.append(step)
                 self._wake()
 
+    def without_steps(self) -> "RunningCheck":
+        """Return the check as it is kept after its end: the steps are for the clients that read them now."""
+        kept = copy(self)
+        kept._steps, kept._lookups = [], []
+        return kept
+
     def end(self) -> None:
         """Note the end of the check."""
         self.decided.set()
@@ -179,7 +186,7 @@ class RunningChecks:
         finally:
             del self._running[check.name]
             if isinstance(check.outcome, FailedCheck) and check.refusal is None:
-                self._failed[check.name] = check
+                self._failed[check.name] = check.without_steps()
                 if len(self._failed) > _MAX_FAILED:
                     self._failed.popitem(last=False)
             check.end()

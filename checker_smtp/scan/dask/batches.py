@@ -30,6 +30,7 @@ from distributed import Client, Future, as_completed
 from checker_smtp.probes.addresses import network_of
 from checker_smtp.scan.domain_scan import DomainScan
 from checker_smtp.scan.output.parts_folder import PartsFolder
+from checker_smtp.scan.server_queue import MAX_LENGTHS
 from checker_smtp.scan.settings import ScanSettings
 from checker_smtp.scan.stats import ScanStats
 
@@ -83,6 +84,8 @@ class Batches:
     def _on_sessions_reported(self, event: tuple[float, tuple[str, int, int, dict[str, int]]]) -> None:
         _, (source, connections, sessions, lengths) = event
         self._lengths.update(lengths)
+        while len(self._lengths) > MAX_LENGTHS:
+            del self._lengths[next(iter(self._lengths))]
         self._connections[source] = connections
         self._sessions[source] = sessions
         self.stats.connections = sum(self._connections.values())
