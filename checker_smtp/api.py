@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import anyio
 
 from checker_smtp.backends.local_addresses import local_addresses
 from checker_smtp.probes import check as probing
+from checker_smtp.probes.check import FindSources
 from checker_smtp.probes.dns import LookupCache
 from checker_smtp.probes.evidence_budget import CHECK_LIMIT, EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
@@ -28,6 +29,9 @@ from checker_smtp.probes.result import Result, evaluate
 from checker_smtp.probes.rules import Rule, add_extra, require_rule_options
 from checker_smtp.probes.selftest import SelfTest, run_selftest
 from checker_smtp.ungrouped import ungrouped
+
+if TYPE_CHECKING:
+    from checker_smtp.backends.network import Network
 
 __all__ = [
     "Backend",
@@ -74,6 +78,7 @@ async def check(
     extra_rules: Collection[Rule] = (),
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
     evidence: EvidenceBudget | None = None,
+    find_sources: FindSources | None = None,
 ) -> Result:
     """Check one domain and return its result, with every problem of the domain as a finding.
 
@@ -83,13 +88,16 @@ async def check(
     is skipped. `extra_rules` are evaluated as well, although they are not installed (`checker_smtp.rules`).
     `pause` waits before a retry (`Options.retry_deferred`), for the given number of seconds.
     `evidence` bounds what is kept of the answers of others, by default to 8 MiB; a caller that gives its own
-    closes it when it is done with the result.
+    closes it when it is done with the result. `find_sources` is the method of the `Network` below `backend`,
+    by default of the default backend: a server that is this machine may relay for it.
 
     The session follows RFC 5321 §3 and stops before DATA. Raises `ResolverError` if the resolver answers no
     query at all, `ResolverUnavailable` if the system has no resolver, `RegistryError` if the name or a code
     of an extra rule is taken, and `OptionError` for a rule option that no rule has.
     """
-    backend = backend or _network()
+    if backend is None:
+        backend = network = _network()
+        find_sources = find_sources or network.find_sources
     return await check_with(
         options,
         backend,
@@ -101,6 +109,7 @@ async def check(
         extra_rules=extra_rules,
         pause=pause,
         evidence=evidence,
+        find_sources=find_sources,
     )
 
 
@@ -117,6 +126,7 @@ async def check_with(
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
     admit: Callable[[tuple[Endpoint, ...]], Awaitable[None]] | None = None,
     evidence: EvidenceBudget | None = None,
+    find_sources: FindSources | None = None,
 ) -> Result:
     """Check one domain with a resolver and a runner that need not be one object; see `check`.
 
@@ -140,6 +150,7 @@ async def check_with(
         pause=pause,
         admit=admit,
         evidence=evidence or EvidenceBudget(CHECK_LIMIT),
+        find_sources=find_sources,
     )
     return evaluate(replace(observation, seconds=round(monotonic() - started_at, 3)), extra_rules)
 
@@ -196,7 +207,7 @@ async def selftest(options: Options, backend: Backend | None = None) -> SelfTest
     )
 
 
-def _network() -> Backend:
+def _network() -> "Network":
     # imported late, because sockets and DNS are a third of the start-up time of a replay, which needs neither
     from checker_smtp.backends.network import Network
 

@@ -78,6 +78,7 @@ async def check_many(
         limits=limits or ConnectionLimits(),
         rules=rules,
         extra_rules=extra_rules,
+        find_sources=network.find_sources,
     )
     pending = iter(domains)
     sender, outcomes = anyio.create_memory_object_stream[CheckOutcome](0)

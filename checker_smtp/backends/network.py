@@ -1,13 +1,16 @@
 """The Internet as one object for the probes: a resolver for names, and TCP for sessions."""
 
+from collections.abc import Iterable
 from functools import partial
 from ipaddress import ip_address
 from typing import TypeVar
 
 from checker_smtp.backends.dns.cache import CountingResolver
 from checker_smtp.backends.dns.resolver import DnsResolver
+from checker_smtp.backends.local_addresses import public_sources
 from checker_smtp.backends.transport.anyio_driver import run_anyio
 from checker_smtp.backends.transport.transport import OpenSocket, connect_tcp
+from checker_smtp.probes.observation import Endpoint
 from checker_smtp.probes.ports import DnsAnswer
 from smtp_sansio import Script
 
@@ -36,6 +39,8 @@ class Network:
         self.resolver = resolver or DnsResolver()
         if source_address is not None:
             ip_address(source_address)
+        self._source_address = source_address
+        self._dials_itself = dial is None
         self.dial = dial or partial(connect_tcp, source_address=source_address)
 
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
@@ -45,3 +50,10 @@ class Network:
     async def run(self, script: Script[_T]) -> _T:
         """Drive `script` over TCP to its end; see `run_anyio`."""
         return await run_anyio(script, dial=self.dial)
+
+    def find_sources(self, endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
+        """Return the public addresses of this machine that connections to `endpoints` began at.
+
+        See `public_sources`; nothing is known where `dial` was given.
+        """
+        return public_sources(endpoints, self._source_address) if self._dials_itself else ()

@@ -16,18 +16,17 @@ from checker_smtp.backends.recording.case import CaseError, require_empty
 from checker_smtp.probes.check import ResolverError
 from checker_smtp.probes.evidence_budget import CHECK_LIMIT, EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
-from checker_smtp.probes.result import evaluate
 from checker_smtp.ungrouped import ungrouped
 
 from .finished_results import FinishedResults
 from .learnt import WatchedCheck
 from .output import is_terminal
-from .own_addresses import public_source_addresses
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
 
 if TYPE_CHECKING:
     from checker_smtp.api import Backend
+    from checker_smtp.probes.check import FindSources
     from checker_smtp.probes.options import Options
 
 __all__ = ["CheckRun"]
@@ -41,17 +40,17 @@ class CheckRun:
     """The checks of `options`, one for each domain, over `backend`.
 
     `record` is the folder for the recording of the only check, or of a folder for each domain; it must be
-    empty. `source_address` is that of the backend's connections, None if the system chooses it. `helo_name`
-    returns an EHLO name, or empty text for that of the options, and the reason in words. All checks share one
-    budget of evidence, and each waits until there is room for it: those that have finished, and are not
-    reported yet, keep little of it. Raises `CaseError`.
+    empty. `find_sources` is that of the network below the backend. `helo_name` returns an EHLO name, or empty
+    text for that of the options, and the reason in words. All checks share one budget of evidence, and each
+    waits until there is room for it: those that have finished, and are not reported yet, keep little of it.
+    Raises `CaseError`.
     """
 
     options: "Sequence[Options]"
     backend: "Backend"
     resolver_name: str = ""
     record: Path | None = None
-    source_address: str | None = None
+    find_sources: "FindSources | None" = None
     helo_name: Callable[[], Awaitable[tuple[str, str]]] | None = None
     results: FinishedResults = field(init=False)
     running: dict[str, WatchedCheck] = field(default_factory=dict)
@@ -128,13 +127,8 @@ class CheckRun:
             limits=limits,
             pause=pause,
             evidence=evidence,
+            find_sources=self.find_sources,
         )
-        seen = result.observation
-        own = public_source_addresses(seen.endpoints, given=self.source_address)
-        options = replace(options, source_addresses=own)
-        settings = replace(seen.settings, source_addresses=own)
-        # a server may relay for its own machine, so that its rule reads them
-        result = evaluate(replace(seen, settings=settings))
         if self.record is not None:
             try:
                 watched.recording.save(self._folder(options), options, result, seed=context.seed)

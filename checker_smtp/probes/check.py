@@ -7,6 +7,7 @@ the addresses of many domains in between. Rules are not evaluated here: `probes.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from math import inf
+from typing import TypeAlias
 
 import anyio
 
@@ -40,7 +41,18 @@ from .requirements import NOT_HELD, Requirements
 from .retry import is_deferred, merge_retry, retry_options
 from .selftest import AMBIGUOUS, ControlProbe, probe_control, probe_controls
 
-__all__ = ["ResolvedDomain", "ResolverError", "build_observation", "check", "resolve_domain", "server_name"]
+__all__ = [
+    "FindSources",
+    "ResolvedDomain",
+    "ResolverError",
+    "build_observation",
+    "check",
+    "resolve_domain",
+    "server_name",
+]
+
+# from endpoints that were probed to the public addresses of this machine that those connections began at
+FindSources: TypeAlias = Callable[[tuple[Endpoint, ...]], tuple[str, ...]]
 
 # Endpoints probed for one domain. Large providers publish ten to twenty; a hostile zone that lists hundreds
 # would aim this program at servers that have nothing to do with it.
@@ -95,20 +107,25 @@ async def build_observation(
     *,
     run_at: str,
     resolver_name: str = "",
+    find_sources: FindSources | None = None,
 ) -> Observation:
     """Return the observation of a domain whose endpoints were probed (`sessions`) and resolved (`names`).
 
     Both are by address; an address without sessions was not to be probed. `probe` connects to a control host.
+    Without `find_sources` the addresses of this machine are those of the options, as in a replay.
     """
     options, lookups = resolved.options, resolved.lookups
     endpoints = tuple(
         replace(e, reverse=names.get(e.address), sessions=sessions.get(e.address, (NOT_HELD,)))
         for e in resolved.endpoints
     )
+    settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
+    if find_sources is not None:
+        settings = replace(settings, source_addresses=find_sources(endpoints))
     return Observation(
         domain=options.domain,
         run_at=run_at,
-        settings=Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)}),
+        settings=settings,
         mx=resolved.mx,
         endpoints=endpoints,
         coverage=Coverage(ipv4=_coverage(endpoints, 4), ipv6=_coverage(endpoints, 6)),
@@ -134,6 +151,7 @@ async def check(
     pause: Callable[[float], Awaitable[None]] = anyio.sleep,
     admit: Callable[[tuple[Endpoint, ...]], Awaitable[None]] | None = None,
     evidence: EvidenceBudget | None = None,
+    find_sources: FindSources | None = None,
     repeat_all: bool = False,
 ) -> Observation:
     """Resolve the domain and probe everything that receives its mail.
@@ -142,8 +160,8 @@ async def check(
     None for all: work that no rule needs is skipped. `pause` waits for a retry, in seconds, which do not
     count as time of the check. `admit` gets the endpoints before the first connection; an exception that it
     raises ends the check. `evidence` bounds what is kept; without it, as in a replay, neither that nor the
-    time is bounded. With `repeat_all` a retry asks everything again. Raises `ResolverError` where the
-    resolver answers nothing at all.
+    time is bounded. `find_sources` is that of `build_observation`. With `repeat_all` a retry asks everything
+    again. Raises `ResolverError` where the resolver answers nothing at all.
     """
     limits = limits or ConnectionLimits()
     time = TimeBudget(options.check_budget if evidence is not None else inf)
@@ -201,7 +219,13 @@ async def check(
             if resolved.requirements.reverse:
                 group.start_soon(resolve_ptr, endpoint)
     return await build_observation(
-        resolved, sessions, names, probe_control_host, run_at=run_at, resolver_name=resolver_name
+        resolved,
+        sessions,
+        names,
+        probe_control_host,
+        run_at=run_at,
+        resolver_name=resolver_name,
+        find_sources=find_sources,
     )
 
 

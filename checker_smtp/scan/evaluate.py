@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import anyio
 
-from checker_smtp.probes.check import ResolvedDomain, build_observation
+from checker_smtp.probes.check import FindSources, ResolvedDomain, build_observation
 from checker_smtp.probes.dns import resolve_reverse_dns
 from checker_smtp.probes.options import Options
 from checker_smtp.probes.policy import FindingPolicy, decide_one
@@ -52,12 +52,22 @@ class ControlProbes:
 
 
 class DomainEvaluator:
-    """Evaluates domains under `policy`; `controls` are probed where a server does not answer."""
+    """Evaluates domains under `policy`; `controls` are probed where a server does not answer.
 
-    def __init__(self, controls: ControlProbes, resolver_name: str, policy: FindingPolicy) -> None:
+    `find_sources` is that of the network of the probes, where it is of this process.
+    """
+
+    def __init__(
+        self,
+        controls: ControlProbes,
+        resolver_name: str,
+        policy: FindingPolicy,
+        find_sources: FindSources | None = None,
+    ) -> None:
         self._controls = controls
         self._resolver_name = resolver_name
         self._policy = policy
+        self._find_sources = find_sources
 
     async def evaluate(self, domain: DomainScan) -> NumberedLine:
         """Return the line of a domain: its result, or why it has none."""
@@ -82,6 +92,7 @@ class DomainEvaluator:
             partial(self._controls.probe, resolved.options),
             run_at=domain.run_at,
             resolver_name=self._resolver_name,
+            find_sources=self._find_sources,
         )
         seconds = round(anyio.current_time() - domain.started_at, 3)
         return decide_one(evaluate(replace(observation, seconds=seconds)), self._policy)

@@ -120,12 +120,14 @@ async def _scan(
     shared = SharedResolver(job.resolvers, in_flight=2 * job.settings.concurrency)
     listed = job.domain_list.open(job.exclusions, duplicates.add)
     with results.open(in_order=job.in_order) as writer, listed as domains:
+        network = Network(shared, source_address=job.settings.source_address)
         scan = Scan(
             job.settings,
             shared if job.settings.reuse else job.resolvers[0],
-            Network(shared, source_address=job.settings.source_address),
+            network,
             exclusions=job.exclusions,
             resolver_name=job.resolver_name,
+            find_sources=network.find_sources,
         )
         interrupted = anyio.Event()
         async with anyio.create_task_group() as group:

@@ -10,6 +10,7 @@ from secrets import randbits
 
 import anyio
 
+from checker_smtp.probes.check import FindSources
 from checker_smtp.probes.ports import Resolver, Runner
 
 from .domain_scan import DomainScan
@@ -37,6 +38,7 @@ class Scan:
         *,
         exclusions: Exclusions | None = None,
         resolver_name: str = "",
+        find_sources: FindSources | None = None,
     ) -> None:
         seed = randbits(63)
         self.stats = ScanStats()
@@ -50,7 +52,7 @@ class Scan:
             seed=seed,
         )
         controls = ControlProbes(self._limiter, runner, settings.server_cache_ttl)
-        self._evaluator = DomainEvaluator(controls, resolver_name, settings.policy)
+        self._evaluator = DomainEvaluator(controls, resolver_name, settings.policy, find_sources)
         self._evidence = self._scheduler.evidence
         self._resolver = DomainResolver(settings, resolver, seed, self._evidence)
         self._cancel_scope = anyio.CancelScope()

@@ -17,6 +17,7 @@ from anyio.from_thread import BlockingPortalProvider
 
 from checker_smtp.api import Backend, RunContext, check_with
 from checker_smtp.backends.dns.resolver import DnsResolver
+from checker_smtp.backends.local_addresses import public_sources
 from checker_smtp.backends.tracing import Note, TracingBackend
 from checker_smtp.probes.evidence_budget import EvidenceBudget
 from checker_smtp.probes.limits import ConnectionLimits
@@ -60,6 +61,9 @@ class Checks:
         self.settings = settings
         self._admission = admission
         self._network = network
+        self._find_sources = None
+        if network is None:
+            self._find_sources = partial(public_sources, given=settings.source_address)
         self._on_end = on_end
         # shared by all checks, because many domains may have the same mail server
         self._limits: ConnectionLimits | None = None
@@ -119,6 +123,7 @@ class Checks:
                     rules=rules,
                     admit=admit,
                     evidence=evidence,
+                    find_sources=self._find_sources,
                 )
                 work = partial(self._limited, check)
                 result = await (self._in_trio(work) if self._on_trio else work())

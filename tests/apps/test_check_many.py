@@ -44,6 +44,9 @@ class FakeNetwork(Network):
         self.questions: Counter[tuple[str, str]] = Counter()
         self.silent: set[str] = set()
 
+    def find_sources(self, _: object) -> tuple[str, ...]:
+        return ()
+
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         self.questions[name, rdtype] += 1
         if self.silent & {name, "*"}:
@@ -64,6 +67,15 @@ async def outcomes_of(
 ) -> dict[str, CheckOutcome]:
     async with check_many(domains, network, **more) as outcomes:  # type: ignore[arg-type]
         return {outcome.domain: outcome async for outcome in outcomes}
+
+
+async def test_the_network_is_asked_which_addresses_are_this_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeNetwork, "find_sources", lambda *_: ("9.9.9.10",))
+    (outcome,) = (await outcomes_of(FakeNetwork(), given(DOMAINS[0]))).values()
+    assert outcome.result is not None
+    assert outcome.result.observation.settings.source_addresses == ("9.9.9.10",)
 
 
 async def test_every_domain_has_the_result_of_its_own_check() -> None:

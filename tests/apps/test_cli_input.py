@@ -121,6 +121,11 @@ def test_a_folder_to_record_to_has_to_be_empty(tmp_path: Path) -> None:
     assert "is a file" in refused(run("check", "example.com", "--record", tmp_path / "mine.txt" / "case"))
 
 
+class Offline(FakeNetwork):
+    def find_sources(self, _: object) -> tuple[str, ...]:
+        return ()
+
+
 def test_a_check_that_cannot_be_recorded_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk was full at the end: the report was lost, and those of all other domains."""
     zone = """
@@ -128,9 +133,8 @@ def test_a_check_that_cannot_be_recorded_is_reported(tmp_path: Path, monkeypatch
         b.test      MX 10 mx.a.test.
         mx.a.test   A  198.41.0.4
     """
-    network = FakeNetwork(FakeResolver(zone), RuleServer(local_domains=("a.test", "b.test")))
+    network = Offline(FakeResolver(zone), RuleServer(local_domains=("a.test", "b.test")))
     monkeypatch.setattr("checker_smtp.backends.network.Network", lambda *_, **__: network)
-    monkeypatch.setattr("checker_smtp.cli.own_addresses.source_towards", lambda _: "")
     full = CaseError("cases/b.test could not be written: No space left on device")
 
     def save(_: Recording, folder: Path, *__: object, **___: object) -> None:

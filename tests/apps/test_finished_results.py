@@ -73,7 +73,6 @@ def test_a_check_begins_when_there_is_room_for_its_evidence(
 ) -> None:
     budget = EvidenceBudget(2 * CHECK_RESERVE)
     monkeypatch.setattr("checker_smtp.cli.checks.EvidenceBudget", lambda: budget)
-    monkeypatch.setattr("checker_smtp.cli.own_addresses.source_towards", lambda _: "")
     internet = Counted(
         FakeResolver(zone(shared(6), {"mx.host.test": "192.0.2.7"})), {"192.0.2.7": RuleServer()}, seconds=0
     )

@@ -67,7 +67,8 @@ class Recording:
             seconds=result.observation.seconds,
             resolver=result.observation.resolver,
             format=CASE_FORMAT,
-            options=options,
+            # a replay is on another machine, whose own addresses are not those of the check
+            options=replace(options, source_addresses=result.observation.settings.source_addresses),
         )
         case = self.case(header, [(finding.code, finding.subject) for finding in result.findings])
         # a question beyond a limit of the check was not asked, or its answer not used

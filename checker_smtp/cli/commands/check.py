@@ -109,12 +109,13 @@ def check(
 
     asked = DnsResolver(*server, dns_timeout())
     print_notes(asked.notes)
+    network = Network(SharedResolver([asked]) if several else asked, source_address=source_address)
     checks = CheckRun(
         options=options,
-        backend=Network(SharedResolver([asked]) if several else asked, source_address=source_address),
+        backend=network,
         resolver_name=resolver or "",
         record=record,
-        source_address=source_address,
+        find_sources=network.find_sources,
         helo_name=None if is_helo_name_given() else partial(own_helo_name, asked, source_address),
     )
     code = INTERRUPTED

@@ -56,6 +56,9 @@ class FakeInternet:
     most: int = 0
     most_by: Counter[str] = field(default_factory=Counter)
 
+    def find_sources(self, _: object) -> tuple[str, ...]:
+        return ()
+
     async def resolve(self, name: str, rdtype: str, *, unvalidated: bool = False) -> DnsAnswer:
         return await self.names.resolve(name, rdtype, unvalidated=unvalidated)
 

@@ -20,6 +20,7 @@ from checker_smtp.probes.options import OptionError
 from checker_smtp.probes.policy import FindingPolicy
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.probes.rules import Acceptance, Severity
+from checker_smtp.report.document import load
 from checker_smtp.scan import job as jobs
 from checker_smtp.scan.input.domain_list import DomainList, DomainListError, open_domain_list
 from checker_smtp.scan.job import ScanJob, run_job
@@ -87,6 +88,19 @@ def test_each_name_has_one_line(internet: FakeInternet, listed: Path, tmp_path: 
     assert sorted(domains(results)) == sorted([*MX, "a b"])
     # in order of completion: the domains of the throttling server are last
     assert set(domains(results)[-5:]) == set(shared(5, prefix="s"))
+
+
+def test_a_server_that_is_this_machine_is_no_open_relay(
+    internet: FakeInternet, listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    internet.hosts = {HERE: RuleServer(relays=True), THERE: RuleServer(relays=True)}
+    monkeypatch.setattr(internet, "find_sources", lambda _: (HERE,))
+    run(listed, tmp_path / "r.jsonl")
+    results = [
+        load(line) for line in (tmp_path / "r.jsonl").read_bytes().splitlines() if b"observation" in line
+    ]
+    relays = {r.observation.domain for r in results if "smtp.open_relay" in {f.code for f in r.findings}}
+    assert relays == set(shared(5, prefix="s"))
 
 
 @pytest.mark.parametrize("loop", LOOPS)

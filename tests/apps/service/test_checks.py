@@ -218,6 +218,18 @@ async def test_another_backend_is_used_where_one_is_given() -> None:
     assert not other.names.asked
 
 
+async def test_the_addresses_of_this_machine_are_in_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = TracedNetwork()
+    monkeypatch.setattr("checker_smtp.service.checks.RestrictedNetwork", lambda *_, **__: world)
+    monkeypatch.setattr("checker_smtp.backends.local_addresses._source_towards", lambda _: "9.9.9.10")
+    settings = ServiceSettings(resolver=("192.0.2.53", 53), allow_targets=("192.0.2.0/24",))
+    made = Checks(settings, Admission(settings))
+    result = await made.run(
+        made.options({"domain": "example.org"}), client="198.51.100.1", evidence=EvidenceBudget()
+    )
+    assert result.observation.settings.source_addresses == ("9.9.9.10",)
+
+
 async def test_the_network_of_the_service_is_pinned() -> None:
     settings = ServiceSettings(resolver=("192.0.2.53", 5353), allow_targets=("192.0.2.0/24",))
     network = Checks(settings, Admission(settings)).network(Options(domain="example.org"))
