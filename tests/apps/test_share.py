@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from checker_smtp.cli.main import find_commands
 from scripts.share import SHARE
 from tests.apps.command import ROOT, environment
 
+CLICK = tuple(map(int, version("click").split(".")[:2]))
 # zsh has compadd and what is built on it only while a person types; they print here
 _ZSH = """
 compdef() {}; _describe() { print -l -- ${(P)3} }
@@ -35,6 +37,8 @@ _COMPLETE = {
 }
 
 
+# the lines of a man page break as the help does, which newer releases changed
+@pytest.mark.skipif(CLICK < (8, 5), reason="the man pages are made with a newer click")
 def test_the_files_are_made_from_the_commands() -> None:
     # a process of its own, because click keeps the names of --help from the first use of a command
     done = subprocess.run(

@@ -78,7 +78,7 @@ def test_an_invalid_host_name_is_an_error_of_one_sentence(name: str) -> None:
         ("mü\u2028.example", "is not an internationalised host name: "),
         ("\ud800.example", "is not an internationalised host name: "),
         ("x" * 100_000, "is too long: "),
-        ("ü" * 100_000, "is not an internationalised host name: Domain too long"),
+        ("ü" * 100_000, "is not an internationalised host name: "),
     ],
 )
 def test_long_and_odd_names_are_quoted_no_longer_than_a_line(name: str, message: str) -> None:
