@@ -18,7 +18,6 @@ from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
-from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from checker_smtp.backends.recording.case import Case, dump_case
@@ -34,8 +33,6 @@ _T = TypeVar("_T")
 _MAX_RECEIVED = 2 * 1024 * 1024
 # A deletion of what is too old takes a transaction of its own.
 _PRUNE_EVERY = 60.0
-# Results that are read at a time: a hostile one takes 60 MB while its report is rendered.
-_READ_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,6 @@ class ResultStore:
         self._octets = self._history.octets()
         self._clock = clock
         self._pruned_at = -_PRUNE_EVERY
-        self._threads = CapacityLimiter(_READ_AT_ONCE)
 
     def close(self) -> None:
         """Close the file."""
@@ -100,12 +96,11 @@ class ResultStore:
 
         The result is read there and not kept: a few large ones that wait would be the memory of the service.
         """
-        return await run_sync(lambda: work(self._history.load(entry)), limiter=self._threads)
+        return await run_sync(lambda: work(self._history.load(entry)))
 
     async def compare(self, old: KeptCheck, new: KeptCheck) -> Difference:
         """Return the difference between two results."""
-        both = (old, new)
-        return await run_sync(lambda: compare(*map(self._history.load, both)), limiter=self._threads)
+        return await run_sync(lambda: compare(self._history.load(old), self._history.load(new)))
 
     async def has_recording(self, entry: KeptCheck) -> bool:
         """Return whether the recorded case was kept."""

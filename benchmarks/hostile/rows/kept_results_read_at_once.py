@@ -13,7 +13,7 @@ from .addresses_of_one_host import ADDRESSES, talk
 
 __all__ = ["run"]
 
-_MOST_MB = 400
+_MOST_MB = 300
 _CLIENTS = 40
 _REQUEST = "GET {} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.{}\r\n\r\n"
 _FILES = ("", "/report.html", "/report.json")
