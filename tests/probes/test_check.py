@@ -8,6 +8,7 @@ from checker_smtp.probes.dns import ResolverError
 from checker_smtp.probes.observation import (
     Control,
     Coverage,
+    Endpoint,
     FamilyCoverage,
     Observation,
     ReverseDns,
@@ -111,6 +112,27 @@ async def test_the_settings_are_kept() -> None:
         allow_targets=("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"),
     )
     assert (observation.endpoints, observation.mx.null_mx) == ((), True)
+
+
+async def test_the_addresses_of_this_machine_are_those_found_or_those_of_the_options() -> None:
+    seen: list[Endpoint] = []
+
+    def find_sources(endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
+        seen.extend(endpoints)
+        return ("9.9.9.10",)
+
+    zone = "example.org MX 10 mx.example.org.\nmx.example.org A 192.0.2.1"
+    for given, found in ((find_sources, ("9.9.9.10",)), (None, ("9.9.9.11",))):
+        observation = await check(
+            options(source_addresses=("9.9.9.11",)),
+            FakeResolver(zone),
+            ScriptedServer({"192.0.2.1": WELL}),
+            run_at="2026-11-22T09:00:00Z",
+            seed=1,
+            find_sources=given,
+        )
+        assert observation.settings.source_addresses == found
+    assert [(endpoint.address, endpoint.connected) for endpoint in seen] == [("192.0.2.1", True)]
 
 
 async def test_another_port_is_dialled_and_told() -> None:

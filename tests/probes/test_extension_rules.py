@@ -41,6 +41,45 @@ def test_what_is_not_offered_on_either_side_of_tls(words: dict[str, str], verdic
     assert finding_lines(observation(endpoint(**words))) == [f"{verdict} {HERE}" for verdict in verdicts]
 
 
+OFFERED = "250-mx|250-PIPELINING|250-8BITMIME|250-STARTTLS|250 "
+
+
+@pytest.mark.parametrize(
+    ("line", "verdicts", "words"),
+    [
+        ("SIZE 10240000", [], ""),
+        ("SIZE 10000000", [], ""),
+        ("SIZE", [], ""),
+        ("SIZE 0", [], ""),
+        ("SIZE unlimited", [], ""),
+        ("SIZE ²", [], ""),
+        ("SIZE 65536 1", [], ""),
+        ("SIZE 9999999", ["ext.size info fail"], "at most 9,999,999 octets (`SIZE 9999999`)."),
+        ("SIZE 65536", ["ext.size info fail"], "at most 65,536 octets (`SIZE 65536`)."),
+        ("SIZE 1000", ["ext.size warn fail"], "(`SIZE 1000`); every server must take 65,536."),
+        ("SMTPUTF8", [], ""),
+        (
+            "BINARYMIME",
+            ["ext.incomplete warn fail"],
+            "BINARYMIME is offered without CHUNKING, which it needs.",
+        ),
+    ],
+)
+def test_the_limit_of_a_message_and_what_an_extension_needs(
+    line: str, verdicts: list[str], words: str
+) -> None:
+    seen = observation(endpoint(ehlo=OFFERED + line, ehlo_tls=OFFERED + line))
+    assert finding_lines(seen) == [f"{verdict} {HERE}" for verdict in verdicts]
+    assert not verdicts or only(seen).message.endswith(words)
+
+
+def test_utf_8_needs_eight_bits() -> None:
+    seen = observation(
+        endpoint(ehlo="250-mx|250-PIPELINING|250-STARTTLS|250 SMTPUTF8", ehlo_tls="250-mx|250 x")
+    )
+    assert finding_lines(seen) == [f"ext.incomplete warn fail {HERE}", f"ext.8bitmime info fail {HERE}"]
+
+
 def test_the_answer_to_the_last_hello_is_the_evidence() -> None:
     seen = observation(endpoint(ehlo="250-mx|250-STARTTLS|250 8BITMIME", ehlo_tls="250 mx two"))
     assert [e.quote for e in only(seen).evidence] == ["250 mx two\r\n"]

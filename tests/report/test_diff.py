@@ -131,13 +131,13 @@ def test_a_server_that_moved_with_its_faults_is_not_worse() -> None:
 
 
 def test_extensions_lost_gained_and_changed_before_and_after_tls() -> None:
-    now = ("PIPELINING", "SIZE 5", "8BITMIME", "DSN")
+    now = ("PIPELINING", "SIZE 20480000", "8BITMIME", "DSN")
     difference = compare(one(session()), one(session(offered=now)))
     assert [change.tls for change in difference.extensions] == [False, True]
     for change in difference.extensions:
         assert change.lost == ("SMTPUTF8",)
         assert change.gained == ("DSN",)
-        assert change.changed == (("SIZE 10240000", "SIZE 5"),)
+        assert change.changed == (("SIZE 10240000", "SIZE 20480000"),)
     assert difference.reasons == ("SMTPUTF8 is not offered at 192.0.2.1:25 any more",)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from checker_smtp.probes.observation import Endpoint, Irregularity, Observation, ReplySeen
+from checker_smtp.probes.observation import Endpoint, Irregularity, Observation, ReplySeen, Session
 
 from ._answers import is_welcome
 from ._finding import Code, Finding, Severity
@@ -30,6 +30,24 @@ EIGHT_BIT = Code(
     reference="RFC 6152 §2",
     reproduce=HoldSession(until="EHLO"),
 )
+SIZE = Code(
+    "smtp.ext.size",
+    Severity.WARN,
+    title="The server takes only small messages",
+    why="Senders read the limit of SIZE, and return every message above it at once.",
+    fix="Raise the limit (Postfix and Exim: `message_size_limit`).",
+    reference="RFC 5321 §4.5.3.1.7",
+    reproduce=HoldSession(until="EHLO"),
+)
+INCOMPLETE = Code(
+    "smtp.ext.incomplete",
+    Severity.WARN,
+    title="An extension is offered without the one it needs",
+    why="A sender that relies on the first may send what the server does not take.",
+    fix="Offer both, or neither: look for a filter or a firewall that removes one of them.",
+    reference="RFC 6531 §3.1, RFC 3030 §3",
+    reproduce=HoldSession(until="EHLO"),
+)
 DEVIATION = Code(
     "smtp.protocol.deviation",
     Severity.INFO,
@@ -53,39 +71,55 @@ RSET_REFUSED = Code(
     badge="Protocol deviations",
 )
 
+# Octets: what every server must take, and what senders usually may expect.
+_MUST_TAKE = 64 * 1024
+_USUAL = 10_000_000
+_NEEDS = {"SMTPUTF8": "8BITMIME", "BINARYMIME": "CHUNKING"}
 # Characters of a line in a message; the evidence has the whole reply.
 _MAX_LINE = 60
 
 
 @rule(
     "smtp.extension_posture",
-    Severity.INFO,
-    "Checks for PIPELINING and 8BITMIME, and that replies follow the protocol.",
+    Severity.WARN,
+    "Checks for PIPELINING and 8BITMIME, the limit of SIZE, and that replies follow the protocol.",
     order=140,
-    codes=(PIPELINING, EIGHT_BIT, DEVIATION, RSET_REFUSED),
+    codes=(PIPELINING, EIGHT_BIT, SIZE, INCOMPLETE, DEVIATION, RSET_REFUSED),
     needs=Input.TLS,
     tested=any_connected,
 )
 def extension_posture(observation: Observation) -> Iterator[Finding]:
     for endpoint in observation.endpoints:
-        yield from _missing(endpoint, "PIPELINING", PIPELINING)
-        yield from _missing(endpoint, "8BITMIME", EIGHT_BIT)
+        session = endpoint.ehlo_session
+        if session is not None and is_welcome(endpoint):
+            yield from _offered(endpoint, session)
         yield from _deviations(endpoint)
         yield from _refused_rset(endpoint)
 
 
-def _missing(endpoint: Endpoint, keyword: str, kind: Code) -> Iterator[Finding]:
-    session = endpoint.ehlo_session
-    if session is None or not is_welcome(endpoint):
-        return
-    known = {k.keyword for k in (*session.capabilities, *session.capabilities_tls)}
-    if keyword not in known:
-        reply = session.ehlo_tls or session.ehlo
-        yield kind.finding(
+def _offered(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
+    known = {k.keyword: k.parameters for k in (*session.capabilities, *session.capabilities_tls)}
+    evidence = reply_evidence(endpoint, session.ehlo_tls or session.ehlo)
+    for keyword, kind in (("PIPELINING", PIPELINING), ("8BITMIME", EIGHT_BIT)):
+        if keyword not in known:
+            message = f"{keyword} is not among the extensions offered."
+            yield kind.finding(endpoint.subject, message, *evidence)
+    size = known.get("SIZE", ())
+    # none or 0 is no fixed limit (RFC 1870 §4)
+    most = int(size[0]) if len(size) == 1 and size[0].isascii() and size[0].isdecimal() else 0
+    if 0 < most < _USUAL:
+        yield SIZE.finding(
             endpoint.subject,
-            f"{keyword} is not among the extensions offered.",
-            *reply_evidence(endpoint, reply),
+            f"The server takes messages of at most {most:,} octets (`SIZE {size[0]}`)"
+            + (f"; every server must take {_MUST_TAKE:,}." if most < _MUST_TAKE else "."),
+            *evidence,
+            severity=None if most < _MUST_TAKE else Severity.INFO,
         )
+    for keyword, needed in _NEEDS.items():
+        if keyword in known and needed not in known:
+            yield INCOMPLETE.finding(
+                endpoint.subject, f"{keyword} is offered without {needed}, which it needs.", *evidence
+            )
 
 
 def _deviations(endpoint: Endpoint) -> Iterator[Finding]:
