@@ -73,6 +73,7 @@ def test_the_result_and_the_record_of_a_check_have_them(
     internet = FakeInternet(
         FakeResolver(zone({"alfa.test": "mx.host.test"}, {"mx.host.test": "9.9.9.25"})),
         {"9.9.9.25": RuleServer()},
+        seconds=0,
     )
     checks = recorded(internet, tmp_path / "case")
     assert checks.run("asyncio")
@@ -88,6 +89,7 @@ def test_a_check_on_the_mail_server_itself_calls_it_no_open_relay(
     internet = FakeInternet(
         FakeResolver(zone({"alfa.test": "mx.host.test"}, {"mx.host.test": "9.9.9.25"})),
         {"9.9.9.25": RuleServer(relays=True)},
+        seconds=0,
     )
     checks = recorded(internet, tmp_path / "case")
     assert checks.run("asyncio")
