@@ -39,7 +39,7 @@ demo: $(VENV)/.has-test
 # the tests that cover the two packages, then all others (tests/conftest.py has the reason)
 test: $(VENV)/.has-test
 	$(BIN)/python -m pytest -n auto -m measured --cov --cov-report=term
-	$(BIN)/python -m pytest -n auto -m "not measured"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not measured"
 
 # the cases are copied, because they write beside their files and may be read-only
 field: $(VENV)/.has-test

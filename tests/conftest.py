@@ -8,6 +8,7 @@ measured, because a traced test takes two to three times as long. They run apart
 marker `no_cover` of pytest-cov 7.1 has no effect in the workers of pytest-xdist, which have two collectors.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr == "measured" and collection_path.suffix == ".py":
         return not is_covering(collection_path) or None
     return None
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return a worker for each processor, and one more for tests that wait for silent servers."""
+    processors = os.cpu_count() or 1
+    return processors if config.option.markexpr == "measured" else processors + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
