@@ -54,9 +54,12 @@ OFFERED = "250-mx|250-PIPELINING|250-8BITMIME|250-STARTTLS|250 "
         ("SIZE unlimited", [], ""),
         ("SIZE ²", [], ""),
         ("SIZE 65536 1", [], ""),
-        ("SIZE 9999999", ["ext.size info fail"], "at most 9,999,999 octets (`SIZE 9999999`)."),
-        ("SIZE 65536", ["ext.size info fail"], "at most 65,536 octets (`SIZE 65536`)."),
-        ("SIZE 1000", ["ext.size warn fail"], "(`SIZE 1000`); every server must take 65,536."),
+        (f"SIZE {'9' * 5000}", [], ""),
+        (f"SIZE {'0' * 5000}1", [], ""),
+        ("SIZE 1000|250 SIZE 10240000", [], ""),
+        ("SIZE 9999999", ["ext.size info fail"], "at most 9,999,999 octets (SIZE)."),
+        ("SIZE 65536", ["ext.size info fail"], "at most 65,536 octets (SIZE)."),
+        ("SIZE 1000", ["ext.size warn fail"], "at most 1,000 octets (SIZE); every server must take 65,536."),
         ("SMTPUTF8", [], ""),
         (
             "BINARYMIME",
@@ -73,9 +76,16 @@ def test_the_limit_of_a_message_and_what_an_extension_needs(
     assert not verdicts or only(seen).message.endswith(words)
 
 
+def test_a_limit_is_that_of_the_last_hello() -> None:
+    small, large = OFFERED + "SIZE 1000", OFFERED + "SIZE 10240000"
+    for after in (large, OFFERED + "DSN"):
+        assert finding_lines(observation(endpoint(ehlo=small, ehlo_tls=after))) == []
+    assert finding_lines(observation(endpoint(ehlo=large, ehlo_tls=small))) == [f"ext.size warn fail {HERE}"]
+
+
 def test_utf_8_needs_eight_bits() -> None:
     seen = observation(
-        endpoint(ehlo="250-mx|250-PIPELINING|250-STARTTLS|250 SMTPUTF8", ehlo_tls="250-mx|250 x")
+        endpoint(ehlo="250-mx|250-PIPELINING|250-STARTTLS|250 DSN", ehlo_tls="250-mx|250 SMTPUTF8")
     )
     assert finding_lines(seen) == [f"ext.incomplete warn fail {HERE}", f"ext.8bitmime info fail {HERE}"]
 

@@ -1,9 +1,10 @@
 """Extensions that help every sender, and the conformance of the server's replies."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
-from checker_smtp.probes.observation import Endpoint, Irregularity, Observation, ReplySeen, Session
+from checker_smtp.probes.observation import Endpoint, Irregularity, Keyword, Observation, ReplySeen, Session
 
 from ._answers import is_welcome
 from ._finding import Code, Finding, Severity
@@ -98,28 +99,38 @@ def extension_posture(observation: Observation) -> Iterator[Finding]:
 
 
 def _offered(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
-    known = {k.keyword: k.parameters for k in (*session.capabilities, *session.capabilities_tls)}
+    known = {k.keyword for k in (*session.capabilities, *session.capabilities_tls)}
+    # what holds in the end is what was offered last (RFC 3207 §4.2)
+    last = session.capabilities if session.ehlo_tls is None else session.capabilities_tls
+    keywords = {k.keyword for k in last}
     evidence = reply_evidence(endpoint, session.ehlo_tls or session.ehlo)
     for keyword, kind in (("PIPELINING", PIPELINING), ("8BITMIME", EIGHT_BIT)):
         if keyword not in known:
             message = f"{keyword} is not among the extensions offered."
             yield kind.finding(endpoint.subject, message, *evidence)
-    size = known.get("SIZE", ())
-    # none or 0 is no fixed limit (RFC 1870 §4)
-    most = int(size[0]) if len(size) == 1 and size[0].isascii() and size[0].isdecimal() else 0
+    most = _size_limit(last)
     if 0 < most < _USUAL:
         yield SIZE.finding(
             endpoint.subject,
-            f"The server takes messages of at most {most:,} octets (`SIZE {size[0]}`)"
+            f"The server takes messages of at most {most:,} octets (SIZE)"
             + (f"; every server must take {_MUST_TAKE:,}." if most < _MUST_TAKE else "."),
             *evidence,
             severity=None if most < _MUST_TAKE else Severity.INFO,
         )
     for keyword, needed in _NEEDS.items():
-        if keyword in known and needed not in known:
+        if keyword in keywords and needed not in keywords:
             yield INCOMPLETE.finding(
                 endpoint.subject, f"{keyword} is offered without {needed}, which it needs.", *evidence
             )
+
+
+def _size_limit(offered: tuple[Keyword, ...]) -> int:
+    """Return the limit of SIZE in octets; 0 where there is none, or it is not clear (RFC 1870 §4)."""
+    limits = [k.parameters for k in offered if k.keyword == "SIZE"]
+    match limits:
+        case [(text,)] if re.fullmatch(r"[0-9]{1,20}", text):
+            return int(text)
+    return 0
 
 
 def _deviations(endpoint: Endpoint) -> Iterator[Finding]:
