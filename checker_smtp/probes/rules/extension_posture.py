@@ -1,10 +1,10 @@
 """Extensions that help every sender, and the conformance of the server's replies."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
 from checker_smtp.probes.observation import Endpoint, Irregularity, Keyword, Observation, ReplySeen, Session
+from smtp_sansio import Capabilities
 
 from ._answers import is_welcome
 from ._finding import Code, Finding, Severity
@@ -125,12 +125,10 @@ def _offered(endpoint: Endpoint, session: Session) -> Iterator[Finding]:
 
 
 def _size_limit(offered: tuple[Keyword, ...]) -> int:
-    """Return the limit of SIZE in octets; 0 where there is none, or it is not clear (RFC 1870 §4)."""
-    limits = [k.parameters for k in offered if k.keyword == "SIZE"]
-    match limits:
-        case [(text,)] if re.fullmatch(r"[0-9]{1,20}", text):
-            return int(text)
-    return 0
+    """Return the limit of SIZE in octets; 0 where there is none, or several (RFC 1870 §4)."""
+    lines = [(k.keyword, k.parameters) for k in offered if k.keyword == "SIZE"]
+    is_clear = [len(parameters) for _, parameters in lines] == [1]
+    return (Capabilities(tuple(lines)).size or 0) if is_clear else 0
 
 
 def _deviations(endpoint: Endpoint) -> Iterator[Finding]:
