@@ -1,5 +1,6 @@
 """The view model: the order, the words, the confidence, and one item for each problem."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -168,6 +169,18 @@ def test_the_mx_table() -> None:
     assert row.note.startswith("alias → ")
     assert row.note.endswith("(dangling)")
     assert recorded("dns-implicit-mx").mx[0].preference == "implicit"
+
+
+@pytest.mark.parametrize("ttl", ["9" * 5000, "²"])
+def test_a_ttl_of_a_document_that_is_no_number_is_left_out(ttl: str) -> None:
+    folder = next(folder for folder in FIXTURES if folder.name == "dns-one-dead-address-of-two")
+    seen = replayed(folder).observation
+    answers = tuple(
+        replace(answer, records=tuple(re.sub(r"^(\S+) \d+ ", rf"\1 {ttl} ", line) for line in answer.records))
+        for answer in seen.dns
+    )
+    rows = build_report(evaluate(replace(seen, dns=answers))).mx
+    assert [row.address_ttl for row in rows] == ["", ""]
 
 
 def test_badges() -> None:

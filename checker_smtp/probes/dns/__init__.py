@@ -5,7 +5,7 @@ good or bad; that is for the rules.
 """
 
 from .lookups import LookupCache, Lookups
-from .records import parse_addresses, parse_literal, parse_mx
+from .records import parse_addresses, parse_literal, parse_mx, parse_records
 from .resolve import MAX_TARGETS, resolve_mx
 from .reverse import MAX_PTR_NAMES, resolve_reverse_dns
 from .soundness import DUAL_STACK_HOSTS, ResolverError, Soundness, is_control, require_sound
@@ -22,6 +22,7 @@ __all__ = [
     "parse_addresses",
     "parse_literal",
     "parse_mx",
+    "parse_records",
     "require_sound",
     "resolve_mx",
     "resolve_reverse_dns",

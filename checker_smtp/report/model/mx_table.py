@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from checker_smtp.probes.dns import parse_records
 from checker_smtp.probes.observation import FamilyCoverage, MxTarget, Observation
 from checker_smtp.probes.ports import DnsStatus
 from checker_smtp.report.visible import visible
@@ -73,14 +74,9 @@ def _alias(record: MxTarget) -> str:
 
 
 def _address_ttls(observation: Observation) -> dict[str, int]:
-    """Return the TTL of each address, read from the answers (`name ttl IN A address`)."""
-    ttls = {}
-    for answer in observation.dns:
-        for record in answer.records if answer.rdtype in ("A", "AAAA") else ():
-            match record.split():
-                case [_, ttl, "IN", "A" | "AAAA", address] if ttl.isascii() and ttl.isdigit():
-                    ttls[address] = int(ttl)
-    return ttls
+    """Return the TTL of each address in the answers."""
+    answers = (answer for answer in observation.dns if answer.rdtype in ("A", "AAAA"))
+    return {address: ttl for answer in answers for ttl, address in parse_records(answer)}
 
 
 def _ttl(seconds: int) -> str:
